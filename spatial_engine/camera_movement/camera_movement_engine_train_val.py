@@ -1,0 +1,121 @@
+"""Camera step 2: nine types of questions about how the camera moved between two frames.
+
+Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_camera_info_D5.parquet, templates/.
+Writes training_data/camera_movement/v1_0/<type>_train.jsonl and
+       evaluation_data/camera_movement/v1_0/<type>_val.jsonl; images: data/scannet/posed_images.
+Costs  about 1 GB and 20 s of one core for each million of questions (see docs).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.camera_movement import camera_questions
+from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
+from spatial_engine.utils import cli, pairs, provenance, records, sampling
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
+from spatial_engine.utils.scene_runner import SceneJob
+from spatial_engine.utils.step import Step
+
+# Questions of each type at most; -1 = all pairs in range. As published.
+TRAIN_MAX_SAMPLES = dict.fromkeys(QUESTION_TYPES, 1_000_000) | {
+    "total_distance": 3_000_000,
+    "displacement_vector": 3_000_000,
+}
+VAL_MAX_SAMPLES = dict.fromkeys(QUESTION_TYPES, 300)
+# Pairs of frames without a point in common, asked for beside the others; 0 as published.
+NUM_ZERO_OVERLAP = 0
+# Direction questions about motions up to these are dropped; 0 as published, which drops only what
+# did not move at all.
+MIN_DIRECTION_MM = 0.0
+MIN_DIRECTION_DEG = 0.0
+
+
+def make_jobs(
+    args: argparse.Namespace, split: str, scenes: SceneInfoHandler
+) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
+    """Draw the pairs of all types over all scenes; give each scene its own, and what fell short."""
+    table_path = pairs.pairs_path(args.root, split)
+    table = pairs.open_pairs(table_path)
+    fingerprint = provenance.file_fingerprint(table_path, args.root)
+    scene_ids = [scene for scene in scenes.scene_ids if scene in set(table.scene_ids)]
+    candidates = pairs.find_candidates(table, scene_ids, without_overlap=args.num_zero_overlap > 0)
+    rows_by_scene: dict[str, dict[str, Any]] = {}
+    drops = {}
+    for question_type in args.question_types:
+        rng = sampling.generator(args.seed, f"camera_{question_type}", split)
+        wanted = args.max_samples[split][question_type]
+        drawn = pairs.sample_pairs(candidates, wanted, args.num_zero_overlap, rng)
+        drops[question_type] = {"wanted but no pair left": drawn.unfilled}
+        for scene_id, rows in drawn.rows_by_scene.items():
+            rows_by_scene.setdefault(scene_id, {})[question_type] = rows
+    jobs = []
+    for scene_id, rows in sorted(rows_by_scene.items()):
+        request = camera_questions.SceneRequest(
+            split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg
+        )
+        inputs = [scenes.geometry_hash(scene_id), fingerprint, provenance.digest(rows)]
+        jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
+    return jobs, drops
+
+
+def shuffle_parts(parts: Sequence[Path], outputs: Mapping[str, Path], seed: int) -> None:
+    """Join the scenes' records of each type in random order."""
+    for question_type, output in outputs.items():
+        lines = [part / f"{question_type}.jsonl" for part in parts]
+        rng = sampling.generator(seed, f"camera_{question_type}", "shuffle")
+        records.shuffle_jsonl([path for path in lines if path.exists()], output, rng)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__, questions=True)
+    parser.add_argument(
+        "--question-types", nargs="+", choices=QUESTION_TYPES, default=list(QUESTION_TYPES)
+    )
+    cli.add_constant(parser, "NUM_ZERO_OVERLAP", NUM_ZERO_OVERLAP, "pairs without overlap, added")
+    cli.add_constant(
+        parser, "MIN_DIRECTION_MM", MIN_DIRECTION_MM, "drop directions of shorter motions"
+    )
+    cli.add_constant(
+        parser, "MIN_DIRECTION_DEG", MIN_DIRECTION_DEG, "drop directions of smaller turns"
+    )
+    args = parser.parse_args(argv)
+    args.max_samples = {
+        "train": cli.max_samples(args.train_max_samples, TRAIN_MAX_SAMPLES),
+        "val": cli.max_samples(args.val_max_samples, VAL_MAX_SAMPLES),
+    }
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    settings = {
+        "seed": args.seed,
+        "max_samples": args.max_samples,
+        "NUM_ZERO_OVERLAP": args.num_zero_overlap,
+        "MIN_DIRECTION_MM": args.min_direction_mm,
+        "MIN_DIRECTION_DEG": args.min_direction_deg,
+        "templates": camera_questions.templates_digest(),
+    }
+    step = Step("camera_movement_engine_train_val", args, settings)
+    for split, scenes in load_splits(args, step):
+        jobs, drops = make_jobs(args, split, scenes)
+        folder = args.root / records.FOLDERS[split] / "camera_movement" / args.version
+        step.make(
+            {name: folder / f"{name}_{split}.jsonl" for name in args.question_types},
+            jobs,
+            camera_questions.write_scene,
+            partial(shuffle_parts, seed=args.seed),
+            parts_name=f"camera_movement_{split}",
+            drops=drops,
+        )
+    return step.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

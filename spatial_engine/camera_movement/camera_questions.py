@@ -1,0 +1,176 @@
+"""What the camera did between two frames: measured, phrased, written (SPEC 5).
+
+Measure -> phrase -> write: `measure_motion` gives arrays, `answers_of` turns one row into the
+nine values, `write_scene` makes one scene's records of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils import pairs, provenance, records, sampling
+from spatial_engine.utils.geometry import MM_PER_METRE, relative_pose, wrap_degrees, yaw_pitch
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.scene_runner import PartResult
+from spatial_engine.utils.templates import Templates, load_templates
+
+# Direction types: which measured quantity, and its words for above and below zero.
+DIRECTIONS = {
+    "x_movement": ("x_mm", "right", "left"),
+    "y_movement": ("y_mm", "down", "up"),
+    "z_movement": ("z_mm", "forward", "backward"),
+    "yaw_movement": ("yaw_deg", "left", "right"),
+    "pitch_movement": ("pitch_deg", "up", "down"),
+}
+ANGLES = {"yaw_angle": "yaw_deg", "pitch_angle": "pitch_deg"}
+QUESTION_TYPES = (*DIRECTIONS, *ANGLES, "total_distance", "displacement_vector")
+QUANTITIES = ("x_mm", "y_mm", "z_mm", "yaw_deg", "pitch_deg", "distance_mm")
+
+# Directions of smaller motions than these are hard to tell from two images; they are counted.
+SMALL_MM = 20.0
+SMALL_DEG = 1.0
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class SceneRequest:
+    """What is asked about one scene: rows of its pair table for each question type."""
+
+    split: str
+    scene_id: str
+    seed: int
+    rows: dict[str, np.ndarray]
+    min_direction_mm: float
+    min_direction_deg: float
+
+
+def measure_motion(world_from_cam1: np.ndarray, world_from_cam2: np.ndarray) -> dict[str, Any]:
+    """From the first camera to the second, poses (n, 4, 4), aligned: arrays (n,) by `QUANTITIES`.
+
+    `x_mm`, `y_mm`, `z_mm`: where camera 2 stands in the axes of camera 1 (right, down, forward).
+    `yaw_deg`, `pitch_deg`: how heading (counter-clockwise from above) and elevation change, in
+    (-180, 180].
+    """
+    displacement = relative_pose(world_from_cam1, world_from_cam2)[:, :3, 3] * MM_PER_METRE
+    yaw1, pitch1 = yaw_pitch(world_from_cam1)
+    yaw2, pitch2 = yaw_pitch(world_from_cam2)
+    return {
+        "x_mm": displacement[:, 0],
+        "y_mm": displacement[:, 1],
+        "z_mm": displacement[:, 2],
+        "yaw_deg": wrap_degrees(yaw2 - yaw1),
+        "pitch_deg": wrap_degrees(pitch2 - pitch1),
+        "distance_mm": np.linalg.norm(displacement, axis=1),
+    }
+
+
+def answers_of(motion: dict[str, float]) -> dict[str, Any]:
+    """The nine values of one pair by question type; None for the direction of no motion at all."""
+    values: dict[str, Any] = {}
+    for name, (quantity, above, below) in DIRECTIONS.items():
+        value = motion[quantity]
+        values[name] = above if value > 0 else below if value < 0 else None
+    for name, quantity in ANGLES.items():
+        values[name] = round(abs(motion[quantity]))
+    values["total_distance"] = round(motion["distance_mm"])
+    values["displacement_vector"] = [round(motion[axis]) for axis in ("x_mm", "y_mm", "z_mm")]
+    return values
+
+
+def write_scene(
+    arguments: tuple[SceneInfoHandler, Path, SceneRequest], part_dir: Path
+) -> PartResult:
+    """Write one scene's records, a file for each question type that was asked for."""
+    scenes, table_path, request = arguments
+    image_ids, poses = scenes.valid_frames(request.scene_id)
+    table = pairs.open_pairs(table_path)
+    if table.facts(request.scene_id)["geometry"] != scenes.geometry_hash(request.scene_id):
+        raise BadDataError(f"{table_path}: stale, the scene info has changed since; {pairs.REMEDY}")
+    columns = pairs.read_scene_pairs(table, request.scene_id, image_ids)
+    result = PartResult()
+    for question_type, rows in request.rows.items():
+        chosen = {name: column[rows] for name, column in columns.items()}
+        drops: dict[str, int] = {}
+        lines = phrase_pairs(scenes, request, question_type, image_ids, poses, chosen, drops)
+        path = part_dir / f"{question_type}.jsonl"
+        result.counts[question_type] = records.write_jsonl(path, lines)
+        result.drops[question_type] = drops
+    return result
+
+
+def phrase_pairs(
+    scenes: SceneInfoHandler,
+    request: SceneRequest,
+    question_type: str,
+    image_ids: list[str],
+    poses: np.ndarray,
+    chosen: dict[str, np.ndarray],
+    drops: dict[str, int],
+) -> Iterator[dict[str, Any]]:
+    """Records of one question type about the chosen pairs of a scene; counts what it drops.
+
+    `chosen` holds `first` and `second` (numbers of frames) and `overlap`, (n,) each.
+    """
+    task = f"camera_{question_type}"
+    scene_id, split = request.scene_id, request.split
+    rng = sampling.generator(request.seed, task, split, scene_id)
+    swapped = rng.random(len(chosen["first"])) < 0.5
+    first = np.where(swapped, chosen["second"], chosen["first"])
+    second = np.where(swapped, chosen["first"], chosen["second"])
+    sentences = _templates(task).draw(rng, len(first))
+    motion = measure_motion(poses[first], poses[second])
+    too_small, small = _small_motions(question_type, motion, request)
+    drops["direction too small to tell"] = int(np.count_nonzero(too_small))
+    drops["kept, direction hard to tell"] = int(np.count_nonzero(small & ~too_small))
+    sizes = [scenes.color_size(scene_id)] * 2
+    motions = zip(*(motion[quantity].tolist() for quantity in QUANTITIES), strict=True)
+    rows = zip(
+        first.tolist(), second.tolist(), chosen["overlap"].tolist(), motions, sentences,
+        too_small.tolist(), strict=True,
+    )  # fmt: skip
+    for one, two, overlap, values, triple, dropped in rows:
+        if dropped:
+            continue
+        answers = answers_of(dict(zip(QUANTITIES, values, strict=True)))
+        id1, id2 = image_ids[one], image_ids[two]
+        yield records.make_record(
+            split,
+            f"{task}_{split}_{scene_id}_{id1}_{id2}",
+            [f"{scene_id}/{id1}.jpg", f"{scene_id}/{id2}.jpg"],
+            sizes,
+            task,
+            question_type,
+            triple,
+            answers[question_type],
+            {"answer_values": answers, "overlap": overlap},
+        )
+
+
+def templates_digest() -> str:
+    """Digest of all sentences: other sentences make another output."""
+    return provenance.digest([vars(_templates(f"camera_{name}")) for name in QUESTION_TYPES])
+
+
+def _templates(task: str) -> Templates:
+    return load_templates(_TEMPLATES / f"{task}.json")
+
+
+def _small_motions(
+    question_type: str, motion: dict[str, np.ndarray], request: SceneRequest
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which pairs' direction is dropped, and which is hard to tell; none for other questions."""
+    if question_type not in DIRECTIONS:
+        nothing = np.zeros(len(motion["x_mm"]), bool)
+        return nothing, nothing
+    quantity = DIRECTIONS[question_type][0]
+    size = np.abs(motion[quantity])
+    if quantity.endswith("_mm"):
+        return size <= request.min_direction_mm, size < SMALL_MM
+    return size <= request.min_direction_deg, size < SMALL_DEG

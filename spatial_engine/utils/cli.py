@@ -1,0 +1,98 @@
+"""What every command line has in common: shared flags, constants as flags, errors as one line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.errors import EngineError
+
+DEFAULT_SEED = 0
+
+
+def make_parser(docstring: str, *, splits: bool = True, questions: bool = False):
+    """Parser with the common flags (SPEC 2); `questions` adds those of scripts that write them.
+
+    The description is the module's docstring, which is the script's contract.
+    """
+    parser = argparse.ArgumentParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("."),
+        help="folder that holds data/, training_data/ and evaluation_data/ (default: here)",
+    )
+    if splits:
+        parser.add_argument(
+            "--splits", nargs="+", choices=("train", "val"), default=["train", "val"]
+        )
+    parser.add_argument(
+        "--num-workers",
+        type=_positive,
+        default=_num_cores(),
+        help="processes, one core each (default: the cores there are)",
+    )
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of every random draw")
+    parser.add_argument("--scenes", nargs="+", metavar="ID", help="only these, for a trial")
+    parser.add_argument("--overwrite", action="store_true", help="do finished work again")
+    if questions:
+        text = "records of each file at most, -1 = all (default: the script's constants)"
+        parser.add_argument("--train-max-samples", type=int, metavar="N", help=text)
+        parser.add_argument("--val-max-samples", type=int, metavar="N", help=text)
+        parser.add_argument("--version", default="v1_0", help="folder of the output, e.g. v1_0")
+    return parser
+
+
+def add_constant(parser: argparse.ArgumentParser, name: str, default: Any, meaning: str) -> None:
+    """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`)."""
+    flag = "--" + name.lower().replace("_", "-")
+    text = f"{meaning} (default: %(default)s)"
+    if isinstance(default, bool):
+        action = argparse.BooleanOptionalAction
+        parser.add_argument(flag, action=action, default=default, help=text)
+    elif isinstance(default, (list, tuple)):
+        kind = type(default[0])
+        parser.add_argument(flag, nargs="+", type=kind, default=list(default), help=text)
+    else:
+        parser.add_argument(flag, type=type(default), default=default, help=text)
+
+
+def max_samples(given: int | None, constants: dict[str, int]) -> dict[str, int]:
+    """Records of each output at most: the script's constants, or the number of the flag for all."""
+    return dict(constants) if given is None else dict.fromkeys(constants, given)
+
+
+def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
+    """Call a script's `main`; an error that the user can mend becomes one line and exit code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    try:
+        return main(argv)
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; finished scenes are kept, start again to go on", file=sys.stderr)
+        return 130
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,147 @@
+"""Files that are whole or not there, ids that are safe as names, pickles that cannot run code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mmengine
+
+from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
+
+PARTIAL_SUFFIX = ".partial"
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
+
+# What a pickle of plain containers and numpy arrays needs, under the module names of numpy 1 and 2.
+_ALLOWED_GLOBALS = {
+    (module, name)
+    for package in ("numpy.core", "numpy._core")
+    for module, name in (
+        (f"{package}.multiarray", "_reconstruct"),
+        (f"{package}.multiarray", "scalar"),
+        (f"{package}.numeric", "_frombuffer"),
+    )
+} | {("numpy", "ndarray"), ("numpy", "dtype")}
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it to `path` when the block succeeds.
+
+    The temporary name is always the same, so a killed run leaves nothing that a new one would not
+    overwrite.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    remove(partial)
+    try:
+        yield partial
+    except BaseException:
+        remove(partial)
+        raise
+    os.replace(partial, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all it holds; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def check_disk(folder: Path, num_files: int, num_bytes: int) -> None:
+    """Raise `SettingsError` when the disk of `folder` cannot take so many files and bytes."""
+    while not folder.exists():
+        folder = folder.parent
+    status = os.statvfs(folder)
+    free_bytes = status.f_bavail * status.f_frsize
+    if num_bytes > free_bytes:
+        raise SettingsError(
+            f"{folder}: about {num_bytes / 1e9:.1f} GB are to be written and "
+            f"{free_bytes / 1e9:.1f} GB are free; make room or choose another --root"
+        )
+    if status.f_files and num_files > status.f_favail:  # 0: the file system has no such limit
+        raise SettingsError(
+            f"{folder}: about {num_files:,} files are to be written and {status.f_favail:,} can "
+            "be made (inodes); make room or choose another --root"
+        )
+
+
+def check_id(identifier: str, source: str | Path) -> str:
+    """Return the id of a scene or clip if it can be part of a path; raise `BadDataError` if not."""
+    if not _SAFE_ID.fullmatch(identifier):
+        raise BadDataError(f"{source}: {identifier[:60]!r} cannot be an id (letters, digits, _.+-)")
+    return identifier
+
+
+def read_id_list(path: str | Path, remedy: str) -> list[str]:
+    """Ids of a split list, one a line, sorted, blank lines skipped.
+
+    Raises `MissingInputError` when the list is absent or empty, `BadDataError` when an id stands
+    in it twice or cannot be part of a path.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingInputError(f"{path}: no such list; {remedy}")
+    try:
+        lines = mmengine.list_from_file(str(path))
+    except UnicodeDecodeError as error:
+        raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
+    ids = [check_id(line.strip(), path) for line in lines if line.strip()]
+    if not ids:
+        raise MissingInputError(f"{path}: the list is empty; {remedy}")
+    if len(set(ids)) < len(ids):
+        twice = next(i for i in ids if ids.count(i) > 1)
+        raise BadDataError(f"{path}: {twice} is listed twice; remove one of the two lines")
+    return sorted(ids)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Rebuilds plain containers and numpy arrays and refuses to look up anything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _ALLOWED_GLOBALS:
+            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain data does not need")
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("it holds a persistent id")
+
+
+def load_pickle(path: str | Path, remedy: str) -> Any:
+    """Load a pickle of plain data (containers, numbers, strings, numpy arrays).
+
+    Never runs code of the file. Raises `MissingInputError` when there is no such file and
+    `BadDataError` when it is damaged or asks for anything but plain data.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingInputError(f"{path}: no such file; {remedy}")
+    try:
+        with open(path, "rb") as file:
+            return _PlainUnpickler(file).load()
+    except OSError as error:
+        raise BadDataError(f"{path}: cannot be read ({error})") from None
+    except Exception as error:  # a damaged pickle can raise almost anything
+        raise BadDataError(f"{path}: not a pickle of plain data ({error}); {remedy}") from None
+
+
+def dump_pickle(value: Any, path: str | Path) -> None:
+    """Write plain data as a pickle, whole or not at all."""
+    with atomic_path(path) as partial, open(partial, "wb") as file:
+        mmengine.dump(value, file, file_format="pkl", protocol=4)
+
+
+def dump_json(value: Any, path: str | Path) -> None:
+    """Write json with sorted keys and a line for each, whole or not at all."""
+    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        mmengine.dump(value, file, file_format="json", indent=2, sort_keys=True)
+        file.write("\n")

@@ -1,0 +1,184 @@
+"""The pair table: how two frames of a scene relate (SPEC 5). This module owns its format.
+
+Columns `scene_id`, `image_id1`, `image_id2` (id1 < id2), `overlap` (percent), `distance` (metres),
+`yaw`, `pitch` (degrees, second minus first), one row group per scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils import sampling
+from spatial_engine.utils.geometry import wrap_degrees, yaw_pitch
+from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
+
+REMEDY = "run spatial_engine/camera_movement/calculate_frames_relations.py"
+MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent; below, two images share too little to be compared
+_FOLDERS = {"train": "training_data", "val": "evaluation_data"}
+_NUMBERS = ("overlap", "distance", "yaw", "pitch")
+_IDS = ("scene_id", "image_id1", "image_id2")
+_SCHEMA = pa.schema(
+    [(name, pa.dictionary(pa.int32(), pa.string())) for name in _IDS]
+    + [(name, pa.float64()) for name in _NUMBERS]
+)
+_ENCODING = {"compression": "zstd", "compression_level": 1, "use_dictionary": list(_IDS)}
+
+
+def pairs_path(root: Path, split: str) -> Path:
+    """Place of a split's table."""
+    return root / _FOLDERS[split] / f"camera_movement/{split}_camera_info_D5.parquet"
+
+
+def relate_frames(
+    image_ids: Sequence[str], world_from_cam: np.ndarray, overlap: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The columns of all pairs i < j of n frames, (n * (n - 1) / 2,) each.
+
+    `image_ids` ascend; `world_from_cam` is (n, 4, 4), aligned and valid; `overlap` (n, n) percent.
+    """
+    first, second = np.triu_indices(len(image_ids), k=1)
+    yaw, pitch = yaw_pitch(world_from_cam)
+    positions = world_from_cam[:, :3, 3]
+    return {
+        "image_id1": first.astype(np.int32),
+        "image_id2": second.astype(np.int32),
+        "overlap": overlap[first, second],
+        "distance": np.linalg.norm(positions[second] - positions[first], axis=1),
+        "yaw": wrap_degrees(yaw[second] - yaw[first]),
+        "pitch": wrap_degrees(pitch[second] - pitch[first]),
+    }
+
+
+def write_scene_pairs(
+    path: Path,
+    scene_id: str,
+    image_ids: Sequence[str],
+    columns: dict[str, np.ndarray],
+    geometry_hash: str,
+) -> None:
+    """Write one scene's part; `columns` as from `relate_frames`."""
+    names = pa.array(list(image_ids), pa.string())
+    rows = len(columns["overlap"])
+    scenes = pa.DictionaryArray.from_arrays(
+        np.zeros(rows, np.int32), pa.array([scene_id], pa.string())
+    )
+    ids = [pa.DictionaryArray.from_arrays(columns[name], names) for name in _IDS[1:]]
+    numbers = [pa.array(columns[name], pa.float64()) for name in _NUMBERS]
+    table = pa.Table.from_arrays([scenes, *ids, *numbers], schema=_SCHEMA)
+    facts = {"geometry": geometry_hash, "seen_pairs": int(np.count_nonzero(columns["overlap"]))}
+    write_part(path, table, scene_id, facts, **_ENCODING)
+
+
+def merge_pairs(parts: Sequence[Path], output: Path) -> None:
+    """Join the scenes' parts into the table of a split."""
+    merge_parts(parts, output, **_ENCODING)
+
+
+def open_pairs(path: Path) -> SceneTable:
+    """The pair table of a split, to be read scene by scene."""
+    return SceneTable(path, REMEDY)
+
+
+def read_scene_pairs(
+    table: SceneTable, scene_id: str, image_ids: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """`first`, `second` (numbers in `image_ids`, int) and `overlap` of a scene's rows, (n,) each.
+
+    Raises `BadDataError` when the table names other frames.
+    """
+    rows = table.read(scene_id, ["image_id1", "image_id2", "overlap"])
+    number_of = {image_id: number for number, image_id in enumerate(image_ids)}
+    columns = {}
+    for name, column in (("first", "image_id1"), ("second", "image_id2")):
+        encoded = rows[column].combine_chunks()
+        numbers = [number_of.get(image_id, -1) for image_id in encoded.dictionary.to_pylist()]
+        columns[name] = np.array(numbers, np.int64)[encoded.indices.to_numpy()]
+        if (columns[name] < 0).any():
+            raise BadDataError(f"{table.path}: {scene_id} has frames that are gone; {REMEDY}")
+    columns["overlap"] = rows["overlap"].to_numpy()
+    return columns
+
+
+@dataclass(frozen=True)
+class PairCandidates:
+    """All pairs that can be sampled, of all scenes: bin (n,) int8, scene (n,) int32 counting in
+    `scene_ids`, row (n,) int32 within that scene's rows. Bin 0 holds the pairs without overlap,
+    bin b >= 1 those of (MIN_OVERLAP + b - 1, MIN_OVERLAP + b] percent, the first one closed."""
+
+    scene_ids: list[str]
+    bins: np.ndarray
+    scenes: np.ndarray
+    rows: np.ndarray
+
+
+def find_candidates(
+    table: SceneTable, scene_ids: Sequence[str], *, without_overlap: bool
+) -> PairCandidates:
+    """Read the overlaps scene by scene and keep what is in range: 9 bytes a candidate.
+
+    Pairs without overlap, most of all, are kept only when they are wanted.
+    """
+    bins, scenes, rows = [], [], []
+    for number, scene_id in enumerate(scene_ids):
+        overlap = table.read(scene_id, ["overlap"])["overlap"].to_numpy()
+        in_range = (overlap >= MIN_OVERLAP) & (overlap <= MAX_OVERLAP)
+        kept = np.flatnonzero(in_range | (overlap == 0) if without_overlap else in_range)
+        bins.append(overlap_bin(overlap[kept]))
+        scenes.append(np.full(len(kept), number, np.int32))
+        rows.append(kept.astype(np.int32))
+    return PairCandidates(
+        list(scene_ids),
+        np.concatenate([np.zeros(0, np.int8), *bins]),
+        np.concatenate([np.zeros(0, np.int32), *scenes]),
+        np.concatenate([np.zeros(0, np.int32), *rows]),
+    )
+
+
+def overlap_bin(overlap: np.ndarray) -> np.ndarray:
+    """Bin of overlaps in range: 0 for 0; 1 for [6, 7]; 2 for (7, 8]; ... 29 for (34, 35]."""
+    bins = np.maximum(np.ceil(overlap) - MIN_OVERLAP, 1)
+    return np.where(overlap == 0, 0, bins).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class SampledPairs:
+    """Rows drawn of each scene (ascending int32), and how many wanted pairs there were not."""
+
+    rows_by_scene: dict[str, np.ndarray]
+    unfilled: int
+
+
+def sample_pairs(
+    candidates: PairCandidates, wanted: int, wanted_without_overlap: int, rng: np.random.Generator
+) -> SampledPairs:
+    """Balanced draw over the overlap bins, without replacement (SPEC 5).
+
+    `wanted` = -1 takes all. Pairs without overlap are asked for by a number of their own.
+    """
+    num_bins = MAX_OVERLAP - MIN_OVERLAP
+    available = np.bincount(candidates.bins, minlength=num_bins + 1)
+    total = int(available[1:].sum())
+    if wanted < 0:
+        wanted = total
+    quotas = sampling.balanced_quotas(available[1:], wanted)
+    quotas = np.concatenate([[min(wanted_without_overlap, available[0])], quotas])
+    drawn = [np.zeros(0, np.int64)]
+    for number in np.flatnonzero(quotas):
+        members = np.flatnonzero(candidates.bins == number)
+        drawn.append(members[sampling.draw(rng, len(members), int(quotas[number]))])
+    chosen = np.sort(np.concatenate(drawn))
+    scenes, rows = candidates.scenes[chosen], candidates.rows[chosen]
+    edges = np.searchsorted(scenes, np.arange(len(candidates.scene_ids) + 1))
+    by_scene = {
+        scene_id: rows[edges[number] : edges[number + 1]]
+        for number, scene_id in enumerate(candidates.scene_ids)
+        if edges[number + 1] > edges[number]
+    }
+    unfilled = wanted + wanted_without_overlap - int(quotas.sum())
+    return SampledPairs(by_scene, max(unfilled, 0))

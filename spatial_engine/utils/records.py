@@ -1,0 +1,138 @@
+"""Records of questions in InternVL's jsonl (SPEC 10): made, written, shuffled.
+
+Training records hold `conversations`; evaluation records hold the question as `text` and what a
+scorer needs. `image` is always a list, relative to the task's image root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from spatial_engine.errors import BadDataError
+
+Value = str | int | list[int]
+BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
+FOLDERS = {"train": "training_data", "val": "evaluation_data"}
+
+# Names that trainers give a meaning of their own (CLIENTS: InternVL, ms-swift).
+RESERVED_FIELDS = frozenset(
+    ("length", "label", "objects", "solution", "channel", "margin", "tools", "videos", "audios")
+)
+
+
+def format_value(value: Value) -> str:
+    """A value as it stands in an answer: a word, a number, or `[ x , y ]`."""
+    return f"[ {' , '.join(map(str, value))} ]" if isinstance(value, list) else str(value)
+
+
+def make_record(
+    split: str,
+    record_id: str,
+    images: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    task: str,
+    question_type: str,
+    sentences: tuple[str, str, str],
+    gt_value: Value,
+    extra: dict[str, Any],
+) -> dict[str, Any]:
+    """One record. `sentences` are a task description, a question and an answer with `{answer}`;
+    `sizes` are (width, height) of the images; `extra` are further fields."""
+    if len(images) == 1:
+        marks = "<image>\n"
+    else:
+        marks = "".join(f"Image-{number}: <image>\n" for number in range(1, len(images) + 1))
+    description, question, answer = sentences
+    human = f"{marks}{description}\n{question}"
+    record: dict[str, Any] = {"id": record_id, "image": list(images)}
+    if split == "train":
+        spoken = answer.replace("{answer}", format_value(gt_value))
+        record["conversations"] = [
+            {"from": "human", "value": human},
+            {"from": "gpt", "value": spoken},
+        ]
+    else:
+        record["text"] = human
+    record["height_list"] = [height for _, height in sizes]
+    record["width_list"] = [width for width, _ in sizes]
+    record["task"] = task
+    record["question_type"] = question_type
+    record["gt_value"] = gt_value
+    record.update(extra)
+    return record
+
+
+def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:
+    """Write records, one a line; return how many."""
+    written = 0
+    with open(path, "wb") as file:
+        for record in records:
+            file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+            written += 1
+    return written
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Records of a file, one at a time; `BadDataError` names file and line of a bad one."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise BadDataError(f"{path}:{number}: not json ({error})") from None
+            if not isinstance(record, dict):
+                raise BadDataError(f"{path}:{number}: not a record")
+            yield record
+
+
+def shuffle_jsonl(
+    parts: Sequence[Path], output: Path, rng: np.random.Generator, bucket_bytes: int = BUCKET_BYTES
+) -> int:
+    """Join the lines of `parts` into `output` in random order; return how many lines.
+
+    Every order is equally likely. Memory stays near `bucket_bytes` however much there is: lines
+    are dealt at random to as many bucket files as that takes, and each is shuffled in memory.
+    """
+    total = sum(part.stat().st_size for part in parts)
+    num_buckets = -(-2 * total // bucket_bytes) if total > bucket_bytes else 1
+    if num_buckets == 1:
+        with open(output, "wb") as file:
+            return _write_shuffled(_lines(parts), file, rng)
+    buckets = [output.with_name(f"{output.name}.bucket{i}") for i in range(num_buckets)]
+    try:
+        _deal(parts, buckets, rng)
+        with open(output, "wb") as file:
+            return sum(_write_shuffled(_lines([bucket]), file, rng) for bucket in buckets)
+    finally:
+        for bucket in buckets:
+            bucket.unlink(missing_ok=True)
+
+
+def _deal(parts: Sequence[Path], buckets: Sequence[Path], rng: np.random.Generator) -> None:
+    """Append each line of the parts to a bucket file drawn at random."""
+    files = [open(bucket, "wb") for bucket in buckets]  # noqa: SIM115 (closed below)
+    try:
+        for part in parts:
+            lines = part.read_bytes().splitlines(keepends=True)
+            for line, number in zip(
+                lines, rng.integers(len(files), size=len(lines)).tolist(), strict=True
+            ):
+                files[number].write(line)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _lines(paths: Sequence[Path]) -> list[bytes]:
+    return [line for path in paths for line in path.read_bytes().split(b"\n") if line]
+
+
+def _write_shuffled(lines: list[bytes], file: Any, rng: np.random.Generator) -> int:
+    order = rng.permutation(len(lines)).tolist()
+    file.writelines(lines[index] + b"\n" for index in order)
+    return len(lines)

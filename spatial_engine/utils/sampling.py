@@ -1,0 +1,46 @@
+"""Random draws that can be repeated: generators by name, balanced quotas. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """The generator of (seed, names), e.g. (seed, task, scene): independent of all others.
+
+    Names go through SHA-256, so that no order of scenes or number of workers plays a part.
+    """
+    words = np.frombuffer(hashlib.sha256("\0".join(names).encode()).digest(), np.uint32)
+    return np.random.default_rng([abs(seed), int(seed < 0), *words.tolist()])
+
+
+def balanced_quotas(available: np.ndarray, wanted: int) -> np.ndarray:
+    """How many to draw from each bin so that the bins are as even as they can be (SPEC 5).
+
+    `available` is (n,) int: how many each bin holds, in ascending order of what is binned.
+    `wanted` is divided evenly over the non-empty bins, the first `remainder` of them getting one
+    more. Bins are visited from the emptiest to the fullest, ties in order; one that holds too few
+    gives all it has and its unused quota goes to the next. Returns (n,) int64; the sum is
+    min(wanted, available.sum()).
+    """
+    available = np.asarray(available, np.int64)
+    quotas = np.zeros(len(available), np.int64)
+    filled = np.flatnonzero(available)
+    if not len(filled):
+        return quotas
+    share, remainder = divmod(wanted, len(filled))
+    quotas[filled] = share
+    quotas[filled[:remainder]] += 1
+    carried = 0
+    for index in filled[np.argsort(available[filled], kind="stable")]:
+        target = quotas[index] + carried
+        quotas[index] = min(target, available[index])
+        carried = target - quotas[index]
+    return quotas
+
+
+def draw(rng: np.random.Generator, population: int, count: int) -> np.ndarray:
+    """`count` different numbers of range(population), ascending; (count,) int64."""
+    return np.sort(rng.choice(population, size=count, replace=False, shuffle=False))

@@ -1,0 +1,131 @@
+"""ScanNet step 1: points, labels and boxes of every scene.
+
+Reads  data/scannet/meta_data/scannetv2_{train,val}.txt, scannetv2-labels.combined.tsv and, below
+       data/scannet/scans/<scene>/, the mesh, both annotation files and <scene>.txt.
+Writes data/scannet/scannet_instance_data/<scene>/{aligned_points,unaligned_points,instance_mask,
+       semantic_mask}.npy and scenes_train_val_info.pkl.
+Costs  at full size about 22 GB on disk; a scene of 150,000 vertices takes well under a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils import cli, files, provenance
+from spatial_engine.utils.scannet_utils import annotations, scannet_paths
+from spatial_engine.utils.scannet_utils.mesh import read_vertices
+from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.step import Step
+
+UNKNOWN_LABEL = 0  # NYU40 id of a category that is not in the label table
+MESH, AGGREGATION, SEGMENTS, SCENE_TEXT = (
+    "_vh_clean_2.ply",
+    ".aggregation.json",
+    "_vh_clean_2.0.010000.segs.json",
+    ".txt",
+)
+
+
+def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> PartResult:
+    """Read one scene's raw files and write its arrays and its object infos."""
+    scan_dir, scene_id, nyu40_ids = arguments
+    unaligned = read_vertices(scan_dir / (scene_id + MESH))
+    objects = annotations.read_objects(scan_dir / (scene_id + AGGREGATION))
+    segments = annotations.read_segments(scan_dir / (scene_id + SEGMENTS))
+    if len(segments) != len(unaligned):
+        raise BadDataError(
+            f"{scan_dir / (scene_id + SEGMENTS)}: {len(segments)} vertices, the mesh has "
+            f"{len(unaligned)}; {annotations.REMEDY}"
+        )
+    axis_align = annotations.read_axis_alignment(scan_dir / (scene_id + SCENE_TEXT))
+    aligned = unaligned.copy()
+    aligned[:, :3] = unaligned[:, :3] @ axis_align[:3, :3].T + axis_align[:3, 3]
+    instances = annotations.instance_ids(segments, objects)
+
+    labels = np.zeros(max((item.object_id for item in objects), default=-1) + 2, np.int32)
+    info: dict[Any, Any] = {}
+    unknown = Counter()
+    empty = 0
+    for item in objects:
+        if item.raw_category not in nyu40_ids:
+            unknown[item.raw_category] += 1
+        label = nyu40_ids.get(item.raw_category, UNKNOWN_LABEL)
+        labels[item.object_id + 1] = label
+        mine = instances == item.object_id + 1
+        empty += not mine.any()
+        info[item.object_id] = {
+            "aligned_bbox": annotations.bounding_box(aligned[mine], label),
+            "unaligned_bbox": annotations.bounding_box(unaligned[mine], label),
+            "raw_category": item.raw_category,
+        }
+    info["axis_align_matrix"] = axis_align
+    info["num_objects"] = len(objects)
+    info["points_digest"] = provenance.digest(aligned)
+
+    np.save(part_dir / "aligned_points.npy", aligned)
+    np.save(part_dir / "unaligned_points.npy", unaligned)
+    np.save(part_dir / "instance_mask.npy", instances)
+    np.save(part_dir / "semantic_mask.npy", labels[instances])
+    files.dump_pickle(info, part_dir / "object_info.pkl")
+    return PartResult(
+        counts={"scenes": 1},
+        drops={"scenes": {"objects without vertices": empty}},
+        warnings=[
+            f"label {name!r} of {number} objects is not in the label table, taken as 0"
+            for name, number in sorted(unknown.items())
+        ],
+    )
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    return cli.make_parser(__doc__).parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    step = Step("batch_load_scannet_data", args, {"UNKNOWN_LABEL": UNKNOWN_LABEL})
+    lists = scannet_paths.read_split_lists(args.root, args.splits, args.scenes)
+    table_path = scannet_paths.label_table_path(args.root)
+    nyu40_ids = annotations.read_label_table(table_path)
+    table_hash = provenance.content_hash(table_path)
+    scenes = step.present_scenes(
+        sorted(scene for ids in lists.values() for scene in ids),
+        lambda scene: scannet_paths.scan_dir(args.root, scene).is_dir(),
+        "scenes without data/scannet/scans/<scene>",
+    )
+    jobs = []
+    for scene in scenes:
+        scan_dir = scannet_paths.scan_dir(args.root, scene)
+        inputs = [
+            provenance.file_fingerprint(scan_dir / (scene + suffix), args.root)
+            for suffix in (MESH, AGGREGATION, SEGMENTS, SCENE_TEXT)
+        ]
+        jobs.append(SceneJob(scene, (scan_dir, scene, nyu40_ids), [table_hash, inputs]))
+    run = step.make_folders(
+        scannet_paths.instance_data_dir(args.root), jobs, load_scene, unit="scenes"
+    )
+
+    def write_infos(path: Path) -> int:
+        infos = {
+            scene: files.load_pickle(part / "object_info.pkl", "run this command with --overwrite")
+            for scene, part in run.parts.items()
+        }
+        files.dump_pickle(infos, path)
+        return len(infos)
+
+    if run.parts:
+        path = scannet_paths.info_path(args.root, "train_val", with_images=False)
+        step.make_file("scene infos", path, run, write_infos)
+    return step.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

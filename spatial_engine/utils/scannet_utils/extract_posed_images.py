@@ -1,0 +1,134 @@
+"""ScanNet step 2: frames with their poses, out of the `.sens` files.
+
+Reads  data/scannet/scans/<scene>/<scene>.sens, as a stream: memory does not grow with its length.
+Writes data/scannet/posed_images/<scene>/{id:05d}.jpg (the stored bytes), {id:05d}.png (depth in
+       millimetres), {id:05d}.txt (camera-to-world pose) and intrinsic.txt.
+Costs  at full size about 450,000 frames; see README for disk and time as measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils import cli, files, provenance
+from spatial_engine.utils.geometry import is_valid_pose
+from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scannet_utils.sens import SensFrame, SensReader
+from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.step import Step
+
+FRAME_SKIP = 5  # frames; every 5th is kept ("D5"), which is all that later steps read; 1 keeps all
+
+MILLIMETRES = 1000.0  # depth shift of the PNGs written here: units in a metre
+JPEG_QUALITY = 95  # for the rare .sens whose colour is not JPEG already
+
+
+def extract_scene(arguments: tuple[Path, int], part_dir: Path) -> PartResult:
+    """Write every `frame_skip`-th frame of one `.sens` file."""
+    path, frame_skip = arguments
+    kept = lost = unmeasured = 0
+    with SensReader(path) as sens:
+        intrinsic = posed_images.format_matrix(sens.header.color_intrinsic.astype(np.float64))
+        (part_dir / posed_images.INTRINSIC_FILE).write_text(intrinsic)
+        for number, frame in sens.frames(frame_skip):
+            name = posed_images.frame_id(number)
+            depth = to_millimetres(sens.depth_image(frame), sens.header.depth_shift)
+            (part_dir / f"{name}.jpg").write_bytes(color_jpeg(sens, number, frame))
+            (part_dir / f"{name}.png").write_bytes(posed_images.encode_depth(depth))
+            pose = posed_images.format_matrix(frame.camera_to_world.astype(np.float64))
+            (part_dir / f"{name}.txt").write_text(pose)
+            kept += 1
+            lost += not is_valid_pose(frame.camera_to_world)
+            unmeasured += not depth.any()
+    notes = {"kept without a valid pose": lost, "kept without depth": unmeasured}
+    return PartResult(counts={"frames": kept}, drops={"frames": notes})
+
+
+def to_millimetres(depth: np.ndarray, depth_shift: float) -> np.ndarray:
+    """uint16 depth of `depth_shift` units a metre as millimetres; 0 stays 0 (not measured).
+
+    What is measured never becomes 0, and what lies beyond 65.535 m is taken as not measured.
+    """
+    if depth_shift == MILLIMETRES:
+        return depth
+    scaled = np.rint(depth * (MILLIMETRES / depth_shift))
+    scaled[(depth > 0) & (scaled < 1)] = 1
+    scaled[scaled > np.iinfo(np.uint16).max] = 0
+    return scaled.astype(np.uint16)
+
+
+def color_jpeg(sens: SensReader, number: int, frame: SensFrame) -> bytes:
+    """The stored JPEG bytes as they are; raw and PNG colour is encoded once."""
+    kind = sens.header.color_compression
+    width, height = sens.header.color_size
+    data = np.frombuffer(frame.color_bytes, np.uint8)
+    if kind == "jpeg":
+        if frame.color_bytes[:2] != b"\xff\xd8":
+            raise BadDataError(f"{sens.path}: frame {number} holds no JPEG; download it again")
+        return frame.color_bytes
+    if kind == "png":
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    else:
+        whole = len(data) == 3 * width * height
+        image = data.reshape(height, width, 3)[..., ::-1] if whole else None  # stored as RGB
+    if image is None or image.shape[:2] != (height, width):
+        raise BadDataError(f"{sens.path}: the colour of frame {number} is damaged")
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
+def check_disk(jobs: Sequence[SceneJob], folder: Path, frame_skip: int) -> None:
+    """Refuse to start when the disk is short. Kept frames take about their share of the `.sens`."""
+    num_files = num_bytes = 0
+    for job in jobs:
+        path = job.arguments[0]
+        try:
+            with SensReader(path) as sens:
+                num_files += 3 * -(-len(sens) // frame_skip) + 2
+        except (BadDataError, OSError):
+            continue  # named when its turn comes
+        num_bytes += path.stat().st_size // frame_skip
+    files.check_disk(folder, num_files, num_bytes)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    cli.add_constant(parser, "FRAME_SKIP", FRAME_SKIP, "keep every n-th frame; 1 keeps all")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    step = Step("extract_posed_images", args, {"FRAME_SKIP": args.frame_skip})
+    lists = scannet_paths.read_split_lists(args.root, args.splits, args.scenes)
+
+    def sens_path(scene: str) -> Path:
+        return scannet_paths.scan_dir(args.root, scene) / f"{scene}.sens"
+
+    scenes = step.present_scenes(
+        sorted(scene for ids in lists.values() for scene in ids),
+        lambda scene: sens_path(scene).is_file(),
+        "scenes without <scene>.sens",
+    )
+    jobs = [
+        SceneJob(
+            scene,
+            (sens_path(scene), args.frame_skip),
+            provenance.file_fingerprint(sens_path(scene), args.root),
+        )
+        for scene in scenes
+    ]
+    folder = scannet_paths.posed_images_dir(args.root)
+    check_disk(step.unfinished(jobs, folder), folder, args.frame_skip)
+    step.make_folders(folder, jobs, extract_scene, unit="frames")
+    return step.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

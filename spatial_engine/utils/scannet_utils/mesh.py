@@ -1,0 +1,32 @@
+"""Vertices of a ScanNet mesh (`<scene>_vh_clean_2.ply`), read by plyfile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from plyfile import PlyData, PlyParseError
+
+from spatial_engine.errors import BadDataError
+
+REMEDY = "download the scene again"
+
+
+def read_vertices(path: Path) -> np.ndarray:
+    """(n, 6) float64 x, y, z in metres (scan frame) and red, green, blue 0-255.
+
+    Faces are not read. Raises `BadDataError` for a missing or damaged file.
+    """
+    try:
+        # Memory-mapped: a header that claims more than the file holds fails before memory is taken.
+        mesh = PlyData.read(str(path), mmap="c", known_list_len={"face": {"vertex_indices": 3}})
+        vertices = mesh["vertex"].data
+        columns = [vertices[name] for name in ("x", "y", "z", "red", "green", "blue")]
+        points = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
+    except FileNotFoundError:
+        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+    except (PlyParseError, KeyError, ValueError, OverflowError, MemoryError, TypeError) as error:
+        raise BadDataError(f"{path}: not a mesh that can be read ({error}); {REMEDY}") from None
+    if not np.isfinite(points).all():
+        raise BadDataError(f"{path}: some vertices are not finite; {REMEDY}")
+    return points

@@ -1,0 +1,192 @@
+"""`SceneInfoHandler`: the one reader of what the preparation scripts wrote about scenes.
+
+Poses, intrinsics, sizes, points, boxes, categories, depth and colour images. Ids, units and
+frames of reference end here: object ids are 0-based, lengths are metres, poses are
+`world_from_cam` in the axis-aligned frame, image ids are strings like "00005".
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.files import load_pickle
+from spatial_engine.utils.geometry import is_valid_pose
+from spatial_engine.utils.provenance import digest
+from spatial_engine.utils.scannet_utils import posed_images
+from spatial_engine.utils.scannet_utils.scannet_paths import SCANNET, info_path, instance_data_dir
+from spatial_engine.utils.step import Step
+
+REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py"
+
+
+def load_splits(args: argparse.Namespace, step: Step) -> list[tuple[str, SceneInfoHandler]]:
+    """Scene infos of the splits of `--splits` that are there, with the scenes of `--scenes`.
+
+    A split without infos is counted; `MissingInputError` when there is none at all, or when a
+    scene of `--scenes` is in none.
+    """
+    present = step.present_inputs(args.splits, lambda split: info_path(args.root, split), REMEDY)
+    handlers = [(split, SceneInfoHandler.load(args.root, split)) for split in present]
+    if not args.scenes:
+        return handlers
+    known = {scene for _, scenes in handlers for scene in scenes.scene_ids}
+    if set(args.scenes) - known:
+        unknown = min(set(args.scenes) - known)
+        raise MissingInputError(f"--scenes {unknown}: no such scene in the scene infos; {REMEDY}")
+    return [
+        (split, scenes.only(*sorted(set(args.scenes) & set(scenes.scene_ids))))
+        for split, scenes in handlers
+    ]
+
+
+class SceneInfoHandler:
+    """Scenes of a split, or a few of them (`only`), which is what a worker receives.
+
+    Raises `BadDataError` for a scene that is not there or does not hold what it should.
+    """
+
+    def __init__(self, root: Path, infos: dict[str, dict[Any, Any]]):
+        self.root = Path(root)
+        self._infos = infos
+
+    @classmethod
+    def load(cls, root: Path, split: str) -> SceneInfoHandler:
+        """Infos with images of "train", "val" or "train_val"; `MissingInputError` without them."""
+        path = info_path(root, split)
+        infos = load_pickle(path, REMEDY)
+        if not isinstance(infos, dict) or not all(isinstance(i, dict) for i in infos.values()):
+            raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
+        return cls(root, infos)
+
+    @property
+    def scene_ids(self) -> list[str]:
+        """Sorted ids."""
+        return sorted(self._infos)
+
+    def only(self, *scene_ids: str) -> SceneInfoHandler:
+        """A handler of these scenes alone: small enough to be sent to a worker."""
+        return SceneInfoHandler(self.root, {scene: self._infos[scene] for scene in scene_ids})
+
+    def image_ids(self, scene_id: str) -> list[str]:
+        """Ids of all D5 frames, ascending, those without a valid pose too."""
+        return sorted(self._get(scene_id, "images_info", dict))
+
+    def valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
+        """Ids of the frames whose pose can be used, ascending, and their poses.
+
+        Poses are (n, 4, 4) world_from_cam in the axis-aligned frame.
+        """
+        images = self._get(scene_id, "images_info", dict)
+        ids = sorted(images)
+        try:
+            poses = np.array([images[i]["extrinsic_matrix"] for i in ids], np.float64)
+            poses = poses.reshape(len(ids), 4, 4)
+        except (KeyError, TypeError, ValueError):
+            raise self._bad(scene_id, "extrinsic_matrix") from None
+        valid = np.flatnonzero(is_valid_pose(poses))
+        return [ids[k] for k in valid], self.axis_align_matrix(scene_id) @ poses[valid]
+
+    def axis_align_matrix(self, scene_id: str) -> np.ndarray:
+        """(4, 4) aligned_from_scan."""
+        return self._matrix(scene_id, "axis_align_matrix")
+
+    def intrinsic(self, scene_id: str) -> np.ndarray:
+        """(4, 4) intrinsics of the colour camera, pixels."""
+        return self._matrix(scene_id, "intrinsic_matrix")
+
+    def color_size(self, scene_id: str) -> tuple[int, int]:
+        """(width, height) of the colour images."""
+        return self._size(scene_id, "color_size")
+
+    def depth_size(self, scene_id: str) -> tuple[int, int]:
+        """(width, height) of the depth images."""
+        return self._size(scene_id, "depth_size")
+
+    def points(self, scene_id: str) -> np.ndarray:
+        """(n, 3) float64 mesh vertices in metres, axis-aligned frame."""
+        return np.array(self._array(scene_id, "aligned_points.npy", 2)[:, :3], np.float64)
+
+    def instance_mask(self, scene_id: str) -> np.ndarray:
+        """(n,) int32 instance of every vertex: object id + 1, 0 = unannotated."""
+        return np.array(self._array(scene_id, "instance_mask.npy", 1))
+
+    def object_ids(self, scene_id: str) -> list[int]:
+        """0-based ids of all annotated objects, those without vertices too."""
+        return sorted(key for key in self._scene(scene_id) if isinstance(key, int))
+
+    def category(self, scene_id: str, object_id: int) -> str:
+        """The annotators' word for an object."""
+        return self._get(scene_id, object_id, dict)["raw_category"]
+
+    def aligned_box(self, scene_id: str, object_id: int) -> np.ndarray:
+        """(7,) centre, size (metres, axis-aligned) and NYU40 id; size 0 for no vertices."""
+        return self._get(scene_id, object_id, dict)["aligned_bbox"]
+
+    def depth(self, scene_id: str, image_id: str) -> np.ndarray:
+        """(height, width) uint16 depth in millimetres, 0 = not measured."""
+        path = self._image_path(scene_id, image_id, "depth_image_path")
+        return posed_images.read_depth(path, self.depth_size(scene_id))
+
+    def color(self, scene_id: str, image_id: str) -> np.ndarray:
+        """(height, width, 3) uint8 colour image, BGR."""
+        return posed_images.read_color(self._image_path(scene_id, image_id, "image_path"))
+
+    def geometry_hash(self, scene_id: str) -> str:
+        """Digest of all that decides what a frame sees, depth images apart.
+
+        A table notes it, so that one made before the poses changed is not taken for good.
+        """
+        image_ids, poses = self.valid_frames(scene_id)
+        sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
+        points = self._scene(scene_id).get("points_digest")
+        return digest([image_ids, poses, self.intrinsic(scene_id), sizes, points])
+
+    def _scene(self, scene_id: str) -> dict[Any, Any]:
+        if scene_id not in self._infos:
+            raise BadDataError(f"scene info: no {scene_id}; {REMEDY}")
+        return self._infos[scene_id]
+
+    def _get(self, scene_id: str, key: Any, kind: type) -> Any:
+        value = self._scene(scene_id).get(key)
+        if not isinstance(value, kind):
+            raise self._bad(scene_id, key)
+        return value
+
+    def _matrix(self, scene_id: str, key: str) -> np.ndarray:
+        matrix = self._get(scene_id, key, np.ndarray)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise self._bad(scene_id, key)
+        return matrix
+
+    def _size(self, scene_id: str, key: str) -> tuple[int, int]:
+        size = self._get(scene_id, key, tuple)
+        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+            raise self._bad(scene_id, key)
+        return size
+
+    def _array(self, scene_id: str, name: str, dimensions: int) -> np.ndarray:
+        path = instance_data_dir(self.root) / scene_id / name
+        remedy = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise BadDataError(f"{path}: no such file; {remedy}") from None
+        except (ValueError, EOFError, OSError) as error:
+            raise BadDataError(f"{path}: cannot be read ({error}); {remedy}") from None
+        if array.ndim != dimensions:
+            raise BadDataError(f"{path}: has {array.ndim} dimensions, not {dimensions}; {remedy}")
+        return array
+
+    def _image_path(self, scene_id: str, image_id: str, key: str) -> Path:
+        image = self._get(scene_id, "images_info", dict).get(image_id)
+        if not isinstance(image, dict) or key not in image:
+            raise self._bad(scene_id, f"{key} of {image_id}")
+        return self.root / SCANNET / image[key]
+
+    def _bad(self, scene_id: str, key: Any) -> BadDataError:
+        return BadDataError(f"scene info: {scene_id} has no usable {key}; {REMEDY}")

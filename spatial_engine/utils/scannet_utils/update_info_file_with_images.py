@@ -1,0 +1,111 @@
+"""ScanNet step 3: scene infos with their frames, by split.
+
+Reads  data/scannet/scannet_instance_data/scenes_train_val_info.pkl (step 1), the names, poses and
+       image sizes in data/scannet/posed_images/<scene>/ (step 2), and the split lists.
+Writes data/scannet/scannet_instance_data/scenes_{train,val,train_val}_info_i_D5.pkl.
+Costs  a listing of each folder and 300 small files a scene: seconds to minutes at full size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils import cli, files, provenance
+from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.step import Counts, Step
+
+FRAME_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatever was extracted
+
+INFOS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
+
+
+def add_images(arguments: tuple[Path, str, dict[Any, Any]], part_dir: Path) -> PartResult:
+    """Read the poses, intrinsics and sizes of one scene's frames; write its info with them."""
+    images_dir, scene_id, info = arguments
+    image_ids = posed_images.list_frames(images_dir, FRAME_STEP)
+    if not image_ids:
+        raise BadDataError(f"{images_dir}: holds no frame of D5; {posed_images.REMEDY}")
+    folder = Path("posed_images") / scene_id  # relative to data/scannet
+    images = {
+        image_id: {
+            "image_path": (folder / f"{image_id}.jpg").as_posix(),
+            "depth_image_path": (folder / f"{image_id}.png").as_posix(),
+            "extrinsic_matrix": posed_images.read_pose(images_dir, image_id),
+        }
+        for image_id in image_ids
+    }
+    with_images = {
+        **info,
+        "num_posed_images": len(images),
+        "intrinsic_matrix": posed_images.read_intrinsic(images_dir),
+        "images_info": images,
+        # One camera took all frames of a scan, so the first frame tells the sizes.
+        "color_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.jpg"),
+        "depth_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.png"),
+    }
+    files.dump_pickle(with_images, part_dir / "info.pkl")
+    return PartResult(counts={name: len(images) for name in ("train", "val", "train_val")})
+
+
+def join_infos(
+    parts: Sequence[Path], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
+) -> Counts:
+    """Write the infos of each split and of both together; count the scenes."""
+    infos = {part.name: files.load_pickle(part / "info.pkl", "--overwrite") for part in parts}
+    counts = {}
+    for name, path in outputs.items():
+        chosen = {
+            scene: info
+            for scene, info in infos.items()
+            if name not in lists or scene in lists[name]
+        }
+        files.dump_pickle(chosen, path)
+        counts[name] = len(chosen)
+    return counts, {}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    return cli.make_parser(__doc__).parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    step = Step("update_info_file_with_images", args, {"FRAME_STEP": FRAME_STEP})
+    lists = scannet_paths.read_split_lists(args.root, args.splits, args.scenes)
+    infos = files.load_pickle(
+        scannet_paths.info_path(args.root, "train_val", with_images=False), INFOS_REMEDY
+    )
+    images_dir = scannet_paths.posed_images_dir(args.root)
+    scenes = step.present_scenes(
+        sorted(scene for ids in lists.values() for scene in ids),
+        lambda scene: scene in infos and (images_dir / scene).is_dir(),
+        "scenes without points (step 1) or data/scannet/posed_images/<scene> (step 2)",
+    )
+    jobs = []
+    for scene in scenes:
+        frames = provenance.folder_fingerprint(
+            images_dir / scene, args.root, (".jpg", ".png", ".txt")
+        )
+        inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
+        jobs.append(SceneJob(scene, (images_dir / scene, scene, infos[scene]), inputs))
+    names = [*lists, "train_val"] if len(lists) == 2 else list(lists)
+    outputs = {name: scannet_paths.info_path(args.root, name) for name in names}
+    step.make(
+        outputs,
+        jobs,
+        add_images,
+        lambda parts, paths: join_infos(parts, paths, lists),
+        parts_name="scenes_info_i_D5",
+        inputs=lists,
+    )
+    return step.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

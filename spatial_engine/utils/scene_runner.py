@@ -1,0 +1,223 @@
+"""Maps scenes over worker processes: progress, resume, failures by name, the same bytes always.
+
+The one module that knows how work is spread. A step gives a top-level function
+`work(arguments, part_dir) -> PartResult` and a list of `SceneJob`; each job's files are written to
+a folder of their own under a temporary name, which is renamed when the scene is finished. A
+finished folder is used again under the same key (see `provenance`) and done anew under another.
+Nothing depends on the order in which scenes finish.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from spatial_engine.errors import EngineError
+from spatial_engine.utils import files
+from spatial_engine.utils.provenance import work_key
+
+log = logging.getLogger(__name__)
+
+DONE_FILE = ".done.json"  # in a finished folder: its key and counts
+# A worker is one process on one core; libraries that start threads of their own only compete.
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+@dataclass(frozen=True)
+class SceneJob:
+    """One scene's work: what the work function needs (this scene's part only), and its inputs.
+
+    `arguments` is pickled to the worker. `inputs` is JSON-able data that decides, with the step's
+    settings, whether finished work is still good.
+    """
+
+    scene_id: str
+    arguments: Any
+    inputs: Any
+
+
+@dataclass
+class PartResult:
+    """What a scene gave, by output name: records written, and what was dropped for which reason."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    drops: dict[str, dict[str, int]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+Work = Callable[[Any, Path], PartResult]
+
+
+@dataclass
+class RunResult:
+    """Finished scenes with their folders, in the order of the jobs; failures by scene."""
+
+    parts: dict[str, Path]
+    results: dict[str, PartResult]
+    failures: dict[str, str]
+    reused: int
+    seconds: float
+
+
+def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
+    """Key under which a scene's finished work is used again."""
+    return work_key(step, settings, [job.scene_id, job.inputs])
+
+
+def is_done(parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob) -> bool:
+    """Whether the scene's folder is finished and still good."""
+    return _read_done(parts_dir / job.scene_id, job_key(step, settings, job)) is not None
+
+
+def run_scenes(
+    step: str,
+    work: Work,
+    jobs: Sequence[SceneJob],
+    parts_dir: Path,
+    settings: dict[str, Any],
+    *,
+    num_workers: int,
+    overwrite: bool = False,
+) -> RunResult:
+    """Do what is missing of `jobs`, each into `parts_dir/<scene id>/`.
+
+    A scene whose work raises is named in `failures`; the others go on.
+    """
+    start = time.perf_counter()
+    keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
+    done: dict[str, PartResult] = {}
+    if not overwrite:
+        for scene_id, key in keys.items():
+            result = _read_done(parts_dir / scene_id, key)
+            if result is not None:
+                done[scene_id] = result
+    reused = len(done)
+    failures: dict[str, str] = {}
+    todo = [job for job in jobs if job.scene_id not in done]
+    arguments = (
+        (work, job.arguments, str(parts_dir / job.scene_id), keys[job.scene_id]) for job in todo
+    )
+    bar = tqdm(total=len(jobs), initial=reused, desc=step, unit="scene", disable=None)
+    with logging_redirect_tqdm(), bar:
+        outcomes = _map_unordered(_do_scene, arguments, min(num_workers, len(todo)))
+        for number, outcome in outcomes:
+            scene_id = todo[number].scene_id
+            if isinstance(outcome, PartResult):
+                done[scene_id] = outcome
+                for warning in outcome.warnings:
+                    log.warning("%s: %s", scene_id, warning)
+            else:
+                failures[scene_id] = outcome
+                log.error("%s failed: %s", scene_id, outcome)
+            bar.update()
+    order = [job.scene_id for job in jobs if job.scene_id in done]
+    return RunResult(
+        parts={scene_id: parts_dir / scene_id for scene_id in order},
+        results={scene_id: done[scene_id] for scene_id in order},
+        failures=dict(sorted(failures.items())),
+        reused=reused,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _do_scene(task: tuple[Work, Any, str, str]) -> PartResult | str:
+    """Run one job in a worker: its result, or one line that says why there is none."""
+    work, arguments, part, key = task
+    part_dir = Path(part)
+    try:
+        with files.atomic_path(part_dir) as partial:
+            partial.mkdir()
+            result = work(arguments, partial)
+            done = {"key": key, **asdict(result)}
+            (partial / DONE_FILE).write_text(json.dumps(done), encoding="utf-8")
+            files.remove(part_dir)  # finished under another key, or given by hand
+    except EngineError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename or part_dir}: {error.strerror or error}"
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        return f"unexpected {type(error).__name__} at {where}: {error}".replace("\n", " ")
+    return result
+
+
+def _read_done(part_dir: Path, key: str) -> PartResult | None:
+    try:
+        done = json.loads((part_dir / DONE_FILE).read_text(encoding="utf-8"))
+        if done.pop("key") != key:
+            return None
+        return PartResult(**done)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _map_unordered(
+    function: Callable[[Any], Any], items: Iterator[Any], num_workers: int
+) -> Iterator[tuple[int, Any]]:
+    """(number, result) of each item as it is done; few items are in flight at a time."""
+    if num_workers <= 1:
+        yield from ((number, function(item)) for number, item in enumerate(items))
+        return
+    with _executor(num_workers) as executor:
+        pending: dict[Any, int] = {}
+        numbered = enumerate(items)
+        try:
+            while True:
+                while len(pending) < 2 * num_workers and (entry := next(numbered, None)):
+                    number, item = entry
+                    pending[executor.submit(function, item)] = number
+                if not pending:
+                    return
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    yield pending.pop(future), future.result()
+        except BrokenProcessPool:
+            raise EngineError(
+                "a worker process ended without a word (was memory short?); finished scenes are "
+                "kept, start the command again, with a smaller --num-workers if it recurs"
+            ) from None
+
+
+@contextmanager
+def _executor(num_workers: int) -> Iterator[Executor]:
+    """Local processes, started afresh: a fork would copy threads and locks of the libraries."""
+    saved = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(num_workers, mp_context=context, initializer=_calm) as executor:
+            try:
+                yield executor
+            except BaseException:
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _calm() -> None:
+    """Keep a worker to one thread, and leave Ctrl-C to the parent."""
+    import signal
+
+    import cv2
+
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,87 @@
+"""Parquet tables with one row group per scene: written by scene, read by scene, never whole.
+
+The file's metadata names the scene of each row group and a few facts about it, so that a reader
+goes straight to its scene however many there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spatial_engine.errors import BadDataError, MissingInputError
+
+_KEY = b"spatial_engine.scenes"  # metadata: [[scene id, facts], ...] by row group
+
+
+def write_part(
+    path: Path, table: pa.Table, scene_id: str, facts: dict[str, Any], **encoding: Any
+) -> None:
+    """Write one scene's rows as a file of one row group; `encoding` goes to the parquet writer."""
+    table = table.replace_schema_metadata({_KEY: json.dumps([[scene_id, facts]])})
+    pq.write_table(table, path, row_group_size=max(len(table), 1), **encoding)
+
+
+def merge_parts(parts: Sequence[Path], output: Path, **encoding: Any) -> None:
+    """Join scene files into one, a row group each, in the given order; one is held at a time."""
+    scenes = [entry for part in parts for entry in SceneTable(part).entries]
+    schema = pq.read_schema(parts[0]).with_metadata({_KEY: json.dumps(scenes)})
+    with pq.ParquetWriter(output, schema, **encoding) as writer:
+        for part in parts:
+            table = pq.ParquetFile(part).read().cast(schema)
+            writer.write_table(table, row_group_size=max(len(table), 1))
+
+
+class SceneTable:
+    """Reads such a file scene by scene.
+
+    Raises `MissingInputError` where there is no file and `BadDataError` where it is damaged.
+    """
+
+    def __init__(self, path: str | Path, remedy: str = "make it again"):
+        self.path = Path(path)
+        self.remedy = remedy
+        if not self.path.is_file():
+            raise MissingInputError(f"{path}: no such table; {remedy}")
+        try:
+            self._file = pq.ParquetFile(self.path)
+            self.entries = json.loads((self._file.schema_arrow.metadata or {})[_KEY])
+            self._facts = {scene: dict(facts) for scene, facts in self.entries}
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+            raise BadDataError(f"{path}: not a table of scenes ({error}); {remedy}") from None
+        self._row_group = {scene: number for number, (scene, _) in enumerate(self.entries)}
+        if len(self._facts) != self._file.num_row_groups:
+            raise BadDataError(f"{path}: scenes and row groups do not match; {remedy}")
+
+    @property
+    def scene_ids(self) -> list[str]:
+        return list(self._facts)
+
+    def facts(self, scene_id: str) -> dict[str, Any]:
+        """What was noted about a scene when it was written."""
+        return self._facts[self._known(scene_id)]
+
+    def num_rows(self, scene_id: str) -> int:
+        """Rows of a scene, from the file's metadata."""
+        return self._file.metadata.row_group(self._row_group[self._known(scene_id)]).num_rows
+
+    def read(self, scene_id: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one scene."""
+        number = self._row_group[self._known(scene_id)]
+        try:
+            # One thread: a worker has one core.
+            return self._file.read_row_group(number, columns=columns, use_threads=False)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise BadDataError(
+                f"{self.path}: {scene_id} is damaged ({error}); {self.remedy}"
+            ) from None
+
+    def _known(self, scene_id: str) -> str:
+        if scene_id not in self._facts:
+            raise BadDataError(f"{self.path}: holds no {scene_id}; {self.remedy}")
+        return scene_id

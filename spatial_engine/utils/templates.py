@@ -1,0 +1,91 @@
+"""Sentences as data: `templates/<task>.json` beside the scripts, checked once, drawn in arrays.
+
+A file holds `task_descriptions`, `questions` and `answers`, lists of different sentences. Slots
+are written `{name}`; an answer holds `{answer}` once, in backticks, so that a scorer finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError, MissingInputError
+
+MIN_QUESTIONS = 30
+MIN_DESCRIPTIONS = 30
+MIN_ANSWERS = 10
+ANSWER_SLOT = "answer"
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The sentences of one task or question type."""
+
+    task_descriptions: tuple[str, ...]
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+
+    def draw(self, rng: np.random.Generator, count: int) -> list[tuple[str, str, str]]:
+        """`count` triples (task description, question, answer), each drawn independently."""
+        groups = (self.task_descriptions, self.questions, self.answers)
+        columns = [rng.integers(len(group), size=count).tolist() for group in groups]
+        return [
+            (groups[0][first], groups[1][second], groups[2][third])
+            for first, second, third in zip(*columns, strict=True)
+        ]
+
+
+def load_templates(path: Path, question_slots: frozenset[str] = frozenset()) -> Templates:
+    """Load and check one file. Questions and descriptions may use `question_slots`; every
+    question, with any description, must use them all.
+
+    Raises `MissingInputError` without the file and `BadDataError` naming the sentence at fault.
+    """
+    if not path.is_file():
+        raise MissingInputError(f"{path}: no such template file; get the repository again")
+    try:
+        groups = json.loads(path.read_text(encoding="utf-8"))
+        templates = Templates(
+            *(tuple(groups[name]) for name in ("task_descriptions", "questions", "answers"))
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadDataError(f"{path}: not a template file ({error!r})") from None
+    _check_group(path, templates.task_descriptions, MIN_DESCRIPTIONS)
+    _check_group(path, templates.questions, MIN_QUESTIONS)
+    _check_group(path, templates.answers, MIN_ANSWERS)
+    for sentence in templates.task_descriptions:
+        _check_slots(path, sentence, frozenset())
+    for sentence in templates.questions:
+        _check_slots(path, sentence, question_slots)
+    for sentence in templates.answers:
+        _check_slots(path, sentence, frozenset({ANSWER_SLOT}))
+        if sentence.count("`") != 2 or f"`{{{ANSWER_SLOT}}}`" not in sentence:
+            raise BadDataError(f"{path}: the slot must stand in backticks, alone: {sentence!r}")
+    return templates
+
+
+def _check_group(path: Path, sentences: tuple[str, ...], at_least: int) -> None:
+    if not all(isinstance(sentence, str) and sentence.strip() for sentence in sentences):
+        raise BadDataError(f"{path}: holds something that is not a sentence")
+    if len(sentences) < at_least:
+        raise BadDataError(f"{path}: {len(sentences)} sentences, {at_least} are needed")
+    seen = set()
+    for sentence in sentences:
+        if sentence.casefold() in seen:
+            raise BadDataError(f"{path}: stands there twice: {sentence!r}")
+        seen.add(sentence.casefold())
+        if "<image>" in sentence:
+            raise BadDataError(f"{path}: <image> is added by the engine: {sentence!r}")
+
+
+def _check_slots(path: Path, sentence: str, slots: frozenset[str]) -> None:
+    try:
+        found = [name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None]
+    except ValueError as error:
+        raise BadDataError(f"{path}: {error}: {sentence!r}") from None
+    if sorted(set(found)) != sorted(slots):
+        raise BadDataError(f"{path}: slots {sorted(set(found))}, not {sorted(slots)}: {sentence!r}")

@@ -1,0 +1,148 @@
+"""The visibility table: which vertices each frame sees. This module owns its format.
+
+Columns `scene_id`, `image_id` (strings) and `point_index` (ascending list of int32), one row per
+valid frame, one row group per scene. Ascending numbers are stored as differences (under a byte a
+vertex), which costs no more time than storing them plainly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
+
+REMEDY = "run spatial_engine/utils/scannet_utils/make_visibility_info.py"
+_SCHEMA = pa.schema(
+    [("scene_id", pa.string()), ("image_id", pa.string()), ("point_index", pa.list_(pa.int32()))]
+)
+_ENCODING = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": ["scene_id"],
+    "column_encoding": {"point_index.list.element": "DELTA_BINARY_PACKED"},
+    "write_statistics": ["scene_id"],
+}
+
+
+def visibility_path(root: Path, split: str) -> Path:
+    """Place of a split's table."""
+    return root / f"data/scannet/scannet_instance_data/{split}_visibility_info_D5.parquet"
+
+
+def write_scene_visibility(
+    path: Path,
+    scene_id: str,
+    image_ids: Sequence[str],
+    point_lists: Sequence[np.ndarray],
+    num_points: int,
+    geometry_hash: str,
+    depth_hash: str,
+) -> None:
+    """Write one scene's part. The two hashes say for which poses, points and depth it holds."""
+    ends = np.cumsum([0, *(len(points) for points in point_lists)], dtype=np.int32)
+    values = np.concatenate([np.zeros(0, np.int32), *point_lists])
+    columns = [
+        pa.array([scene_id] * len(image_ids), pa.string()),
+        pa.array(list(image_ids), pa.string()),
+        pa.ListArray.from_arrays(pa.array(ends), pa.array(values)),
+    ]
+    table = pa.Table.from_arrays(columns, schema=_SCHEMA)
+    facts = {"geometry": geometry_hash, "depth": depth_hash, "num_points": num_points}
+    write_part(path, table, scene_id, facts, **_ENCODING)
+
+
+def merge_visibility(parts: Sequence[Path], output: Path) -> None:
+    """Join the scenes' parts into the table of a split."""
+    merge_parts(parts, output, **_ENCODING)
+
+
+class SceneVisibility:
+    """What the frames of one scene see. `image_ids` in the order of the table."""
+
+    def __init__(self, image_ids: list[str], ends: np.ndarray, values: np.ndarray, num_points: int):
+        self.image_ids = image_ids
+        self.num_points = num_points
+        self._row = {image_id: row for row, image_id in enumerate(image_ids)}
+        self._ends, self._values = ends, values
+
+    def points(self, image_id: str) -> np.ndarray:
+        """Numbers of the vertices that an image sees, ascending int32."""
+        row = self._row[image_id]
+        return self._values[self._ends[row] : self._ends[row + 1]]
+
+    def point_lists(self) -> list[np.ndarray]:
+        """`points` of all images, in the order of `image_ids`."""
+        return np.split(self._values, self._ends[1:-1]) if self.image_ids else []
+
+    def images_by_point(self) -> tuple[np.ndarray, np.ndarray]:
+        """The inverse as (starts, rows): vertex p is seen by rows[starts[p] : starts[p + 1]].
+
+        Rows count in `image_ids` and ascend.
+        """
+        rows = np.repeat(np.arange(len(self.image_ids), dtype=np.int32), np.diff(self._ends))
+        order = np.argsort(self._values, kind="stable")
+        counts = np.bincount(self._values, minlength=self.num_points)
+        return np.concatenate([[0], np.cumsum(counts)]), rows[order]
+
+
+class VisibilityInfoHandler:
+    """Reads the visibility table of a split, one scene at a time; the last one stays open."""
+
+    def __init__(self, path: str | Path):
+        self._table = SceneTable(path, REMEDY)
+        self.load_scene = lru_cache(maxsize=1)(self._load_scene)
+        self._inverse = lru_cache(maxsize=1)(lambda scene: self.load_scene(scene).images_by_point())
+
+    @property
+    def scene_ids(self) -> list[str]:
+        return self._table.scene_ids
+
+    def check_is_about(
+        self, scene_id: str, geometry_hash: str, depth_hash: str | None = None
+    ) -> None:
+        """Raise `BadDataError` unless the table was made from these poses, sizes and points.
+
+        The depth images are compared where the caller has listed their folder anyway.
+        """
+        facts = self._table.facts(scene_id) if scene_id in self.scene_ids else {}
+        if facts.get("geometry") != geometry_hash or depth_hash not in (None, facts.get("depth")):
+            raise BadDataError(
+                f"{self._table.path}: stale or without {scene_id}, the scene's poses, points or "
+                f"depth have changed since; {REMEDY}"
+            )
+
+    def get_image_to_points_info(self, scene_id: str, image_id: str) -> np.ndarray:
+        """Vertices that an image sees, ascending int32; empty for a frame that is not listed."""
+        scene = self.load_scene(scene_id)
+        known = image_id in scene.image_ids
+        return scene.points(image_id) if known else np.zeros(0, np.int32)
+
+    def get_point_to_images_info(self, scene_id: str, point: int) -> list[str]:
+        """Ids of the images that see a vertex, in the order of the table."""
+        scene = self.load_scene(scene_id)
+        starts, rows = self._inverse(scene_id)
+        return [scene.image_ids[row] for row in rows[starts[point] : starts[point + 1]]]
+
+    def get_co_visible_points(self, scene_id: str, image_id1: str, image_id2: str) -> np.ndarray:
+        """Vertices that two images both see, ascending int32."""
+        first = self.get_image_to_points_info(scene_id, image_id1)
+        second = self.get_image_to_points_info(scene_id, image_id2)
+        return np.intersect1d(first, second, assume_unique=True)
+
+    def _load_scene(self, scene_id: str) -> SceneVisibility:
+        table = self._table.read(scene_id)
+        num_points = self._table.facts(scene_id)["num_points"]
+        column = table["point_index"].combine_chunks()
+        values = column.values.to_numpy()
+        ends = column.offsets.to_numpy()
+        if len(values) and (values.min() < 0 or values.max() >= num_points):
+            raise BadDataError(
+                f"{self._table.path}: {scene_id} names vertices that are not there; {REMEDY}"
+            )
+        return SceneVisibility(table["image_id"].to_pylist(), ends, values, num_points)
