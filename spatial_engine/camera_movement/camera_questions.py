@@ -1,7 +1,7 @@
 """What the camera did between two frames: measured, phrased, written (SPEC 5).
 
-Measure -> phrase -> write: `measure_motion` gives arrays, `answers_of` turns one row into the
-nine values, `write_scene` makes one scene's records of them.
+Measure -> phrase -> write: `measure_motion` gives arrays, `answers_of` turns them into the nine
+values of each pair, `write_scene` makes one scene's records of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ DIRECTIONS = {
 }
 ANGLES = {"yaw_angle": "yaw_deg", "pitch_angle": "pitch_deg"}
 QUESTION_TYPES = (*DIRECTIONS, *ANGLES, "total_distance", "displacement_vector")
-QUANTITIES = ("x_mm", "y_mm", "z_mm", "yaw_deg", "pitch_deg", "distance_mm")
 
 # Directions of smaller motions than these are hard to tell from two images; they are counted.
 SMALL_MM = 20.0
@@ -51,12 +50,14 @@ class SceneRequest:
     min_direction_deg: float
 
 
-def measure_motion(world_from_cam1: np.ndarray, world_from_cam2: np.ndarray) -> dict[str, Any]:
-    """From the first camera to the second, poses (n, 4, 4), aligned: arrays (n,) by `QUANTITIES`.
+def measure_motion(
+    world_from_cam1: np.ndarray, world_from_cam2: np.ndarray
+) -> dict[str, np.ndarray]:
+    """From the first camera to the second, poses (n, 4, 4), aligned: arrays (n,) by quantity.
 
     `x_mm`, `y_mm`, `z_mm`: where camera 2 stands in the axes of camera 1 (right, down, forward).
     `yaw_deg`, `pitch_deg`: how heading (counter-clockwise from above) and elevation change, in
-    (-180, 180].
+    (-180, 180]. `distance_mm`: how far camera 2 is from camera 1.
     """
     displacement = relative_pose(world_from_cam1, world_from_cam2)[:, :3, 3] * MM_PER_METRE
     yaw1, pitch1 = yaw_pitch(world_from_cam1)
@@ -71,17 +72,23 @@ def measure_motion(world_from_cam1: np.ndarray, world_from_cam2: np.ndarray) -> 
     }
 
 
-def answers_of(motion: dict[str, float]) -> dict[str, Any]:
-    """The nine values of one pair by question type; None for the direction of no motion at all."""
-    values: dict[str, Any] = {}
+def answers_of(motion: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """The nine values of each pair by question type; None for the direction of no motion at all.
+
+    Words, whole degrees and whole millimetres: what stands in answers and in `gt_value`.
+    """
+    columns: dict[str, list[Any]] = {}
     for name, (quantity, above, below) in DIRECTIONS.items():
-        value = motion[quantity]
-        values[name] = above if value > 0 else below if value < 0 else None
+        signs = np.sign(motion[quantity]).astype(int)
+        columns[name] = np.array([None, above, below], object)[signs].tolist()
+    whole = {quantity: np.rint(values).astype(int) for quantity, values in motion.items()}
     for name, quantity in ANGLES.items():
-        values[name] = round(abs(motion[quantity]))
-    values["total_distance"] = round(motion["distance_mm"])
-    values["displacement_vector"] = [round(motion[axis]) for axis in ("x_mm", "y_mm", "z_mm")]
-    return values
+        columns[name] = np.abs(whole[quantity]).tolist()
+    columns["total_distance"] = whole["distance_mm"].tolist()
+    vectors = np.stack([whole[axis] for axis in ("x_mm", "y_mm", "z_mm")], axis=1)
+    columns["displacement_vector"] = vectors.tolist()
+    rows = zip(*(columns[name] for name in QUESTION_TYPES), strict=True)
+    return [dict(zip(QUESTION_TYPES, row, strict=True)) for row in rows]
 
 
 def write_scene(
@@ -130,15 +137,13 @@ def phrase_pairs(
     drops["direction too small to tell"] = int(np.count_nonzero(too_small))
     drops["kept, direction hard to tell"] = int(np.count_nonzero(small & ~too_small))
     sizes = [scenes.color_size(scene_id)] * 2
-    motions = zip(*(motion[quantity].tolist() for quantity in QUANTITIES), strict=True)
     rows = zip(
-        first.tolist(), second.tolist(), chosen["overlap"].tolist(), motions, sentences,
+        first.tolist(), second.tolist(), chosen["overlap"].tolist(), answers_of(motion), sentences,
         too_small.tolist(), strict=True,
     )  # fmt: skip
-    for one, two, overlap, values, triple, dropped in rows:
+    for one, two, overlap, answers, triple, dropped in rows:
         if dropped:
             continue
-        answers = answers_of(dict(zip(QUANTITIES, values, strict=True)))
         id1, id2 = image_ids[one], image_ids[two]
         yield records.make_record(
             split,

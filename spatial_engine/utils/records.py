@@ -7,6 +7,7 @@ scorer needs. `image` is always a list, relative to the task's image root.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,8 @@ def make_record(
 ) -> dict[str, Any]:
     """One record. `sentences` are a task description, a question and an answer with `{answer}`;
     `sizes` are (width, height) of the images; `extra` are further fields."""
-    if len(images) == 1:
-        marks = "<image>\n"
-    else:
-        marks = "".join(f"Image-{number}: <image>\n" for number in range(1, len(images) + 1))
     description, question, answer = sentences
-    human = f"{marks}{description}\n{question}"
+    human = f"{_image_marks(len(images))}{description}\n{question}"
     record: dict[str, Any] = {"id": record_id, "image": list(images)}
     if split == "train":
         spoken = answer.replace("{answer}", format_value(gt_value))
@@ -65,6 +62,14 @@ def make_record(
     record["gt_value"] = gt_value
     record.update(extra)
     return record
+
+
+@lru_cache
+def _image_marks(count: int) -> str:
+    """The lines that stand for the images in a question."""
+    if count == 1:
+        return "<image>\n"
+    return "".join(f"Image-{number}: <image>\n" for number in range(1, count + 1))
 
 
 def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:

@@ -93,6 +93,14 @@ class Step:
         An output without a record is an error unless `may_be_empty`.
         """
         start = time.perf_counter()
+        drops = drops or {}
+        if not jobs:
+            self._empty += [
+                f"{output}: no records ({_reasons(drops[name])})"
+                for name, output in outputs.items()
+                if any(drops.get(name, {}).values())
+            ]
+            return
         keys = [job_key(self.name, self.settings, job) for job in jobs]
         key = provenance.work_key(self.name, self.settings, [list(outputs), keys, inputs])
         if not self.options.overwrite and all(
@@ -114,7 +122,7 @@ class Step:
             extra = assemble(list(run.parts.values()), partial)
             provenance.forget(outputs.values())
         for name, output in outputs.items():
-            records, dropped = _count(name, run, extra, (drops or {}).get(name, {}))
+            records, dropped = _count(name, run, extra, drops.get(name, {}))
             self._write_meta(output, key, run, records, dropped, jobs)
             self._add_row(name, records, dropped, start, output)
             if not records and not may_be_empty:
@@ -174,7 +182,7 @@ class Step:
             console.print(f"failed: {scene}: {cause}", markup=False, highlight=False)
         for line in self._empty:
             console.print(f"error: {line}", markup=False, highlight=False)
-        if not self._rows and not self._failures:
+        if not self._rows and not self._failures and not self._empty:
             what = ", ".join(self._absent) or "no scene was given"
             raise MissingInputError(f"{self.name}: nothing to do: {what}")
         return 1 if self._failures or self._empty else 0

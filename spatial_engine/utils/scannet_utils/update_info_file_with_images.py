@@ -94,7 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
         jobs.append(SceneJob(scene, (images_dir / scene, scene, infos[scene]), inputs))
-    names = [*lists, "train_val"] if len(lists) == 2 else list(lists)
+    names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
+    if len(args.splits) == 2:
+        names.append("train_val")
     outputs = {name: scannet_paths.info_path(args.root, name) for name in names}
     step.make(
         outputs,

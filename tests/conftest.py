@@ -1,0 +1,100 @@
+"""Sample scenes in raw formats, made once for all tests, and the commands run on them as typed."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+SCANNET_UTILS = "spatial_engine/utils/scannet_utils"
+COMMANDS = (  # in the order of the README
+    f"{SCANNET_UTILS}/batch_load_scannet_data.py",
+    f"{SCANNET_UTILS}/extract_posed_images.py",
+    f"{SCANNET_UTILS}/update_info_file_with_images.py",
+    f"{SCANNET_UTILS}/make_visibility_info.py",
+    "spatial_engine/camera_movement/calculate_frames_relations.py",
+    "spatial_engine/camera_movement/camera_movement_engine_train_val.py",
+)
+
+
+def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedProcess:
+    """Run a command as the README types it, from the repository, on the data under `root`."""
+    environment = {**os.environ, "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, command, "--root", str(root), *flags],
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def run_all(root: Path, *flags: str) -> None:
+    """Run every command in order; each must succeed."""
+    for command in COMMANDS:
+        done = run_command(command, root, *flags)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def copy_raw(source: Path, target: Path) -> Path:
+    """A root of its own with the same raw data, times of files included."""
+    shutil.copytree(source / "data", target / "data")
+    return target
+
+
+def data_files(root: Path) -> dict[str, bytes]:
+    """All files made under a root by relative path, without provenance (which holds times)."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+        and not path.name.endswith(".meta.json")
+        and path.name != ".done.json"
+        and "scans" not in path.parts
+    }
+
+
+def _made_once(folder: Path, make) -> Path:
+    """`folder` as `make(folder)` fills it, by whichever test process comes first."""
+    done, lock = folder.with_suffix(".done"), folder.with_suffix(".lock")
+    try:
+        lock.mkdir(parents=True)
+    except FileExistsError:
+        for _ in range(3000):
+            if done.exists():
+                return folder
+            time.sleep(0.1)
+        raise TimeoutError(f"{folder} was not made by the other test process") from None
+    make(folder)
+    done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> Path:
+    """A folder that all test processes of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def raw_root(shared_folder) -> Path:
+    """Root with the small variant of the sample scenes, raw files only; not to be written to."""
+    from spatial_engine.sample_data import write_sample_scenes
+
+    def make(folder: Path) -> None:
+        write_sample_scenes(folder, small=True)
+
+    return _made_once(shared_folder / "raw", make)
+
+
+@pytest.fixture(scope="session")
+def made_root(shared_folder, raw_root) -> Path:
+    """Root on which every command was run with two workers; not to be written to."""
+
+    def make(folder: Path) -> None:
+        copy_raw(raw_root, folder)
+        run_all(folder, "--num-workers", "2")
+
+    return _made_once(shared_folder / "made", make)

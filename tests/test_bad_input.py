@@ -1,0 +1,254 @@
+"""Damaged and missing input: one clear line, the right exit code, the other scenes done."""
+
+import re
+import struct
+
+import pytest
+from conftest import COMMANDS, copy_raw, data_files, run_command
+
+LOAD, EXTRACT, UPDATE, VISIBILITY, RELATIONS, ENGINE = COMMANDS
+SCENE = "scene0000_00"
+OTHERS = 4
+
+
+@pytest.fixture
+def root(raw_root, tmp_path):
+    """A root with the raw data, free to be damaged."""
+    return copy_raw(raw_root, tmp_path)
+
+
+def raw_file(root, suffix, scene=SCENE):
+    return root / f"data/scannet/scans/{scene}/{scene}{suffix}"
+
+
+def check_one_scene_failed(done, folder, *words):
+    """The scene is named with file and cause in one line, and all other scenes are finished."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(f"failed: {SCENE}: ")]
+    assert len(lines) == 1, done.stdout
+    for word in words:
+        assert word in lines[0]
+    assert "Traceback" not in done.stdout + done.stderr
+    finished = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert SCENE not in finished and len(finished) == OTHERS
+    assert not list(folder.glob("*.partial"))
+
+
+def check_refused(done, *words):
+    """Exit code 2 and one line that says what is wrong and what helps."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, done.stderr
+    for word in words:
+        assert word in errors[0]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def overwrite(path, offset, data):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def header_end(path):
+    """Where the compression codes of a `.sens` stand: behind the name and the four matrices."""
+    with open(path, "rb") as file:
+        _, name_size = struct.unpack("<IQ", file.read(12))
+    return 12 + name_size + 4 * 64
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda p: p.write_bytes(p.read_bytes()[:100]), ["truncated in the header"]),
+        (lambda p: p.write_bytes(p.read_bytes()[:-5000]), ["truncated in frame"]),
+        (lambda p: p.write_bytes(b""), ["truncated in the header"]),
+        (lambda p: overwrite(p, 0, struct.pack("<I", 3)), ["version 3"]),
+        (lambda p: overwrite(p, 4, struct.pack("<Q", 10**18)), ["truncated in the header"]),
+        (lambda p: overwrite(p, header_end(p), struct.pack("<i", 9)), ["colour compression 9"]),
+        (lambda p: overwrite(p, header_end(p) + 4, struct.pack("<i", 7)), ["depth compression 7"]),
+        (lambda p: overwrite(p, header_end(p) + 28, struct.pack("<Q", 10**18)), ["claims"]),
+        (lambda p: overwrite(p, header_end(p) + 36 + 80, struct.pack("<Q", 2**60)), ["truncated"]),
+        (lambda p: overwrite(p, header_end(p) + 8, struct.pack("<I", 2**31)), ["not plausible"]),
+    ],
+)
+def test_a_damaged_sens_is_named_and_the_others_are_extracted(root, damage, words):
+    path = raw_file(root, ".sens")
+    damage(path)
+    done = run_command(EXTRACT, root)
+    check_one_scene_failed(done, root / "data/scannet/posed_images", str(path), *words)
+
+
+@pytest.mark.parametrize("suffix", ["_vh_clean_2.ply", ".aggregation.json", ".txt"])
+def test_a_missing_mesh_or_annotation_is_named(root, suffix):
+    path = raw_file(root, suffix)
+    path.unlink()
+    done = run_command(LOAD, root)
+    folder = root / "data/scannet/scannet_instance_data"
+    check_one_scene_failed(done, folder, str(path), "no such file")
+
+
+def test_segments_of_another_mesh_are_named(root):
+    path = raw_file(root, "_vh_clean_2.0.010000.segs.json")
+    path.write_text(re.sub(r'"segIndices": ?\[\d+, ?', '"segIndices": [', path.read_text()))
+    done = run_command(LOAD, root)
+    folder = root / "data/scannet/scannet_instance_data"
+    check_one_scene_failed(done, folder, str(path), "vertices, the mesh has")
+
+
+def test_a_truncated_mesh_is_named(root):
+    path = raw_file(root, "_vh_clean_2.ply")
+    path.write_bytes(path.read_bytes()[:2000])
+    done = run_command(LOAD, root)
+    check_one_scene_failed(done, root / "data/scannet/scannet_instance_data", str(path))
+
+
+def test_a_scene_in_both_lists_is_refused(root):
+    meta = root / "data/scannet/meta_data"
+    with open(meta / "scannetv2_val.txt", "a") as file:
+        file.write(f"{SCENE}\n")
+    for command in (LOAD, EXTRACT):
+        check_refused(run_command(command, root), SCENE, "scannetv2_val.txt")
+
+
+def test_listed_scenes_that_are_not_on_disk_are_counted_and_no_failure(root):
+    with open(root / "data/scannet/meta_data/scannetv2_train.txt", "a") as file:
+        file.write("scene0500_00\nscene0501_00\n")
+    for command in COMMANDS[:3]:
+        done = run_command(command, root)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "2 listed but not on disk" in done.stdout
+
+
+def test_an_absent_split_is_counted_and_no_failure(root):
+    (root / "data/scannet/meta_data/scannetv2_val.txt").unlink()
+    for command in COMMANDS:
+        done = run_command(command, root)
+        assert done.returncode == 0, command + done.stdout + done.stderr
+    assert (root / "training_data/camera_movement/v1_0/x_movement_train.jsonl").exists()
+    assert not (root / "evaluation_data").exists()
+
+
+def test_nothing_on_disk_is_an_error(root):
+    for path in (root / "data/scannet/scans").iterdir():
+        path.rename(root / path.name)
+    for command in (LOAD, EXTRACT):
+        check_refused(run_command(command, root), "nothing to do")
+
+
+def test_an_empty_list_is_refused(root):
+    path = root / "data/scannet/meta_data/scannetv2_train.txt"
+    path.write_text("\n")
+    for command in (LOAD, EXTRACT):
+        check_refused(run_command(command, root), str(path), "empty")
+
+
+@pytest.mark.parametrize("listed", ["../../outside", "/etc", "scene 1"])
+def test_an_id_that_would_leave_its_folder_is_refused(root, listed):
+    with open(root / "data/scannet/meta_data/scannetv2_train.txt", "a") as file:
+        file.write(listed + "\n")
+    check_refused(run_command(EXTRACT, root), "cannot be an id")
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        (UPDATE, "batch_load_scannet_data.py"),
+        (VISIBILITY, "update_info_file_with_images.py"),
+        (RELATIONS, "update_info_file_with_images.py"),
+        (ENGINE, "update_info_file_with_images.py"),
+    ],
+)
+def test_a_step_without_the_step_before_names_the_command(root, command, remedy):
+    check_refused(run_command(command, root), remedy)
+
+
+def test_the_engine_without_relations_names_their_command(root):
+    for command in COMMANDS[:3]:
+        assert run_command(command, root).returncode == 0
+    check_refused(run_command(ENGINE, root), "calculate_frames_relations.py")
+
+
+@pytest.fixture
+def prepared(root):
+    for command in COMMANDS[:3]:
+        assert run_command(command, root).returncode == 0
+    return root
+
+
+def check_split_without_scene(done, root, path, *words):
+    """The scene is named, and the table of its split holds the others."""
+    from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith(f"failed: {SCENE}"))
+    assert str(path) in line and all(word in line for word in words)
+    scenes = VisibilityInfoHandler(visibility_path(root, "train")).scene_ids
+    assert SCENE not in scenes and len(scenes) == 2
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(path.read_bytes()[:-40]),
+        lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200)),
+        lambda path: path.write_bytes(b""),
+    ],
+)
+def test_an_unreadable_depth_image_is_named(prepared, damage):
+    path = prepared / f"data/scannet/posed_images/{SCENE}/00010.png"
+    damage(path)
+    check_split_without_scene(run_command(VISIBILITY, prepared), prepared, path)
+
+
+def test_a_mended_scene_is_added_by_the_next_start(prepared):
+    path = prepared / f"data/scannet/posed_images/{SCENE}/00010.png"
+    good = path.read_bytes()
+    path.write_bytes(b"")
+    assert run_command(VISIBILITY, prepared).returncode == 1
+    path.write_bytes(good)
+    done = run_command(VISIBILITY, prepared)
+    assert done.returncode == 0 and "2 scenes were finished before" in done.stderr
+    assert not [name for name in data_files(prepared) if ".parts" in name]
+
+
+@pytest.mark.parametrize("text", ["1 0 0 0\n0 1 0 0\n0 0 1 0\n", "not a matrix", ""])
+def test_a_pose_that_is_not_4x4_is_named(prepared, text):
+    path = prepared / f"data/scannet/posed_images/{SCENE}/00005.txt"
+    path.write_text(text)
+    done = run_command(UPDATE, prepared)
+    assert done.returncode == 1
+    assert f"failed: {SCENE}: {path}" in done.stdout
+
+
+def test_an_unreadable_colour_image_is_named(prepared):
+    path = prepared / f"data/scannet/posed_images/{SCENE}/00000.jpg"
+    path.write_bytes(b"no image")
+    done = run_command(UPDATE, prepared)
+    assert done.returncode == 1
+    assert f"failed: {SCENE}: {path}" in done.stdout
+
+
+def test_a_stale_visibility_table_is_refused(prepared):
+    assert run_command(VISIBILITY, prepared).returncode == 0
+    path = prepared / f"data/scannet/posed_images/{SCENE}/00005.txt"
+    path.write_text("1 0 0 1\n0 1 0 1\n0 0 1 1\n0 0 0 1\n")
+    assert run_command(UPDATE, prepared).returncode == 0
+    done = run_command(RELATIONS, prepared)
+    assert done.returncode == 1
+    assert f"failed: {SCENE}" in done.stdout and "make_visibility_info.py" in done.stdout
+
+
+def test_a_trial_with_scenes_does_not_replace_the_whole(prepared):
+    assert run_command(VISIBILITY, prepared).returncode == 0
+    check_refused(run_command(VISIBILITY, prepared, "--scenes", SCENE), "--overwrite")
+    check_refused(run_command(VISIBILITY, prepared, "--scenes", "scene9999_00"), "scene9999_00")
+
+
+def test_what_cannot_be_drawn_is_said(prepared):
+    assert run_command(RELATIONS, prepared).returncode == 0
+    done = run_command(ENGINE, prepared, "--train-max-samples", "1000000")
+    assert done.returncode == 0
+    assert "wanted but no pair left" in done.stdout

@@ -1,0 +1,200 @@
+"""Every command as the README types it: same bytes always, right by the oracle, restartable."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import COMMANDS, REPOSITORY, copy_raw, data_files, run_all, run_command
+
+from spatial_engine.audit.camera_oracle import check_camera_file
+from spatial_engine.audit.scannet_oracle import RawScene, visible_points
+from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
+from spatial_engine.utils import pairs
+from spatial_engine.utils.files import load_pickle
+from spatial_engine.utils.scannet_utils.scannet_paths import info_path, instance_data_dir
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
+
+SPLITS = ("train", "val")
+FOLDERS = {"train": "training_data", "val": "evaluation_data"}
+ENGINE = COMMANDS[-1]
+
+
+def question_files(root):
+    return [
+        (root / FOLDERS[split] / f"camera_movement/v1_0/{name}_{split}.jsonl", split)
+        for split in SPLITS
+        for name in QUESTION_TYPES
+    ]
+
+
+def test_one_worker_and_two_give_the_same_bytes(made_root, raw_root, tmp_path):
+    run_all(copy_raw(raw_root, tmp_path), "--num-workers", "1")
+    one, two = data_files(tmp_path), data_files(made_root)
+    assert sorted(one) == sorted(two)
+    assert [name for name in one if one[name] != two[name]] == []
+
+
+def test_nothing_temporary_is_left(made_root):
+    left = [p for p in made_root.rglob("*") if p.name.endswith((".partial", ".parts"))]
+    assert left == []
+
+
+def test_a_second_start_writes_nothing(made_root):
+    before = {path: path.stat().st_mtime_ns for path, _ in question_files(made_root)}
+    done = run_command(ENGINE, made_root)
+    assert done.returncode == 0 and "up to date" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("question_type", QUESTION_TYPES)
+def test_every_camera_answer_agrees_with_the_oracle(made_root, split, question_type):
+    folder = made_root / FOLDERS[split] / "camera_movement/v1_0"
+    path = folder / f"{question_type}_{split}.jsonl"
+    assert len(path.read_bytes().splitlines()) >= 10
+    assert check_camera_file(path, made_root, split) == []
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_visibility_agrees_with_the_oracle_in_every_frame(made_root, split):
+    table = VisibilityInfoHandler(visibility_path(made_root, split))
+    frames = 0
+    for scene_id in table.scene_ids:
+        scene = RawScene(made_root, scene_id)
+        visibility = table.load_scene(scene_id)
+        assert visibility.image_ids == scene.valid_frame_ids
+        for image_id in visibility.image_ids:
+            seen = set(visibility.points(image_id).tolist())
+            must, ties = visible_points(scene, image_id)
+            assert (seen ^ must) <= ties
+            frames += 1
+    assert frames >= 10
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_overlap_of_all_pairs_agrees_with_sets(made_root, split):
+    table = pairs.open_pairs(pairs.pairs_path(made_root, split))
+    visibility = VisibilityInfoHandler(visibility_path(made_root, split))
+    checked = 0
+    for scene_id in table.scene_ids:
+        sets = {
+            image_id: set(visibility.load_scene(scene_id).points(image_id).tolist())
+            for image_id in visibility.load_scene(scene_id).image_ids
+        }
+        rows = table.read(scene_id).to_pylist()
+        assert len(rows) == len(sets) * (len(sets) - 1) // 2
+        for row in rows:
+            first, second = sets[row["image_id1"]], sets[row["image_id2"]]
+            union = len(first | second)
+            expected = 100 * len(first & second) / union if union else 0.0
+            assert row["image_id1"] < row["image_id2"]
+            assert row["overlap"] == pytest.approx(expected, abs=1e-9)
+            checked += 1
+    assert checked >= 100
+
+
+def test_preparation_agrees_with_the_raw_files(made_root):
+    infos = SceneInfoHandler.load(made_root, "train_val")
+    assert len(infos.scene_ids) == 5
+    for scene_id in infos.scene_ids:
+        raw = RawScene(made_root, scene_id)
+        assert np.allclose(infos.points(scene_id), raw.vertices_aligned, atol=1e-9)
+        assert np.array_equal(infos.instance_mask(scene_id), raw.instance_ids)
+        assert infos.image_ids(scene_id) == raw.frame_ids(step=5)
+        assert infos.color_size(scene_id) == tuple(raw.color_size)
+        image_ids, poses = infos.valid_frames(scene_id)
+        for image_id, pose in zip(image_ids, poses, strict=True):
+            assert np.allclose(pose, raw.world_from_cam(image_id), atol=1e-9)
+        for image_id in raw.frame_ids(step=5):
+            folder = made_root / "data/scannet/posed_images" / scene_id
+            assert (folder / f"{image_id}.jpg").read_bytes() == raw.jpeg_bytes(image_id)
+            assert np.array_equal(infos.depth(scene_id, image_id), raw.depth_mm(image_id))
+
+
+def test_boxes_agree_with_the_raw_files(made_root):
+    infos = load_pickle(info_path(made_root, "train_val", with_images=False), "")
+    boxes = 0
+    for scene_id, info in infos.items():
+        raw = RawScene(made_root, scene_id)
+        for object_id, category in raw.raw_categories.items():
+            assert info[object_id]["raw_category"] == category
+            points = raw.vertices_aligned[raw.instance_ids == object_id + 1]
+            box = info[object_id]["aligned_bbox"]
+            if not len(points):
+                assert not box[:6].any()
+                continue
+            low, high = points.min(axis=0), points.max(axis=0)
+            assert np.allclose(box[:6], [*(low + high) / 2, *high - low], atol=1e-9)
+            boxes += 1
+        assert info["num_objects"] == len(raw.raw_categories)
+        folder = instance_data_dir(made_root) / scene_id
+        assert np.load(folder / "semantic_mask.npy").shape == raw.instance_ids.shape
+    assert boxes >= 30
+
+
+def test_relations_are_the_same_without_the_visibility_table(made_root, tmp_path):
+    copy_raw(made_root, tmp_path)
+    for split in SPLITS:
+        visibility_path(tmp_path, split).unlink()
+    done = run_command("spatial_engine/camera_movement/calculate_frames_relations.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for split in SPLITS:
+        without, with_table = (pairs.pairs_path(root, split) for root in (tmp_path, made_root))
+        assert without.read_bytes() == with_table.read_bytes()
+
+
+def test_train_and_val_share_no_scene_and_no_id(made_root):
+    scenes, ids = {}, {}
+    for path, split in question_files(made_root):
+        for line in path.read_bytes().splitlines():
+            record = json.loads(line)
+            scenes.setdefault(split, set()).add(record["image"][0].split("/")[0])
+            ids.setdefault(split, []).append(record["id"])
+    assert not scenes["train"] & scenes["val"]
+    assert all(len(set(found)) == len(found) for found in ids.values())
+
+
+def test_another_seed_draws_other_questions_and_replaces_the_old(made_root, tmp_path):
+    shutil.copytree(made_root, tmp_path, dirs_exist_ok=True)
+    texts = []
+    for seed in ("0", "1"):
+        done = run_command(ENGINE, tmp_path, "--seed", seed, "--question-types", "z_movement")
+        assert done.returncode == 0, done.stderr
+        texts.append(question_files(tmp_path)[2][0].read_text())
+    assert sorted(texts[0].splitlines()) != sorted(texts[1].splitlines())
+
+
+def test_wanted_numbers_are_balanced_over_the_bins_and_not_exceeded(made_root, tmp_path):
+    shutil.copytree(made_root, tmp_path, dirs_exist_ok=True)
+    flags = ("--train-max-samples", "20", "--val-max-samples", "7", "--num-zero-overlap", "3")
+    types = ("--question-types", "total_distance", "yaw_angle")
+    assert run_command(ENGINE, tmp_path, *flags, *types).returncode == 0
+    for split, wanted in (("train", 23), ("val", 10)):
+        path = tmp_path / FOLDERS[split] / f"camera_movement/v1_0/total_distance_{split}.jsonl"
+        overlaps = [json.loads(line)["overlap"] for line in path.read_bytes().splitlines()]
+        assert len(overlaps) == wanted
+        assert sum(overlap == 0 for overlap in overlaps) == 3
+
+
+@pytest.mark.parametrize("command", COMMANDS[:5])
+def test_a_killed_run_is_continued_to_the_same_bytes(command, raw_root, made_root, tmp_path):
+    copy_raw(raw_root, tmp_path)
+    for earlier in COMMANDS[: COMMANDS.index(command)]:
+        assert run_command(earlier, tmp_path).returncode == 0
+    flags = [sys.executable, command, "--root", str(tmp_path), "--num-workers", "1"]
+    process = subprocess.Popen(flags, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    time.sleep(0.9)  # past the imports, amid the scenes on most machines; any moment must do
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert run_command(command, tmp_path).returncode == 0
+    expected = data_files(made_root)
+    found = data_files(tmp_path)
+    assert [name for name in found if found[name] != expected[name]] == []
+    assert not [name for name in found if ".partial" in name or ".parts" in name]
