@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,16 +31,16 @@ def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
-def run_all(root: Path, *flags: str) -> None:
-    """Run every command in order; each must succeed."""
-    for command in COMMANDS:
+def run_commands(commands: Sequence[str], root: Path, *flags: str) -> None:
+    """Run commands in order; each must succeed."""
+    for command in commands:
         done = run_command(command, root, *flags)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def copy_raw(source: Path, target: Path) -> Path:
-    """A root of its own with the same raw data, times of files included."""
-    shutil.copytree(source / "data", target / "data")
+def copy_root(source: Path, target: Path) -> Path:
+    """A root of its own with the same files, their times included."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
     return target
 
 
@@ -55,7 +56,7 @@ def data_files(root: Path) -> dict[str, bytes]:
     }
 
 
-def _made_once(folder: Path, make) -> Path:
+def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """`folder` as `make(folder)` fills it, by whichever test process comes first."""
     done, lock = folder.with_suffix(".done"), folder.with_suffix(".lock")
     try:
@@ -90,11 +91,22 @@ def raw_root(shared_folder) -> Path:
 
 
 @pytest.fixture(scope="session")
-def made_root(shared_folder, raw_root) -> Path:
+def prepared_root(shared_folder, raw_root) -> Path:
+    """Root with points, frames and infos (the first three commands); not to be written to."""
+
+    def make(folder: Path) -> None:
+        copy_root(raw_root, folder)
+        run_commands(COMMANDS[:3], folder, "--num-workers", "2")
+
+    return _made_once(shared_folder / "prepared", make)
+
+
+@pytest.fixture(scope="session")
+def made_root(shared_folder, prepared_root) -> Path:
     """Root on which every command was run with two workers; not to be written to."""
 
     def make(folder: Path) -> None:
-        copy_raw(raw_root, folder)
-        run_all(folder, "--num-workers", "2")
+        copy_root(prepared_root, folder)
+        run_commands(COMMANDS[3:], folder, "--num-workers", "2")
 
     return _made_once(shared_folder / "made", make)

@@ -4,7 +4,16 @@ import re
 import struct
 
 import pytest
-from conftest import COMMANDS, copy_raw, data_files, run_command
+from conftest import COMMANDS, copy_root, data_files, run_command
+
+from spatial_engine.utils import pairs
+from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
+
+
+def run_one(command, root, *flags):
+    """A command in one process: there is little to do, and starting others takes longer."""
+    return run_command(command, root, "--num-workers", "1", *flags)
+
 
 LOAD, EXTRACT, UPDATE, VISIBILITY, RELATIONS, ENGINE = COMMANDS
 SCENE = "scene0000_00"
@@ -14,7 +23,7 @@ OTHERS = 4
 @pytest.fixture
 def root(raw_root, tmp_path):
     """A root with the raw data, free to be damaged."""
-    return copy_raw(raw_root, tmp_path)
+    return copy_root(raw_root, tmp_path)
 
 
 def raw_file(root, suffix, scene=SCENE):
@@ -75,7 +84,7 @@ def header_end(path):
 def test_a_damaged_sens_is_named_and_the_others_are_extracted(root, damage, words):
     path = raw_file(root, ".sens")
     damage(path)
-    done = run_command(EXTRACT, root)
+    done = run_one(EXTRACT, root)
     check_one_scene_failed(done, root / "data/scannet/posed_images", str(path), *words)
 
 
@@ -83,7 +92,7 @@ def test_a_damaged_sens_is_named_and_the_others_are_extracted(root, damage, word
 def test_a_missing_mesh_or_annotation_is_named(root, suffix):
     path = raw_file(root, suffix)
     path.unlink()
-    done = run_command(LOAD, root)
+    done = run_one(LOAD, root)
     folder = root / "data/scannet/scannet_instance_data"
     check_one_scene_failed(done, folder, str(path), "no such file")
 
@@ -91,7 +100,7 @@ def test_a_missing_mesh_or_annotation_is_named(root, suffix):
 def test_segments_of_another_mesh_are_named(root):
     path = raw_file(root, "_vh_clean_2.0.010000.segs.json")
     path.write_text(re.sub(r'"segIndices": ?\[\d+, ?', '"segIndices": [', path.read_text()))
-    done = run_command(LOAD, root)
+    done = run_one(LOAD, root)
     folder = root / "data/scannet/scannet_instance_data"
     check_one_scene_failed(done, folder, str(path), "vertices, the mesh has")
 
@@ -99,7 +108,7 @@ def test_segments_of_another_mesh_are_named(root):
 def test_a_truncated_mesh_is_named(root):
     path = raw_file(root, "_vh_clean_2.ply")
     path.write_bytes(path.read_bytes()[:2000])
-    done = run_command(LOAD, root)
+    done = run_one(LOAD, root)
     check_one_scene_failed(done, root / "data/scannet/scannet_instance_data", str(path))
 
 
@@ -108,14 +117,14 @@ def test_a_scene_in_both_lists_is_refused(root):
     with open(meta / "scannetv2_val.txt", "a") as file:
         file.write(f"{SCENE}\n")
     for command in (LOAD, EXTRACT):
-        check_refused(run_command(command, root), SCENE, "scannetv2_val.txt")
+        check_refused(run_one(command, root), SCENE, "scannetv2_val.txt")
 
 
 def test_listed_scenes_that_are_not_on_disk_are_counted_and_no_failure(root):
     with open(root / "data/scannet/meta_data/scannetv2_train.txt", "a") as file:
         file.write("scene0500_00\nscene0501_00\n")
     for command in COMMANDS[:3]:
-        done = run_command(command, root)
+        done = run_one(command, root)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "2 listed but not on disk" in done.stdout
 
@@ -123,7 +132,7 @@ def test_listed_scenes_that_are_not_on_disk_are_counted_and_no_failure(root):
 def test_an_absent_split_is_counted_and_no_failure(root):
     (root / "data/scannet/meta_data/scannetv2_val.txt").unlink()
     for command in COMMANDS:
-        done = run_command(command, root)
+        done = run_one(command, root)
         assert done.returncode == 0, command + done.stdout + done.stderr
     assert (root / "training_data/camera_movement/v1_0/x_movement_train.jsonl").exists()
     assert not (root / "evaluation_data").exists()
@@ -133,21 +142,21 @@ def test_nothing_on_disk_is_an_error(root):
     for path in (root / "data/scannet/scans").iterdir():
         path.rename(root / path.name)
     for command in (LOAD, EXTRACT):
-        check_refused(run_command(command, root), "nothing to do")
+        check_refused(run_one(command, root), "nothing to do")
 
 
 def test_an_empty_list_is_refused(root):
     path = root / "data/scannet/meta_data/scannetv2_train.txt"
     path.write_text("\n")
     for command in (LOAD, EXTRACT):
-        check_refused(run_command(command, root), str(path), "empty")
+        check_refused(run_one(command, root), str(path), "empty")
 
 
 @pytest.mark.parametrize("listed", ["../../outside", "/etc", "scene 1"])
 def test_an_id_that_would_leave_its_folder_is_refused(root, listed):
     with open(root / "data/scannet/meta_data/scannetv2_train.txt", "a") as file:
         file.write(listed + "\n")
-    check_refused(run_command(EXTRACT, root), "cannot be an id")
+    check_refused(run_one(EXTRACT, root), "cannot be an id")
 
 
 @pytest.mark.parametrize(
@@ -160,26 +169,21 @@ def test_an_id_that_would_leave_its_folder_is_refused(root, listed):
     ],
 )
 def test_a_step_without_the_step_before_names_the_command(root, command, remedy):
-    check_refused(run_command(command, root), remedy)
+    check_refused(run_one(command, root), remedy)
 
 
-def test_the_engine_without_relations_names_their_command(root):
-    for command in COMMANDS[:3]:
-        assert run_command(command, root).returncode == 0
-    check_refused(run_command(ENGINE, root), "calculate_frames_relations.py")
+def test_the_engine_without_relations_names_their_command(prepared_root):
+    check_refused(run_one(ENGINE, prepared_root), "calculate_frames_relations.py")
 
 
 @pytest.fixture
-def prepared(root):
-    for command in COMMANDS[:3]:
-        assert run_command(command, root).returncode == 0
-    return root
+def prepared(prepared_root, tmp_path):
+    """A root with points, frames and infos, free to be damaged."""
+    return copy_root(prepared_root, tmp_path)
 
 
 def check_split_without_scene(done, root, path, *words):
     """The scene is named, and the table of its split holds the others."""
-    from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
-
     assert done.returncode == 1, done.stdout + done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith(f"failed: {SCENE}"))
     assert str(path) in line and all(word in line for word in words)
@@ -200,16 +204,16 @@ def check_split_without_scene(done, root, path, *words):
 def test_an_unreadable_depth_image_is_named(prepared, damage):
     path = prepared / f"data/scannet/posed_images/{SCENE}/00010.png"
     damage(path)
-    check_split_without_scene(run_command(VISIBILITY, prepared), prepared, path)
+    check_split_without_scene(run_one(VISIBILITY, prepared), prepared, path)
 
 
 def test_a_mended_scene_is_added_by_the_next_start(prepared):
     path = prepared / f"data/scannet/posed_images/{SCENE}/00010.png"
     good = path.read_bytes()
     path.write_bytes(b"")
-    assert run_command(VISIBILITY, prepared).returncode == 1
+    assert run_one(VISIBILITY, prepared).returncode == 1
     path.write_bytes(good)
-    done = run_command(VISIBILITY, prepared)
+    done = run_one(VISIBILITY, prepared)
     assert done.returncode == 0 and "2 scenes were finished before" in done.stderr
     assert not [name for name in data_files(prepared) if ".parts" in name]
 
@@ -218,7 +222,7 @@ def test_a_mended_scene_is_added_by_the_next_start(prepared):
 def test_a_pose_that_is_not_4x4_is_named(prepared, text):
     path = prepared / f"data/scannet/posed_images/{SCENE}/00005.txt"
     path.write_text(text)
-    done = run_command(UPDATE, prepared)
+    done = run_one(UPDATE, prepared)
     assert done.returncode == 1
     assert f"failed: {SCENE}: {path}" in done.stdout
 
@@ -226,29 +230,43 @@ def test_a_pose_that_is_not_4x4_is_named(prepared, text):
 def test_an_unreadable_colour_image_is_named(prepared):
     path = prepared / f"data/scannet/posed_images/{SCENE}/00000.jpg"
     path.write_bytes(b"no image")
-    done = run_command(UPDATE, prepared)
+    done = run_one(UPDATE, prepared)
     assert done.returncode == 1
     assert f"failed: {SCENE}: {path}" in done.stdout
 
 
-def test_a_stale_visibility_table_is_refused(prepared):
-    assert run_command(VISIBILITY, prepared).returncode == 0
+def test_a_stale_visibility_table_is_noticed_and_not_used(prepared):
+    assert run_one(VISIBILITY, prepared).returncode == 0
     path = prepared / f"data/scannet/posed_images/{SCENE}/00005.txt"
     path.write_text("1 0 0 1\n0 1 0 1\n0 0 1 1\n0 0 0 1\n")
-    assert run_command(UPDATE, prepared).returncode == 0
-    done = run_command(RELATIONS, prepared)
+    assert run_one(UPDATE, prepared).returncode == 0
+    done = run_one(RELATIONS, prepared)
+    assert done.returncode == 0
+    assert "stale for 1 scenes" in done.stderr and "make_visibility_info.py" in done.stderr
+    with_stale = pairs.pairs_path(prepared, "train").read_bytes()
+    assert run_one(VISIBILITY, prepared).returncode == 0
+    assert run_one(RELATIONS, prepared, "--overwrite").returncode == 0
+    assert pairs.pairs_path(prepared, "train").read_bytes() == with_stale
+
+
+def test_stale_relations_are_refused(prepared):
+    assert run_one(RELATIONS, prepared).returncode == 0
+    path = prepared / f"data/scannet/posed_images/{SCENE}/00005.txt"
+    path.write_text("1 0 0 1\n0 1 0 1\n0 0 1 1\n0 0 0 1\n")
+    assert run_one(UPDATE, prepared).returncode == 0
+    done = run_one(ENGINE, prepared)
     assert done.returncode == 1
-    assert f"failed: {SCENE}" in done.stdout and "make_visibility_info.py" in done.stdout
+    assert f"failed: {SCENE}" in done.stdout and "calculate_frames_relations.py" in done.stdout
 
 
 def test_a_trial_with_scenes_does_not_replace_the_whole(prepared):
-    assert run_command(VISIBILITY, prepared).returncode == 0
-    check_refused(run_command(VISIBILITY, prepared, "--scenes", SCENE), "--overwrite")
-    check_refused(run_command(VISIBILITY, prepared, "--scenes", "scene9999_00"), "scene9999_00")
+    assert run_one(VISIBILITY, prepared).returncode == 0
+    check_refused(run_one(VISIBILITY, prepared, "--scenes", SCENE), "--overwrite")
+    check_refused(run_one(VISIBILITY, prepared, "--scenes", "scene9999_00"), "scene9999_00")
 
 
 def test_what_cannot_be_drawn_is_said(prepared):
-    assert run_command(RELATIONS, prepared).returncode == 0
-    done = run_command(ENGINE, prepared, "--train-max-samples", "1000000")
+    assert run_one(RELATIONS, prepared).returncode == 0
+    done = run_one(ENGINE, prepared, "--train-max-samples", "1000000")
     assert done.returncode == 0
     assert "wanted but no pair left" in done.stdout

@@ -1,7 +1,7 @@
 """Camera step 1: how every two frames of a scene relate.
 
-Reads  scenes_{train,val}_info_i_D5.pkl and the visibility table; where that is not there, the
-       depth images, from which the same is computed.
+Reads  scenes_{train,val}_info_i_D5.pkl and the visibility table; where that is not there, or
+       stale, the depth images, from which the same is computed.
 Writes training_data/camera_movement/train_camera_info_D5.parquet and
        evaluation_data/camera_movement/val_camera_info_D5.parquet, one row for each pair of frames.
 Costs  about 0.1 s a scene of 300 frames; at full size 82,654,914 train rows (35,063,709 with
@@ -11,38 +11,42 @@ Costs  about 0.1 s a scene of 300 frames; at full size 82,654,914 train rows (35
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.utils import cli, pairs, visibility_table
+from spatial_engine.utils import cli, pairs, provenance, visibility_table
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scannet_utils.scene_visibility import see_points, visibility_inputs
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 from spatial_engine.utils.visibility import intersection_counts, overlap_percent
 
+log = logging.getLogger(__name__)
+
 PART = "pairs.parquet"
 
 
 def relate_scene(
-    arguments: tuple[SceneInfoHandler, str, Path | None, tuple[str, str]], part_dir: Path
+    arguments: tuple[SceneInfoHandler, str, Path | None], part_dir: Path
 ) -> PartResult:
     """Write the relations of all pairs of valid frames of one scene."""
-    scenes, scene_id, table, inputs = arguments
+    scenes, scene_id, table = arguments
     image_ids, poses = scenes.valid_frames(scene_id)
+    geometry = scenes.geometry_hash(scene_id)
     if table is None:
         _, seen, num_points = see_points(scenes, scene_id)
     else:
         handler = visibility_table.VisibilityInfoHandler(table)
-        handler.check_is_about(scene_id, *inputs)
+        handler.check_is_about(scene_id, geometry)
         visibility = handler.load_scene(scene_id)
         seen, num_points = visibility.point_lists(), visibility.num_points
     overlap = overlap_percent(intersection_counts(seen, num_points))
     columns = pairs.relate_frames(image_ids, poses, overlap)
-    pairs.write_scene_pairs(part_dir / PART, scene_id, image_ids, columns, inputs[0])
+    pairs.write_scene_pairs(part_dir / PART, scene_id, image_ids, columns, geometry)
 
     rows = len(columns["overlap"])
     blind = int(np.count_nonzero([not len(points) for points in seen]))
@@ -61,13 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("calculate_frames_relations", args, {})
     for split, scenes in load_splits(args, step):
-        # With and without the table the result is the same, so the inputs are those of the table.
         table = visibility_table.visibility_path(args.root, split)
-        table = table if table.is_file() else None
+        made_from = provenance.read_meta(table).get("inputs", {}) if table.is_file() else {}
         jobs = []
+        stale = 0
         for scene in scenes.scene_ids:
             inputs = visibility_inputs(scenes, scene)
-            jobs.append(SceneJob(scene, (scenes.only(scene), scene, table, inputs), inputs))
+            source = table if made_from.get(scene) == inputs else None
+            stale += source is None and scene in made_from
+            jobs.append(SceneJob(scene, (scenes.only(scene), scene, source), inputs))
+        if stale:
+            log.warning(
+                "%s is stale for %d scenes (poses, points or depth have changed since), they are "
+                "computed from depth; %s",
+                *(table, stale, visibility_table.REMEDY),
+            )
         step.make(
             {"pairs": pairs.pairs_path(args.root, split)},
             jobs,

@@ -42,9 +42,8 @@ def write_scene_visibility(
     point_lists: Sequence[np.ndarray],
     num_points: int,
     geometry_hash: str,
-    depth_hash: str,
 ) -> None:
-    """Write one scene's part. The two hashes say for which poses, points and depth it holds."""
+    """Write one scene's part. `geometry_hash` says for which poses and points it holds."""
     ends = np.cumsum([0, *(len(points) for points in point_lists)], dtype=np.int32)
     values = np.concatenate([np.zeros(0, np.int32), *point_lists])
     columns = [
@@ -53,7 +52,7 @@ def write_scene_visibility(
         pa.ListArray.from_arrays(pa.array(ends), pa.array(values)),
     ]
     table = pa.Table.from_arrays(columns, schema=_SCHEMA)
-    facts = {"geometry": geometry_hash, "depth": depth_hash, "num_points": num_points}
+    facts = {"geometry": geometry_hash, "num_points": num_points}
     write_part(path, table, scene_id, facts, **_ENCODING)
 
 
@@ -103,18 +102,13 @@ class VisibilityInfoHandler:
     def scene_ids(self) -> list[str]:
         return self._table.scene_ids
 
-    def check_is_about(
-        self, scene_id: str, geometry_hash: str, depth_hash: str | None = None
-    ) -> None:
-        """Raise `BadDataError` unless the table was made from these poses, sizes and points.
-
-        The depth images are compared where the caller has listed their folder anyway.
-        """
+    def check_is_about(self, scene_id: str, geometry_hash: str) -> None:
+        """Raise `BadDataError` unless the table was made from these poses, sizes and points."""
         facts = self._table.facts(scene_id) if scene_id in self.scene_ids else {}
-        if facts.get("geometry") != geometry_hash or depth_hash not in (None, facts.get("depth")):
+        if facts.get("geometry") != geometry_hash:
             raise BadDataError(
-                f"{self._table.path}: stale or without {scene_id}, the scene's poses, points or "
-                f"depth have changed since; {REMEDY}"
+                f"{self._table.path}: stale or without {scene_id}, the scene's poses or points "
+                f"have changed since; {REMEDY}"
             )
 
     def get_image_to_points_info(self, scene_id: str, image_id: str) -> np.ndarray:

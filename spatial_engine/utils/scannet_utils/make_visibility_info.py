@@ -22,13 +22,13 @@ PART = "visibility.parquet"
 
 
 def measure_scene(
-    arguments: tuple[SceneInfoHandler, str, tuple[str, str]], part_dir: Path
+    arguments: tuple[SceneInfoHandler, str], part_dir: Path
 ) -> PartResult:
-    """Write the visibility of one scene, noting what it was made from."""
-    scenes, scene_id, inputs = arguments
+    """Write the visibility of one scene."""
+    scenes, scene_id = arguments
     image_ids, seen, num_points = see_points(scenes, scene_id)
     visibility_table.write_scene_visibility(
-        part_dir / PART, scene_id, image_ids, seen, num_points, *inputs
+        part_dir / PART, scene_id, image_ids, seen, num_points, scenes.geometry_hash(scene_id)
     )
     invalid = len(scenes.image_ids(scene_id)) - len(image_ids)
     blind = sum(not len(points) for points in seen)
@@ -44,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("make_visibility_info", args, {})
     for split, scenes in load_splits(args, step):
-        jobs = []
-        for scene in scenes.scene_ids:
-            inputs = visibility_inputs(scenes, scene)
-            jobs.append(SceneJob(scene, (scenes.only(scene), scene, inputs), inputs))
+        jobs = [
+            SceneJob(scene, (scenes.only(scene), scene), visibility_inputs(scenes, scene))
+            for scene in scenes.scene_ids
+        ]
         step.make(
             {"frames": visibility_table.visibility_path(args.root, split)},
             jobs,

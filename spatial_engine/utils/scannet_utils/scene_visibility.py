@@ -22,11 +22,11 @@ def see_points(scenes: SceneInfoHandler, scene_id: str) -> tuple[list[str], list
     return image_ids, seen, blocks.num_points
 
 
-def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> tuple[str, str]:
+def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> list[str]:
     """What decides the visibility of a scene: hashes of its geometry and of its depth files.
 
     The folder of images is listed; nothing is opened.
     """
     images = posed_images_dir(scenes.root) / scene_id
     depth_files = provenance.folder_fingerprint(images, scenes.root, (".png",))
-    return scenes.geometry_hash(scene_id), provenance.digest(depth_files)
+    return [scenes.geometry_hash(scene_id), provenance.digest(depth_files)]

@@ -1,0 +1,46 @@
+"""Random cameras, and the form that every error of the engine must have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from spatial_engine.errors import EngineError
+
+
+def random_rotation(rng: np.random.Generator) -> np.ndarray:
+    """A proper (3, 3) rotation."""
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    return rotation * np.sign(np.linalg.det(rotation))
+
+
+def random_pose(rng: np.random.Generator, reach: float = 3.0) -> np.ndarray:
+    """A (4, 4) world_from_cam within `reach` metres of the origin."""
+    pose = np.eye(4)
+    pose[:3, :3] = random_rotation(rng)
+    pose[:3, 3] = rng.uniform(-reach, reach, 3)
+    return pose
+
+
+def random_intrinsic(rng: np.random.Generator, size: tuple[int, int], side: int = 4) -> np.ndarray:
+    """Intrinsics (side, side) of a camera of that image size, with fx != fy and a little skew."""
+    width, height = size
+    intrinsic = np.eye(side)
+    intrinsic[0, 0], intrinsic[1, 1] = rng.uniform(0.5, 1.5, 2) * width
+    intrinsic[0, 1] = rng.uniform(-0.02, 0.02) * width
+    intrinsic[0, 2], intrinsic[1, 2] = rng.uniform(0.4, 0.6, 2) * (width, height)
+    return intrinsic
+
+
+@contextmanager
+def one_line_error(kind: type[EngineError], *words: object) -> Iterator[None]:
+    """The block raises `kind` with a message of one line that holds all the words."""
+    with pytest.raises(kind) as caught:
+        yield
+    text = str(caught.value)
+    assert text.splitlines() == [text], f"not one line: {text!r}"
+    for word in words:
+        assert str(word) in text

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import random_intrinsic, random_pose
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spatial_engine.utils.geometry import (
+    is_valid_pose,
+    project,
+    projection_matrix,
+    relative_pose,
+    wrap_degrees,
+    yaw_pitch,
+)
+
+SIZE = (1296, 968)
+
+
+def looking(heading: float, elevation: float, roll: float = 0.0) -> np.ndarray:
+    """World_from_cam of a camera with this heading, elevation and roll (degrees)."""
+    h, e, r = np.radians((heading, elevation, roll))
+    forward = np.array([np.cos(e) * np.cos(h), np.cos(e) * np.sin(h), np.sin(e)])
+    right = np.array([np.sin(h), -np.cos(h), 0])
+    down = np.cross(forward, right)
+    pose = np.eye(4)
+    pose[:3, 0] = np.cos(r) * right + np.sin(r) * down
+    pose[:3, 1] = np.cos(r) * down - np.sin(r) * right
+    pose[:3, 2] = forward
+    return pose
+
+
+@pytest.mark.parametrize("side", [3, 4])
+def test_projecting_an_unprojected_pixel_gives_it_back(side):
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        pose, intrinsic = random_pose(rng), random_intrinsic(rng, SIZE, side)
+        pixels = rng.uniform(-500, 1800, (20, 2))
+        depth = rng.uniform(0.05, 20, 20) * rng.choice([-1, 1], 20)
+        rays = np.linalg.solve(intrinsic[:3, :3], np.column_stack([pixels, np.ones(20)]).T).T
+        points_world = (rays * depth[:, None]) @ pose[:3, :3].T + pose[:3, 3]
+        found, found_depth = project(points_world, intrinsic, pose)
+        np.testing.assert_allclose(found, pixels, atol=1e-6)
+        np.testing.assert_allclose(found_depth, depth, atol=1e-9)
+
+
+def test_projection_matrix_times_point_is_pixel_times_depth_and_depth():
+    rng = np.random.default_rng(1)
+    pose, intrinsic = random_pose(rng), random_intrinsic(rng, SIZE)
+    for point in rng.uniform(-5, 5, (50, 3)):
+        in_cam = pose[:3, :3].T @ (point - pose[:3, 3])
+        expected = intrinsic[:3, :3] @ in_cam
+        found = projection_matrix(intrinsic, pose) @ [*point, 1]
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+        assert found[2] == pytest.approx(in_cam[2])
+
+
+def test_relative_poses_compose_and_cancel():
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        a, b, c = (random_pose(rng) for _ in range(3))
+        np.testing.assert_allclose(
+            relative_pose(a, b) @ relative_pose(b, c), relative_pose(a, c), atol=1e-12
+        )
+        np.testing.assert_allclose(relative_pose(a, a), np.eye(4), atol=1e-12)
+        np.testing.assert_allclose(relative_pose(a, b) @ relative_pose(b, a), np.eye(4), atol=1e-12)
+
+
+def test_last_column_of_a_relative_pose_is_camera_2_along_the_axes_of_camera_1():
+    rng = np.random.default_rng(3)
+    first = np.stack([random_pose(rng) for _ in range(30)])
+    second = np.stack([random_pose(rng) for _ in range(30)])
+    found = relative_pose(first, second)
+    assert found.shape == (30, 4, 4)
+    for one, two, relative in zip(first, second, found, strict=True):
+        step = two[:3, 3] - one[:3, 3]
+        along_axes = [one[:3, axis] @ step for axis in range(3)]
+        np.testing.assert_allclose(relative[:3, 3], along_axes, atol=1e-12)
+
+
+def test_yaw_and_pitch_are_heading_and_elevation_whatever_roll_position_and_scale():
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        heading, elevation, roll = rng.uniform((-180, -89, -180), (180, 89, 180))
+        pose = looking(heading, elevation, roll)
+        assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
+        pose[:3, 3] = rng.normal(size=3)
+        pose[:3, 2] *= rng.uniform(0.5, 2)
+        yaw, pitch = yaw_pitch(pose)
+        assert abs(wrap_degrees(yaw - heading)) < 1e-6
+        assert pitch == pytest.approx(elevation, abs=1e-6)
+
+
+def test_yaw_of_known_directions():
+    for direction, expected in [((1, 0), 0), ((0, 1), 90), ((-1, 0), 180), ((0, -1), -90)]:
+        pose = np.eye(4)
+        pose[:3, 2] = (*direction, 0)
+        assert tuple(map(float, yaw_pitch(pose))) == (expected, 0)
+
+
+def test_straight_up_and_down_have_pitch_90_and_no_nan():
+    up, down = looking(0, 90), looking(0, -90)
+    up[2, 2], down[2, 2] = 1 + 1e-9, -1 - 1e-9  # poses of float32 files are not quite unit
+    yaw, pitch = yaw_pitch(np.stack([up, down]))
+    np.testing.assert_allclose(pitch, [90, -90])
+    assert np.isfinite(yaw).all()
+
+
+def test_turning_the_world_about_z_adds_to_yaw_and_leaves_pitch():
+    rng = np.random.default_rng(5)
+    poses = np.stack([random_pose(rng) for _ in range(50)])
+    for angle in (1.0, 90.0, -179.0):
+        c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        turn = np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        yaw, pitch = yaw_pitch(poses)
+        turned_yaw, turned_pitch = yaw_pitch(turn @ poses)
+        np.testing.assert_allclose(wrap_degrees(turned_yaw - yaw - angle), 0, atol=1e-9)
+        np.testing.assert_allclose(turned_pitch, pitch, atol=1e-9)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.floats(-1e6, 1e6))
+def test_wrapped_angle_is_the_same_angle_in_the_half_open_circle(angle):
+    wrapped = float(wrap_degrees(angle))
+    assert -180 < wrapped <= 180
+    turns = (angle - wrapped) / 360
+    assert turns == pytest.approx(round(turns), abs=1e-9)
+    assert float(wrap_degrees(wrapped)) == pytest.approx(wrapped, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "angle", [-180.0, 180.0, 540.0, np.nextafter(180, 0), np.nextafter(180, 999)]
+)
+def test_half_a_turn_wraps_to_180_and_never_to_minus_180(angle):
+    wrapped = float(wrap_degrees(angle))
+    assert -180 < wrapped <= 180
+    # One step of a float above 180 may be taken for 180 or wrap to just above -180.
+    assert min(abs(wrapped - 180), abs(wrapped + 180)) < 1e-9
+
+
+def test_wrap_takes_whole_degrees_exactly():
+    for degrees in range(-1000, 1001):
+        expected = degrees % 360 if degrees % 360 <= 180 else degrees % 360 - 360
+        assert float(wrap_degrees(degrees)) == expected
+
+
+def test_a_pose_with_any_entry_not_finite_is_invalid():
+    for bad in (np.inf, -np.inf, np.nan):
+        for row in range(4):
+            for column in range(4):
+                pose = np.eye(4)
+                pose[row, column] = bad
+                assert not is_valid_pose(pose)
+
+
+def test_validity_needs_a_rotation_that_is_not_all_zero():
+    rng = np.random.default_rng(6)
+    shifted = np.zeros((4, 4))
+    shifted[:3, 3], shifted[3, 3] = (1, 2, 3), 1
+    assert not is_valid_pose(shifted)
+    assert not is_valid_pose(np.zeros((4, 4)))
+    assert not is_valid_pose(np.full((4, 4), -np.inf, np.float32))
+    shifted[1, 2] = 1e-30
+    assert is_valid_pose(shifted)
+    poses = np.stack([random_pose(rng) for _ in range(6)]).reshape(2, 3, 4, 4)
+    poses[1, 2, :3, :3] = 0
+    np.testing.assert_array_equal(is_valid_pose(poses), [[True] * 3, [True, True, False]])

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from helpers import one_line_error
+
+from spatial_engine.errors import BadDataError, EngineError
+from spatial_engine.utils.scene_runner import PartResult, SceneJob, is_done, run_scenes
+
+
+def work(arguments: tuple[str, str, Path], part_dir: Path) -> PartResult:
+    """Writes what it was given, notes that it was called, or fails in the way it was told."""
+    scene, how, notes = arguments
+    (part_dir / "half").write_text("half")
+    with open(notes / f"{scene}.calls", "a") as file:
+        file.write("x")
+    if how == "bad":
+        raise BadDataError(f"{scene}.sens: truncated in frame 3")
+    if how == "surprise":
+        raise ZeroDivisionError("a message\nof two lines")
+    if how == "disk":
+        raise OSError(28, "No space left on device", str(part_dir / "half"))
+    if how == "exit":
+        os._exit(3)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    (part_dir / "half").rename(part_dir / "whole.txt")
+    (part_dir / "whole.txt").write_text(f"{scene} {how}\n" * 3)
+    return PartResult({"out": len(scene)}, {"out": {how: 2}}, [f"warning about {how}"])
+
+
+class Runner:
+    """Runs jobs `{scene: how}` in one folder and counts the calls of each scene."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.notes, self.parts = folder, folder / "notes", folder / "parts"
+        self.notes.mkdir()
+
+    def jobs(self, hows: dict[str, str], inputs="1") -> list[SceneJob]:
+        return [SceneJob(s, (s, how, self.notes), [how, inputs]) for s, how in hows.items()]
+
+    def run(self, hows, *, inputs="1", settings=None, num_workers=1, overwrite=False):
+        settings = settings or {"SKIP": 5}
+        jobs = self.jobs(hows, inputs)
+        return run_scenes(
+            "step", work, jobs, self.parts, settings, num_workers=num_workers, overwrite=overwrite
+        )
+
+    def calls(self) -> dict[str, int]:
+        return {path.stem: len(path.read_text()) for path in sorted(self.notes.iterdir())}
+
+    def files(self) -> dict[str, str]:
+        found = sorted(path for path in self.parts.rglob("*") if path.is_file())
+        return {str(p.relative_to(self.parts)): p.read_text() for p in found}
+
+
+@pytest.fixture
+def runner(tmp_path) -> Runner:
+    return Runner(tmp_path)
+
+
+SCENES = {f"s{number}": "good" for number in (3, 1, 4, 0, 5)}
+
+
+def test_two_workers_give_what_one_gives(tmp_path):
+    results = []
+    for workers, scenes in ((1, SCENES), (2, dict(reversed(SCENES.items())))):
+        (tmp_path / str(workers)).mkdir()
+        runner = Runner(tmp_path / str(workers))
+        result = runner.run({**scenes, "bad1": "bad"}, num_workers=workers)
+        assert list(result.parts) == list(result.results) == list(scenes)  # the order of the jobs
+        assert runner.calls() == dict.fromkeys(sorted([*SCENES, "bad1"]), 1)
+        results.append((runner.files(), result.failures, dict(sorted(result.results.items()))))
+    assert results[0] == results[1]
+    assert os.environ.get("OMP_NUM_THREADS") != "1"  # set for workers only
+
+
+def test_a_scene_gives_its_files_counts_drops_and_warnings(runner, caplog):
+    result = runner.run({"s0": "good"})
+    assert (runner.parts / "s0/whole.txt").read_text() == "s0 good\n" * 3
+    expected = PartResult({"out": 2}, {"out": {"good": 2}}, ["warning about good"])
+    assert result.results == {"s0": expected}
+    assert result.parts == {"s0": runner.parts / "s0"}
+    assert "s0: warning about good" in caplog.text
+
+
+def test_finished_scenes_are_not_done_again_and_tell_the_same(runner):
+    first = runner.run({"s0": "good", "s1": "good"})
+    again = runner.run({"s0": "good", "s2": "good", "s1": "good"})
+    assert runner.calls() == {"s0": 1, "s1": 1, "s2": 1}
+    assert (first.reused, again.reused) == (0, 2)
+    assert {s: again.results[s] for s in ("s0", "s1")} == first.results
+    for job in runner.jobs({"s0": "good"}):
+        assert is_done(runner.parts, "step", {"SKIP": 5}, job)
+        assert not is_done(runner.parts, "step", {"SKIP": 4}, job)
+        assert not is_done(runner.parts, "other", {"SKIP": 5}, job)
+
+
+def test_changed_settings_inputs_or_overwrite_do_all_again(runner):
+    runner.run({"s0": "good"})
+    (runner.parts / "s0/left_over").touch()
+    changes = [{"settings": {"SKIP": 4}}, {"settings": {"SKIP": 4}, "inputs": "2"}]
+    for number, change in enumerate([*changes, {**changes[-1], "overwrite": True}], 2):
+        runner.run({"s0": "good"}, **change)
+        assert runner.calls() == {"s0": number}
+        assert sorted(runner.files()) == ["s0/.done.json", "s0/whole.txt"]  # nothing mixed in
+    runner.run({"s0": "good"}, **changes[-1])
+    assert runner.calls() == {"s0": 4}
+
+
+@pytest.mark.parametrize("done", ["", "{", "[]", "{}", '{"key": 1}', "null", "\udcff"])
+def test_a_folder_without_a_readable_mark_is_done_again(runner, done):
+    runner.run({"s0": "good"})
+    (runner.parts / "s0/.done.json").write_text(done, encoding="utf-8", errors="surrogateescape")
+    runner.run({"s0": "good"})
+    assert runner.calls() == {"s0": 2}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_failing_scenes_are_named_in_one_line_and_the_others_finish(runner, workers):
+    hows = {"s0": "good", "b0": "bad", "b1": "surprise", "b2": "disk", "s1": "good"}
+    result = runner.run(hows, num_workers=workers)
+    assert list(result.parts) == ["s0", "s1"]
+    assert list(result.failures) == ["b0", "b1", "b2"]
+    assert result.failures["b0"] == "b0.sens: truncated in frame 3"
+    assert "ZeroDivisionError" in result.failures["b1"]
+    assert "test_scene_runner.py" in result.failures["b1"]  # where
+    assert "No space left on device" in result.failures["b2"]
+    assert all(len(cause.splitlines()) == 1 for cause in result.failures.values())
+    assert sorted(path.name for path in runner.parts.iterdir()) == ["s0", "s1"]  # no temporary
+
+
+def test_a_failed_scene_is_tried_again_and_keeps_nothing_of_the_failure(runner):
+    flag = {"s0": "good", "b0": "bad"}
+    for number in (1, 2):
+        assert list(runner.run(flag).failures) == ["b0"]
+        assert runner.calls() == {"b0": number, "s0": 1}
+    assert runner.run({"b0": "good"}).failures == {}
+    assert (runner.parts / "b0/whole.txt").read_text() == "b0 good\n" * 3
+
+
+def test_what_a_killed_run_left_is_replaced(runner):
+    left = runner.parts / "s0.partial"
+    left.mkdir(parents=True)
+    (left / "stale").touch()
+    (left / ".done.json").write_text("{}")
+    runner.run({"s0": "good"})
+    assert sorted(runner.files()) == ["s0/.done.json", "s0/whole.txt"]
+
+
+@pytest.mark.parametrize("death", ["exit", "kill"])
+def test_a_worker_that_dies_is_one_line_and_finished_scenes_are_kept(runner, death):
+    runner.run({"s0": "good", "s1": "good"})
+    with one_line_error(EngineError, "finished scenes are kept"):
+        runner.run({"s0": "good", "s1": "good", "d0": death, "d1": death}, num_workers=2)
+    result = runner.run({"s0": "good", "s1": "good"})
+    assert (result.reused, runner.calls()["s0"]) == (2, 1)
+    assert not (runner.parts / "d0").exists()
+
+
+def test_nothing_to_do_is_no_error(runner):
+    result = runner.run({}, num_workers=2)
+    assert (result.parts, result.failures, result.reused) == ({}, {}, 0)

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers import one_line_error
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import pairs
+from spatial_engine.utils.visibility_table import (
+    VisibilityInfoHandler,
+    merge_visibility,
+    visibility_path,
+    write_scene_visibility,
+)
+
+SCENES = {"scene0001_00": (120, 6), "scene0000_00": (70, 1), "empty": (0, 3), "blind": (50, 0)}
+
+
+def random_lists(rng, num_points, frames) -> dict[str, np.ndarray]:
+    return {
+        f"{5 * frame:05d}": np.flatnonzero(rng.random(num_points) < rng.random()).astype(np.int32)
+        for frame in range(frames)
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A merged table, and what each frame sees as it was written."""
+    folder, rng, parts, truth = tmp_path_factory.mktemp("table"), np.random.default_rng(0), [], {}
+    for scene, (num_points, frames) in SCENES.items():
+        truth[scene] = random_lists(rng, num_points, frames)
+        parts.append(folder / f"{scene}.parquet")
+        ids, lists = list(truth[scene]), list(truth[scene].values())
+        write_scene_visibility(parts[-1], scene, ids, lists, num_points, f"g-{scene}")
+    merge_visibility(parts, folder / "all.parquet")
+    return folder / "all.parquet", truth
+
+
+def test_every_frame_reads_back_what_was_written(made):
+    path, truth = made
+    handler = VisibilityInfoHandler(path)
+    assert handler.scene_ids == list(SCENES)
+    for scene, frames in truth.items():
+        visibility = handler.load_scene(scene)
+        assert visibility.image_ids == list(frames)
+        assert visibility.num_points == SCENES[scene][0]
+        lists = visibility.point_lists()
+        assert len(lists) == len(frames)
+        for (image_id, points), listed in zip(frames.items(), lists, strict=True):
+            found = handler.get_image_to_points_info(scene, image_id)
+            assert found.dtype == listed.dtype == np.int32
+            np.testing.assert_array_equal(found, points)
+            np.testing.assert_array_equal(listed, points)
+
+
+def test_inversion_and_co_visible_points_are_those_of_sets(made):
+    path, truth = made
+    handler = VisibilityInfoHandler(path)
+    for scene, frames in truth.items():
+        sets = {image_id: set(points.tolist()) for image_id, points in frames.items()}
+        for point in range(SCENES[scene][0]):
+            expected = [image_id for image_id, seen in sets.items() if point in seen]
+            assert handler.get_point_to_images_info(scene, point) == expected
+        for one in sets:
+            for two in sets:
+                common = handler.get_co_visible_points(scene, one, two)
+                assert common.tolist() == sorted(sets[one] & sets[two])
+
+
+def test_scenes_asked_in_turn_are_not_mixed_up(made):
+    path, truth = made
+    handler = VisibilityInfoHandler(path)
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        scene = str(rng.choice(["scene0001_00", "scene0000_00"]))
+        point = int(rng.integers(SCENES[scene][0]))
+        expected = [image_id for image_id, seen in truth[scene].items() if point in seen]
+        assert handler.get_point_to_images_info(scene, point) == expected
+
+
+def test_plain_readers_find_the_columns_of_the_specification(made):
+    path, truth = made
+    table = pq.read_table(path)
+    assert table.column_names == ["scene_id", "image_id", "point_index"]
+    types = [table.schema.field(name).type for name in table.column_names]
+    assert types[:2] == [pa.string(), pa.string()]
+    assert pa.types.is_list(types[2])
+    assert types[2].value_type == pa.int32()
+    assert pq.ParquetFile(path).num_row_groups == len(SCENES)
+    frame = pd.read_parquet(path)
+    for scene, image_id, points in frame.itertuples(index=False):
+        np.testing.assert_array_equal(points, truth[scene][image_id])
+        assert points.dtype == np.int32
+    assert len(frame) == sum(map(len, truth.values()))
+
+
+def test_unknown_scene_is_an_error_and_a_frame_left_out_sees_nothing(made):
+    handler = VisibilityInfoHandler(made[0])
+    assert handler.get_image_to_points_info("scene0001_00", "99999").tolist() == []
+    for ask in (handler.load_scene, lambda s: handler.get_image_to_points_info(s, "00000")):
+        with one_line_error(BadDataError, made[0], "scene0404_00", "make_visibility_info.py"):
+            ask("scene0404_00")
+
+
+def test_a_table_made_from_other_inputs_is_stale(made):
+    handler = VisibilityInfoHandler(made[0])
+    handler.check_is_about("scene0001_00", "g-scene0001_00")
+    for args in [("scene0001_00", "g-other"), ("scene0404_00", "g-scene0001_00")]:
+        with one_line_error(BadDataError, made[0], args[0], "make_visibility_info.py"):
+            handler.check_is_about(*args)
+
+
+def test_no_table_names_the_command_that_makes_it(tmp_path):
+    path = visibility_path(tmp_path, "train")
+    assert path.name == "train_visibility_info_D5.parquet"
+    with one_line_error(MissingInputError, path, "make_visibility_info.py"):
+        VisibilityInfoHandler(path)
+
+
+def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path):
+    for number, points in enumerate(([0, 50], [-1, 3])):
+        path = tmp_path / f"{number}.parquet"
+        lists = [np.array(points, np.int32)]
+        write_scene_visibility(path, "s", ["00000"], lists, 50, "g")
+        with one_line_error(BadDataError, path, "s", "make_visibility_info.py"):
+            VisibilityInfoHandler(path).load_scene("s")
+
+
+def test_a_truncated_table_is_refused(made, tmp_path):
+    data, cut = made[0].read_bytes(), tmp_path / "cut.parquet"
+    for length in range(0, len(data), 29):
+        cut.write_bytes(data[:length])
+        with one_line_error(BadDataError, cut, "make_visibility_info.py"):
+            VisibilityInfoHandler(cut)
+
+
+def test_a_pair_table_in_its_place_is_refused(tmp_path):
+    """It has scenes and row groups too, but other columns."""
+    columns = pairs.relate_frames(["00000", "00005"], np.tile(np.eye(4), (2, 1, 1)), np.eye(2))
+    pairs.write_scene_pairs(tmp_path / "p", "s", ["00000", "00005"], columns, "g")
+    with one_line_error(BadDataError, tmp_path / "p", "make_visibility_info.py"):
+        VisibilityInfoHandler(tmp_path / "p").load_scene("s")
