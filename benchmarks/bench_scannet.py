@@ -36,8 +36,10 @@ from rich.table import Table
 from spatial_engine.camera_movement import calculate_frames_relations as relations
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.sample_data import write_scene
+from spatial_engine.sample_data.labels import label_table
 from spatial_engine.utils import files, pairs, visibility_table
 from spatial_engine.utils.scannet_utils import (
+    annotations,
     batch_load_scannet_data,
     extract_posed_images,
     make_visibility_info,
@@ -45,12 +47,11 @@ from spatial_engine.utils.scannet_utils import (
     scannet_paths,
 )
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.scannet_utils.scene_visibility import visibility_inputs
 from spatial_engine.utils.scannet_utils.sens import SensReader
 
 SCENE = "scene0000_00"
 NUM_FRAMES = 300  # D5 frames of a usual scan
-NUM_VERTICES = 150_000
+VERTEX_SPACING = 0.03  # metres; about 150,000 vertices
 NUM_COPIES = 64  # scenes for the questions: the true one under other names
 REPOSITORY = Path(__file__).parent.parent
 SCANNET_UTILS = "spatial_engine/utils/scannet_utils"
@@ -66,10 +67,10 @@ def make_data(root: Path) -> None:
             SCENE,
             seed=0,
             num_frames=NUM_FRAMES,
-            num_vertices=NUM_VERTICES,
+            vertex_spacing=VERTEX_SPACING,
             frame_repeat=5,
         )
-        scannet_paths.label_table_path(root).write_text("raw_category\tnyu40id\nwall\t1\n")
+        scannet_paths.label_table_path(root).write_text(label_table(), encoding="utf-8")
         (meta / "scannetv2_train.txt").write_text(SCENE + "\n")
 
 
@@ -122,6 +123,7 @@ class Bench:
     def points(self) -> None:
         scan = scannet_paths.scan_dir(self.root, SCENE)
         _, memory = run_command(f"{SCANNET_UTILS}/batch_load_scannet_data.py", self.root)
+        labels = annotations.read_label_table(scannet_paths.label_table_path(self.root))
         arrays = sorted((scannet_paths.instance_data_dir(self.root) / SCENE).glob("*.npy"))
 
         def floor() -> None:
@@ -133,7 +135,7 @@ class Bench:
                 (out / path.name).write_bytes(path.read_bytes())
 
         times = take_turns(
-            lambda: batch_load_scannet_data.load_scene((scan, SCENE, {"wall": 1}), self.fresh()),
+            lambda: batch_load_scannet_data.load_scene((scan, SCENE, labels), self.fresh()),
             floor,
             self.turns,
         )
@@ -173,7 +175,6 @@ class Bench:
         relate = "spatial_engine/camera_movement/calculate_frames_relations.py"
         _, memory_r = run_command(relate, self.root)
         scenes = SceneInfoHandler.load(self.root, "train")
-        inputs = visibility_inputs(scenes, SCENE)
         images = scannet_paths.posed_images_dir(self.root) / SCENE
         image_ids, _ = scenes.valid_frames(SCENE)
         paths = [images / f"{image_id}.png" for image_id in image_ids]
@@ -185,12 +186,12 @@ class Bench:
 
         def visibility() -> None:
             out = self.fresh()
-            make_visibility_info.measure_scene((scenes, SCENE, inputs), out)
+            make_visibility_info.measure_scene((scenes, SCENE), out)
             visibility_table.merge_visibility([out / make_visibility_info.PART], out / "table")
 
         def frame_relations() -> None:
             out = self.fresh()
-            relations.relate_scene((scenes, SCENE, table, inputs), out)
+            relations.relate_scene((scenes, SCENE, table), out)
             pairs.merge_pairs([out / relations.PART], out / "table")
 
         def both() -> None:

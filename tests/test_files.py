@@ -85,8 +85,14 @@ HOSTILE_IDS = [
 
 @pytest.mark.parametrize("identifier", HOSTILE_IDS)
 def test_ids_that_cannot_be_a_file_name_are_refused(identifier):
-    with one_line_error(BadDataError, "list.txt") as _:
+    with one_line_error(BadDataError, "list.txt"):
         files.check_id(identifier, "list.txt")
+
+
+def test_an_id_cannot_be_the_temporary_name_of_another():
+    """The folder of scene `a` is made as `a.partial`, and whatever has that name is removed."""
+    with one_line_error(BadDataError, "list.txt"):
+        files.check_id("scene0000_00" + files.PARTIAL_SUFFIX, "list.txt")
 
 
 def test_ids_of_the_data_sets_pass():
@@ -120,7 +126,11 @@ PLAIN = {
     "containers 2": {"a": [1, -2.5, None, True], 3: ("é", 2**100, float("inf")), (1, "b"): {}},
     "bytes 3": {"a": [b"", b"\xff\xd8" * 9]},
     "sets 4": [{1, 2}, frozenset("a"), {"nested": {frozenset(), frozenset([1])}}],
-    "arrays 3": [np.arange(6.0).reshape(2, 3), np.asfortranarray(np.ones((2, 3))), np.zeros((0, 4))],
+    "arrays 3": [
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.ones((2, 3))),
+        np.zeros((0, 4)),
+    ],
     "views 3": [np.arange(10)[::2], np.broadcast_to(np.int32(3), (2, 2)), np.array(5)],
     "kinds 3": [np.array(v) for v in ([True], [1j], ["x", "yy"], [b"x"], [np.float16(1)])],
     "scalars 3": [np.float32(2), np.int64(3), np.bool_(True), np.uint16(9), np.str_("x")],

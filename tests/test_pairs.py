@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import one_line_error, random_pose
 
-from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils import pairs
 from spatial_engine.utils.sampling import balanced_quotas
 
@@ -146,8 +146,7 @@ def test_samples_fill_the_quotas_without_replacement(made, wanted, zero):
 
 
 def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
-    path, truth = made
-    candidates = pairs.find_candidates(pairs.open_pairs(path), ["s2"], without_overlap=False)
+    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"], without_overlap=False)
     members = candidates.rows[candidates.bins == 1]
     times = dict.fromkeys(members.tolist(), 0)
     rng, rounds, wanted = np.random.default_rng(3), 1500, 29
@@ -163,3 +162,14 @@ def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
         for _ in range(2)
     ]
     np.testing.assert_array_equal(*draws)
+
+
+def test_minus_one_without_overlap_is_no_traceback(made):
+    """-1 means all elsewhere; here all, or our own error about the flag, would do."""
+    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"], without_overlap=True)
+    try:
+        sampled = pairs.sample_pairs(candidates, 0, -1, np.random.default_rng(0))
+    except EngineError:
+        return
+    drawn = sum(map(len, sampled.rows_by_scene.values()))
+    assert drawn == np.count_nonzero(candidates.bins == 0)

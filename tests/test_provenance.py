@@ -16,7 +16,7 @@ DIFFERENT = [
     None, True, False, 0, 1, 1.0, "1", "", [], {}, [1], ["1"], [[1]], {"a": 1}, {"b": 1}, {"a": 2},
     [1, 2], [2, 1], float("nan"), float("inf"), "é", "e\u0301",
     np.zeros(3), np.zeros(3, np.float32), np.zeros(3, np.int64), np.zeros((3, 1)), np.zeros((1, 3)),
-    np.zeros(0), np.zeros((0, 3)), np.zeros((3, 0)), np.array([0.0, 0, -0.0]), np.array([0, 0, 1.0]),
+    np.zeros(0), np.zeros((0, 3)), np.zeros((3, 0)), np.array([0.0, -0.0, 0]),
     np.array(["a"]), np.array([b"a"]), np.zeros(3, ">f8"), [np.zeros(3)], {"a": np.zeros(3)},
 ]  # fmt: skip
 
@@ -108,6 +108,15 @@ def test_folder_fingerprints_see_each_file_with_the_suffix_and_no_other(tmp_path
     (tmp_path / "f" / "z.png").unlink()
     seen.append(look())
     assert len({json.dumps(item) for item in seen}) == 4
+
+
+def test_a_link_to_nothing_in_a_folder_does_not_stop_the_command(tmp_path):
+    """It would stop all scenes; the scene is named when the image is read."""
+    link = tmp_path / "00005.png"
+    link.symlink_to(tmp_path / "moved away")
+    dangling = provenance.folder_fingerprint(tmp_path, tmp_path, (".png",))
+    (tmp_path / "moved away").write_text("x")
+    assert provenance.folder_fingerprint(tmp_path, tmp_path, (".png",)) != dangling
 
 
 @pytest.fixture

@@ -125,7 +125,8 @@ def test_shuffled_lines_are_all_lines_in_another_order(tmp_path, bucket_bytes):
     options = {"bucket_bytes": bucket_bytes}
     first = shuffled(parts, tmp_path, 0, **options)
     assert sorted(first) == sorted(lines)
-    assert first != lines
+    numbers = [json.loads(line)["n"] for line in first]
+    assert np.count_nonzero(np.abs(np.diff(numbers)) == 1) < 15  # 2 neighbours expected to stay so
     assert shuffled(parts, tmp_path, 0, **options) == first
     assert shuffled(parts, tmp_path, 1, **options) != first
 
@@ -146,9 +147,7 @@ def test_every_line_is_as_likely_at_every_place(tmp_path, bucket_bytes):
     parts, lines = write_parts(tmp_path, [3, 3])
     place, rounds = np.zeros((6, 6)), 600
     for seed in range(rounds):
-        for position, line in enumerate(
-            shuffled(parts, tmp_path, seed, bucket_bytes=bucket_bytes)
-        ):
+        for position, line in enumerate(shuffled(parts, tmp_path, seed, bucket_bytes=bucket_bytes)):
             place[json.loads(line)["n"], position] += 1
     assert len(lines) == 6
     # 100 expected in each place, standard deviation 9

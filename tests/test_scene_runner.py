@@ -29,7 +29,7 @@ def work(arguments: tuple[str, str, Path], part_dir: Path) -> PartResult:
         os.kill(os.getpid(), signal.SIGKILL)
     (part_dir / "half").rename(part_dir / "whole.txt")
     (part_dir / "whole.txt").write_text(f"{scene} {how}\n" * 3)
-    return PartResult({"out": len(scene)}, {"out": {how: 2}}, [f"warning about {how}"])
+    return PartResult({"out": len(scene)}, {"out": {how: 2}}, warnings=[f"warning about {how}"])
 
 
 class Runner:
@@ -81,7 +81,7 @@ def test_two_workers_give_what_one_gives(tmp_path):
 def test_a_scene_gives_its_files_counts_drops_and_warnings(runner, caplog):
     result = runner.run({"s0": "good"})
     assert (runner.parts / "s0/whole.txt").read_text() == "s0 good\n" * 3
-    expected = PartResult({"out": 2}, {"out": {"good": 2}}, ["warning about good"])
+    expected = PartResult({"out": 2}, {"out": {"good": 2}}, warnings=["warning about good"])
     assert result.results == {"s0": expected}
     assert result.parts == {"s0": runner.parts / "s0"}
     assert "s0: warning about good" in caplog.text

@@ -115,35 +115,42 @@ def test_files_of_other_kinds_are_refused(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def outcomes_of_flipped_bits(tmp_path_factory) -> list[tuple[int, Exception]]:
-    """What opening and reading raises when one bit of a table is wrong, by place of the byte."""
+def flipped_bits(tmp_path_factory):
+    """What reading gives when one bit is wrong: (place, whether in the data, error or table)."""
     folder = tmp_path_factory.mktemp("flips")
     for scene in ("s0", "s1"):
         write_part(folder / scene, scene_rows(scene, 40), scene, {"rows": 40}, compression="zstd")
     merge_parts([folder / "s0", folder / "s1"], folder / "all", compression="zstd")
-    data, raised = (folder / "all").read_bytes(), []
-    for place in range(0, len(data), 6):
+    data, outcomes = (folder / "all").read_bytes(), []
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    for place in range(4, len(data), 5):
         flipped = bytearray(data)
         flipped[place] ^= 1 << (place % 8)
         (folder / "x").write_bytes(flipped)
         try:
             table = SceneTable(folder / "x")
-            for scene in table.scene_ids:
-                table.read(scene)
+            outcome = {scene: table.read(scene).to_pydict() for scene in table.scene_ids}
         except Exception as error:
-            raised.append((place, error))
-    assert len(raised) > 50
-    return raised
+            outcome = error
+        outcomes.append((place, place < footer, outcome))
+    assert sum(isinstance(outcome, Exception) for _, _, outcome in outcomes) > 50
+    return outcomes
 
 
-def test_a_wrong_bit_raises_no_error_but_ours(outcomes_of_flipped_bits):
-    foreign = [(p, repr(e)) for p, e in outcomes_of_flipped_bits if not isinstance(e, EngineError)]
-    assert foreign == []
+def test_a_wrong_bit_raises_no_error_but_ours(flipped_bits):
+    errors = [(place, x) for place, _, x in flipped_bits if isinstance(x, Exception)]
+    assert [(p, repr(x)) for p, x in errors if not isinstance(x, EngineError)] == []
 
 
-def test_a_wrong_bit_is_reported_in_one_line(outcomes_of_flipped_bits):
-    texts = [str(error) for _, error in outcomes_of_flipped_bits]
+def test_a_wrong_bit_is_reported_in_one_line(flipped_bits):
+    texts = [str(x) for _, _, x in flipped_bits if isinstance(x, Exception)]
     assert [text for text in texts if len(text.splitlines()) != 1][:3] == []
+
+
+def test_a_wrong_bit_in_the_data_never_reads_as_other_data(flipped_bits):
+    truth = {scene: scene_rows(scene, 40).to_pydict() for scene in ("s0", "s1")}
+    taken = [(p, x) for p, in_data, x in flipped_bits if in_data and isinstance(x, dict)]
+    assert [place for place, found in taken if found != truth] == []
 
 
 def test_facts_survive_any_json_value(tmp_path):

@@ -102,7 +102,7 @@ def test_a_file_cut_at_any_length_raises_and_gives_only_whole_frames_before(tiny
     whole = len(data) - 8  # the tail may be absent
     for length in range(len(data) + 1):
         path.write_bytes(data[:length])
-        for step in (1, 2):
+        for step in (1, 2, 5):
             found = []
             try:
                 with SensReader(path) as sens:
@@ -172,11 +172,18 @@ def test_depth_of_another_size_is_refused(tmp_path, depth, change):
 def test_damaged_depth_is_refused(tmp_path):
     write_sens(tmp_path / "x.sens", header_of(0), [])
     good = zlib.compress(bytes(range(2 * DEPTH[0] * DEPTH[1])))
-    broken = [b"\0", b"no zlib", good[: len(good) // 2], good[:2], good[:-1] + b"\0", good[:-5]]
+    broken = [b"\0", b"no zlib", good[: len(good) // 2], good[:2], good[:-1] + b"\0"]
     with SensReader(tmp_path / "x.sens") as sens:
         for stored in broken:
             with one_line_error(BadDataError, sens.path):
                 sens.depth_image(SensFrame(np.eye(4), b"", stored))
+
+
+def test_depth_whose_checksum_is_cut_off_is_refused(tmp_path):
+    write_sens(tmp_path / "x.sens", header_of(0), [])
+    stored = zlib.compress(bytes(range(2 * DEPTH[0] * DEPTH[1])))[:-4]
+    with SensReader(tmp_path / "x.sens") as sens, one_line_error(BadDataError, sens.path):
+        sens.depth_image(SensFrame(np.eye(4), b"", stored))
 
 
 def test_a_depth_image_that_inflates_without_end_takes_no_memory(tmp_path):

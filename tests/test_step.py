@@ -149,11 +149,17 @@ def test_when_every_scene_fails_what_is_written_stays(bench):
     assert bench.output.read_text() == "a\n"
 
 
-def test_an_output_without_records_is_an_error_each_time_unless_allowed(bench, capsys):
-    for _ in range(2):
-        assert bench.make({"a": 0, "b": 0}) == 1
-        assert "no records (too dark 2)" in capsys.readouterr().out
+def test_an_output_without_records_is_an_error_unless_allowed(bench, capsys):
     assert bench.make({"a": 0}, may_be_empty=True) == 0
+    assert bench.make({"a": 0, "b": 0}) == 1
+    assert "no records (too dark 2)" in capsys.readouterr().out
+
+
+def test_an_output_without_records_is_an_error_in_the_second_run_too(bench, capsys):
+    bench.make({"a": 0})
+    capsys.readouterr()
+    assert bench.make({"a": 0}) == 1
+    assert "no records" in capsys.readouterr().out
 
 
 def test_nothing_at_all_is_a_missing_input(bench):
@@ -205,12 +211,49 @@ def test_a_run_that_dies_before_its_provenance_leaves_none_of_the_old(bench, mon
 
 def test_a_run_that_dies_while_joining_leaves_the_old_output_whole(bench, monkeypatch):
     bench.make({"a": 1})
-    monkeypatch.setattr(bench, "assemble", _interrupt)
+
+    def stopped_half_way(parts, outputs):
+        outputs["out"].write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "assemble", stopped_half_way)
     with pytest.raises(KeyboardInterrupt):
         bench.make({"a": 2})
     assert bench.output.read_text() == "a\n"
     assert bench.meta()["records"] == 1
     assert not [name for name in bench.names() if name.endswith(".partial")]
+
+
+def test_folders_are_kept_redone_only_when_changed_and_counted(bench, capsys):
+    folder = bench.root / "frames"
+
+    def run(scenes, **flags):
+        step = bench.step(**flags)
+        jobs = [SceneJob(scene, item, list(item)) for scene, item in _items(scenes)]
+        assert [job.scene_id for job in step.unfinished(jobs, folder)] == list(expected)
+        step.make_folders(folder, jobs, write_lines, unit="out")
+        return step.close()
+
+    expected = {"a": 2, "b": 1}
+    assert run(expected) == 0
+    first = (folder / "a/lines").stat().st_mtime_ns
+    expected = {"b": 3}
+    assert run({"a": 2, "b": 3}) == 0
+    assert (folder / "a/lines").stat().st_mtime_ns == first
+    assert (folder / "b/lines").read_text() == "b\n" * 3
+    assert "too dark 2" in capsys.readouterr().out
+    assert json.loads(provenance.meta_path(folder).read_text())["records"] == 5
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+
+
+def test_provenance_of_a_folder_still_tells_of_its_scenes_after_a_trial(bench):
+    folder = bench.root / "frames"
+    for scenes, flags in (({"a": 2, "b": 1}, {}), ({"a": 2}, {"scenes": ["a"]})):
+        jobs = [SceneJob(scene, item, list(item)) for scene, item in _items(scenes)]
+        bench.step(**flags).make_folders(folder, jobs, write_lines, unit="out")
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+    meta = json.loads(provenance.meta_path(folder).read_text())
+    assert (meta["scenes"], meta["records"], sorted(meta["inputs"])) == (["a", "b"], 3, ["a", "b"])
 
 
 def _interrupt(*args, **kwargs):

@@ -116,9 +116,7 @@ def test_points_that_are_not_finite_change_nothing_for_the_others():
     found = visible_points(PointBlocks.of(broken), pose, intrinsic, (64, 48), depth)
     assert len(alone) > 100
     np.testing.assert_array_equal(found, np.flatnonzero(kept)[alone])
-    none = visible_points(
-        PointBlocks.of(np.full((5, 3), np.nan)), pose, intrinsic, (64, 48), depth
-    )
+    none = visible_points(PointBlocks.of(np.full((5, 3), np.nan)), pose, intrinsic, (64, 48), depth)
     assert len(none) == 0
 
 

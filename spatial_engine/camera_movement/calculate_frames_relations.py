@@ -53,8 +53,8 @@ def relate_scene(
     warnings = []
     if blind >= 2:
         warnings.append(f"{blind} frames see no vertex; the overlap of two of them is taken as 0")
-    notes = {"kept without overlap": rows - int(np.count_nonzero(columns["overlap"]))}
-    return PartResult(counts={"pairs": rows}, drops={"pairs": notes}, warnings=warnings)
+    notes = {"with overlap": int(np.count_nonzero(columns["overlap"]))}
+    return PartResult(counts={"pairs": rows}, notes={"pairs": notes}, warnings=warnings)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -104,11 +104,9 @@ def write_scene(
     result = PartResult()
     for question_type, rows in request.rows.items():
         chosen = {name: column[rows] for name, column in columns.items()}
-        drops: dict[str, int] = {}
-        lines = phrase_pairs(scenes, request, question_type, image_ids, poses, chosen, drops)
+        lines = phrase_pairs(scenes, request, question_type, image_ids, poses, chosen, result)
         path = part_dir / f"{question_type}.jsonl"
         result.counts[question_type] = records.write_jsonl(path, lines)
-        result.drops[question_type] = drops
     return result
 
 
@@ -119,9 +117,9 @@ def phrase_pairs(
     image_ids: list[str],
     poses: np.ndarray,
     chosen: dict[str, np.ndarray],
-    drops: dict[str, int],
+    result: PartResult,
 ) -> Iterator[dict[str, Any]]:
-    """Records of one question type about the chosen pairs of a scene; counts what it drops.
+    """Records of one question type about the chosen pairs of a scene; `result` gets its counts.
 
     `chosen` holds `first` and `second` (numbers of frames) and `overlap`, (n,) each.
     """
@@ -134,8 +132,9 @@ def phrase_pairs(
     sentences = _templates(task).draw(rng, len(first))
     motion = measure_motion(poses[first], poses[second])
     too_small, small = _small_motions(question_type, motion, request)
-    drops["direction too small to tell"] = int(np.count_nonzero(too_small))
-    drops["kept, direction hard to tell"] = int(np.count_nonzero(small & ~too_small))
+    result.drops[question_type] = {"no motion to tell": int(np.count_nonzero(too_small))}
+    hard = int(np.count_nonzero(small & ~too_small))
+    result.notes[question_type] = {f"below {SMALL_MM:.0f} mm or {SMALL_DEG:.0f} degree": hard}
     sizes = [scenes.color_size(scene_id)] * 2
     rows = zip(
         first.tolist(), second.tolist(), chosen["overlap"].tolist(), answers_of(motion), sentences,

@@ -51,7 +51,11 @@ class Scene:
 
 def first_quads(scene: Scene, rays: np.ndarray, world_from_cam: np.ndarray) -> np.ndarray:
     """Index of the face that each ray (..., 3) in camera axes meets first."""
-    directions = rays.reshape(-1, 3) @ world_from_cam[:3, :3].T.astype(rays.dtype)
+    if not rays.size:
+        return np.zeros(rays.shape[:-1], np.int32)
+    # not numpy's product: its threads only get in each other's way on such narrow matrices
+    turned = cv2.transform(rays.reshape(-1, 1, 3), world_from_cam[:3, :3].astype(np.float32))
+    directions = turned.reshape(-1, 3)
     origins = np.broadcast_to(world_from_cam[:3, 3], directions.shape)
     return scene.caster.quads(origins, directions).reshape(rays.shape[:-1])
 

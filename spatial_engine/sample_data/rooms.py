@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.sample_data.furniture import BUILDERS
+from spatial_engine.sample_data import fittings, furniture
 from spatial_engine.sample_data.solids import Quad, Thing, box, moved, panel
 
+BUILDERS = furniture.BUILDERS | fittings.BUILDERS
 DOOR_DEPTH = 0.06  # metres a door leaf stands back from the wall's face
 WINDOW_DEPTH = 0.14
+CEILING = 1  # number of the ceiling among the things of any room
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,10 @@ def wall_frame(layout: Layout, wall: int) -> tuple[np.ndarray, float, float]:
 
 
 def furnish(layout: Layout, rng: np.random.Generator) -> list[Thing]:
-    """All things of a room; floor and walls first. The generator shifts the materials, so that
-    two tables of one wood do not look alike."""
+    """All things of a room: floor, ceiling, walls, the rest.
+
+    The generator shifts the materials, so that two tables of one wood do not look alike.
+    """
     things = _shell(layout)
     for opening in layout.openings:
         origin, turn, _ = wall_frame(layout, opening.wall)

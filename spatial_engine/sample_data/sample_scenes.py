@@ -9,7 +9,8 @@ from typing import Any
 from spatial_engine.errors import SettingsError
 from spatial_engine.sample_data.labels import label_table
 from spatial_engine.sample_data.quirks import Quirks
-from spatial_engine.sample_data.scene_writer import SMALL_COLOR, SceneSpec, write_scene_files
+from spatial_engine.sample_data.scene_spec import SMALL_COLOR, SceneSpec
+from spatial_engine.sample_data.scene_writer import write_scene_files
 from spatial_engine.utils import files
 from spatial_engine.utils.scene_runner import DONE_FILE, PartResult, RunResult, SceneJob, run_scenes
 

@@ -75,13 +75,9 @@ def segment_groups(mesh: Mesh, labels: Sequence[str | None], quirks: Quirks) -> 
 
 
 def _claim_twice(groups: list[dict]) -> None:
-    """Give a segment of a piece of furniture to the next object as well."""
-    shell = ("wall", "floor", "ceiling", "window", "door")
-    first = next(
-        k for k, group in enumerate(groups[:-1])
-        if group["label"] not in shell and len(group["segments"]) > 3
-    )  # fmt: skip
-    groups[first + 1]["segments"].append(groups[first]["segments"][0])
+    """Give a segment of a bookshelf, bed or sofa to the books or pillow on it as well."""
+    on_top = next(k for k, group in enumerate(groups) if group["label"] in ("books", "pillow"))
+    groups[on_top]["segments"].append(groups[on_top - 1]["segments"][0])
 
 
 def write_aggregation(path: Path, scene_id: str, groups: list[dict], old: bool) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-NOISE_AT_ZERO = 0.0008  # metres, standard deviation
-NOISE_PER_SQUARE = 0.0005  # metres at 1 m distance, grows with its square: 9 mm at 4 m
+NOISE_AT_ZERO = 0.0007  # metres, standard deviation
+NOISE_PER_SQUARE = 0.00035  # metres at 1 m distance, grows with its square: 6 mm at 4 m
 NEAREST, FARTHEST = 0.35, 6.5  # metres that the depth camera measures
 JUMP = 0.05  # relative step between neighbours that is a depth discontinuity
 GRAZING = 0.12  # cosine below which a surface sends too little light back

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 
+from spatial_engine.errors import MissingInputError
 from spatial_engine.sample_data.atlas import GLOWING, NO_DEPTH, PATCHY_DEPTH, Atlas
 from spatial_engine.sample_data.solids import Thing
 
@@ -97,6 +96,14 @@ class RayCaster:
     """
 
     def __init__(self, surfaces: Surfaces):
+        try:  # here, so that what needs no rays works where embreex has no build
+            from embreex.mesh_construction import TriangleMesh
+            from embreex.rtcore_scene import EmbreeScene
+        except ImportError as error:
+            raise MissingInputError(
+                f"the sample rooms are ray-cast by embreex, which cannot be imported ({error}); "
+                "pip install embreex (there is no build for Linux on ARM)"
+            ) from None
         self._surfaces = surfaces
         triangles = surfaces.corners[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3, 3).astype(np.float32)
         self._scene = EmbreeScene()

@@ -52,10 +52,12 @@ class SceneJob:
 
 @dataclass
 class PartResult:
-    """What a scene gave, by output name: records written, and what was dropped for which reason."""
+    """What a scene gave, by output name: records written, what was left out for which reason, and
+    what else was counted."""
 
     counts: dict[str, int] = field(default_factory=dict)
     drops: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -109,7 +111,7 @@ def run_scenes(
     failures: dict[str, str] = {}
     todo = [job for job in jobs if job.scene_id not in done]
     arguments = (
-        (work, job.arguments, str(parts_dir / job.scene_id), keys[job.scene_id]) for job in todo
+        (work, job, str(parts_dir / job.scene_id), keys[job.scene_id], overwrite) for job in todo
     )
     bar = tqdm(total=len(jobs), initial=reused, desc=step, unit="scene", disable=None)
     with logging_redirect_tqdm(), bar:
@@ -134,17 +136,22 @@ def run_scenes(
     )
 
 
-def _do_scene(task: tuple[Work, Any, str, str]) -> PartResult | str:
+def _do_scene(task: tuple[Work, SceneJob, str, str, bool]) -> PartResult | str:
     """Run one job in a worker: its result, or one line that says why there is none."""
-    work, arguments, part, key = task
+    work, job, part, key, overwrite = task
     part_dir = Path(part)
     try:
+        if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not overwrite:
+            raise EngineError(
+                f"{part_dir}: is there, but was not made by this command; move it away, or replace "
+                "it by --overwrite"
+            )
         with files.atomic_path(part_dir) as partial:
             partial.mkdir()
-            result = work(arguments, partial)
-            done = {"key": key, **asdict(result)}
+            result = work(job.arguments, partial)
+            done = {"key": key, "inputs": job.inputs, "result": asdict(result)}
             (partial / DONE_FILE).write_text(json.dumps(done), encoding="utf-8")
-            files.remove(part_dir)  # finished under another key, or given by hand
+            files.remove(part_dir)  # finished under another key
     except EngineError as error:
         return str(error)
     except OSError as error:
@@ -156,13 +163,28 @@ def _do_scene(task: tuple[Work, Any, str, str]) -> PartResult | str:
     return result
 
 
+def read_finished(parts_dir: Path) -> dict[str, tuple[Any, PartResult]]:
+    """Inputs and result of every finished scene in a folder, whatever its key."""
+    found = {}
+    for part_dir in sorted(parts_dir.iterdir()):
+        done = _read_done_file(part_dir)
+        if done is not None:
+            found[part_dir.name] = (done[1], done[2])
+    return found
+
+
 def _read_done(part_dir: Path, key: str) -> PartResult | None:
+    """Result of a scene that was finished under this key."""
+    done = _read_done_file(part_dir)
+    return done[2] if done is not None and done[0] == key else None
+
+
+def _read_done_file(part_dir: Path) -> tuple[str, Any, PartResult] | None:
+    """Key, inputs and result of a finished folder; None for any other."""
     try:
         done = json.loads((part_dir / DONE_FILE).read_text(encoding="utf-8"))
-        if done.pop("key") != key:
-            return None
-        return PartResult(**done)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return done["key"], done["inputs"], PartResult(**done["result"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

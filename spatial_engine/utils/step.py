@@ -11,8 +11,9 @@ import argparse
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,45 @@ from rich.table import Table
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.utils import files, provenance
 from spatial_engine.utils.scene_runner import (
+    PartResult,
     RunResult,
     SceneJob,
     Work,
     is_done,
     job_key,
+    read_finished,
     run_scenes,
 )
 
 log = logging.getLogger(__name__)
 
-# Joins the parts (folders in the order of the jobs) into the outputs (name -> temporary path);
-# may return more to be counted: (records by output, drops by output).
-Assemble = Callable[[Sequence[Path], Mapping[str, Path]], "Counts | None"]
-Counts = tuple[dict[str, int], dict[str, dict[str, int]]]
+# Joins the parts (folders in the order of the jobs) into the outputs (name -> temporary path).
+Assemble = Callable[[Sequence[Path], Mapping[str, Path]], None]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What an output holds, what was left out of it by reason, what else was counted."""
+
+    records: int
+    drops: dict[str, int]
+    notes: dict[str, int]
+
+    @classmethod
+    def of(
+        cls, name: str, results: Iterable[PartResult], drops: Mapping[str, int] | None = None
+    ) -> Tally:
+        """Sum up the results of scenes for one output; `drops` were counted before."""
+        records, dropped, noted = 0, Counter(drops or {}), Counter()
+        for result in results:
+            records += result.counts.get(name, 0)
+            dropped.update(result.drops.get(name, {}))
+            noted.update(result.notes.get(name, {}))
+        return cls(records, _positive(dropped), _positive(noted))
+
+    def __str__(self) -> str:
+        left_out = [f"left out: {_listed(self.drops)}"] if self.drops else []
+        return "; ".join(left_out + ([_listed(self.notes)] if self.notes else []))
 
 
 class Step:
@@ -96,7 +122,7 @@ class Step:
         drops = drops or {}
         if not jobs:
             self._empty += [
-                f"{output}: no records ({_reasons(drops[name])})"
+                f"{output}: no records ({_listed(drops[name])})"
                 for name, output in outputs.items()
                 if any(drops.get(name, {}).values())
             ]
@@ -108,7 +134,9 @@ class Step:
         ):
             for name, output in outputs.items():
                 meta = provenance.read_meta(output)
-                self._add_row(name, meta["records"], meta["drops"], start, output, "up to date")
+                tally = Tally(meta["records"], meta["drops"], meta["notes"])
+                self._add_row(name, tally, start, output, "up to date")
+                self._check_not_empty(output, tally, may_be_empty)
             return
         scenes = [job.scene_id for job in jobs]
         for output in outputs.values():
@@ -119,14 +147,16 @@ class Step:
         if not run.parts:
             return
         with _all_atomic(outputs) as partial:
-            extra = assemble(list(run.parts.values()), partial)
+            assemble(list(run.parts.values()), partial)
             provenance.forget(outputs.values())
+        inputs_by_scene = {job.scene_id: job.inputs for job in jobs}
         for name, output in outputs.items():
-            records, dropped = _count(name, run, extra, drops.get(name, {}))
-            self._write_meta(output, key, run, records, dropped, jobs)
-            self._add_row(name, records, dropped, start, output)
-            if not records and not may_be_empty:
-                self._empty.append(f"{output}: no records ({_reasons(dropped) or 'no input'})")
+            tally = Tally.of(name, run.results.values(), drops.get(name))
+            # Without a key the next start tries again the scenes that failed.
+            facts = {"key": "" if run.failures else key, "inputs": inputs_by_scene}
+            self._write_meta(output, run, tally, {**facts, "common_inputs": inputs})
+            self._add_row(name, tally, start, output)
+            self._check_not_empty(output, tally, may_be_empty)
         if not run.failures:
             files.remove(parts_dir)
 
@@ -139,13 +169,18 @@ class Step:
     def make_folders(
         self, folder: Path, jobs: Sequence[SceneJob], work: Work, unit: str
     ) -> RunResult:
-        """Bring `folder/<scene>/` up to date with `jobs`: the parts themselves are the output."""
+        """Bring `folder/<scene>/` up to date with `jobs`: the parts themselves are the output.
+
+        Its provenance tells of all scenes in it, those that this run left alone too.
+        """
         start = time.perf_counter()
         run = self._run(work, jobs, folder)
         if run.parts:
-            records, dropped = _count(unit, run, None, {})
-            self._write_meta(folder, "", run, records, dropped, jobs)
-            self._add_row(unit, records, dropped, start, folder)
+            finished = read_finished(folder)
+            inputs = {scene: scene_inputs for scene, (scene_inputs, _) in finished.items()}
+            tally = Tally.of(unit, [result for _, result in finished.values()])
+            self._write_meta(folder, run, tally, {"scenes": sorted(finished), "inputs": inputs})
+            self._add_row(unit, Tally.of(unit, run.results.values()), start, folder)
         return run
 
     def make_file(
@@ -155,10 +190,10 @@ class Step:
         start = time.perf_counter()
         self._refuse_to_shrink(output, list(run.parts))
         with files.atomic_path(output) as partial:
-            records = write(partial)
+            tally = Tally(write(partial), {}, {})
             provenance.forget([output])
-        self._write_meta(output, "", run, records, {})
-        self._add_row(name, records, {}, start, output)
+        self._write_meta(output, run, tally, {})
+        self._add_row(name, tally, start, output)
 
     def close(self) -> int:
         """Print the closing table and what went wrong; return the exit code (SPEC 2).
@@ -172,8 +207,8 @@ class Step:
             for heading in ("output", "records", "remarks", "seconds", "path"):
                 justify = "right" if heading in ("records", "seconds") else "left"
                 table.add_column(heading, justify=justify, no_wrap=True)
-            for name, records, reasons, seconds, place in self._rows:
-                table.add_row(name, f"{records:,}", reasons, f"{seconds:.1f}", place)
+            for name, records, remarks, seconds, place in self._rows:
+                table.add_row(name, f"{records:,}", remarks, f"{seconds:.1f}", place)
             wide = Console(width=max(console.width, 200)) if not console.is_terminal else console
             wide.print(table)
         for what, number in self._absent.items():
@@ -212,43 +247,31 @@ class Step:
                 "use another --root for a trial, or --overwrite"
             )
 
+    def _check_not_empty(self, output: Path, tally: Tally, may_be_empty: bool) -> None:
+        if not tally.records and not may_be_empty:
+            self._empty.append(f"{output}: no records ({_listed(tally.drops) or 'no input'})")
+
     def _write_meta(
-        self,
-        output: Path,
-        key: str,
-        run: RunResult,
-        records: int,
-        dropped: dict[str, int],
-        jobs: Sequence[SceneJob] = (),
+        self, output: Path, run: RunResult, tally: Tally, facts: dict[str, Any]
     ) -> None:
-        facts = {
+        about_data = {
             "step": self.name,
-            "key": key,
             "settings": self.settings,
             "seed": self.options.seed,
-            "inputs": {job.scene_id: job.inputs for job in jobs},
             "scenes": list(run.parts),
             "failed_scenes": run.failures,
-            "records": records,
-            "drops": dropped,
+            **asdict(tally),
+            **facts,
         }
-        seconds = round(run.seconds, 3)
-        provenance.write_meta(
-            output, facts, {"workers": self.options.num_workers, "seconds": seconds}
-        )
+        about_run = {"workers": self.options.num_workers, "seconds": round(run.seconds, 3)}
+        provenance.write_meta(output, about_data, about_run)
 
     def _add_row(
-        self,
-        name: str,
-        records: int,
-        drops: Mapping[str, int],
-        start: float,
-        output: Path,
-        remark: str = "",
+        self, name: str, tally: Tally, start: float, output: Path, remark: str = ""
     ) -> None:
         place = provenance.file_fingerprint(output, self.root)[0]
-        reasons = "; ".join(filter(None, (remark, _reasons(drops)))) or "-"
-        self._rows.append((name, records, reasons, time.perf_counter() - start, place))
+        remarks = "; ".join(filter(None, (remark, str(tally)))) or "-"
+        self._rows.append((name, tally.records, remarks, time.perf_counter() - start, place))
 
 
 @contextmanager
@@ -258,19 +281,9 @@ def _all_atomic(outputs: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         yield {name: stack.enter_context(files.atomic_path(path)) for name, path in outputs.items()}
 
 
-def _count(
-    name: str, run: RunResult, extra: Counts | None, drops: Mapping[str, int]
-) -> tuple[int, dict[str, int]]:
-    """Records and drops by reason of one output over all its scenes."""
-    records = sum(result.counts.get(name, 0) for result in run.results.values())
-    dropped = Counter(drops)
-    for result in run.results.values():
-        dropped.update(result.drops.get(name, {}))
-    if extra is not None:
-        records = extra[0].get(name, records)
-        dropped.update(extra[1].get(name, {}))
-    return records, {reason: number for reason, number in sorted(dropped.items()) if number}
+def _positive(numbers: Mapping[str, int]) -> dict[str, int]:
+    return {reason: number for reason, number in sorted(numbers.items()) if number}
 
 
-def _reasons(drops: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} {number:,}" for reason, number in drops.items())
+def _listed(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {number:,}" for reason, number in numbers.items())

@@ -77,14 +77,12 @@ def visible_points(
     inside = (z > 0) & (uz >= 0) & (vz >= 0) & (uz < width * z) & (vz < height * z)
     inside &= z < near_enough
     found = np.flatnonzero(inside)
-    z = z[found]
-    column = np.minimum(np.rint(uz[found] / z * (depth_width / width)), depth_width - 1)
-    row = np.minimum(np.rint(vz[found] / z * (depth_height / height)), depth_height - 1)
-    measured = depth_mm.ravel()[(row * depth_width + column).astype(np.intp)]
-    seen = found[z * MM_PER_METRE < measured]
-    mask = np.zeros(blocks.num_points, bool)  # quicker than sorting the numbers
-    mask[blocks.index[kept].ravel()[seen]] = True
-    return np.flatnonzero(mask).astype(np.int32)
+    z = z.take(found)
+    column = np.minimum(np.rint(uz.take(found) / z * (depth_width / width)), depth_width - 1)
+    row = np.minimum(np.rint(vz.take(found) / z * (depth_height / height)), depth_height - 1)
+    measured = depth_mm.ravel().take((row * depth_width + column).astype(np.intp))
+    seen = found.compress(z * MM_PER_METRE < measured)
+    return np.sort(blocks.index.take(kept, axis=0).ravel().take(seen))
 
 
 def intersection_counts(point_lists: list[np.ndarray], num_points: int) -> np.ndarray:

@@ -75,13 +75,11 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     np.save(part_dir / "instance_mask.npy", instances)
     np.save(part_dir / "semantic_mask.npy", labels[instances])
     files.dump_pickle(info, part_dir / "object_info.pkl")
+    missing = ", ".join(f"{label!r} ({number})" for label, number in sorted(unknown.items()))
     return PartResult(
         counts={"scenes": 1},
-        drops={"scenes": {"objects without vertices": empty}},
-        warnings=[
-            f"label {name!r} of {number} objects is not in the label table, taken as 0"
-            for name, number in sorted(unknown.items())
-        ],
+        notes={"scenes": {"objects without vertices": empty}},
+        warnings=[f"not in the label table, taken as 0: {missing}"] if missing else [],
     )
 
 

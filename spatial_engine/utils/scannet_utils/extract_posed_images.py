@@ -47,8 +47,8 @@ def extract_scene(arguments: tuple[Path, int], part_dir: Path) -> PartResult:
             kept += 1
             lost += not is_valid_pose(frame.camera_to_world)
             unmeasured += not depth.any()
-    notes = {"kept without a valid pose": lost, "kept without depth": unmeasured}
-    return PartResult(counts={"frames": kept}, drops={"frames": notes})
+    notes = {"without a valid pose": lost, "without depth": unmeasured}
+    return PartResult(counts={"frames": kept}, notes={"frames": notes})
 
 
 def to_millimetres(depth: np.ndarray, depth_shift: float) -> np.ndarray:

@@ -21,9 +21,7 @@ from spatial_engine.utils.step import Step
 PART = "visibility.parquet"
 
 
-def measure_scene(
-    arguments: tuple[SceneInfoHandler, str], part_dir: Path
-) -> PartResult:
+def measure_scene(arguments: tuple[SceneInfoHandler, str], part_dir: Path) -> PartResult:
     """Write the visibility of one scene."""
     scenes, scene_id = arguments
     image_ids, seen, num_points = see_points(scenes, scene_id)
@@ -32,8 +30,11 @@ def measure_scene(
     )
     invalid = len(scenes.image_ids(scene_id)) - len(image_ids)
     blind = sum(not len(points) for points in seen)
-    notes = {"frames without a valid pose": invalid, "kept though they see no vertex": blind}
-    return PartResult(counts={"frames": len(image_ids)}, drops={"frames": notes})
+    return PartResult(
+        counts={"frames": len(image_ids)},
+        drops={"frames": {"without a valid pose": invalid}},
+        notes={"frames": {"see no vertex": blind}},
+    )
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.files import load_pickle
+from spatial_engine.utils.files import check_id, load_pickle
 from spatial_engine.utils.geometry import is_valid_pose
 from spatial_engine.utils.provenance import digest
 from spatial_engine.utils.scannet_utils import posed_images
@@ -61,6 +61,8 @@ class SceneInfoHandler:
         infos = load_pickle(path, REMEDY)
         if not isinstance(infos, dict) or not all(isinstance(i, dict) for i in infos.values()):
             raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
+        for scene_id in infos:
+            check_id(str(scene_id), path)
         return cls(root, infos)
 
     @property
@@ -186,7 +188,10 @@ class SceneInfoHandler:
         image = self._get(scene_id, "images_info", dict).get(image_id)
         if not isinstance(image, dict) or key not in image:
             raise self._bad(scene_id, f"{key} of {image_id}")
-        return self.root / SCANNET / image[key]
+        path = Path(image[key])
+        if path.is_absolute() or ".." in path.parts:
+            raise self._bad(scene_id, f"{key} of {image_id} (it leaves data/scannet)")
+        return self.root / SCANNET / path
 
     def _bad(self, scene_id: str, key: Any) -> BadDataError:
         return BadDataError(f"scene info: {scene_id} has no usable {key}; {REMEDY}")

@@ -18,16 +18,18 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils import cli, files, provenance
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
-from spatial_engine.utils.step import Counts, Step
+from spatial_engine.utils.step import Step
 
 FRAME_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatever was extracted
 
 INFOS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
 
 
-def add_images(arguments: tuple[Path, str, dict[Any, Any]], part_dir: Path) -> PartResult:
+def add_images(
+    arguments: tuple[Path, str, dict[Any, Any], list[str]], part_dir: Path
+) -> PartResult:
     """Read the poses, intrinsics and sizes of one scene's frames; write its info with them."""
-    images_dir, scene_id, info = arguments
+    images_dir, scene_id, info, outputs = arguments
     image_ids = posed_images.list_frames(images_dir, FRAME_STEP)
     if not image_ids:
         raise BadDataError(f"{images_dir}: holds no frame of D5; {posed_images.REMEDY}")
@@ -50,15 +52,14 @@ def add_images(arguments: tuple[Path, str, dict[Any, Any]], part_dir: Path) -> P
         "depth_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.png"),
     }
     files.dump_pickle(with_images, part_dir / "info.pkl")
-    return PartResult(counts={name: len(images) for name in ("train", "val", "train_val")})
+    return PartResult(counts=dict.fromkeys(outputs, 1))
 
 
 def join_infos(
     parts: Sequence[Path], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
-) -> Counts:
-    """Write the infos of each split and of both together; count the scenes."""
+) -> None:
+    """Write the infos of each split and of both together."""
     infos = {part.name: files.load_pickle(part / "info.pkl", "--overwrite") for part in parts}
-    counts = {}
     for name, path in outputs.items():
         chosen = {
             scene: info
@@ -66,8 +67,6 @@ def join_infos(
             if name not in lists or scene in lists[name]
         }
         files.dump_pickle(chosen, path)
-        counts[name] = len(chosen)
-    return counts, {}
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -87,19 +86,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         lambda scene: scene in infos and (images_dir / scene).is_dir(),
         "scenes without points (step 1) or data/scannet/posed_images/<scene> (step 2)",
     )
+    names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
+    if len(args.splits) == 2:
+        names.append("train_val")
     jobs = []
     for scene in scenes:
+        outputs = [name for name in names if scene in lists.get(name, scenes)]
         frames = provenance.folder_fingerprint(
             images_dir / scene, args.root, (".jpg", ".png", ".txt")
         )
         inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
-        jobs.append(SceneJob(scene, (images_dir / scene, scene, infos[scene]), inputs))
-    names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
-    if len(args.splits) == 2:
-        names.append("train_val")
-    outputs = {name: scannet_paths.info_path(args.root, name) for name in names}
+        jobs.append(SceneJob(scene, (images_dir / scene, scene, infos[scene], outputs), inputs))
     step.make(
-        outputs,
+        {name: scannet_paths.info_path(args.root, name) for name in names},
         jobs,
         add_images,
         lambda parts, paths: join_infos(parts, paths, lists),

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from helpers import one_line_error
+from plyfile import PlyData, PlyElement
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils.scannet_utils.mesh import read_vertices
+
+NAMES = ("x", "y", "z", "red", "green", "blue")
+FIELDS = [(name, "f4" if len(name) == 1 else "u1") for name in (*NAMES, "alpha")]
+
+
+def random_vertices(number: int, fields=FIELDS) -> np.ndarray:
+    rng = np.random.default_rng(number)
+    vertices = np.zeros(number, fields)
+    for name, kind in fields:
+        whole = np.dtype(kind).kind == "u"
+        vertices[name] = rng.integers(0, 256, number) if whole else rng.normal(size=number)
+    return vertices
+
+
+def write_ply(path, vertices, faces=5, **options) -> bytes:
+    triangles = np.zeros(faces, [("vertex_indices", "i4", (3,))])
+    elements = [
+        PlyElement.describe(vertices, "vertex"),
+        PlyElement.describe(triangles, "face", len_types={"vertex_indices": "u1"}),
+    ]
+    PlyData(elements, **{"text": False, "byte_order": "<", **options}).write(str(path))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "scene_vh_clean_2.ply"
+
+
+@pytest.mark.parametrize("number", [1, 2, 1000])
+@pytest.mark.parametrize("options", [{}, {"byte_order": ">"}, {"text": True}], ids=str)
+def test_vertices_are_read_exactly(path, number, options):
+    vertices = random_vertices(number)
+    write_ply(path, vertices, **options)
+    found = read_vertices(path)
+    assert (found.dtype, found.shape) == (np.float64, (number, 6))
+    for column, name in enumerate(NAMES):
+        np.testing.assert_array_equal(found[:, column].astype(vertices[name].dtype), vertices[name])
+
+
+def test_order_of_properties_and_more_of_them_play_no_part(path):
+    fields = [("nx", "f8"), *reversed(FIELDS), ("label", "u2")]
+    vertices = random_vertices(30, fields)
+    write_ply(path, vertices, faces=0)
+    np.testing.assert_array_equal(read_vertices(path), np.stack([vertices[n] for n in NAMES], 1))
+
+
+def test_the_result_can_be_changed_without_changing_the_file(path):
+    data = write_ply(path, random_vertices(4))
+    read_vertices(path)[:] = 7
+    assert path.read_bytes() == data
+
+
+def test_a_mesh_cut_at_any_length_is_refused(path):
+    data = write_ply(path, random_vertices(12))
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        with one_line_error(BadDataError, path):
+            read_vertices(path)
+
+
+def test_no_mesh_is_named(path):
+    with one_line_error(BadDataError, path, "no such file"):
+        read_vertices(path)
+
+
+REPLACED = {
+    "vertices": (b"vertex 12", b"vertex 1000000000000000000"),
+    "vertices beyond 64 bits": (b"vertex 12", b"vertex " + b"9" * 30),
+    "vertices of a thousand digits": (b"vertex 12", b"vertex " + b"9" * 5000),
+    "negative vertices": (b"vertex 12", b"vertex -12"),
+    "fractional vertices": (b"vertex 12", b"vertex 1.5"),
+    "one vertex more": (b"vertex 12", b"vertex 13"),
+    "faces": (b"face 5", b"face 1000000000000000000"),
+    "another type": (b"float x", b"double x"),
+    "unknown type": (b"float x", b"quux x"),
+    "no red": (b"uchar red", b"uchar rad"),
+    "no z": (b"float z", b"float w"),
+    "a list for x": (b"property float x", b"property list uchar float x"),
+    "no vertices": (b"element vertex", b"element points"),
+    "no magic": (b"ply\n", b"plx\n"),
+    "ascii in name only": (b"binary_little_endian", b"ascii"),
+    "no format": (b"format binary_little_endian 1.0\n", b""),
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_a_header_that_lies_is_refused_without_taking_memory(path, name):
+    old, new = REPLACED[name]
+    data = write_ply(path, random_vertices(12))
+    assert old in data
+    path.write_bytes(data.replace(old, new, 1))
+    tracemalloc.start()
+    try:
+        with one_line_error(BadDataError, path):
+            read_vertices(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("axis", ["x", "y", "z"])
+def test_vertices_that_are_not_finite_are_refused(path, bad, axis):
+    vertices = random_vertices(20)
+    vertices[axis][7] = bad
+    write_ply(path, vertices)
+    with one_line_error(BadDataError, path, "finite"):
+        read_vertices(path)
+
+
+def test_flipped_bits_in_the_header_raise_no_error_but_ours(path):
+    data = write_ply(path, random_vertices(12))
+    outcomes = {"read": 0, "refused": 0}
+    for place in range(data.index(b"end_header") + 11):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << place % 7
+        path.write_bytes(flipped)
+        try:
+            read_vertices(path)
+            outcomes["read"] += 1
+        except BadDataError:
+            outcomes["refused"] += 1
+    assert outcomes["refused"] > 200
+
+
+def test_files_of_other_kinds_are_refused(path):
+    for data in (b"", b"ply", b"\0" * 1000, b"\xff\xd8\xff", b"ply\n" * 100, b"v 0 0 0\n"):
+        path.write_bytes(data)
+        with one_line_error(BadDataError, path):
+            read_vertices(path)
