@@ -160,7 +160,7 @@ def test_no_infos_name_the_command_and_other_pickles_are_refused(load, tmp_path)
 def test_scene_ids_that_would_leave_their_folder_are_refused(load):
     """SPEC 2: they become folders, which are made and removed."""
     taken = []
-    for scene in ("../escape", "/abs", "a/b", "..", "a\nb", ""):
+    for scene in ("../escape", "/abs", "a/b", "..", "a\nb", "", 5, None, b"x"):
         try:
             load({SCENE: scene_info(), scene: scene_info()})
             taken.append(scene)
@@ -169,17 +169,26 @@ def test_scene_ids_that_would_leave_their_folder_are_refused(load):
     assert taken == []
 
 
-def test_image_paths_that_would_leave_the_root_are_refused(load, monkeypatch):
-    opened = []
-    monkeypatch.setattr(posed_images, "read_depth", lambda path, size: opened.append(path))
-    for place in ("../../../../secret.png", "/etc/secret.png"):
+@pytest.mark.parametrize("place", ["../../../../x.png", "/etc/x.png", "x\0.png", 5, None])
+def test_image_paths_that_would_leave_the_root_are_refused(load, place, monkeypatch):
+    monkeypatch.setattr(posed_images, "read_depth", lambda path, size: path.read_bytes())
+    info = scene_info()
+    info["images_info"]["00005"]["depth_image_path"] = place
+    with one_line_error(BadDataError, SCENE):
+        load({SCENE: info}).depth(SCENE, "00005")
+
+
+def test_image_ids_that_cannot_be_a_file_name_are_refused(load):
+    """They become names of images in records, `<scene>/<image>.jpg`."""
+    taken = []
+    for image_id in ("../../x", "/abs", "", "a\nb", 5, None):
         info = scene_info()
-        info["images_info"]["00005"]["depth_image_path"] = place
+        info["images_info"] = {image_id: info["images_info"]["00005"]}
         try:
-            load({SCENE: info}).depth(SCENE, "00005")
+            taken.append(load({SCENE: info}).valid_frames(SCENE)[0])
         except BadDataError:
             continue
-    assert opened == []
+    assert taken == []
 
 
 def test_a_hostile_scene_id_removes_no_folder_outside_the_root(load, tmp_path):

@@ -119,6 +119,18 @@ def test_a_folder_without_a_readable_mark_is_done_again(runner, done):
     assert runner.calls() == {"s0": 2}
 
 
+def test_a_folder_that_somebody_else_made_is_not_replaced_unasked(runner):
+    own = runner.parts / "s0"
+    own.mkdir(parents=True)
+    (own / "mine.txt").write_text("mine")
+    result = runner.run({"s0": "good", "s1": "good"})
+    assert list(result.parts) == ["s1"]
+    assert str(own) in result.failures["s0"]
+    assert [path.name for path in own.iterdir()] == ["mine.txt"]
+    assert runner.run({"s0": "good"}, overwrite=True).failures == {}
+    assert [path.name for path in own.iterdir() if path.name == "mine.txt"] == []
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_failing_scenes_are_named_in_one_line_and_the_others_finish(runner, workers):
     hows = {"s0": "good", "b0": "bad", "b1": "surprise", "b2": "disk", "s1": "good"}

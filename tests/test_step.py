@@ -95,13 +95,18 @@ def test_a_second_run_touches_nothing(bench, capsys):
     assert "up to date" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("change", ["inputs", "scene", "overwrite", "truncated", "meta", "gone"])
+@pytest.mark.parametrize(
+    "change", ["inputs", "scene", "overwrite", "truncated", "meta", "counts", "gone"]
+)
 def test_any_change_makes_it_again(bench, change):
     bench.make({"a": 2, "b": 1})
     if change == "truncated":
         bench.output.write_text("a\n")
     if change == "gone":
         bench.output.unlink()
+    if change == "counts":
+        kept = {name: bench.meta()[name] for name in ("key", "bytes")}
+        provenance.meta_path(bench.output).write_text(json.dumps(kept))
     if change == "meta":
         provenance.meta_path(bench.output).unlink()
     scenes = {"a": 2, "b": 3 if change == "scene" else 1}
@@ -254,6 +259,16 @@ def test_provenance_of_a_folder_still_tells_of_its_scenes_after_a_trial(bench):
     assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
     meta = json.loads(provenance.meta_path(folder).read_text())
     assert (meta["scenes"], meta["records"], sorted(meta["inputs"])) == (["a", "b"], 3, ["a", "b"])
+
+
+def test_a_scene_that_failed_is_not_among_those_that_its_folder_is_said_to_hold(bench):
+    """Its frames of before, made from other inputs, must not pass for good ones."""
+    folder = bench.root / "frames"
+    for scenes in ({"a": 2, "b": 1}, {"a": 2, "b": -1}):
+        jobs = [SceneJob(scene, item, list(item)) for scene, item in _items(scenes)]
+        bench.step().make_folders(folder, jobs, write_lines, unit="out")
+    meta = json.loads(provenance.meta_path(folder).read_text())
+    assert (list(meta["failed_scenes"]), meta["scenes"], meta["records"]) == (["b"], ["a"], 2)
 
 
 def _interrupt(*args, **kwargs):
