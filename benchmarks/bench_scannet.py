@@ -38,6 +38,7 @@ from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.sample_data import write_scene
 from spatial_engine.sample_data.labels import label_table
 from spatial_engine.utils import files, pairs, visibility_table
+from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import (
     annotations,
     batch_load_scannet_data,
@@ -255,9 +256,9 @@ def make_copies(source: Path, root: Path) -> None:
     """Scene infos and pair table of NUM_COPIES scenes: the true one's under other names."""
     scenes = SceneInfoHandler.load(source, "train")
     table = pairs.open_pairs(pairs.pairs_path(source, "train"))
-    info = files.load_pickle(scannet_paths.info_path(source, "train"), "")[SCENE]
+    info = load_pickle(scannet_paths.info_path(source, "train"), "")[SCENE]
     names = [f"scene{number:04d}_00" for number in range(NUM_COPIES)]
-    files.dump_pickle(dict.fromkeys(names, info), scannet_paths.info_path(root, "train"))
+    dump_pickle(dict.fromkeys(names, info), scannet_paths.info_path(root, "train"))
     image_ids, _ = scenes.valid_frames(SCENE)
     rows = table.read(SCENE)
     columns = {name: rows[name].to_numpy() for name in ("overlap", "distance", "yaw", "pitch")}

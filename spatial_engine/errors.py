@@ -4,6 +4,9 @@
 class EngineError(Exception):
     """Base of all errors that a user can mend; shown as one line, never as a traceback."""
 
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))  # texts of libraries may hold line breaks
+
 
 class MissingInputError(EngineError):
     """An input that a whole step needs is not there (exit code 2)."""

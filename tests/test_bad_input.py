@@ -156,7 +156,7 @@ def test_an_empty_list_is_refused(root):
 def test_an_id_that_would_leave_its_folder_is_refused(root, listed):
     with open(root / "data/scannet/meta_data/scannetv2_train.txt", "a") as file:
         file.write(listed + "\n")
-    check_refused(run_one(EXTRACT, root), "cannot be an id")
+    check_refused(run_one(EXTRACT, root), "is no id")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,11 @@ def test_a_stale_visibility_table_is_noticed_and_not_used(prepared):
     assert run_one(UPDATE, prepared).returncode == 0
     done = run_one(RELATIONS, prepared)
     assert done.returncode == 0
-    assert "stale for 1 scenes" in done.stderr and "make_visibility_info.py" in done.stderr
+    assert (
+        f"{SCENE}: " in done.stderr
+        and "is stale" in done.stderr
+        and "make_visibility_info.py" in done.stderr
+    )
     with_stale = pairs.pairs_path(prepared, "train").read_bytes()
     assert run_one(VISIBILITY, prepared).returncode == 0
     assert run_one(RELATIONS, prepared, "--overwrite").returncode == 0

@@ -15,7 +15,7 @@ from spatial_engine.audit.camera_oracle import check_camera_file
 from spatial_engine.audit.scannet_oracle import RawScene, visible_points
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import pairs
-from spatial_engine.utils.files import load_pickle
+from spatial_engine.utils.plain_pickle import load_pickle
 from spatial_engine.utils.scannet_utils.scannet_paths import info_path, instance_data_dir
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path

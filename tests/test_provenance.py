@@ -123,7 +123,9 @@ def test_a_link_to_nothing_in_a_folder_does_not_stop_the_command(tmp_path):
 def output(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text("some lines")
-    provenance.write_meta(path, {"key": "k", "records": 3}, {"workers": 2})
+    provenance.write_meta(
+        path, {"key": "k", "records": 3, "drops": {}, "notes": {}}, {"workers": 2}
+    )
     return path
 
 

@@ -192,7 +192,7 @@ def test_a_depth_image_that_inflates_without_end_takes_no_memory(tmp_path):
     with SensReader(tmp_path / "x.sens") as sens:
         tracemalloc.start()
         try:
-            with one_line_error(BadDataError, sens.path, "expected"):
+            with one_line_error(BadDataError, sens.path, "does not end"):
                 sens.depth_image(SensFrame(np.eye(4), b"", bomb))
             assert tracemalloc.get_traced_memory()[1] < 2**20
         finally:

@@ -97,9 +97,10 @@ def test_plain_readers_find_the_columns_of_the_specification(made):
     assert len(frame) == sum(map(len, truth.values()))
 
 
-def test_unknown_scene_is_an_error_and_a_frame_left_out_sees_nothing(made):
+def test_an_unknown_scene_and_an_unknown_frame_are_errors(made):
     handler = VisibilityInfoHandler(made[0])
-    assert handler.get_image_to_points_info("scene0001_00", "99999").tolist() == []
+    with one_line_error(BadDataError, made[0], "99999", "make_visibility_info.py"):
+        handler.get_image_to_points_info("scene0001_00", "99999")
     for ask in (handler.load_scene, lambda s: handler.get_image_to_points_info(s, "00000")):
         with one_line_error(BadDataError, made[0], "scene0404_00", "make_visibility_info.py"):
             ask("scene0404_00")

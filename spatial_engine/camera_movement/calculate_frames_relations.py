@@ -14,6 +14,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,22 @@ def relate_scene(
     return PartResult(counts={"pairs": rows}, notes={"pairs": notes}, warnings=warnings)
 
 
+def made_from(table: Path) -> dict[str, list[str]]:
+    """By scene the inputs of the visibility table; empty where there is none."""
+    return provenance.read_meta(table).get("inputs", {}) if table.is_file() else {}
+
+
+def make_job(
+    scenes: SceneInfoHandler, table: Path, table_inputs: dict[str, list[str]], scene_id: str
+) -> SceneJob:
+    """Job of one scene, from the table if that holds the scene as it is now."""
+    inputs = visibility_inputs(scenes, scene_id)
+    usable = table_inputs.get(scene_id) == inputs
+    if not usable and scene_id in table_inputs:
+        log.warning("%s: %s is stale, depth is used; %s", scene_id, table, visibility_table.REMEDY)
+    return SceneJob(scene_id, (scenes.only(scene_id), scene_id, table if usable else None), inputs)
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return cli.make_parser(__doc__).parse_args(argv)
 
@@ -66,23 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("calculate_frames_relations", args, {})
     for split, scenes in load_splits(args, step):
         table = visibility_table.visibility_path(args.root, split)
-        made_from = provenance.read_meta(table).get("inputs", {}) if table.is_file() else {}
-        jobs = []
-        stale = 0
-        for scene in scenes.scene_ids:
-            inputs = visibility_inputs(scenes, scene)
-            source = table if made_from.get(scene) == inputs else None
-            stale += source is None and scene in made_from
-            jobs.append(SceneJob(scene, (scenes.only(scene), scene, source), inputs))
-        if stale:
-            log.warning(
-                "%s is stale for %d scenes (poses, points or depth have changed since), they are "
-                "computed from depth; %s",
-                *(table, stale, visibility_table.REMEDY),
-            )
         step.make(
             {"pairs": pairs.pairs_path(args.root, split)},
-            jobs,
+            step.jobs(scenes.scene_ids, partial(make_job, scenes, table, made_from(table))),
             relate_scene,
             lambda parts, paths: pairs.merge_pairs([part / PART for part in parts], paths["pairs"]),
         )

@@ -37,7 +37,7 @@ MIN_DIRECTION_DEG = 0.0
 
 
 def make_jobs(
-    args: argparse.Namespace, split: str, scenes: SceneInfoHandler
+    args: argparse.Namespace, step: Step, split: str, scenes: SceneInfoHandler
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs of all types over all scenes; give each scene its own, and what fell short."""
     table_path = pairs.pairs_path(args.root, split)
@@ -54,14 +54,16 @@ def make_jobs(
         drops[question_type] = {"wanted but no pair left": drawn.unfilled}
         for scene_id, rows in drawn.rows_by_scene.items():
             rows_by_scene.setdefault(scene_id, {})[question_type] = rows
-    jobs = []
-    for scene_id, rows in sorted(rows_by_scene.items()):
+
+    def make_job(scene_id: str) -> SceneJob:
+        rows = rows_by_scene[scene_id]
         request = camera_questions.SceneRequest(
             split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg
         )
         inputs = [scenes.geometry_hash(scene_id), fingerprint, provenance.digest(rows)]
-        jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
-    return jobs, drops
+        return SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs)
+
+    return step.jobs(sorted(rows_by_scene), make_job), drops
 
 
 def shuffle_parts(parts: Sequence[Path], outputs: Mapping[str, Path], seed: int) -> None:
@@ -77,12 +79,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--question-types", nargs="+", choices=QUESTION_TYPES, default=list(QUESTION_TYPES)
     )
-    cli.add_constant(parser, "NUM_ZERO_OVERLAP", NUM_ZERO_OVERLAP, "pairs without overlap, added")
     cli.add_constant(
-        parser, "MIN_DIRECTION_MM", MIN_DIRECTION_MM, "drop directions of shorter motions"
+        parser, "NUM_ZERO_OVERLAP", NUM_ZERO_OVERLAP, "pairs without overlap, added", 0
     )
     cli.add_constant(
-        parser, "MIN_DIRECTION_DEG", MIN_DIRECTION_DEG, "drop directions of smaller turns"
+        parser, "MIN_DIRECTION_MM", MIN_DIRECTION_MM, "drop directions of shorter motions", 0
+    )
+    cli.add_constant(
+        parser, "MIN_DIRECTION_DEG", MIN_DIRECTION_DEG, "drop directions of smaller turns", 0
     )
     args = parser.parse_args(argv)
     args.max_samples = {
@@ -104,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     step = Step("camera_movement_engine_train_val", args, settings)
     for split, scenes in load_splits(args, step):
-        jobs, drops = make_jobs(args, split, scenes)
+        jobs, drops = make_jobs(args, step, split, scenes)
         folder = args.root / records.FOLDERS[split] / "camera_movement" / args.version
         step.make(
             {name: folder / f"{name}_{split}.jsonl" for name in args.question_types},

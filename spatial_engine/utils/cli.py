@@ -50,8 +50,25 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
     return parser
 
 
-def add_constant(parser: argparse.ArgumentParser, name: str, default: Any, meaning: str) -> None:
-    """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`)."""
+def add_constant(
+    parser: argparse.ArgumentParser,
+    name: str,
+    default: Any,
+    meaning: str,
+    at_least: float | None = None,
+) -> None:
+    """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`).
+
+    A number below `at_least` is refused.
+    """
+
+    def number(text: str) -> Any:
+        value = type(default)(text)
+        if at_least is not None and not value >= at_least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {at_least}")
+        return value
+
+    number.__name__ = type(default).__name__  # argparse names it when the text is no number
     flag = "--" + name.lower().replace("_", "-")
     text = f"{meaning} (default: %(default)s)"
     if isinstance(default, bool):
@@ -61,7 +78,7 @@ def add_constant(parser: argparse.ArgumentParser, name: str, default: Any, meani
         kind = type(default[0])
         parser.add_argument(flag, nargs="+", type=kind, default=list(default), help=text)
     else:
-        parser.add_argument(flag, type=type(default), default=default, help=text)
+        parser.add_argument(flag, type=number, default=default, help=text)
 
 
 def max_samples(given: int | None, constants: dict[str, int]) -> dict[str, int]:

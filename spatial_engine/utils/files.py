@@ -1,9 +1,8 @@
-"""Files that are whole or not there, ids that are safe as names, pickles that cannot run code."""
+"""Files that are whole or not there, ids that are safe as names, room on the disk."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,18 +15,8 @@ import mmengine
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 
 PARTIAL_SUFFIX = ".partial"
+PARTS_SUFFIX = ".parts"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
-
-# What a pickle of plain containers and numpy arrays needs, under the module names of numpy 1 and 2.
-_ALLOWED_GLOBALS = {
-    (module, name)
-    for package in ("numpy.core", "numpy._core")
-    for module, name in (
-        (f"{package}.multiarray", "_reconstruct"),
-        (f"{package}.multiarray", "scalar"),
-        (f"{package}.numeric", "_frombuffer"),
-    )
-} | {("numpy", "ndarray"), ("numpy", "dtype")}
 
 
 @contextmanager
@@ -76,9 +65,15 @@ def check_disk(folder: Path, num_files: int, num_bytes: int) -> None:
 
 
 def check_id(identifier: str, source: str | Path) -> str:
-    """Return the id of a scene or clip if it can be part of a path; raise `BadDataError` if not."""
-    if not _SAFE_ID.fullmatch(identifier):
-        raise BadDataError(f"{source}: {identifier[:60]!r} cannot be an id (letters, digits, _.+-)")
+    """Return the id of a scene or clip if it can be part of a path; raise `BadDataError` if not.
+
+    The endings of our own unfinished files and folders are no ids either.
+    """
+    ours = (PARTIAL_SUFFIX, PARTS_SUFFIX)
+    if not (isinstance(identifier, str) and _SAFE_ID.fullmatch(identifier)) or (
+        identifier.endswith(ours)
+    ):
+        raise BadDataError(f"{source}: {str(identifier)[:60]!r} is no id (letters, digits, _.+-)")
     return identifier
 
 
@@ -102,42 +97,6 @@ def read_id_list(path: str | Path, remedy: str) -> list[str]:
         twice = next(i for i in ids if ids.count(i) > 1)
         raise BadDataError(f"{path}: {twice} is listed twice; remove one of the two lines")
     return sorted(ids)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Rebuilds plain containers and numpy arrays and refuses to look up anything else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _ALLOWED_GLOBALS:
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain data does not need")
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it holds a persistent id")
-
-
-def load_pickle(path: str | Path, remedy: str) -> Any:
-    """Load a pickle of plain data (containers, numbers, strings, numpy arrays).
-
-    Never runs code of the file. Raises `MissingInputError` when there is no such file and
-    `BadDataError` when it is damaged or asks for anything but plain data.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingInputError(f"{path}: no such file; {remedy}")
-    try:
-        with open(path, "rb") as file:
-            return _PlainUnpickler(file).load()
-    except OSError as error:
-        raise BadDataError(f"{path}: cannot be read ({error})") from None
-    except Exception as error:  # a damaged pickle can raise almost anything
-        raise BadDataError(f"{path}: not a pickle of plain data ({error}); {remedy}") from None
-
-
-def dump_pickle(value: Any, path: str | Path) -> None:
-    """Write plain data as a pickle, whole or not at all."""
-    with atomic_path(path) as partial, open(partial, "wb") as file:
-        mmengine.dump(value, file, file_format="pkl", protocol=4)
 
 
 def dump_json(value: Any, path: str | Path) -> None:

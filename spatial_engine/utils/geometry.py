@@ -59,4 +59,5 @@ def yaw_pitch(world_from_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def wrap_degrees(angle: np.ndarray) -> np.ndarray:
     """The same angle in (-180, 180]."""
-    return 180.0 - np.mod(180.0 - np.asarray(angle, np.float64), 360.0)
+    wrapped = 180.0 - np.mod(180.0 - np.asarray(angle, np.float64), 360.0)
+    return np.where(wrapped <= -180.0, 180.0, wrapped)  # np.mod can round up to 360 itself

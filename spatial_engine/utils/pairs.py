@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.utils import sampling
 from spatial_engine.utils.geometry import wrap_degrees, yaw_pitch
 from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
@@ -24,8 +24,7 @@ _FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 _NUMBERS = ("overlap", "distance", "yaw", "pitch")
 _IDS = ("scene_id", "image_id1", "image_id2")
 _SCHEMA = pa.schema(
-    [(name, pa.dictionary(pa.int32(), pa.string())) for name in _IDS]
-    + [(name, pa.float64()) for name in _NUMBERS]
+    [(name, pa.string()) for name in _IDS] + [(name, pa.float64()) for name in _NUMBERS]
 )
 _ENCODING = {"compression": "zstd", "compression_level": 1, "use_dictionary": list(_IDS)}
 
@@ -65,10 +64,8 @@ def write_scene_pairs(
     """Write one scene's part; `columns` as from `relate_frames`."""
     names = pa.array(list(image_ids), pa.string())
     rows = len(columns["overlap"])
-    scenes = pa.DictionaryArray.from_arrays(
-        np.zeros(rows, np.int32), pa.array([scene_id], pa.string())
-    )
-    ids = [pa.DictionaryArray.from_arrays(columns[name], names) for name in _IDS[1:]]
+    scenes = pa.repeat(pa.scalar(scene_id, pa.string()), rows)
+    ids = [names.take(pa.array(columns[name])) for name in _IDS[1:]]
     numbers = [pa.array(columns[name], pa.float64()) for name in _NUMBERS]
     table = pa.Table.from_arrays([scenes, *ids, *numbers], schema=_SCHEMA)
     facts = {"geometry": geometry_hash, "seen_pairs": int(np.count_nonzero(columns["overlap"]))}
@@ -82,7 +79,7 @@ def merge_pairs(parts: Sequence[Path], output: Path) -> None:
 
 def open_pairs(path: Path) -> SceneTable:
     """The pair table of a split, to be read scene by scene."""
-    return SceneTable(path, REMEDY)
+    return SceneTable(path, REMEDY, columns=_SCHEMA.names, dictionaries=_IDS)
 
 
 def read_scene_pairs(
@@ -161,6 +158,8 @@ def sample_pairs(
 
     `wanted` = -1 takes all. Pairs without overlap are asked for by a number of their own.
     """
+    if wanted_without_overlap < 0:
+        raise SettingsError(f"{wanted_without_overlap} pairs without overlap cannot be drawn")
     num_bins = MAX_OVERLAP - MIN_OVERLAP
     available = np.bincount(candidates.bins, minlength=num_bins + 1)
     total = int(available[1:].sum())

@@ -34,7 +34,9 @@ def digest(value: Any) -> str:
             return [str(item.dtype), list(item.shape), content]
         if isinstance(item, np.generic):
             return item.item()
-        return str(item)
+        if isinstance(item, Path):
+            return item.as_posix()
+        raise TypeError(f"{type(item).__name__} has no digest")
 
     text = json.dumps(value, sort_keys=True, default=plain)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -59,9 +61,13 @@ def folder_fingerprint(path: Path, root: Path, suffixes: tuple[str, ...]) -> lis
         with os.scandir(path) as listing:
             for entry in listing:
                 if entry.name.endswith(suffixes) and not entry.name.startswith("."):
-                    status = entry.stat()
-                    entries.append((entry.name, status.st_size, status.st_mtime_ns))
-    return [_relative(path, root), len(entries), digest(sorted(entries))]
+                    try:
+                        status = entry.stat()
+                    except FileNotFoundError:  # a dangling link: named by whoever reads it
+                        entries.append((entry.name, None, None))
+                    else:
+                        entries.append((entry.name, status.st_size, status.st_mtime_ns))
+    return [_relative(path, root), len(entries), digest(sorted(entries, key=lambda e: e[0]))]
 
 
 def content_hash(path: Path) -> str:
@@ -91,7 +97,8 @@ def read_meta(output: Path) -> dict[str, Any]:
 def is_current(output: Path, key: str) -> bool:
     """Whether the output is there, whole, and was made under this key."""
     meta = read_meta(output)
-    if not output.exists() or meta.get("key") != key:
+    told = all(name in meta for name in ("records", "drops", "notes"))
+    if not output.exists() or not told or meta.get("key") != key:
         return False
     return output.is_dir() or meta.get("bytes") == output.stat().st_size
 

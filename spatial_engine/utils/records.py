@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from spatial_engine.errors import BadDataError
 
 Value = str | int | list[int]
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
+DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 
 # Names that trainers give a meaning of their own (CLIENTS: InternVL, ms-swift).
@@ -26,9 +28,21 @@ RESERVED_FIELDS = frozenset(
 )
 
 
+_TAKEN_FIELDS = RESERVED_FIELDS | {
+    "id", "image", "conversations", "text", "height_list", "width_list", "task",
+    "question_type", "gt_value",
+}  # fmt: skip
+
+
 def format_value(value: Value) -> str:
     """A value as it stands in an answer: a word, a number, or `[ x , y ]`."""
     return f"[ {' , '.join(map(str, value))} ]" if isinstance(value, list) else str(value)
+
+
+def _check_extra(extra: dict[str, Any]) -> None:
+    if not _TAKEN_FIELDS.isdisjoint(extra):
+        taken = min(_TAKEN_FIELDS.intersection(extra))
+        raise ValueError(f"a record cannot have an extra field {taken!r}")
 
 
 def make_record(
@@ -44,6 +58,7 @@ def make_record(
 ) -> dict[str, Any]:
     """One record. `sentences` are a task description, a question and an answer with `{answer}`;
     `sizes` are (width, height) of the images; `extra` are further fields."""
+    _check_extra(extra)
     description, question, answer = sentences
     human = f"{_image_marks(len(images))}{description}\n{question}"
     record: dict[str, Any] = {"id": record_id, "image": list(images)}
@@ -123,11 +138,11 @@ def _deal(parts: Sequence[Path], buckets: Sequence[Path], rng: np.random.Generat
     files = [open(bucket, "wb") for bucket in buckets]  # noqa: SIM115 (closed below)
     try:
         for part in parts:
-            lines = part.read_bytes().splitlines(keepends=True)
-            for line, number in zip(
-                lines, rng.integers(len(files), size=len(lines)).tolist(), strict=True
-            ):
-                files[number].write(line)
+            with open(part, "rb") as lines:
+                while batch := list(islice(lines, DEALT_AT_ONCE)):
+                    numbers = rng.integers(len(files), size=len(batch)).tolist()
+                    for line, number in zip(batch, numbers, strict=True):
+                        files[number].write(line if line.endswith(b"\n") else line + b"\n")
     finally:
         for file in files:
             file.close()

@@ -115,7 +115,8 @@ def run_scenes(
     )
     bar = tqdm(total=len(jobs), initial=reused, desc=step, unit="scene", disable=None)
     with logging_redirect_tqdm(), bar:
-        outcomes = _map_unordered(_do_scene, arguments, min(num_workers, len(todo)))
+        names = [job.scene_id for job in todo]
+        outcomes = _map_unordered(_do_scene, arguments, names, min(num_workers, len(todo)))
         for number, outcome in outcomes:
             scene_id = todo[number].scene_id
             if isinstance(outcome, PartResult):
@@ -152,15 +153,24 @@ def _do_scene(task: tuple[Work, SceneJob, str, str, bool]) -> PartResult | str:
             done = {"key": key, "inputs": job.inputs, "result": asdict(result)}
             (partial / DONE_FILE).write_text(json.dumps(done), encoding="utf-8")
             files.remove(part_dir)  # finished under another key
-    except EngineError as error:
-        return str(error)
-    except OSError as error:
-        return f"{error.filename or part_dir}: {error.strerror or error}"
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
-        return f"unexpected {type(error).__name__} at {where}: {error}".replace("\n", " ")
+    except BaseException as error:
+        if (part_dir / DONE_FILE).exists():  # of other inputs or constants: not to be taken for new
+            files.remove(part_dir)
+        if not isinstance(error, Exception):
+            raise
+        return _cause(error, part_dir)
     return result
+
+
+def _cause(error: Exception, part_dir: Path) -> str:
+    """One line that says why a scene failed."""
+    if isinstance(error, EngineError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or part_dir}: {error.strerror or error}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return " ".join(f"unexpected {type(error).__name__} at {where}: {error}".split())
 
 
 def read_finished(parts_dir: Path) -> dict[str, tuple[Any, PartResult]]:
@@ -189,7 +199,7 @@ def _read_done_file(part_dir: Path) -> tuple[str, Any, PartResult] | None:
 
 
 def _map_unordered(
-    function: Callable[[Any], Any], items: Iterator[Any], num_workers: int
+    function: Callable[[Any], Any], items: Iterator[Any], names: list[str], num_workers: int
 ) -> Iterator[tuple[int, Any]]:
     """(number, result) of each item as it is done; few items are in flight at a time."""
     if num_workers <= 1:
@@ -206,11 +216,14 @@ def _map_unordered(
                 if not pending:
                     return
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    yield pending.pop(future), future.result()
+                    result = future.result()
+                    yield pending.pop(future), result
         except BrokenProcessPool:
+            at_work = ", ".join(names[number] for number in sorted(pending.values()))
             raise EngineError(
-                "a worker process ended without a word (was memory short?); finished scenes are "
-                "kept, start the command again, with a smaller --num-workers if it recurs"
+                f"a worker process ended without a word, at one of {at_work} (was memory short?); "
+                "finished scenes are kept, start the command again, with a smaller --num-workers "
+                "if it recurs"
             ) from None
 
 

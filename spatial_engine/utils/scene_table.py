@@ -24,38 +24,58 @@ def write_part(
 ) -> None:
     """Write one scene's rows as a file of one row group; `encoding` goes to the parquet writer."""
     table = table.replace_schema_metadata({_KEY: json.dumps([[scene_id, facts]])})
-    pq.write_table(table, path, row_group_size=max(len(table), 1), **encoding)
+    pq.write_table(
+        table, path, row_group_size=max(len(table), 1), write_page_checksum=True, **encoding
+    )
 
 
 def merge_parts(parts: Sequence[Path], output: Path, **encoding: Any) -> None:
     """Join scene files into one, a row group each, in the given order; one is held at a time."""
     scenes = [entry for part in parts for entry in SceneTable(part).entries]
     schema = pq.read_schema(parts[0]).with_metadata({_KEY: json.dumps(scenes)})
-    with pq.ParquetWriter(output, schema, **encoding) as writer:
+    with pq.ParquetWriter(output, schema, write_page_checksum=True, **encoding) as writer:
         for part in parts:
-            table = pq.ParquetFile(part).read().cast(schema)
+            file = pq.ParquetFile(part, page_checksum_verification=True)
+            table = file.read(use_threads=False).cast(schema)
             writer.write_table(table, row_group_size=max(len(table), 1))
 
 
 class SceneTable:
-    """Reads such a file scene by scene.
+    """Reads such a file scene by scene. Its pages carry checksums, so a wrong bit is an error.
 
-    Raises `MissingInputError` where there is no file and `BadDataError` where it is damaged.
+    `columns` must be there; those of `dictionaries` are read as pyarrow dictionaries. Raises
+    `MissingInputError` where there is no file and `BadDataError` where it is damaged.
     """
 
-    def __init__(self, path: str | Path, remedy: str = "make it again"):
+    def __init__(
+        self,
+        path: str | Path,
+        remedy: str = "make it again",
+        *,
+        columns: Sequence[str] = (),
+        dictionaries: Sequence[str] = (),
+    ):
         self.path = Path(path)
         self.remedy = remedy
         if not self.path.is_file():
             raise MissingInputError(f"{path}: no such table; {remedy}")
         try:
-            self._file = pq.ParquetFile(self.path)
+            self._file = pq.ParquetFile(
+                self.path,
+                read_dictionary=list(dictionaries),
+                page_checksum_verification=True,
+            )
             self.entries = json.loads((self._file.schema_arrow.metadata or {})[_KEY])
             self._facts = {scene: dict(facts) for scene, facts in self.entries}
-        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
             raise BadDataError(f"{path}: not a table of scenes ({error}); {remedy}") from None
+        except RecursionError:
+            raise BadDataError(f"{path}: not a table of scenes; {remedy}") from None
         self._row_group = {scene: number for number, (scene, _) in enumerate(self.entries)}
-        if len(self._facts) != self._file.num_row_groups:
+        missing = set(columns) - set(self._file.schema_arrow.names)
+        if missing:
+            raise BadDataError(f"{path}: has no column {min(missing)}; {remedy}")
+        if not len(self.entries) == len(self._facts) == self._file.num_row_groups:
             raise BadDataError(f"{path}: scenes and row groups do not match; {remedy}")
 
     @property

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spatial_engine.errors import MissingInputError, SettingsError
+from spatial_engine.errors import EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import files, provenance
 from spatial_engine.utils.scene_runner import (
     PartResult,
@@ -74,6 +74,7 @@ class Step:
         self.root: Path = options.root
         self._rows: list[tuple[str, int, str, float, str]] = []
         self._failures: dict[str, str] = {}
+        self._unready: dict[str, str] = {}  # scenes that failed before their job could be made
         self._absent: Counter[str] = Counter()
         self._empty: list[str] = []
 
@@ -99,6 +100,19 @@ class Step:
         for name in sorted(set(names) - set(there)):
             self._absent[f"{name}, no {path_of(name).name}"] += 1
         return there
+
+    def jobs(self, scenes: Sequence[str], make_job: Callable[[str], SceneJob]) -> list[SceneJob]:
+        """A job for each scene; a scene whose input is broken is a failure of the next `make`."""
+        jobs = []
+        self._unready = {}
+        for scene in scenes:
+            try:
+                jobs.append(make_job(scene))
+            except EngineError as error:
+                self._unready[scene] = str(error)
+                log.error("%s failed: %s", scene, error)
+        self._failures.update(self._unready)
+        return jobs
 
     def make(
         self,
@@ -129,9 +143,8 @@ class Step:
             return
         keys = [job_key(self.name, self.settings, job) for job in jobs]
         key = provenance.work_key(self.name, self.settings, [list(outputs), keys, inputs])
-        if not self.options.overwrite and all(
-            provenance.is_current(output, key) for output in outputs.values()
-        ):
+        redo = self.options.overwrite or self._unready
+        if not redo and all(provenance.is_current(output, key) for output in outputs.values()):
             for name, output in outputs.items():
                 meta = provenance.read_meta(output)
                 tally = Tally(meta["records"], meta["drops"], meta["notes"])
@@ -234,13 +247,14 @@ class Step:
         )
         if run.reused:
             log.info("%s: %d scenes were finished before", self.name, run.reused)
+        run.failures.update(self._unready)
         self._failures.update(run.failures)
         return run
 
     def _refuse_to_shrink(self, output: Path, scenes: Sequence[str]) -> None:
         """A trial with --scenes must not replace the work of hours."""
         lost = set(provenance.read_meta(output).get("scenes", ())) - set(scenes)
-        trial = self.options.scenes or len(self.options.splits) < 2
+        trial = self.options.scenes or len(getattr(self.options, "splits", "both")) < 2
         if trial and output.exists() and lost and not self.options.overwrite:
             raise SettingsError(
                 f"{output}: holds {len(lost)} scenes that this run leaves out; "

@@ -40,8 +40,7 @@ class Templates:
 
 
 def load_templates(path: Path, question_slots: frozenset[str] = frozenset()) -> Templates:
-    """Load and check one file. Questions and descriptions may use `question_slots`; every
-    question, with any description, must use them all.
+    """Load and check one file. Every question must use all `question_slots`, descriptions none.
 
     Raises `MissingInputError` without the file and `BadDataError` naming the sentence at fault.
     """
@@ -63,7 +62,11 @@ def load_templates(path: Path, question_slots: frozenset[str] = frozenset()) -> 
         _check_slots(path, sentence, question_slots)
     for sentence in templates.answers:
         _check_slots(path, sentence, frozenset({ANSWER_SLOT}))
-        if sentence.count("`") != 2 or f"`{{{ANSWER_SLOT}}}`" not in sentence:
+        if (
+            sentence.count("`") != 2
+            or sentence.count("{") != 1
+            or f"`{{{ANSWER_SLOT}}}`" not in sentence
+        ):
             raise BadDataError(f"{path}: the slot must stand in backticks, alone: {sentence!r}")
     return templates
 

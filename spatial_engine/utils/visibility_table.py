@@ -94,7 +94,7 @@ class VisibilityInfoHandler:
     """Reads the visibility table of a split, one scene at a time; the last one stays open."""
 
     def __init__(self, path: str | Path):
-        self._table = SceneTable(path, REMEDY)
+        self._table = SceneTable(path, REMEDY, columns=_SCHEMA.names)
         self.load_scene = lru_cache(maxsize=1)(self._load_scene)
         self._inverse = lru_cache(maxsize=1)(lambda scene: self.load_scene(scene).images_by_point())
 
@@ -112,14 +112,17 @@ class VisibilityInfoHandler:
             )
 
     def get_image_to_points_info(self, scene_id: str, image_id: str) -> np.ndarray:
-        """Vertices that an image sees, ascending int32; empty for a frame that is not listed."""
+        """Vertices that an image sees, ascending int32; `BadDataError` for an unknown image."""
         scene = self.load_scene(scene_id)
-        known = image_id in scene.image_ids
-        return scene.points(image_id) if known else np.zeros(0, np.int32)
+        if image_id not in scene.image_ids:
+            raise BadDataError(f"{self._table.path}: no image {image_id} of {scene_id}; {REMEDY}")
+        return scene.points(image_id)
 
     def get_point_to_images_info(self, scene_id: str, point: int) -> list[str]:
         """Ids of the images that see a vertex, in the order of the table."""
         scene = self.load_scene(scene_id)
+        if not 0 <= point < scene.num_points:
+            raise BadDataError(f"{self._table.path}: no vertex {point} in {scene_id}; {REMEDY}")
         starts, rows = self._inverse(scene_id)
         return [scene.image_ids[row] for row in rows[starts[point] : starts[point + 1]]]
 
@@ -131,7 +134,7 @@ class VisibilityInfoHandler:
 
     def _load_scene(self, scene_id: str) -> SceneVisibility:
         table = self._table.read(scene_id)
-        num_points = self._table.facts(scene_id)["num_points"]
+        num_points = self._table.facts(scene_id).get("num_points", 0)
         column = table["point_index"].combine_chunks()
         values = column.values.to_numpy()
         ends = column.offsets.to_numpy()

@@ -55,7 +55,7 @@ def read_segments(path: Path) -> np.ndarray:
         segments = np.array(indices)
     except (ValueError, OverflowError):
         segments = np.array("ragged")
-    if segments.ndim != 1 or (len(segments) and segments.dtype.kind not in "iu"):
+    if segments.ndim != 1 or (len(segments) and segments.dtype.kind != "i"):  # u: beyond int64
         raise BadDataError(f"{path}: segIndices is not a list of whole numbers; {REMEDY}")
     return segments.astype(np.int64)
 
@@ -109,7 +109,7 @@ def read_label_table(path: Path) -> dict[str, int]:
     table = {}
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 table[row["raw_category"]] = int(row["nyu40id"] or 0)
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise BadDataError(f"{path}: not the label table ({error!r}); get it again") from None

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils import cli, files, provenance
+from spatial_engine.utils import cli, provenance
+from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import annotations, scannet_paths
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
@@ -74,7 +75,7 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     np.save(part_dir / "unaligned_points.npy", unaligned)
     np.save(part_dir / "instance_mask.npy", instances)
     np.save(part_dir / "semantic_mask.npy", labels[instances])
-    files.dump_pickle(info, part_dir / "object_info.pkl")
+    dump_pickle(info, part_dir / "object_info.pkl")
     missing = ", ".join(f"{label!r} ({number})" for label, number in sorted(unknown.items()))
     return PartResult(
         counts={"scenes": 1},
@@ -113,10 +114,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def write_infos(path: Path) -> int:
         infos = {
-            scene: files.load_pickle(part / "object_info.pkl", "run this command with --overwrite")
+            scene: load_pickle(part / "object_info.pkl", "run this command with --overwrite")
             for scene, part in run.parts.items()
         }
-        files.dump_pickle(infos, path)
+        dump_pickle(infos, path)
         return len(infos)
 
     if run.parts:

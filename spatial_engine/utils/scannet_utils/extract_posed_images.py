@@ -52,16 +52,14 @@ def extract_scene(arguments: tuple[Path, int], part_dir: Path) -> PartResult:
 
 
 def to_millimetres(depth: np.ndarray, depth_shift: float) -> np.ndarray:
-    """uint16 depth of `depth_shift` units a metre as millimetres; 0 stays 0 (not measured).
+    """uint16 depth of `depth_shift` units a metre as millimetres, to the nearest.
 
-    What is measured never becomes 0, and what lies beyond 65.535 m is taken as not measured.
+    0 stays 0 (not measured); 65.535 m, the most that 16 bits hold, stands for all beyond.
     """
     if depth_shift == MILLIMETRES:
         return depth
-    scaled = np.rint(depth * (MILLIMETRES / depth_shift))
-    scaled[(depth > 0) & (scaled < 1)] = 1
-    scaled[scaled > np.iinfo(np.uint16).max] = 0
-    return scaled.astype(np.uint16)
+    scaled = np.rint(depth * MILLIMETRES / depth_shift)
+    return np.minimum(scaled, np.iinfo(np.uint16).max).astype(np.uint16)
 
 
 def color_jpeg(sens: SensReader, number: int, frame: SensFrame) -> bytes:
@@ -99,7 +97,7 @@ def check_disk(jobs: Sequence[SceneJob], folder: Path, frame_skip: int) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    cli.add_constant(parser, "FRAME_SKIP", FRAME_SKIP, "keep every n-th frame; 1 keeps all")
+    cli.add_constant(parser, "FRAME_SKIP", FRAME_SKIP, "keep every n-th frame; 1 keeps all", 1)
     return parser.parse_args(argv)
 
 

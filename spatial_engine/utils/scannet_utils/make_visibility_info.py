@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from spatial_engine.utils import cli, visibility_table
@@ -37,6 +38,12 @@ def measure_scene(arguments: tuple[SceneInfoHandler, str], part_dir: Path) -> Pa
     )
 
 
+def make_job(scenes: SceneInfoHandler, scene_id: str) -> SceneJob:
+    """Job of one scene."""
+    inputs = visibility_inputs(scenes, scene_id)
+    return SceneJob(scene_id, (scenes.only(scene_id), scene_id), inputs)
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return cli.make_parser(__doc__).parse_args(argv)
 
@@ -45,13 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("make_visibility_info", args, {})
     for split, scenes in load_splits(args, step):
-        jobs = [
-            SceneJob(scene, (scenes.only(scene), scene), visibility_inputs(scenes, scene))
-            for scene in scenes.scene_ids
-        ]
         step.make(
             {"frames": visibility_table.visibility_path(args.root, split)},
-            jobs,
+            step.jobs(scenes.scene_ids, partial(make_job, scenes)),
             measure_scene,
             lambda parts, paths: visibility_table.merge_visibility(
                 [part / PART for part in parts], paths["frames"]

@@ -8,6 +8,7 @@ sources in this shape are read too: 3x3 intrinsics, any image size, gaps between
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -56,7 +57,8 @@ def list_frames(folder: Path, step: int) -> list[str]:
     """Ids of the frames of a folder that are multiples of `step`, ascending; it is listed once."""
     with os.scandir(folder) as entries:
         stems = [entry.name[:-4] for entry in entries if entry.name.endswith(".jpg")]
-    return sorted(stem for stem in stems if stem.isdecimal() and int(stem) % step == 0)
+    numbered = (stem for stem in stems if stem.isascii() and stem.isdecimal())
+    return sorted((stem for stem in numbered if int(stem) % step == 0), key=int)
 
 
 def read_pose(folder: Path, image_id: str) -> np.ndarray:
@@ -98,7 +100,8 @@ def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
     # the last chunk is there, since a truncated PNG would be decoded as far as it goes.
     whole = len(data) >= 57 and data[-8:-4].tobytes() == b"IEND"
     if whole and tuple(data[16:24].view(">u4").tolist()) == tuple(size):
-        depth = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        with suppress(cv2.error):  # more pixels than OpenCV takes
+            depth = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
         raise BadDataError(
             f"{path}: not a 16-bit depth image of {size[0]}x{size[1]} that can be read; {REMEDY}"

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.files import check_id, load_pickle
+from spatial_engine.utils.files import check_id
 from spatial_engine.utils.geometry import is_valid_pose
+from spatial_engine.utils.plain_pickle import load_pickle
 from spatial_engine.utils.provenance import digest
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.scannet_paths import SCANNET, info_path, instance_data_dir
@@ -62,7 +63,7 @@ class SceneInfoHandler:
         if not isinstance(infos, dict) or not all(isinstance(i, dict) for i in infos.values()):
             raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
         for scene_id in infos:
-            check_id(str(scene_id), path)
+            check_id(scene_id, path)
         return cls(root, infos)
 
     @property
@@ -76,7 +77,8 @@ class SceneInfoHandler:
 
     def image_ids(self, scene_id: str) -> list[str]:
         """Ids of all D5 frames, ascending, those without a valid pose too."""
-        return sorted(self._get(scene_id, "images_info", dict))
+        images = self._get(scene_id, "images_info", dict)
+        return sorted(check_id(image_id, f"scene info of {scene_id}") for image_id in images)
 
     def valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
         """Ids of the frames whose pose can be used, ascending, and their poses.
@@ -84,7 +86,7 @@ class SceneInfoHandler:
         Poses are (n, 4, 4) world_from_cam in the axis-aligned frame.
         """
         images = self._get(scene_id, "images_info", dict)
-        ids = sorted(images)
+        ids = self.image_ids(scene_id)
         try:
             poses = np.array([images[i]["extrinsic_matrix"] for i in ids], np.float64)
             poses = poses.reshape(len(ids), 4, 4)
@@ -111,11 +113,11 @@ class SceneInfoHandler:
 
     def points(self, scene_id: str) -> np.ndarray:
         """(n, 3) float64 mesh vertices in metres, axis-aligned frame."""
-        return np.array(self._array(scene_id, "aligned_points.npy", 2)[:, :3], np.float64)
+        return np.array(self._array(scene_id, "aligned_points.npy", 6)[:, :3], np.float64)
 
     def instance_mask(self, scene_id: str) -> np.ndarray:
         """(n,) int32 instance of every vertex: object id + 1, 0 = unannotated."""
-        return np.array(self._array(scene_id, "instance_mask.npy", 1))
+        return np.array(self._array(scene_id, "instance_mask.npy", None))
 
     def object_ids(self, scene_id: str) -> list[int]:
         """0-based ids of all annotated objects, those without vertices too."""
@@ -123,11 +125,17 @@ class SceneInfoHandler:
 
     def category(self, scene_id: str, object_id: int) -> str:
         """The annotators' word for an object."""
-        return self._get(scene_id, object_id, dict)["raw_category"]
+        category = self._get(scene_id, object_id, dict).get("raw_category")
+        if not isinstance(category, str):
+            raise self._bad(scene_id, f"raw_category of object {object_id}")
+        return category
 
     def aligned_box(self, scene_id: str, object_id: int) -> np.ndarray:
         """(7,) centre, size (metres, axis-aligned) and NYU40 id; size 0 for no vertices."""
-        return self._get(scene_id, object_id, dict)["aligned_bbox"]
+        box = self._get(scene_id, object_id, dict).get("aligned_bbox")
+        if not isinstance(box, np.ndarray) or box.shape != (7,) or box.dtype.kind != "f":
+            raise self._bad(scene_id, f"aligned_bbox of object {object_id}")
+        return box
 
     def depth(self, scene_id: str, image_id: str) -> np.ndarray:
         """(height, width) uint16 depth in millimetres, 0 = not measured."""
@@ -171,24 +179,29 @@ class SceneInfoHandler:
             raise self._bad(scene_id, key)
         return size
 
-    def _array(self, scene_id: str, name: str, dimensions: int) -> np.ndarray:
+    def _array(self, scene_id: str, name: str, columns: int | None) -> np.ndarray:
+        """A numeric array of a scene, (n, columns), or (n,) for None; mapped, not yet read."""
         path = instance_data_dir(self.root) / scene_id / name
         remedy = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise BadDataError(f"{path}: no such file; {remedy}") from None
-        except (ValueError, EOFError, OSError) as error:
+        except Exception as error:  # a damaged header can raise almost anything
             raise BadDataError(f"{path}: cannot be read ({error}); {remedy}") from None
-        if array.ndim != dimensions:
-            raise BadDataError(f"{path}: has {array.ndim} dimensions, not {dimensions}; {remedy}")
+        expected = () if columns is None else (columns,)
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+            raise BadDataError(f"{path}: not an array of numbers; {remedy}")
+        if array.ndim == 0 or array.shape[1:] != expected:
+            raise BadDataError(f"{path}: has the shape {array.shape}; {remedy}")
         return array
 
     def _image_path(self, scene_id: str, image_id: str, key: str) -> Path:
         image = self._get(scene_id, "images_info", dict).get(image_id)
-        if not isinstance(image, dict) or key not in image:
+        name = image.get(key) if isinstance(image, dict) else None
+        if not isinstance(name, str) or "\0" in name:
             raise self._bad(scene_id, f"{key} of {image_id}")
-        path = Path(image[key])
+        path = Path(name)
         if path.is_absolute() or ".." in path.parts:
             raise self._bad(scene_id, f"{key} of {image_id} (it leaves data/scannet)")
         return self.root / SCANNET / path

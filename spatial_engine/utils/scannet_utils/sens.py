@@ -25,7 +25,8 @@ from spatial_engine.errors import BadDataError
 SENS_VERSION = 4
 COLOR_COMPRESSIONS = {0: "raw", 1: "png", 2: "jpeg"}
 DEPTH_COMPRESSIONS = {0: "raw", 1: "zlib", 2: "occi"}
-MAX_SIDE = 16_384  # pixels; a larger image side means a damaged header
+MAX_SIDE = 8_192  # pixels; a larger image side means a damaged header
+BYTES_OF_NO_IMAGE = 2**16  # headers and tables of a compressed image, generously
 
 _CAMERAS = struct.Struct("<64f")
 _FORMAT = struct.Struct("<iiIIIIfQ")
@@ -102,6 +103,8 @@ class SensReader:
             )
             if color_size + depth_size > self._size - self._file.tell():
                 raise self._bad(f"truncated in {where}")
+            if color_size > self._most_color or depth_size > self._most_depth:
+                raise self._bad(f"images of {color_size} and {depth_size} bytes in {where}")
             if number % step:
                 self._file.seek(color_size + depth_size, 1)
                 continue
@@ -126,6 +129,8 @@ class SensReader:
                 raw = inflater.decompress(raw, expected + 1)  # one more byte shows a bomb
             except zlib.error as error:
                 raise self._bad(f"a depth image cannot be inflated ({error})") from None
+            if not inflater.eof:
+                raise self._bad(f"a depth image does not end with its {expected} bytes")
         if len(raw) != expected:
             raise self._bad(f"a depth image holds {len(raw)} bytes or more, {expected} expected")
         return np.frombuffer(raw, "<u2").reshape(height, width)
@@ -152,6 +157,9 @@ class SensReader:
         if not np.isfinite(matrices[0]).all():
             raise self._bad("the colour intrinsics are not finite")
         self._first_frame = self._file.tell()
+        # Compressed is hardly larger than raw, which has 3 and 2 bytes a pixel; twice is ample.
+        self._most_color = 6 * sides[0] * sides[1] + BYTES_OF_NO_IMAGE
+        self._most_depth = 4 * sides[2] * sides[3] + BYTES_OF_NO_IMAGE
         room = (self._size - self._first_frame) // _FRAME.size
         if num_frames > room:
             raise self._bad(f"the header claims {num_frames} frames, {room} at most can be there")

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils import cli, files, provenance
+from spatial_engine.utils import cli, provenance
+from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
@@ -51,7 +52,7 @@ def add_images(
         "color_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.jpg"),
         "depth_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.png"),
     }
-    files.dump_pickle(with_images, part_dir / "info.pkl")
+    dump_pickle(with_images, part_dir / "info.pkl")
     return PartResult(counts=dict.fromkeys(outputs, 1))
 
 
@@ -59,14 +60,14 @@ def join_infos(
     parts: Sequence[Path], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
 ) -> None:
     """Write the infos of each split and of both together."""
-    infos = {part.name: files.load_pickle(part / "info.pkl", "--overwrite") for part in parts}
+    infos = {part.name: load_pickle(part / "info.pkl", "--overwrite") for part in parts}
     for name, path in outputs.items():
         chosen = {
             scene: info
             for scene, info in infos.items()
             if name not in lists or scene in lists[name]
         }
-        files.dump_pickle(chosen, path)
+        dump_pickle(chosen, path)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("update_info_file_with_images", args, {"FRAME_STEP": FRAME_STEP})
     lists = scannet_paths.read_split_lists(args.root, args.splits, args.scenes)
-    infos = files.load_pickle(
+    infos = load_pickle(
         scannet_paths.info_path(args.root, "train_val", with_images=False), INFOS_REMEDY
     )
     images_dir = scannet_paths.posed_images_dir(args.root)

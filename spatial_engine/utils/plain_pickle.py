@@ -1,0 +1,174 @@
+"""Pickles of plain data: written for users, read back without trusting them.
+
+Only containers, numbers, strings and numeric numpy arrays are rebuilt, the arrays by us from their
+bytes: numpy's own unpickling believes what a file says about its types, down to the addresses of
+Python objects. Memory is bounded in proportion to the file, where the system allows.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import numpy as np
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.files import atomic_path
+
+PROTOCOL = 4  # of what we write
+MEMORY_FACTOR = 64  # loading a file may take so many times its size ...
+MEMORY_FLOOR = 128 * 2**20  # ... and so many bytes in any case
+_PLAIN_DTYPE = re.compile(r"(b1|[iuf][1248]|f16|c8|c16|[SU][0-9]{1,6})")
+
+
+def dump_pickle(value: Any, path: str | Path) -> None:
+    """Write plain data as a pickle, whole or not at all."""
+    with atomic_path(path) as partial, open(partial, "wb") as file:
+        mmengine.dump(value, file, file_format="pkl", protocol=PROTOCOL)
+
+
+def load_pickle(path: str | Path, remedy: str) -> Any:
+    """Load a pickle of plain data (containers, numbers, strings, numeric numpy arrays).
+
+    Never runs code of the file. Raises `MissingInputError` when there is no such file and
+    `BadDataError` when it is damaged or asks for anything but plain data.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingInputError(f"{path}: no such file; {remedy}")
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file, _bounded_memory(MEMORY_FLOOR + MEMORY_FACTOR * size):
+            return _with_arrays(_PlainUnpickler(file).load(), {})
+    except OSError as error:
+        raise BadDataError(f"{path}: cannot be read ({error})") from None
+    except Exception as error:  # a damaged pickle can raise almost anything
+        cause = str(error) or type(error).__name__
+        raise BadDataError(f"{path}: not a pickle of plain data ({cause}); {remedy}") from None
+
+
+class _Dtype:
+    """Stands for `numpy.dtype` while a pickle is loaded: a plain numeric type, or refused."""
+
+    def __init__(self, name: str, *_: Any):
+        if not (isinstance(name, str) and _PLAIN_DTYPE.fullmatch(name)):
+            raise pickle.UnpicklingError(f"an array of type {name!r} is not plain data")
+        self.value = np.dtype(name)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, byte_order, *structure = state
+        if any(part is not None for part in structure[:3]) or byte_order not in (
+            "<",
+            ">",
+            "|",
+            "=",
+        ):
+            raise pickle.UnpicklingError("an array type with parts is not plain data")
+        self.value = self.value.newbyteorder(byte_order)
+
+
+class _Array:
+    """Stands for an array while a pickle is loaded, until its bytes have come."""
+
+    def __init__(self, *_: Any):
+        self.value = np.zeros(0)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, is_fortran, data = state
+        self.value = _array_of(data, dtype, shape, "F" if is_fortran else "C")
+
+
+def _array_of(data: Any, dtype: _Dtype, shape: tuple, order: str) -> np.ndarray:
+    return np.frombuffer(data, dtype.value).reshape(shape, order=order).copy(order)
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """How protocols before 3 write bytes."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+    return text.encode("latin-1")
+
+
+def _scalar_of(dtype: _Dtype, data: bytes) -> Any:
+    return np.frombuffer(data, dtype.value, 1)[0]
+
+
+# What a pickle of plain data may ask for, under the module names of numpy 1 and 2.
+_STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "dtype"): _Dtype,
+    ("numpy", "ndarray"): _Array,
+    ("_codecs", "encode"): _latin1,
+    ("__builtin__", "set"): set,
+    ("__builtin__", "frozenset"): frozenset,
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+} | {
+    (f"{package}.{module}", name): stand_in
+    for package in ("numpy.core", "numpy._core")
+    for module, name, stand_in in (
+        ("multiarray", "_reconstruct", _Array),
+        ("multiarray", "scalar", _scalar_of),
+        ("numeric", "_frombuffer", _array_of),
+    )
+}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Knows nothing but the stand-ins above."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _STAND_INS:
+            return _STAND_INS[module, name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which plain data does not need")
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("it holds a persistent id")
+
+
+def _with_arrays(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
+    """The same data with arrays in place of their stand-ins; `done` keeps what is shared, shared.
+
+    Raises `UnpicklingError` for a stand-in left alone, `RecursionError` for data within itself.
+    """
+    kind = type(value)
+    if kind is _Array:
+        return value.value
+    if kind in (_Dtype, type) or callable(value):
+        raise pickle.UnpicklingError("it holds something that is not data")
+    if kind not in (dict, list, tuple, set, frozenset):
+        return value
+    if id(value) in done:
+        return done[id(value)][1]
+    if kind is dict:
+        pairs = value.items()
+        result = {_with_arrays(key, done): _with_arrays(item, done) for key, item in pairs}
+    else:
+        result = kind([_with_arrays(item, done) for item in value])
+    done[id(value)] = (value, result)  # the original is kept, so that its id stays its own
+    return result
+
+
+@contextmanager
+def _bounded_memory(num_bytes: int) -> Iterator[None]:
+    """Let the process grow by `num_bytes` at most, on Linux: ten bytes can ask for gigabytes."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    bound = pages * resource.getpagesize() + num_bytes
+    if limits[0] != resource.RLIM_INFINITY:
+        bound = min(bound, limits[0])
+    resource.setrlimit(resource.RLIMIT_AS, (bound, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
