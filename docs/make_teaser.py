@@ -1,6 +1,6 @@
 """Draws docs/teaser.jpg from the demo's records: image pairs with their question and answer.
 
-    bash run_demo.sh && python docs/make_teaser.py
+bash run_demo.sh && python docs/make_teaser.py
 """
 
 from __future__ import annotations

@@ -74,8 +74,9 @@ try:
     {then}
 except BadDataError:
     print("refused")
-with open("/proc/self/status") as file:  # getrusage would tell of the process that started this
-    print(next(line.split()[1] for line in file if line.startswith("VmHWM")), file=sys.stderr)
+if sys.platform.startswith("linux"):  # getrusage would tell of the process that started this
+    with open("/proc/self/status") as file:
+        print(next(line.split()[1] for line in file if line.startswith("VmHWM")), file=sys.stderr)
 """
     command = [sys.executable, "-c", code, str(path)]
     return subprocess.run(command, capture_output=True, text=True)

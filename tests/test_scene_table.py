@@ -23,8 +23,8 @@ def merged(tmp_path):
     tables = {f"s{9 - k}": scene_rows(f"s{9 - k}", n) for k, n in enumerate((5, 0, 1, 1000))}
     parts = []
     for scene, table in tables.items():
-        parts.append(tmp_path / f"{scene}.parquet")
-        write_part(parts[-1], table, scene, {"rows": len(table)}, compression="zstd")
+        parts.append(tmp_path / f"{scene}.arrow")
+        write_part(parts[-1], table, scene, {"rows": len(table)})
     merge_parts(parts, tmp_path / "all.parquet", compression="zstd")
     return tmp_path / "all.parquet", tables
 
@@ -49,9 +49,9 @@ def test_each_scene_is_one_row_group_for_any_reader(merged):
     assert pq.read_table(path).num_rows == sum(map(len, tables.values()))
 
 
-def test_merging_is_the_same_bytes_each_time_and_one_part_alone_is_a_table(merged, tmp_path):
+def test_merging_is_the_same_bytes_each_time_and_one_part_alone_makes_a_table(merged, tmp_path):
     path, tables = merged
-    parts = [tmp_path / f"{scene}.parquet" for scene in tables]
+    parts = [tmp_path / f"{scene}.arrow" for scene in tables]
     merge_parts(parts, tmp_path / "again.parquet", compression="zstd")
     assert (tmp_path / "again.parquet").read_bytes() == path.read_bytes()
     merge_parts(parts[:1], tmp_path / "one.parquet", compression="zstd")
@@ -119,7 +119,7 @@ def flipped_bits(tmp_path_factory):
     """What reading gives when one bit is wrong: (place, whether in the data, error or table)."""
     folder = tmp_path_factory.mktemp("flips")
     for scene in ("s0", "s1"):
-        write_part(folder / scene, scene_rows(scene, 40), scene, {"rows": 40}, compression="zstd")
+        write_part(folder / scene, scene_rows(scene, 40), scene, {"rows": 40})
     merge_parts([folder / "s0", folder / "s1"], folder / "all", compression="zstd")
     data, outcomes = (folder / "all").read_bytes(), []
     footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")

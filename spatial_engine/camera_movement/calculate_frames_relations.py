@@ -28,7 +28,7 @@ from spatial_engine.utils.visibility import intersection_counts, overlap_percent
 
 log = logging.getLogger(__name__)
 
-PART = "pairs.parquet"
+PART = "pairs.arrow"
 
 
 def relate_scene(

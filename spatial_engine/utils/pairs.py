@@ -69,7 +69,7 @@ def write_scene_pairs(
     numbers = [pa.array(columns[name], pa.float64()) for name in _NUMBERS]
     table = pa.Table.from_arrays([scenes, *ids, *numbers], schema=_SCHEMA)
     facts = {"geometry": geometry_hash, "seen_pairs": int(np.count_nonzero(columns["overlap"]))}
-    write_part(path, table, scene_id, facts, **_ENCODING)
+    write_part(path, table, scene_id, facts)
 
 
 def merge_pairs(parts: Sequence[Path], output: Path) -> None:

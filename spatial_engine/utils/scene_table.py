@@ -19,25 +19,35 @@ from spatial_engine.errors import BadDataError, MissingInputError
 _KEY = b"spatial_engine.scenes"  # metadata: [[scene id, facts], ...] by row group
 
 
-def write_part(
-    path: Path, table: pa.Table, scene_id: str, facts: dict[str, Any], **encoding: Any
-) -> None:
-    """Write one scene's rows as a file of one row group; `encoding` goes to the parquet writer."""
+def write_part(path: Path, table: pa.Table, scene_id: str, facts: dict[str, Any]) -> None:
+    """Write one scene's rows and what is noted about it, to be merged later.
+
+    A part is plain Arrow data: it lives for the run only, and encoding it for parquet twice would
+    cost more than its room on the disk.
+    """
     table = table.replace_schema_metadata({_KEY: json.dumps([[scene_id, facts]])})
-    pq.write_table(
-        table, path, row_group_size=max(len(table), 1), write_page_checksum=True, **encoding
-    )
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
 
 
 def merge_parts(parts: Sequence[Path], output: Path, **encoding: Any) -> None:
-    """Join scene files into one, a row group each, in the given order; one is held at a time."""
-    scenes = [entry for part in parts for entry in SceneTable(part).entries]
-    schema = pq.read_schema(parts[0]).with_metadata({_KEY: json.dumps(scenes)})
+    """Join parts into a table, a row group each, in the given order; one is held at a time.
+
+    `encoding` goes to the parquet writer.
+    """
+    schemas = [_read_part(part).schema for part in parts]
+    entries = [entry for schema in schemas for entry in json.loads(schema.metadata[_KEY])]
+    schema = schemas[0].with_metadata({_KEY: json.dumps(entries)})
     with pq.ParquetWriter(output, schema, write_page_checksum=True, **encoding) as writer:
         for part in parts:
-            file = pq.ParquetFile(part, page_checksum_verification=True)
-            table = file.read(use_threads=False).cast(schema)
+            table = _read_part(part).cast(schema)
             writer.write_table(table, row_group_size=max(len(table), 1))
+
+
+def _read_part(path: Path) -> pa.Table:
+    """A part, mapped into memory rather than read."""
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 class SceneTable:

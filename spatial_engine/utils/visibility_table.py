@@ -8,7 +8,7 @@ vertex), which costs no more time than storing them plainly.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def write_scene_visibility(
     ]
     table = pa.Table.from_arrays(columns, schema=_SCHEMA)
     facts = {"geometry": geometry_hash, "num_points": num_points}
-    write_part(path, table, scene_id, facts, **_ENCODING)
+    write_part(path, table, scene_id, facts)
 
 
 def merge_visibility(parts: Sequence[Path], output: Path) -> None:
@@ -79,6 +79,7 @@ class SceneVisibility:
         """`points` of all images, in the order of `image_ids`."""
         return np.split(self._values, self._ends[1:-1]) if self.image_ids else []
 
+    @cached_property
     def images_by_point(self) -> tuple[np.ndarray, np.ndarray]:
         """The inverse as (starts, rows): vertex p is seen by rows[starts[p] : starts[p + 1]].
 
@@ -95,8 +96,7 @@ class VisibilityInfoHandler:
 
     def __init__(self, path: str | Path):
         self._table = SceneTable(path, REMEDY, columns=_SCHEMA.names)
-        self.load_scene = lru_cache(maxsize=1)(self._load_scene)
-        self._inverse = lru_cache(maxsize=1)(lambda scene: self.load_scene(scene).images_by_point())
+        self._open: tuple[str, SceneVisibility] | None = None
 
     @property
     def scene_ids(self) -> list[str]:
@@ -123,7 +123,7 @@ class VisibilityInfoHandler:
         scene = self.load_scene(scene_id)
         if not 0 <= point < scene.num_points:
             raise BadDataError(f"{self._table.path}: no vertex {point} in {scene_id}; {REMEDY}")
-        starts, rows = self._inverse(scene_id)
+        starts, rows = scene.images_by_point
         return [scene.image_ids[row] for row in rows[starts[point] : starts[point + 1]]]
 
     def get_co_visible_points(self, scene_id: str, image_id1: str, image_id2: str) -> np.ndarray:
@@ -132,7 +132,14 @@ class VisibilityInfoHandler:
         second = self.get_image_to_points_info(scene_id, image_id2)
         return np.intersect1d(first, second, assume_unique=True)
 
-    def _load_scene(self, scene_id: str) -> SceneVisibility:
+    def load_scene(self, scene_id: str) -> SceneVisibility:
+        """All that is known about one scene."""
+        if self._open is None or self._open[0] != scene_id:
+            self._open = None  # the last one's memory is free before the next is read
+            self._open = (scene_id, self._read_scene(scene_id))
+        return self._open[1]
+
+    def _read_scene(self, scene_id: str) -> SceneVisibility:
         table = self._table.read(scene_id)
         num_points = self._table.facts(scene_id).get("num_points", 0)
         column = table["point_index"].combine_chunks()

@@ -19,7 +19,7 @@ from spatial_engine.utils.scannet_utils.scene_visibility import see_points, visi
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 
-PART = "visibility.parquet"
+PART = "visibility.arrow"
 
 
 def measure_scene(arguments: tuple[SceneInfoHandler, str], part_dir: Path) -> PartResult:
