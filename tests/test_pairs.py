@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import one_line_error, random_pose
 
-from spatial_engine.errors import BadDataError, EngineError, MissingInputError
+from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils import pairs
 from spatial_engine.utils.sampling import balanced_quotas
 
@@ -108,20 +108,18 @@ def test_bins_are_closed_at_their_upper_edge_and_the_first_at_both():
         assert set(pairs.overlap_bin(inside).tolist()) == {number}
 
 
-@pytest.mark.parametrize("without_overlap", [False, True])
-def test_candidates_are_exactly_the_pairs_in_range(made, without_overlap):
+def test_candidates_are_exactly_the_pairs_in_range_and_those_without_overlap(made):
     path, truth = made
-    table, scenes = pairs.open_pairs(path), ["s0", "none", "s2"]
-    candidates = pairs.find_candidates(table, scenes, without_overlap=without_overlap)
-    found = list(zip(candidates.scenes.tolist(), candidates.rows.tolist(), strict=True))
-    expected = []
-    for number, scene in enumerate(scenes):
+    scenes = ["s0", "none", "s2"]
+    candidates = pairs.find_candidates(pairs.open_pairs(path), scenes)
+    assert list(candidates.bins) == scenes
+    for scene, available in zip(scenes, candidates.available, strict=True):
         overlap = truth[scene][2][np.triu_indices(len(truth[scene][0]), k=1)]
-        for row, value in enumerate(overlap):
-            if 6 <= value <= 35 or (without_overlap and value == 0):
-                expected.append((number, row))
-    assert found == expected
-    assert (candidates.bins == 0).any() == without_overlap
+        expected = [bool(value == 0 or 6 <= value <= 35) for value in overlap]
+        assert (candidates.bins[scene] >= 0).tolist() == expected
+        assert available.sum() == sum(expected)
+        assert available[0] == np.count_nonzero(overlap == 0)
+    assert candidates.available[:, 0].any()
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 28, 29, 100, 400, 10**6, -1])
@@ -129,7 +127,7 @@ def test_candidates_are_exactly_the_pairs_in_range(made, without_overlap):
 def test_samples_fill_the_quotas_without_replacement(made, wanted, zero):
     path, truth = made
     table, scenes = pairs.open_pairs(path), sorted(truth)
-    candidates = pairs.find_candidates(table, scenes, without_overlap=zero > 0)
+    candidates = pairs.find_candidates(table, scenes)
     sampled = pairs.sample_pairs(candidates, wanted, zero, np.random.default_rng(0))
     drawn = np.zeros(30, int)
     for scene, rows in sampled.rows_by_scene.items():
@@ -138,7 +136,7 @@ def test_samples_fill_the_quotas_without_replacement(made, wanted, zero):
         overlap = table.read(scene)["overlap"].to_numpy()[rows]
         assert ((overlap == 0) | ((overlap >= 6) & (overlap <= 35))).all()
         drawn += np.bincount(pairs.overlap_bin(overlap), minlength=30)
-    held = np.bincount(candidates.bins, minlength=30)
+    held = candidates.available.sum(axis=0)
     asked = held[1:].sum() if wanted < 0 else wanted
     np.testing.assert_array_equal(drawn[1:], balanced_quotas(held[1:], asked))
     assert drawn[0] == min(zero, held[0])
@@ -146,8 +144,8 @@ def test_samples_fill_the_quotas_without_replacement(made, wanted, zero):
 
 
 def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
-    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"], without_overlap=False)
-    members = candidates.rows[candidates.bins == 1]
+    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"])
+    members = np.flatnonzero(candidates.bins["s2"] == 1)
     times = dict.fromkeys(members.tolist(), 0)
     rng, rounds, wanted = np.random.default_rng(3), 1500, 29
     for _ in range(rounds):
@@ -164,12 +162,7 @@ def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
     np.testing.assert_array_equal(*draws)
 
 
-def test_minus_one_without_overlap_is_no_traceback(made):
-    """-1 means all elsewhere; here all, or our own error about the flag, would do."""
-    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"], without_overlap=True)
-    try:
-        sampled = pairs.sample_pairs(candidates, 0, -1, np.random.default_rng(0))
-    except EngineError:
-        return
-    drawn = sum(map(len, sampled.rows_by_scene.values()))
-    assert drawn == np.count_nonzero(candidates.bins == 0)
+def test_fewer_than_no_pairs_cannot_be_asked_for(made):
+    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"])
+    with one_line_error(SettingsError, "-1"):
+        pairs.sample_pairs(candidates, 0, -1, np.random.default_rng(0))

@@ -44,7 +44,7 @@ def make_jobs(
     table = pairs.open_pairs(table_path)
     fingerprint = provenance.file_fingerprint(table_path, args.root)
     scene_ids = [scene for scene in scenes.scene_ids if scene in set(table.scene_ids)]
-    candidates = pairs.find_candidates(table, scene_ids, without_overlap=args.num_zero_overlap > 0)
+    candidates = pairs.find_candidates(table, scene_ids)
     rows_by_scene: dict[str, dict[str, Any]] = {}
     drops = {}
     for question_type in args.question_types:

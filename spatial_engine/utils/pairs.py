@@ -20,6 +20,7 @@ from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
 
 REMEDY = "run spatial_engine/camera_movement/calculate_frames_relations.py"
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent; below, two images share too little to be compared
+NUM_BINS = 1 + MAX_OVERLAP - MIN_OVERLAP  # one for no overlap, one for each percent in range
 _FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 _NUMBERS = ("overlap", "distance", "yaw", "pitch")
 _IDS = ("scene_id", "image_id1", "image_id2")
@@ -104,43 +105,29 @@ def read_scene_pairs(
 
 @dataclass(frozen=True)
 class PairCandidates:
-    """All pairs that can be sampled, of all scenes: bin (n,) int8, scene (n,) int32 counting in
-    `scene_ids`, row (n,) int32 within that scene's rows. Bin 0 holds the pairs without overlap,
-    bin b >= 1 those of (MIN_OVERLAP + b - 1, MIN_OVERLAP + b] percent, the first one closed."""
+    """The overlap bin of every pair, one byte each: by scene, (rows,) int8 as of `overlap_bin`;
+    `available` (scenes, bins) int64 counts them, scenes in the same order."""
 
-    scene_ids: list[str]
-    bins: np.ndarray
-    scenes: np.ndarray
-    rows: np.ndarray
+    bins: dict[str, np.ndarray]
+    available: np.ndarray
 
 
-def find_candidates(
-    table: SceneTable, scene_ids: Sequence[str], *, without_overlap: bool
-) -> PairCandidates:
-    """Read the overlaps scene by scene and keep what is in range: 9 bytes a candidate.
-
-    Pairs without overlap, most of all, are kept only when they are wanted.
-    """
-    bins, scenes, rows = [], [], []
-    for number, scene_id in enumerate(scene_ids):
-        overlap = table.read(scene_id, ["overlap"])["overlap"].to_numpy()
-        in_range = (overlap >= MIN_OVERLAP) & (overlap <= MAX_OVERLAP)
-        kept = np.flatnonzero(in_range | (overlap == 0) if without_overlap else in_range)
-        bins.append(overlap_bin(overlap[kept]))
-        scenes.append(np.full(len(kept), number, np.int32))
-        rows.append(kept.astype(np.int32))
-    return PairCandidates(
-        list(scene_ids),
-        np.concatenate([np.zeros(0, np.int8), *bins]),
-        np.concatenate([np.zeros(0, np.int32), *scenes]),
-        np.concatenate([np.zeros(0, np.int32), *rows]),
-    )
+def find_candidates(table: SceneTable, scene_ids: Sequence[str]) -> PairCandidates:
+    """Read the overlaps, scene by scene."""
+    bins = {
+        scene_id: overlap_bin(table.read(scene_id, ["overlap"])["overlap"].to_numpy())
+        for scene_id in scene_ids
+    }
+    counts = [np.bincount(of_scene + 1, minlength=NUM_BINS + 1)[1:] for of_scene in bins.values()]
+    return PairCandidates(bins, np.array(counts, np.int64).reshape(len(bins), NUM_BINS))
 
 
 def overlap_bin(overlap: np.ndarray) -> np.ndarray:
-    """Bin of overlaps in range: 0 for 0; 1 for [6, 7]; 2 for (7, 8]; ... 29 for (34, 35]."""
+    """Bins of overlaps (n,), int8: 0 for 0; 1 for [6, 7]; 2 for (7, 8]; ... 29 for (34, 35]; and
+    -1 for what is not asked about."""
     bins = np.maximum(np.ceil(overlap) - MIN_OVERLAP, 1)
-    return np.where(overlap == 0, 0, bins).astype(np.int8)
+    in_range = (overlap >= MIN_OVERLAP) & (overlap <= MAX_OVERLAP)
+    return np.where(overlap == 0, 0, np.where(in_range, bins, -1)).astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -160,24 +147,25 @@ def sample_pairs(
     """
     if wanted_without_overlap < 0:
         raise SettingsError(f"{wanted_without_overlap} pairs without overlap cannot be drawn")
-    num_bins = MAX_OVERLAP - MIN_OVERLAP
-    available = np.bincount(candidates.bins, minlength=num_bins + 1)
-    total = int(available[1:].sum())
+    available = candidates.available.sum(axis=0)
     if wanted < 0:
-        wanted = total
+        wanted = int(available[1:].sum())
     quotas = sampling.balanced_quotas(available[1:], wanted)
     quotas = np.concatenate([[min(wanted_without_overlap, available[0])], quotas])
-    drawn = [np.zeros(0, np.int64)]
+    rows: dict[str, list[np.ndarray]] = {scene_id: [] for scene_id in candidates.bins}
     for number in np.flatnonzero(quotas):
-        members = np.flatnonzero(candidates.bins == number)
-        drawn.append(members[sampling.draw(rng, len(members), int(quotas[number]))])
-    chosen = np.sort(np.concatenate(drawn))
-    scenes, rows = candidates.scenes[chosen], candidates.rows[chosen]
-    edges = np.searchsorted(scenes, np.arange(len(candidates.scene_ids) + 1))
+        # The pairs of a bin are counted through all scenes; each scene has its share of the drawn.
+        drawn = sampling.draw(rng, int(available[number]), int(quotas[number]))
+        ends = np.cumsum(candidates.available[:, number])
+        shares = np.split(drawn, np.searchsorted(drawn, ends[:-1]))
+        for (scene_id, bins), share, end in zip(candidates.bins.items(), shares, ends, strict=True):
+            if len(share):
+                members = np.flatnonzero(bins == number)
+                rows[scene_id].append(members[share - (end - len(members))])
     by_scene = {
-        scene_id: rows[edges[number] : edges[number + 1]]
-        for number, scene_id in enumerate(candidates.scene_ids)
-        if edges[number + 1] > edges[number]
+        scene_id: np.sort(np.concatenate(parts)).astype(np.int32)
+        for scene_id, parts in rows.items()
+        if parts
     }
     unfilled = wanted + wanted_without_overlap - int(quotas.sum())
     return SampledPairs(by_scene, max(unfilled, 0))
