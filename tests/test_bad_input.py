@@ -1,5 +1,6 @@
 """Damaged and missing input: one clear line, the right exit code, the other scenes done."""
 
+import pickle
 import re
 import struct
 
@@ -7,6 +8,8 @@ import pytest
 from conftest import COMMANDS, copy_root, data_files, run_command
 
 from spatial_engine.utils import pairs
+from spatial_engine.utils.files import locked
+from spatial_engine.utils.scannet_utils.scannet_paths import info_path
 from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
 
 
@@ -126,7 +129,7 @@ def test_listed_scenes_that_are_not_on_disk_are_counted_and_no_failure(root):
     for command in COMMANDS[:3]:
         done = run_one(command, root)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "2 listed but not on disk" in done.stdout
+        assert "2 left out: listed, no " in done.stdout
 
 
 def test_an_absent_split_is_counted_and_no_failure(root):
@@ -145,11 +148,17 @@ def test_nothing_on_disk_is_an_error(root):
         check_refused(run_one(command, root), "nothing to do")
 
 
-def test_an_empty_list_is_refused(root):
+def test_an_empty_list_is_named_and_the_other_split_is_done(root):
     path = root / "data/scannet/meta_data/scannetv2_train.txt"
     path.write_text("\n")
     for command in (LOAD, EXTRACT):
-        check_refused(run_one(command, root), str(path), "empty")
+        done = run_one(command, root)
+        assert done.returncode == 1
+        assert f"failed: train: {path}: the list is empty" in done.stdout
+    assert len(list((root / "data/scannet/posed_images").iterdir())) == 2
+    (root / "data/scannet/meta_data/scannetv2_val.txt").write_text("")
+    for command in (LOAD, EXTRACT):
+        check_refused(run_one(command, root), str(path), "lists no scene")
 
 
 @pytest.mark.parametrize("listed", ["../../outside", "/etc", "scene 1"])
@@ -267,6 +276,72 @@ def test_a_trial_with_scenes_does_not_replace_the_whole(prepared):
     assert run_one(VISIBILITY, prepared).returncode == 0
     check_refused(run_one(VISIBILITY, prepared, "--scenes", SCENE), "--overwrite")
     check_refused(run_one(VISIBILITY, prepared, "--scenes", "scene9999_00"), "scene9999_00")
+
+
+def test_a_second_run_on_the_same_folder_is_refused(prepared):
+    folder = prepared / "data/scannet/posed_images"
+    with locked(folder):
+        check_refused(run_one(EXTRACT, prepared), str(folder), "another run")
+    assert run_one(EXTRACT, prepared).returncode == 0
+
+
+def test_frames_of_another_origin_are_not_replaced(root):
+    folder = root / "data/scannet/posed_images" / SCENE
+    folder.mkdir(parents=True)
+    (folder / "00000.jpg").write_bytes(b"precious")
+    done = run_one(EXTRACT, root)
+    assert done.returncode == 1 and f"failed: {SCENE}: {folder}" in done.stdout
+    assert (folder / "00000.jpg").read_bytes() == b"precious"
+
+
+def test_frames_of_a_scan_that_is_now_damaged_are_not_kept_for_good(prepared):
+    path = raw_file(prepared, ".sens")
+    path.write_bytes(path.read_bytes()[:5000])
+    assert run_one(EXTRACT, prepared).returncode == 1
+    assert not (prepared / "data/scannet/posed_images" / SCENE).exists()
+
+
+@pytest.mark.parametrize("infos", [5, {SCENE: [1]}, {"../../etc": {}}, {SCENE: {}}])
+@pytest.mark.parametrize("command", [UPDATE, VISIBILITY, ENGINE])
+def test_infos_that_are_something_else_are_an_error_of_one_line(prepared, command, infos):
+    with_images = command != UPDATE
+    for split in ("train", "val"):
+        name = split if with_images else "train_val"
+        path = info_path(prepared, name, with_images=with_images)
+        path.write_bytes(pickle.dumps(infos))
+    done = run_one(command, prepared)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+
+
+def test_scenes_that_the_relations_lack_are_named(prepared):
+    assert run_one(RELATIONS, prepared, "--scenes", SCENE, "scene0011_00").returncode == 0
+    done = run_one(ENGINE, prepared)
+    assert done.returncode == 1
+    for scene in ("scene0001_00", "scene0704_00", "scene0015_00"):
+        assert f"failed: {scene}" in done.stdout
+    assert "calculate_frames_relations.py" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        (EXTRACT, ["--frame-skip", "0"]),
+        (EXTRACT, ["--num-workers", "0"]),
+        (ENGINE, ["--version", "../../outside"]),
+        (ENGINE, ["--val-max-samples", "-7"]),
+        (ENGINE, ["--num-zero-overlap", "-1"]),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(prepared_root, command, flags):
+    done = run_one(command, prepared_root, *flags)
+    assert done.returncode == 2 and flags[0] in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_frame_skip_that_thins_out_later_steps_is_said(root):
+    done = run_one(EXTRACT, root, "--frame-skip", "3")
+    assert done.returncode == 0 and "only those that are both" in done.stderr
 
 
 def test_what_cannot_be_drawn_is_said(prepared):

@@ -108,10 +108,14 @@ def test_bins_are_closed_at_their_upper_edge_and_the_first_at_both():
         assert set(pairs.overlap_bin(inside).tolist()) == {number}
 
 
+def candidates_in(table, scenes):
+    return pairs.PairCandidates.of({s: pairs.read_overlap_bins(table, s) for s in scenes})
+
+
 def test_candidates_are_exactly_the_pairs_in_range_and_those_without_overlap(made):
     path, truth = made
     scenes = ["s0", "none", "s2"]
-    candidates = pairs.find_candidates(pairs.open_pairs(path), scenes)
+    candidates = candidates_in(pairs.open_pairs(path), scenes)
     assert list(candidates.bins) == scenes
     for scene, available in zip(scenes, candidates.available, strict=True):
         overlap = truth[scene][2][np.triu_indices(len(truth[scene][0]), k=1)]
@@ -127,7 +131,7 @@ def test_candidates_are_exactly_the_pairs_in_range_and_those_without_overlap(mad
 def test_samples_fill_the_quotas_without_replacement(made, wanted, zero):
     path, truth = made
     table, scenes = pairs.open_pairs(path), sorted(truth)
-    candidates = pairs.find_candidates(table, scenes)
+    candidates = candidates_in(table, scenes)
     sampled = pairs.sample_pairs(candidates, wanted, zero, np.random.default_rng(0))
     drawn = np.zeros(30, int)
     for scene, rows in sampled.rows_by_scene.items():
@@ -144,7 +148,7 @@ def test_samples_fill_the_quotas_without_replacement(made, wanted, zero):
 
 
 def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
-    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"])
+    candidates = candidates_in(pairs.open_pairs(made[0]), ["s2"])
     members = np.flatnonzero(candidates.bins["s2"] == 1)
     times = dict.fromkeys(members.tolist(), 0)
     rng, rounds, wanted = np.random.default_rng(3), 1500, 29
@@ -163,6 +167,6 @@ def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
 
 
 def test_fewer_than_no_pairs_cannot_be_asked_for(made):
-    candidates = pairs.find_candidates(pairs.open_pairs(made[0]), ["s2"])
+    candidates = candidates_in(pairs.open_pairs(made[0]), ["s2"])
     with one_line_error(SettingsError, "-1"):
         pairs.sample_pairs(candidates, 0, -1, np.random.default_rng(0))

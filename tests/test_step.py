@@ -181,7 +181,7 @@ def test_absent_scenes_are_counted_and_are_no_failure(bench, capsys):
     jobs = [SceneJob("a", ("a", 1), 1)]
     step.make({"out": bench.output}, jobs, write_lines, bench.assemble)
     assert step.close() == 0
-    assert "1 listed but not on disk, left out: scenes without sens" in capsys.readouterr().out
+    assert "1 left out: scenes without sens" in capsys.readouterr().out
 
 
 def test_absent_splits_are_counted_and_none_at_all_is_missing(bench):

@@ -83,9 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("calculate_frames_relations", args, {})
     for split, scenes in load_splits(args, step):
         table = visibility_table.visibility_path(args.root, split)
+        jobs = step.ready(scenes.scene_ids, partial(make_job, scenes, table, made_from(table)))
         step.make(
             {"pairs": pairs.pairs_path(args.root, split)},
-            step.jobs(scenes.scene_ids, partial(make_job, scenes, table, made_from(table))),
+            list(jobs.values()),
             relate_scene,
             lambda parts, paths: pairs.merge_pairs([part / PART for part in parts], paths["pairs"]),
         )

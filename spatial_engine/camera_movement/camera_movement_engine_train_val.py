@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spatial_engine.camera_movement import camera_questions
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import cli, pairs, provenance, records, sampling
@@ -37,33 +39,39 @@ MIN_DIRECTION_DEG = 0.0
 
 
 def make_jobs(
-    args: argparse.Namespace, step: Step, split: str, scenes: SceneInfoHandler
+    args: argparse.Namespace,
+    step: Step,
+    split: str,
+    scenes: SceneInfoHandler,
+    question_types: Sequence[str],
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs of all types over all scenes; give each scene its own, and what fell short."""
     table_path = pairs.pairs_path(args.root, split)
     table = pairs.open_pairs(table_path)
     fingerprint = provenance.file_fingerprint(table_path, args.root)
-    scene_ids = [scene for scene in scenes.scene_ids if scene in set(table.scene_ids)]
-    candidates = pairs.find_candidates(table, scene_ids)
+
+    def read_bins(scene_id: str) -> np.ndarray:
+        pairs.check_is_about(table, scene_id, scenes.geometry_hash(scene_id))
+        return pairs.read_overlap_bins(table, scene_id)
+
+    candidates = pairs.PairCandidates.of(step.ready(scenes.scene_ids, read_bins))
     rows_by_scene: dict[str, dict[str, Any]] = {}
     drops = {}
-    for question_type in args.question_types:
+    for question_type in question_types:
         rng = sampling.generator(args.seed, f"camera_{question_type}", split)
         wanted = args.max_samples[split][question_type]
         drawn = pairs.sample_pairs(candidates, wanted, args.num_zero_overlap, rng)
         drops[question_type] = {"wanted but no pair left": drawn.unfilled}
         for scene_id, rows in drawn.rows_by_scene.items():
             rows_by_scene.setdefault(scene_id, {})[question_type] = rows
-
-    def make_job(scene_id: str) -> SceneJob:
-        rows = rows_by_scene[scene_id]
+    jobs = []
+    for scene_id, rows in sorted(rows_by_scene.items()):
         request = camera_questions.SceneRequest(
             split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg
         )
         inputs = [scenes.geometry_hash(scene_id), fingerprint, provenance.digest(rows)]
-        return SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs)
-
-    return step.jobs(sorted(rows_by_scene), make_job), drops
+        jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
+    return jobs, drops
 
 
 def shuffle_parts(parts: Sequence[Path], outputs: Mapping[str, Path], seed: int) -> None:
@@ -104,14 +112,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         "NUM_ZERO_OVERLAP": args.num_zero_overlap,
         "MIN_DIRECTION_MM": args.min_direction_mm,
         "MIN_DIRECTION_DEG": args.min_direction_deg,
+        "SMALL": [camera_questions.SMALL_MM, camera_questions.SMALL_DEG],
+        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": camera_questions.templates_digest(),
     }
     step = Step("camera_movement_engine_train_val", args, settings)
-    for split, scenes in load_splits(args, step):
-        jobs, drops = make_jobs(args, step, split, scenes)
+    splits = dict(load_splits(args, step))
+    for split in step.present_inputs(
+        list(splits), lambda split: pairs.pairs_path(args.root, split), pairs.REMEDY
+    ):
+        asked = {name: args.max_samples[split][name] for name in args.question_types}
+        question_types = [name for name, most in asked.items() if most or args.num_zero_overlap]
+        if not question_types:
+            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            continue
+        jobs, drops = make_jobs(args, step, split, splits[split], question_types)
         folder = args.root / records.FOLDERS[split] / "camera_movement" / args.version
         step.make(
-            {name: folder / f"{name}_{split}.jsonl" for name in args.question_types},
+            {name: folder / f"{name}_{split}.jsonl" for name in question_types},
             jobs,
             camera_questions.write_scene,
             partial(shuffle_parts, seed=args.seed),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError
 from spatial_engine.utils import pairs, provenance, records, sampling
 from spatial_engine.utils.geometry import MM_PER_METRE, relative_pose, wrap_degrees, yaw_pitch
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
@@ -98,8 +98,7 @@ def write_scene(
     scenes, table_path, request = arguments
     image_ids, poses = scenes.valid_frames(request.scene_id)
     table = pairs.open_pairs(table_path)
-    if table.facts(request.scene_id)["geometry"] != scenes.geometry_hash(request.scene_id):
-        raise BadDataError(f"{table_path}: stale, the scene info has changed since; {pairs.REMEDY}")
+    pairs.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
     columns = pairs.read_scene_pairs(table, request.scene_id, image_ids)
     result = PartResult()
     for question_type, rows in request.rows.items():
@@ -132,9 +131,9 @@ def phrase_pairs(
     sentences = _templates(task).draw(rng, len(first))
     motion = measure_motion(poses[first], poses[second])
     too_small, small = _small_motions(question_type, motion, request)
-    result.drops[question_type] = {"no motion to tell": int(np.count_nonzero(too_small))}
+    result.drops[question_type] = {"too small a motion": int(np.count_nonzero(too_small))}
     hard = int(np.count_nonzero(small & ~too_small))
-    result.notes[question_type] = {f"below {SMALL_MM:.0f} mm or {SMALL_DEG:.0f} degree": hard}
+    result.notes[question_type] = {"direction hard to tell (small motion)": hard}
     sizes = [scenes.color_size(scene_id)] * 2
     rows = zip(
         first.tolist(), second.tolist(), chosen["overlap"].tolist(), answers_of(motion), sentences,
@@ -162,6 +161,7 @@ def templates_digest() -> str:
     return provenance.digest([vars(_templates(f"camera_{name}")) for name in QUESTION_TYPES])
 
 
+@lru_cache
 def _templates(task: str) -> Templates:
     return load_templates(_TEMPLATES / f"{task}.json")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from rich import filesize
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 AREAS = ("data", "training_data", "evaluation_data")
@@ -89,7 +90,7 @@ def count_records(path: Path) -> int:
 
 def render(rows: dict[Path, Row], root: Path) -> Table:
     """Lay the rows out, one line each."""
-    table = Table(title=f"Made in {root.resolve()}", title_justify="left")
+    table = Table(title=escape(f"Made in {root.resolve()}"), title_justify="left")
     table.add_column("where to look", no_wrap=True)
     for name in ("files", "records", "size"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.errors import EngineError
+from spatial_engine.errors import BadDataError, EngineError
+from spatial_engine.utils.files import check_id
 
 DEFAULT_SEED = 0
 
@@ -31,7 +32,11 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
     )
     if splits:
         parser.add_argument(
-            "--splits", nargs="+", choices=("train", "val"), default=["train", "val"]
+            "--splits",
+            nargs="+",
+            choices=("train", "val"),
+            default=["train", "val"],
+            action=_Distinct,
         )
     parser.add_argument(
         "--num-workers",
@@ -40,13 +45,16 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
         help="processes, one core each (default: the cores there are)",
     )
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of every random draw")
-    parser.add_argument("--scenes", nargs="+", metavar="ID", help="only these, for a trial")
+    parser.add_argument(
+        "--scenes", nargs="+", metavar="ID", action=_Distinct, help="only these, for a trial"
+    )
     parser.add_argument("--overwrite", action="store_true", help="do finished work again")
     if questions:
         text = "records of each file at most, -1 = all (default: the script's constants)"
-        parser.add_argument("--train-max-samples", type=int, metavar="N", help=text)
-        parser.add_argument("--val-max-samples", type=int, metavar="N", help=text)
-        parser.add_argument("--version", default="v1_0", help="folder of the output, e.g. v1_0")
+        parser.add_argument("--train-max-samples", type=_number_or_all, metavar="N", help=text)
+        parser.add_argument("--val-max-samples", type=_number_or_all, metavar="N", help=text)
+        text = "folder of the output (default: %(default)s)"
+        parser.add_argument("--version", type=_folder_name, default="v1_0", help=text)
     return parser
 
 
@@ -101,6 +109,27 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     except KeyboardInterrupt:
         print("stopped; finished scenes are kept, start again to go on", file=sys.stderr)
         return 130
+
+
+class _Distinct(argparse.Action):
+    """A list in which nothing stands twice."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        setattr(namespace, self.dest, list(dict.fromkeys(values)))
+
+
+def _number_or_all(text: str) -> int:
+    value = int(text)
+    if value < -1:
+        raise argparse.ArgumentTypeError(f"{value} is neither a number of records nor -1 (all)")
+    return value
+
+
+def _folder_name(text: str) -> str:
+    try:
+        return check_id(text, "--version")
+    except BadDataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

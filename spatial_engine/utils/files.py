@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -36,6 +37,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         remove(partial)
         raise
     os.replace(partial, path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if need be, against another run; leaves no file behind.
+
+    Raises `SettingsError` when another run holds it. The lock goes with the process, however that
+    ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            same = folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
+        except BlockingIOError:
+            same = False
+        if not same:
+            raise SettingsError(f"{folder}: another run is writing here; wait until it has ended")
+        yield
+    finally:
+        os.close(handle)
 
 
 def remove(path: Path) -> None:
@@ -80,8 +103,8 @@ def check_id(identifier: str, source: str | Path) -> str:
 def read_id_list(path: str | Path, remedy: str) -> list[str]:
     """Ids of a split list, one a line, sorted, blank lines skipped.
 
-    Raises `MissingInputError` when the list is absent or empty, `BadDataError` when an id stands
-    in it twice or cannot be part of a path.
+    Raises `MissingInputError` when there is no list, `BadDataError` when an id stands in it twice
+    or cannot be part of a path.
     """
     path = Path(path)
     if not path.is_file():
@@ -91,8 +114,6 @@ def read_id_list(path: str | Path, remedy: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
     ids = [check_id(line.strip(), path) for line in lines if line.strip()]
-    if not ids:
-        raise MissingInputError(f"{path}: the list is empty; {remedy}")
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
         raise BadDataError(f"{path}: {twice} is listed twice; remove one of the two lines")

@@ -111,15 +111,24 @@ class PairCandidates:
     bins: dict[str, np.ndarray]
     available: np.ndarray
 
+    @classmethod
+    def of(cls, bins: dict[str, np.ndarray]) -> PairCandidates:
+        """Count the bins of all scenes."""
+        counts = [np.bincount(mine + 1, minlength=NUM_BINS + 1)[1:] for mine in bins.values()]
+        return cls(bins, np.array(counts, np.int64).reshape(len(bins), NUM_BINS))
 
-def find_candidates(table: SceneTable, scene_ids: Sequence[str]) -> PairCandidates:
-    """Read the overlaps, scene by scene."""
-    bins = {
-        scene_id: overlap_bin(table.read(scene_id, ["overlap"])["overlap"].to_numpy())
-        for scene_id in scene_ids
-    }
-    counts = [np.bincount(of_scene + 1, minlength=NUM_BINS + 1)[1:] for of_scene in bins.values()]
-    return PairCandidates(bins, np.array(counts, np.int64).reshape(len(bins), NUM_BINS))
+
+def read_overlap_bins(table: SceneTable, scene_id: str) -> np.ndarray:
+    """Bins of all pairs of a scene, (rows,) int8."""
+    return overlap_bin(table.read(scene_id, ["overlap"])["overlap"].to_numpy())
+
+
+def check_is_about(table: SceneTable, scene_id: str, geometry_hash: str) -> None:
+    """Raise `BadDataError` unless the table holds the scene as the scene info has it now."""
+    if scene_id not in table.scene_ids or table.facts(scene_id).get("geometry") != geometry_hash:
+        raise BadDataError(
+            f"{table.path}: without {scene_id}, or stale (the scene info has changed); {REMEDY}"
+        )
 
 
 def overlap_bin(overlap: np.ndarray) -> np.ndarray:

@@ -75,6 +75,17 @@ class RunResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class FinishedScene:
+    """What stands in the `DONE_FILE` of a finished folder."""
+
+    step: str
+    key: str
+    settings: dict[str, Any]
+    inputs: Any
+    result: PartResult
+
+
 def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
     """Key under which a scene's finished work is used again."""
     return work_key(step, settings, [job.scene_id, job.inputs])
@@ -82,7 +93,8 @@ def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
 
 def is_done(parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob) -> bool:
     """Whether the scene's folder is finished and still good."""
-    return _read_done(parts_dir / job.scene_id, job_key(step, settings, job)) is not None
+    done = _read_done(parts_dir / job.scene_id)
+    return done is not None and done.key == job_key(step, settings, job)
 
 
 def run_scenes(
@@ -100,19 +112,17 @@ def run_scenes(
     A scene whose work raises is named in `failures`; the others go on.
     """
     start = time.perf_counter()
-    keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
+    for left in parts_dir.glob(f"*{files.PARTIAL_SUFFIX}") if parts_dir.is_dir() else ():
+        files.remove(left)  # of a killed run; the caller holds the folder
     done: dict[str, PartResult] = {}
-    if not overwrite:
-        for scene_id, key in keys.items():
-            result = _read_done(parts_dir / scene_id, key)
-            if result is not None:
-                done[scene_id] = result
+    for job in jobs if not overwrite else ():
+        finished = _read_done(parts_dir / job.scene_id)
+        if finished is not None and finished.key == job_key(step, settings, job):
+            done[job.scene_id] = finished.result
     reused = len(done)
     failures: dict[str, str] = {}
     todo = [job for job in jobs if job.scene_id not in done]
-    arguments = (
-        (work, job, str(parts_dir / job.scene_id), keys[job.scene_id], overwrite) for job in todo
-    )
+    arguments = ((step, work, job, parts_dir / job.scene_id, settings, overwrite) for job in todo)
     bar = tqdm(total=len(jobs), initial=reused, desc=step, unit="scene", disable=None)
     with logging_redirect_tqdm(), bar:
         names = [job.scene_id for job in todo]
@@ -137,28 +147,31 @@ def run_scenes(
     )
 
 
-def _do_scene(task: tuple[Work, SceneJob, str, str, bool]) -> PartResult | str:
+def _do_scene(task: tuple[str, Work, SceneJob, Path, dict[str, Any], bool]) -> PartResult | str:
     """Run one job in a worker: its result, or one line that says why there is none."""
-    work, job, part, key, overwrite = task
-    part_dir = Path(part)
+    step, work, job, part_dir, settings, overwrite = task
+    key = job_key(step, settings, job)
+    partial = part_dir.with_name(f"{part_dir.name}.{os.getpid()}{files.PARTIAL_SUFFIX}")
     try:
         if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not overwrite:
             raise EngineError(
                 f"{part_dir}: is there, but was not made by this command; move it away, or replace "
                 "it by --overwrite"
             )
-        with files.atomic_path(part_dir) as partial:
-            partial.mkdir()
-            result = work(job.arguments, partial)
-            done = {"key": key, "inputs": job.inputs, "result": asdict(result)}
-            (partial / DONE_FILE).write_text(json.dumps(done), encoding="utf-8")
-            files.remove(part_dir)  # finished under another key
-    except BaseException as error:
-        if (part_dir / DONE_FILE).exists():  # of other inputs or constants: not to be taken for new
-            files.remove(part_dir)
-        if not isinstance(error, Exception):
-            raise
+        partial.mkdir(parents=True)
+        result = work(job.arguments, partial)
+        done = FinishedScene(step, key, settings, job.inputs, result)
+        (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
+        files.remove(part_dir)
+        os.replace(partial, part_dir)
+    except Exception as error:
+        files.remove(partial)
+        if (done := _read_done(part_dir)) is not None and done.key != key:
+            files.remove(part_dir)  # of other inputs or constants: not to be taken for good
         return _cause(error, part_dir)
+    except BaseException:
+        files.remove(partial)
+        raise
     return result
 
 
@@ -173,27 +186,17 @@ def _cause(error: Exception, part_dir: Path) -> str:
     return " ".join(f"unexpected {type(error).__name__} at {where}: {error}".split())
 
 
-def read_finished(parts_dir: Path) -> dict[str, tuple[Any, PartResult]]:
-    """Inputs and result of every finished scene in a folder, whatever its key."""
-    found = {}
-    for part_dir in sorted(parts_dir.iterdir()):
-        done = _read_done_file(part_dir)
-        if done is not None:
-            found[part_dir.name] = (done[1], done[2])
-    return found
+def read_finished(parts_dir: Path) -> dict[str, FinishedScene]:
+    """Every finished scene in a folder, whatever its key, sorted."""
+    found = {path.name: _read_done(path) for path in sorted(parts_dir.iterdir())}
+    return {name: done for name, done in found.items() if done is not None}
 
 
-def _read_done(part_dir: Path, key: str) -> PartResult | None:
-    """Result of a scene that was finished under this key."""
-    done = _read_done_file(part_dir)
-    return done[2] if done is not None and done[0] == key else None
-
-
-def _read_done_file(part_dir: Path) -> tuple[str, Any, PartResult] | None:
-    """Key, inputs and result of a finished folder; None for any other."""
+def _read_done(part_dir: Path) -> FinishedScene | None:
+    """What a finished folder says of itself; None for any other."""
     try:
         done = json.loads((part_dir / DONE_FILE).read_text(encoding="utf-8"))
-        return done["key"], done["inputs"], PartResult(**done["result"])
+        return FinishedScene(**{**done, "result": PartResult(**done["result"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -234,7 +237,9 @@ def _executor(num_workers: int) -> Iterator[Executor]:
     os.environ.update(_ONE_THREAD)
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(num_workers, mp_context=context, initializer=_calm) as executor:
+        with ProcessPoolExecutor(
+            num_workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),)
+        ) as executor:
             try:
                 yield executor
             except BaseException:
@@ -248,11 +253,18 @@ def _executor(num_workers: int) -> Iterator[Executor]:
                 os.environ[name] = value
 
 
-def _calm() -> None:
-    """Keep a worker to one thread, and leave Ctrl-C to the parent."""
+def _prepare_worker(parent: int) -> None:
+    """Keep a worker to one thread, leave Ctrl-C to the parent, and end when that is gone."""
     import signal
+    import threading
 
     import cv2
 
+    def follow_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=follow_parent, daemon=True).start()
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -90,6 +90,7 @@ class SceneTable:
 
     @property
     def scene_ids(self) -> list[str]:
+        """Ids in the order of the file."""
         return list(self._facts)
 
     def facts(self, scene_id: str) -> dict[str, Any]:

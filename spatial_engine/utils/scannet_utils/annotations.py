@@ -87,15 +87,15 @@ def read_axis_alignment(path: Path) -> np.ndarray:
     return np.eye(4)
 
 
-def parse_matrix(text: str, shape: tuple[int, int], path: Path) -> np.ndarray:
+def parse_matrix(text: str, shape: tuple[int, int], path: Path, remedy: str = REMEDY) -> np.ndarray:
     """Matrix (float64) from numbers in row order; raises `BadDataError` for any other count."""
     try:
         numbers = np.array(text.split(), np.float64)
     except ValueError:
-        raise BadDataError(f"{path}: holds something that is not a number; {REMEDY}") from None
+        raise BadDataError(f"{path}: holds something that is not a number; {remedy}") from None
     if numbers.size != shape[0] * shape[1]:
         raise BadDataError(
-            f"{path}: {numbers.size} numbers where a {shape[0]}x{shape[1]} matrix belongs; {REMEDY}"
+            f"{path}: {numbers.size} numbers where a {shape[0]}x{shape[1]} matrix belongs; {remedy}"
         )
     return numbers.reshape(shape)
 

@@ -23,7 +23,7 @@ from spatial_engine.utils import cli, provenance
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import annotations, scannet_paths
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.scene_runner import PartResult, SceneJob, read_finished
 from spatial_engine.utils.step import Step
 
 UNKNOWN_LABEL = 0  # NYU40 id of a category that is not in the label table
@@ -91,39 +91,43 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("batch_load_scannet_data", args, {"UNKNOWN_LABEL": UNKNOWN_LABEL})
-    lists = scannet_paths.read_split_lists(args.root, args.splits, args.scenes)
+    scenes = scannet_paths.listed_scenes(args, step)
     table_path = scannet_paths.label_table_path(args.root)
     nyu40_ids = annotations.read_label_table(table_path)
     table_hash = provenance.content_hash(table_path)
-    scenes = step.present_scenes(
-        sorted(scene for ids in lists.values() for scene in ids),
-        lambda scene: scannet_paths.scan_dir(args.root, scene).is_dir(),
-        "scenes without data/scannet/scans/<scene>",
-    )
     jobs = []
-    for scene in scenes:
+    for scene in step.present_scenes(
+        scenes,
+        lambda scene: scannet_paths.scan_dir(args.root, scene).is_dir(),
+        "listed, no data/scannet/scans/<scene>",
+    ):
         scan_dir = scannet_paths.scan_dir(args.root, scene)
         inputs = [
             provenance.file_fingerprint(scan_dir / (scene + suffix), args.root)
             for suffix in (MESH, AGGREGATION, SEGMENTS, SCENE_TEXT)
         ]
         jobs.append(SceneJob(scene, (scan_dir, scene, nyu40_ids), [table_hash, inputs]))
-    run = step.make_folders(
-        scannet_paths.instance_data_dir(args.root), jobs, load_scene, unit="scenes"
-    )
+    folder = scannet_paths.instance_data_dir(args.root)
+    run = step.make_folders(folder, jobs, load_scene, unit="scenes")
+    if run.parts:
+        write_infos(args.root, folder, step)
+    return step.close()
 
-    def write_infos(path: Path) -> int:
-        infos = {
-            scene: load_pickle(part / "object_info.pkl", "run this command with --overwrite")
-            for scene, part in run.parts.items()
-        }
+
+def write_infos(root: Path, folder: Path, step: Step) -> None:
+    """Join the infos of all finished scenes that are listed, those of earlier runs too."""
+    lists = scannet_paths.read_split_lists(root)
+    listed = {scene for ids in lists.values() for scene in ids}
+    finished = {scene: done for scene, done in read_finished(folder).items() if scene in listed}
+
+    def write(path: Path) -> int:
+        remedy = "run this command with --overwrite"
+        infos = {s: load_pickle(folder / s / "object_info.pkl", remedy) for s in finished}
         dump_pickle(infos, path)
         return len(infos)
 
-    if run.parts:
-        path = scannet_paths.info_path(args.root, "train_val", with_images=False)
-        step.make_file("scene infos", path, run, write_infos)
-    return step.close()
+    path = scannet_paths.info_path(root, "train_val", with_images=False)
+    step.make_file("scene infos", path, {s: done.key for s, done in finished.items()}, write)
 
 
 if __name__ == "__main__":

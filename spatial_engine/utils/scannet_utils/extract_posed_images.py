@@ -3,12 +3,13 @@
 Reads  data/scannet/scans/<scene>/<scene>.sens, as a stream: memory does not grow with its length.
 Writes data/scannet/posed_images/<scene>/{id:05d}.jpg (the stored bytes), {id:05d}.png (depth in
        millimetres), {id:05d}.txt (camera-to-world pose) and intrinsic.txt.
-Costs  at full size about 450,000 frames; see README for disk and time as measured.
+Costs  at full size about 450,000 frames; disk and time: docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +25,11 @@ from spatial_engine.utils.scannet_utils.sens import SensFrame, SensReader
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 
+log = logging.getLogger(__name__)
+
 FRAME_SKIP = 5  # frames; every 5th is kept ("D5"), which is all that later steps read; 1 keeps all
 
+USED_STEP = 5  # frames; what later steps use, whatever is kept here
 MILLIMETRES = 1000.0  # depth shift of the PNGs written here: units in a metre
 JPEG_QUALITY = 95  # for the rare .sens whose colour is not JPEG already
 
@@ -103,16 +107,25 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("extract_posed_images", args, {"FRAME_SKIP": args.frame_skip})
-    lists = scannet_paths.read_split_lists(args.root, args.splits, args.scenes)
+    settings = {
+        "FRAME_SKIP": args.frame_skip,
+        "JPEG_QUALITY": JPEG_QUALITY,
+        "PNG_FLAGS": list(posed_images.PNG_FLAGS),
+    }
+    step = Step("extract_posed_images", args, settings)
+    if USED_STEP % args.frame_skip:
+        log.warning(
+            "later steps use every %dth frame: of every %dth, only those that are both remain",
+            *(USED_STEP, args.frame_skip),
+        )
 
     def sens_path(scene: str) -> Path:
         return scannet_paths.scan_dir(args.root, scene) / f"{scene}.sens"
 
     scenes = step.present_scenes(
-        sorted(scene for ids in lists.values() for scene in ids),
+        scannet_paths.listed_scenes(args, step),
         lambda scene: sens_path(scene).is_file(),
-        "scenes without <scene>.sens",
+        "listed, no data/scannet/scans/<scene>/<scene>.sens",
     )
     jobs = [
         SceneJob(

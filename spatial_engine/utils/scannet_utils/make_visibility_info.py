@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for split, scenes in load_splits(args, step):
         step.make(
             {"frames": visibility_table.visibility_path(args.root, split)},
-            step.jobs(scenes.scene_ids, partial(make_job, scenes)),
+            list(step.ready(scenes.scene_ids, partial(make_job, scenes)).values()),
             measure_scene,
             lambda parts, paths: visibility_table.merge_visibility(
                 [part / PART for part in parts], paths["frames"]

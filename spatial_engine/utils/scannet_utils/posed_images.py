@@ -18,14 +18,17 @@ from PIL import Image, UnidentifiedImageError
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.scannet_utils.annotations import parse_matrix
 
-REMEDY = "extract the scene again (spatial_engine/utils/scannet_utils/extract_posed_images.py)"
+REMEDY = (
+    "extract the scene again: spatial_engine/utils/scannet_utils/extract_posed_images.py "
+    "--overwrite --scenes SCENE"
+)
 INTRINSIC_FILE = "intrinsic.txt"
 
 # Depth PNGs are written once and read once, so encoding and decoding time count alike. Measured on
 # 640x480 depth with millimetre noise (benchmarks/): the "up" filter with run-length deflate is half
 # the time of OpenCV's default (4.3 ms to 8.9 ms), decodes in two thirds (2.5 ms to 3.9 ms), and the
 # file is a little smaller, because noise leaves deflate's search for repeats nothing to find.
-_PNG_FLAGS = [
+PNG_FLAGS = [
     cv2.IMWRITE_PNG_FILTER,
     cv2.IMWRITE_PNG_FILTER_UP,
     cv2.IMWRITE_PNG_STRATEGY,
@@ -42,7 +45,7 @@ def frame_id(number: int) -> str:
 
 def encode_depth(depth_mm: np.ndarray) -> bytes:
     """PNG of (height, width) uint16 depth."""
-    done, data = cv2.imencode(".png", depth_mm, _PNG_FLAGS)
+    done, data = cv2.imencode(".png", depth_mm, PNG_FLAGS)
     if not done:
         raise ValueError("OpenCV could not encode a depth image")
     return data.tobytes()
@@ -63,7 +66,9 @@ def list_frames(folder: Path, step: int) -> list[str]:
 
 def read_pose(folder: Path, image_id: str) -> np.ndarray:
     """(4, 4) float64 camera-to-world pose in the scan's frame; may hold inf (tracking lost)."""
-    return parse_matrix(_read_text(folder / f"{image_id}.txt"), (4, 4), folder / f"{image_id}.txt")
+    return parse_matrix(
+        _read_text(folder / f"{image_id}.txt"), (4, 4), folder / f"{image_id}.txt", REMEDY
+    )
 
 
 def read_intrinsic(folder: Path) -> np.ndarray:
@@ -72,7 +77,7 @@ def read_intrinsic(folder: Path) -> np.ndarray:
     text = _read_text(path)
     intrinsic = np.eye(4)
     side = 3 if len(text.split()) == 9 else 4
-    intrinsic[:side, :side] = parse_matrix(text, (side, side), path)
+    intrinsic[:side, :side] = parse_matrix(text, (side, side), path, REMEDY)
     if not np.isfinite(intrinsic).all():
         raise BadDataError(f"{path}: the intrinsics are not finite; {REMEDY}")
     return intrinsic

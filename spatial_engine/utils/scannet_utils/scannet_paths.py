@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+import argparse
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.utils.files import read_id_list
-
-log = logging.getLogger(__name__)
+from spatial_engine.utils.step import Step
 
 SCANNET = Path("data/scannet")
 SPLITS = ("train", "val")
@@ -42,17 +40,43 @@ def info_path(root: Path, split: str, *, with_images: bool = True) -> Path:
     return instance_data_dir(root) / f"scenes_{split}_info{suffix}.pkl"
 
 
-def read_split_lists(
-    root: Path, splits: Sequence[str], only: Sequence[str] | None = None
-) -> dict[str, list[str]]:
-    """Sorted scene ids of each split that has a list; `only` keeps those of `--scenes`.
+def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
+    """Sorted ids of the scenes of `--splits`, or those of `--scenes` among them.
 
-    Raises `MissingInputError` when no list is there or `--scenes` names a scene of no list, and
-    `SettingsError` when a scene stands in both lists.
+    A split without a list is counted; one whose list is empty is a failure. Raises
+    `MissingInputError` when no scene is listed, or one of `--scenes` is not.
+    """
+    lists = read_split_lists(args.root)
+    for split in args.splits:
+        path = list_path(args.root, split)
+        if split not in lists:
+            step.table.absent[f"{split}, no {path}"] += 1
+        elif not lists[split]:
+            step.table.failures[split] = f"{path}: the list is empty; {_README}"
+    scenes = sorted(scene for split in args.splits for scene in lists.get(split, ()))
+    if not scenes:
+        raise MissingInputError(
+            f"{list_path(args.root, args.splits[0])}: lists no scene; {_README}"
+        )
+    unknown = set(args.scenes or ()) - set(scenes)
+    if unknown:
+        raise MissingInputError(f"--scenes {min(unknown)}: in none of the split lists")
+    return [scene for scene in scenes if scene in args.scenes] if args.scenes else scenes
+
+
+def list_path(root: Path, split: str) -> Path:
+    """The list of a split's scenes."""
+    return root / SCANNET / f"meta_data/scannetv2_{split}.txt"
+
+
+def read_split_lists(root: Path) -> dict[str, list[str]]:
+    """Sorted scene ids of each split that has a list; it may be empty.
+
+    Raises `SettingsError` when a scene stands in both lists.
     """
     lists = {}
     for split in SPLITS:
-        path = root / SCANNET / f"meta_data/scannetv2_{split}.txt"
+        path = list_path(root, split)
         if path.exists():
             lists[split] = read_id_list(path, _README)
     both = set(lists.get("train", ())) & set(lists.get("val", ()))
@@ -61,16 +85,4 @@ def read_split_lists(
             f"{root / SCANNET / 'meta_data'}: {min(both)} is listed in scannetv2_train.txt and in "
             "scannetv2_val.txt; remove it from one"
         )
-    chosen = {split: lists[split] for split in splits if split in lists}
-    if not chosen:
-        path = root / SCANNET / f"meta_data/scannetv2_{splits[0]}.txt"
-        raise MissingInputError(f"{path}: no such list; {_README}")
-    for split in splits:
-        if split not in chosen:
-            log.info("no list of %s scenes: the split is left out", split)
-    if only:
-        unknown = set(only) - {scene for ids in chosen.values() for scene in ids}
-        if unknown:
-            raise MissingInputError(f"--scenes {min(unknown)}: in none of the split lists")
-        chosen = {split: [s for s in ids if s in set(only)] for split, ids in chosen.items()}
-    return chosen
+    return lists

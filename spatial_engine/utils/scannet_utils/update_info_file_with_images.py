@@ -9,6 +9,7 @@ Costs  a listing of each folder and 300 small files a scene: seconds to minutes 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,9 +22,11 @@ from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 
+log = logging.getLogger(__name__)
+
 FRAME_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatever was extracted
 
-INFOS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
+POINTS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
 
 
 def add_images(
@@ -31,6 +34,8 @@ def add_images(
 ) -> PartResult:
     """Read the poses, intrinsics and sizes of one scene's frames; write its info with them."""
     images_dir, scene_id, info, outputs = arguments
+    if "axis_align_matrix" not in info:
+        raise BadDataError(f"scene info: {scene_id} has no axis_align_matrix; {POINTS_REMEDY}")
     image_ids = posed_images.list_frames(images_dir, FRAME_STEP)
     if not image_ids:
         raise BadDataError(f"{images_dir}: holds no frame of D5; {posed_images.REMEDY}")
@@ -77,36 +82,61 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("update_info_file_with_images", args, {"FRAME_STEP": FRAME_STEP})
-    lists = scannet_paths.read_split_lists(args.root, args.splits, args.scenes)
-    infos = load_pickle(
-        scannet_paths.info_path(args.root, "train_val", with_images=False), INFOS_REMEDY
-    )
+    scenes = scannet_paths.listed_scenes(args, step)
+    infos = read_infos(args.root)
+    scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({POINTS_REMEDY})")
     images_dir = scannet_paths.posed_images_dir(args.root)
     scenes = step.present_scenes(
-        sorted(scene for ids in lists.values() for scene in ids),
-        lambda scene: scene in infos and (images_dir / scene).is_dir(),
-        "scenes without points (step 1) or data/scannet/posed_images/<scene> (step 2)",
+        scenes,
+        lambda scene: (images_dir / scene).is_dir(),
+        "listed, no frames (run spatial_engine/utils/scannet_utils/extract_posed_images.py)",
     )
+    lists = {
+        split: ids
+        for split, ids in scannet_paths.read_split_lists(args.root).items()
+        if split in args.splits
+    }
     names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
     if len(args.splits) == 2:
         names.append("train_val")
-    jobs = []
-    for scene in scenes:
+        forget_stale(args, set(scannet_paths.SPLITS) - set(names))
+
+    def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]
         frames = provenance.folder_fingerprint(
             images_dir / scene, args.root, (".jpg", ".png", ".txt")
         )
         inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
-        jobs.append(SceneJob(scene, (images_dir / scene, scene, infos[scene], outputs), inputs))
+        return SceneJob(scene, (images_dir / scene, scene, infos[scene], outputs), inputs)
+
     step.make(
         {name: scannet_paths.info_path(args.root, name) for name in names},
-        jobs,
+        list(step.ready(scenes, make_job).values()),
         add_images,
         lambda parts, paths: join_infos(parts, paths, lists),
         parts_name="scenes_info_i_D5",
         inputs=lists,
     )
     return step.close()
+
+
+def read_infos(root: Path) -> dict[str, dict[Any, Any]]:
+    """Infos of step 1; `BadDataError` when they are anything else."""
+    path = scannet_paths.info_path(root, "train_val", with_images=False)
+    infos = load_pickle(path, POINTS_REMEDY)
+    if not isinstance(infos, dict) or not all(isinstance(info, dict) for info in infos.values()):
+        raise BadDataError(f"{path}: not a dictionary of scenes; {POINTS_REMEDY}")
+    return infos
+
+
+def forget_stale(args: argparse.Namespace, splits: set[str]) -> None:
+    """Remove the infos of splits that have no scene any more, so that no later step uses them."""
+    for split in splits if not args.scenes else ():
+        path = scannet_paths.info_path(args.root, split)
+        if path.exists():
+            log.warning("%s: the %s split has no scene any more, removed", path, split)
+            provenance.forget([path])
+            path.unlink()
 
 
 if __name__ == "__main__":
