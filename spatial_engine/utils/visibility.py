@@ -67,21 +67,27 @@ def visible_points(
     (depth height, depth width) uint16 millimetres, read at the pixel round(u * W_D / W),
     round(v * H_D / H), clipped to the image; 0 (not measured) sees nothing.
     """
-    width, height = image_size
+    # From here on in pixels of the depth image: it shows the same view.
     depth_height, depth_width = depth_mm.shape
-    matrix = projection_matrix(intrinsic, world_from_cam)
+    scale = np.array([depth_width / image_size[0], depth_height / image_size[1], 1.0])
+    matrix = scale[:, None] * projection_matrix(intrinsic, world_from_cam)
     near_enough = float(depth_mm.max(initial=0)) / MM_PER_METRE
-    kept = _blocks_in_view(blocks, matrix, width, height, near_enough)
-    candidates = np.take(blocks.points, kept, axis=1).reshape(3, -1)
-    uz, vz, z = matrix[:, :3] @ candidates + matrix[:, 3:]
-    inside = (z > 0) & (uz >= 0) & (vz >= 0) & (uz < width * z) & (vz < height * z)
+    kept = _blocks_in_view(blocks, matrix, depth_width, depth_height, near_enough)
+    candidates = matrix[:, :3] @ blocks.points.take(kept, axis=1).reshape(3, -1)
+    candidates += matrix[:, 3:]
+    x, y, z = candidates
+    inside = (z > 0) & (x >= 0) & (y >= 0) & (x < depth_width * z) & (y < depth_height * z)
     inside &= z < near_enough
     found = np.flatnonzero(inside)
-    z = z.take(found)
-    column = np.minimum(np.rint(uz.take(found) / z * (depth_width / width)), depth_width - 1)
-    row = np.minimum(np.rint(vz.take(found) / z * (depth_height / height)), depth_height - 1)
-    measured = depth_mm.ravel().take((row * depth_width + column).astype(np.intp))
-    seen = found.compress(z * MM_PER_METRE < measured)
+    x, y, z = x.take(found), y.take(found), z.take(found)
+    for pixel, size in ((x, depth_width), (y, depth_height)):  # in place: the arrays stay in cache
+        pixel /= z
+        np.rint(pixel, out=pixel)
+        np.minimum(pixel, size - 1, out=pixel)
+    y *= depth_width
+    y += x
+    z *= MM_PER_METRE
+    seen = found.compress(z < depth_mm.ravel().take(y.astype(np.intp)))
     return np.sort(blocks.index.take(kept, axis=0).ravel().take(seen))
 
 
