@@ -89,6 +89,7 @@ def run_command(command: str, root: Path, *flags: str) -> tuple[float, float]:
     """Seconds and peak memory (MiB) of a command with one worker."""
     start = time.perf_counter()
     line = [sys.executable, command, "--root", str(root.absolute()), "--num-workers", "1", *flags]
+    line.append("--overwrite")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *line], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
@@ -240,7 +241,7 @@ class Bench:
         engine = "spatial_engine/camera_movement/camera_movement_engine_train_val.py"
         each = -(-wanted // len(QUESTION_TYPES))
         seconds, memory = run_command(
-            engine, root, "--splits", "train", "--train-max-samples", str(each), "--overwrite"
+            engine, root, "--splits", "train", "--train-max-samples", str(each)
         )
         made = sorted((root / "training_data/camera_movement/v1_0").glob("*.jsonl"))
         count = sum(path.read_bytes().count(b"\n") for path in made)
