@@ -37,6 +37,7 @@ if [ -n "$active" ]; then
 else
     python=$root/.venv/bin/python
     if ! suits "$python"; then
+        [ ! -x "$python" ] || fail "$root/.venv holds another Python than 3.10 to 3.13: move it away"
         made='' found=''
         for base in python3.13 python3.12 python3.11 python3.10 python3 python; do
             suits "$base" || continue
