@@ -36,8 +36,8 @@ def random_intrinsic(rng: np.random.Generator, size: tuple[int, int], side: int 
 
 
 @contextmanager
-def one_line_error(kind: type[EngineError], *words: object) -> Iterator[None]:
-    """The block raises `kind` with a message of one line that holds all the words."""
+def raises_one_line(kind: type[EngineError], *words: object) -> Iterator[None]:
+    """Check that the block raises `kind` with a message of one line that holds all the words."""
     with pytest.raises(kind) as caught:
         yield
     text = str(caught.value)

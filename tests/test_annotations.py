@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.scannet_utils import annotations
@@ -64,7 +64,7 @@ BAD_OBJECTS = {
 
 @pytest.mark.parametrize("name", BAD_OBJECTS)
 def test_malformed_aggregations_are_named(objects_of, tmp_path, name):
-    with one_line_error(BadDataError, tmp_path / "s.aggregation.json"):
+    with raises_one_line(BadDataError, tmp_path / "s.aggregation.json"):
         objects_of(BAD_OBJECTS[name])
 
 
@@ -85,7 +85,7 @@ def test_segments_are_read_as_they_are(tmp_path):
 def test_segments_that_are_not_whole_numbers_are_refused(tmp_path, values):
     path = tmp_path / "s.segs.json"
     path.write_text(json.dumps({"segIndices": values}))
-    with one_line_error(BadDataError, path):
+    with raises_one_line(BadDataError, path):
         annotations.read_segments(path)
 
 
@@ -96,9 +96,9 @@ def test_missing_files_are_named(tmp_path):
         annotations.read_segments,
         annotations.read_axis_alignment,
     ):
-        with one_line_error(BadDataError, path, "no such file"):
+        with raises_one_line(BadDataError, path, "no such file"):
             read(path)
-    with one_line_error(MissingInputError, path, "README.md"):
+    with raises_one_line(MissingInputError, path, "README.md"):
         annotations.read_label_table(path)
 
 
@@ -139,7 +139,7 @@ def test_axis_alignment_is_found_among_the_keys(tmp_path, end):
 )  # fmt: skip
 def test_a_broken_axis_alignment_is_refused(tmp_path, value):
     (tmp_path / "s.txt").write_text(f"axisAlignment = {value}\n")
-    with one_line_error(BadDataError, tmp_path / "s.txt"):
+    with raises_one_line(BadDataError, tmp_path / "s.txt"):
         annotations.read_axis_alignment(tmp_path / "s.txt")
 
 
@@ -163,7 +163,7 @@ def test_label_table_gives_the_nyu40_id_of_each_category(tmp_path, end):
 )  # fmt: skip
 def test_a_file_that_is_not_the_label_table_is_refused(tmp_path, data):
     (tmp_path / "l.tsv").write_bytes(data)
-    with one_line_error(BadDataError, tmp_path / "l.tsv"):
+    with raises_one_line(BadDataError, tmp_path / "l.tsv"):
         annotations.read_label_table(tmp_path / "l.tsv")
 
 

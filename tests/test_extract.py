@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
 from spatial_engine.utils.scannet_utils import extract_posed_images
@@ -94,7 +94,7 @@ DAMAGED = {
 def test_colour_that_is_not_what_the_header_says_names_file_and_frame(reader, kind):
     sens = reader(kind)
     for data in DAMAGED[kind]:
-        with one_line_error(BadDataError, sens.path, "frame 7"):
+        with raises_one_line(BadDataError, sens.path, "frame 7"):
             color_jpeg(sens, 7, frame_of(data))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils import files
@@ -56,7 +56,7 @@ def test_a_short_disk_is_refused_with_numbers(tmp_path):
     for num_files, num_bytes in ((1, 10**18), (10**15, 1)):
         if num_bytes == 1 and not os.statvfs(tmp_path).f_files:
             continue
-        with one_line_error(SettingsError, tmp_path, "make room"):
+        with raises_one_line(SettingsError, tmp_path, "make room"):
             files.check_disk(tmp_path / "not" / "yet", num_files, num_bytes)
 
 
@@ -68,13 +68,13 @@ HOSTILE_IDS = [
 
 @pytest.mark.parametrize("identifier", HOSTILE_IDS)
 def test_ids_that_cannot_be_a_file_name_are_refused(identifier):
-    with one_line_error(BadDataError, "list.txt"):
+    with raises_one_line(BadDataError, "list.txt"):
         files.check_id(identifier, "list.txt")
 
 
 def test_an_id_cannot_be_the_temporary_name_of_another():
     """The folder of scene `a` is made as `a.partial`, and whatever has that name is removed."""
-    with one_line_error(BadDataError, "list.txt"):
+    with raises_one_line(BadDataError, "list.txt"):
         files.check_id("scene0000_00" + files.PARTIAL_SUFFIX, "list.txt")
 
 
@@ -92,12 +92,12 @@ def test_id_lists_are_sorted_whatever_line_ends_blanks_and_last_line(tmp_path):
 
 def test_bad_id_lists_are_named(tmp_path):
     path = tmp_path / "list.txt"
-    with one_line_error(MissingInputError, path, "get it"):
+    with raises_one_line(MissingInputError, path, "get it"):
         files.read_id_list(path, "get it")
     for data in (b"", b"\n \r\n"):
         path.write_bytes(data)
         assert files.read_id_list(path, "get it") == []
     for data in (b"a\nb\na\n", b"a\n../b\n", b"\xff\xfe\x00", b"a\xe9\n"):
         path.write_bytes(data)
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             files.read_id_list(path, "get it")

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 from plyfile import PlyData, PlyElement
 
 from spatial_engine.errors import BadDataError
@@ -66,12 +66,12 @@ def test_a_mesh_cut_at_any_length_is_refused(path):
     data = write_ply(path, random_vertices(12))
     for length in range(len(data)):
         path.write_bytes(data[:length])
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             read_vertices(path)
 
 
 def test_no_mesh_is_named(path):
-    with one_line_error(BadDataError, path, "no such file"):
+    with raises_one_line(BadDataError, path, "no such file"):
         read_vertices(path)
 
 
@@ -103,7 +103,7 @@ def test_a_header_that_lies_is_refused_without_taking_memory(path, name):
     path.write_bytes(data.replace(old, new, 1))
     tracemalloc.start()
     try:
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             read_vertices(path)
         assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
     finally:
@@ -116,7 +116,7 @@ def test_vertices_that_are_not_finite_are_refused(path, bad, axis):
     vertices = random_vertices(20)
     vertices[axis][7] = bad
     write_ply(path, vertices)
-    with one_line_error(BadDataError, path, "finite"):
+    with raises_one_line(BadDataError, path, "finite"):
         read_vertices(path)
 
 
@@ -138,5 +138,5 @@ def test_flipped_bits_in_the_header_raise_no_error_but_ours(path):
 def test_files_of_other_kinds_are_refused(path):
     for data in (b"", b"ply", b"\0" * 1000, b"\xff\xd8\xff", b"ply\n" * 100, b"v 0 0 0\n"):
         path.write_bytes(data)
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             read_vertices(path)

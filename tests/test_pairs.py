@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from helpers import one_line_error, random_pose
+from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils import pairs
@@ -87,7 +87,7 @@ def test_scene_reads_back_as_numbers_of_frames(made):
         np.testing.assert_array_equal(columns["second"], second)
         np.testing.assert_array_equal(columns["overlap"], overlap[first, second])
         assert table.facts(scene)["geometry"] == f"g-{scene}"
-    with one_line_error(BadDataError, path, "s0", "calculate_frames_relations.py"):
+    with raises_one_line(BadDataError, path, "s0", "calculate_frames_relations.py"):
         pairs.read_scene_pairs(table, "s0", truth["s0"][0][1:])
 
 
@@ -95,7 +95,7 @@ def test_no_table_names_the_command_that_makes_it(tmp_path):
     for split, folder in (("train", "training_data"), ("val", "evaluation_data")):
         path = pairs.pairs_path(tmp_path, split)
         assert path == tmp_path / folder / "camera_movement" / f"{split}_camera_info_D5.parquet"
-        with one_line_error(MissingInputError, path, "calculate_frames_relations.py"):
+        with raises_one_line(MissingInputError, path, "calculate_frames_relations.py"):
             pairs.open_pairs(path)
 
 
@@ -168,5 +168,5 @@ def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
 
 def test_fewer_than_no_pairs_cannot_be_asked_for(made):
     candidates = candidates_in(pairs.open_pairs(made[0]), ["s2"])
-    with one_line_error(SettingsError, "-1"):
+    with raises_one_line(SettingsError, "-1"):
         pairs.sample_pairs(candidates, 0, -1, np.random.default_rng(0))

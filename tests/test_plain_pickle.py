@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 from numpy._core.numeric import _frombuffer
 
 from spatial_engine.errors import BadDataError, MissingInputError
@@ -104,7 +104,7 @@ HOSTILE = {
 def test_pickles_that_ask_for_code_are_refused(tmp_path, name, protocol):
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps(HOSTILE[name], protocol))
-    with one_line_error(BadDataError, path, "make it"):
+    with raises_one_line(BadDataError, path, "make it"):
         load_pickle(path, "make it")
 
 
@@ -112,7 +112,7 @@ def test_a_message_stays_one_line_whatever_the_pickle_asks_for(tmp_path):
     module = b"os\nerror: all is well"
     data = b"\x80\x04\x8c" + bytes([len(module)]) + module + b"\x8c\x06system\x93."
     (tmp_path / "x.pkl").write_bytes(data)
-    with one_line_error(BadDataError, tmp_path / "x.pkl"):
+    with raises_one_line(BadDataError, tmp_path / "x.pkl"):
         load_pickle(tmp_path / "x.pkl", "make it")
 
 
@@ -140,7 +140,7 @@ def test_every_truncation_of_a_pickle_is_refused(tmp_path):
     path = tmp_path / "x.pkl"
     for length in range(len(data)):
         path.write_bytes(data[:length])
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             load_pickle(path, "make it")
-    with one_line_error(MissingInputError, tmp_path / "none.pkl", "make it"):
+    with raises_one_line(MissingInputError, tmp_path / "none.pkl", "make it"):
         load_pickle(tmp_path / "none.pkl", "make it")

@@ -6,7 +6,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.scannet_utils import posed_images
@@ -67,7 +67,7 @@ def test_a_depth_image_cut_at_any_length_is_never_taken_for_whole(path):
         data = posed_images.encode_depth(depth)
         for length in range(len(data)):
             path.write_bytes(data[:length])
-            with one_line_error(BadDataError, path, EXTRACT):
+            with raises_one_line(BadDataError, path, EXTRACT):
                 posed_images.read_depth(path, (32, 24))
 
 
@@ -77,7 +77,7 @@ def test_a_depth_image_with_a_part_missing_or_zeroed_is_refused(path):
     for start in range(33, end, 97):
         for damaged in (data[:start] + data[end:], data[:start] + bytes(end - start) + data[end:]):
             path.write_bytes(damaged)
-            with one_line_error(BadDataError, path):
+            with raises_one_line(BadDataError, path):
                 posed_images.read_depth(path, (32, 24))
 
 
@@ -111,17 +111,17 @@ def test_images_of_other_kinds_and_sizes_are_refused(path):
     }
     for data in others.values():
         path.write_bytes(data.tobytes())
-        with one_line_error(BadDataError, path, "16-bit", "32x24"):
+        with raises_one_line(BadDataError, path, "16-bit", "32x24"):
             posed_images.read_depth(path, (32, 24))
     path.unlink()
-    with one_line_error(BadDataError, path, "no such image"):
+    with raises_one_line(BadDataError, path, "no such image"):
         posed_images.read_depth(path, (32, 24))
 
 
 @pytest.mark.parametrize("size", [(0, 0), (2**31 - 1, 1), (16_384, 16_384), (40_000, 40_000)])
 def test_a_vast_image_without_data_is_refused_even_where_its_size_is_expected(path, size):
     path.write_bytes(png(*size))
-    with one_line_error(BadDataError, path):
+    with raises_one_line(BadDataError, path):
         posed_images.read_depth(path, size)
 
 
@@ -135,19 +135,19 @@ def test_colour_is_read_whole_or_not_at_all(path):
     assert np.abs(found.astype(int) - image).mean() < 10
     for length in range(0, len(data) - 2):  # the last two bytes only say that it ends
         path.write_bytes(data[:length])
-        with one_line_error(BadDataError, path, EXTRACT):
+        with raises_one_line(BadDataError, path, EXTRACT):
             posed_images.read_color(path)
     path.unlink()
-    with one_line_error(BadDataError, path, "no such image"):
+    with raises_one_line(BadDataError, path, "no such image"):
         posed_images.read_color(path)
 
 
 def test_image_size_of_what_is_no_image_is_refused(path):
-    with one_line_error(BadDataError, path, "no such image"):
+    with raises_one_line(BadDataError, path, "no such image"):
         posed_images.read_image_size(path)
     for data in (b"", b"x" * 99, png(30, 20)[:20], png(100_000, 100_000)):
         path.write_bytes(data)
-        with one_line_error(BadDataError, path, EXTRACT):
+        with raises_one_line(BadDataError, path, EXTRACT):
             posed_images.read_image_size(path)
 
 
@@ -163,11 +163,11 @@ def test_matrices_read_back_as_the_same_floats(tmp_path):
 
 def test_poses_of_another_form_are_refused(tmp_path):
     path = tmp_path / "00005.txt"
-    with one_line_error(BadDataError, path, "no such file"):
+    with raises_one_line(BadDataError, path, "no such file"):
         posed_images.read_pose(tmp_path, "00005")
     for data in (b"", b"1 " * 9, b"1 " * 12, b"1 " * 15, b"1 " * 17, b"x " * 16, b"\xff" * 16):
         path.write_bytes(data)
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             posed_images.read_pose(tmp_path, "00005")
 
 
@@ -180,7 +180,7 @@ def test_intrinsics_of_3x3_are_filled_up_and_others_are_refused(tmp_path):
         np.testing.assert_array_equal(posed_images.read_intrinsic(tmp_path), full)
     for text in ("", "1 " * 12, "1 " * 8 + "nan", "inf " * 16, "1 " * 15 + "x", "é"):
         path.write_text(text)
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             posed_images.read_intrinsic(tmp_path)
 
 

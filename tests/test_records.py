@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import records
@@ -95,7 +95,7 @@ def test_written_records_read_back_one_a_line(tmp_path):
 def test_a_bad_line_is_named_by_its_number(tmp_path):
     for bad in (b'{"a": ', b"[1]", b"5", b"", b"\xff", b'{"a": NaN}'):
         (tmp_path / "x.jsonl").write_bytes(b'{"id": "1"}\n' + bad + b"\n")
-        with one_line_error(BadDataError, f"{tmp_path / 'x.jsonl'}:2"):
+        with raises_one_line(BadDataError, f"{tmp_path / 'x.jsonl'}:2"):
             list(records.read_jsonl(tmp_path / "x.jsonl"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers import one_line_error, random_pose
+from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils.scannet_utils import make_visibility_info, posed_images
@@ -99,13 +99,13 @@ def test_points_masks_and_images_are_read_from_their_files(load, tmp_path):
     np.testing.assert_array_equal(scenes.depth(SCENE, "00005"), depth)
     assert scenes.color(SCENE, "00005").shape == (48, 64, 3)
     for image_id in ("00015", "00404"):  # no file; not in the infos
-        with one_line_error(BadDataError, image_id):
+        with raises_one_line(BadDataError, image_id):
             scenes.depth(SCENE, image_id)
 
 
 def test_damaged_arrays_are_named(load, tmp_path):
     scenes, path = load({SCENE: scene_info()}), instance_data_dir(tmp_path) / SCENE
-    with one_line_error(BadDataError, path, "no such file", "batch_load_scannet_data.py"):
+    with raises_one_line(BadDataError, path, "no such file", "batch_load_scannet_data.py"):
         scenes.points(SCENE)
     path.mkdir()
     path /= "aligned_points.npy"
@@ -135,7 +135,7 @@ def test_arrays_of_another_shape_are_refused(load, tmp_path):
     folder.mkdir()
     for shape in ((), (6,), (5, 2), (5, 6, 1)):
         np.save(folder / "aligned_points.npy", np.zeros(shape))
-        with one_line_error(BadDataError, "aligned_points.npy"):
+        with raises_one_line(BadDataError, "aligned_points.npy"):
             scenes.points(SCENE)
 
 
@@ -144,16 +144,16 @@ def test_a_worker_gets_its_scene_alone(load):
     alone = scenes.only("s3")
     assert alone.scene_ids == ["s3"]
     assert len(pickle.dumps(alone)) < len(pickle.dumps(scenes)) / 10
-    with one_line_error(BadDataError, "s4"):
+    with raises_one_line(BadDataError, "s4"):
         alone.intrinsic("s4")
 
 
 def test_no_infos_name_the_command_and_other_pickles_are_refused(load, tmp_path):
     path = info_path(tmp_path, "train")
-    with one_line_error(MissingInputError, path, "update_info_file_with_images.py"):
+    with raises_one_line(MissingInputError, path, "update_info_file_with_images.py"):
         SceneInfoHandler.load(tmp_path, "train")
     for value in ([], None, 5, {SCENE: None}, {SCENE: [1]}):
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             load(value)
 
 
@@ -174,7 +174,7 @@ def test_image_paths_that_would_leave_the_root_are_refused(load, place, monkeypa
     monkeypatch.setattr(posed_images, "read_depth", lambda path, size: path.read_bytes())
     info = scene_info()
     info["images_info"]["00005"]["depth_image_path"] = place
-    with one_line_error(BadDataError, SCENE):
+    with raises_one_line(BadDataError, SCENE):
         load({SCENE: info}).depth(SCENE, "00005")
 
 
@@ -221,7 +221,7 @@ def test_infos_of_another_form_name_the_scene(load, ask):
     extra = (3,) if ask in ("category", "aligned_box") else ()
     for value in values:
         scenes = load({SCENE: {**scene_info(), key: value}})
-        with one_line_error(BadDataError, SCENE, "update_info_file_with_images.py"):
+        with raises_one_line(BadDataError, SCENE, "update_info_file_with_images.py"):
             getattr(scenes, ask)(SCENE, *extra)
 
 

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
 from spatial_engine.utils.scene_runner import PartResult, SceneJob, is_done, run_scenes
@@ -166,7 +166,7 @@ def test_what_a_killed_run_left_is_replaced(runner):
 @pytest.mark.parametrize("death", ["exit", "kill"])
 def test_a_worker_that_dies_is_one_line_and_finished_scenes_are_kept(runner, death):
     runner.run({"s0": "good", "s1": "good"})
-    with one_line_error(EngineError, "finished scenes are kept"):
+    with raises_one_line(EngineError, "finished scenes are kept"):
         runner.run({"s0": "good", "s1": "good", "d0": death, "d1": death}, num_workers=2)
     result = runner.run({"s0": "good", "s1": "good"})
     assert (result.reused, runner.calls()["s0"]) == (2, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
@@ -61,13 +61,13 @@ def test_merging_is_the_same_bytes_each_time_and_one_part_alone_makes_a_table(me
 def test_a_scene_that_is_not_in_the_table_is_named(merged):
     table = SceneTable(merged[0], "run the step")
     for ask in (table.read, table.facts, table.num_rows):
-        with one_line_error(BadDataError, merged[0], "s77", "run the step"):
+        with raises_one_line(BadDataError, merged[0], "s77", "run the step"):
             ask("s77")
 
 
 def test_no_file_is_a_missing_input_with_its_remedy(tmp_path):
     for path in (tmp_path / "none.parquet", tmp_path):
-        with one_line_error(MissingInputError, path, "run the step"):
+        with raises_one_line(MissingInputError, path, "run the step"):
             SceneTable(path, "run the step")
 
 
@@ -76,7 +76,7 @@ def test_every_truncation_is_refused(merged, tmp_path):
     cut = tmp_path / "cut.parquet"
     for length in [*range(12), *range(12, len(data), 61), *range(len(data) - 12, len(data))]:
         cut.write_bytes(data[:length])
-        with one_line_error(BadDataError, cut, "run the step"):
+        with raises_one_line(BadDataError, cut, "run the step"):
             SceneTable(cut, "run the step")
 
 
@@ -102,7 +102,7 @@ def test_foreign_parquet_files_are_refused(tmp_path, name):
     if value is not None:
         table = table.replace_schema_metadata({b"spatial_engine.scenes": value})
     pq.write_table(table, tmp_path / "x.parquet")
-    with one_line_error(BadDataError, tmp_path / "x.parquet", "run the step"):
+    with raises_one_line(BadDataError, tmp_path / "x.parquet", "run the step"):
         SceneTable(tmp_path / "x.parquet", "run the step")
 
 
@@ -110,7 +110,7 @@ def test_files_of_other_kinds_are_refused(tmp_path):
     path = tmp_path / "x.parquet"
     for data in (b"", b"PAR1", b"PAR1PAR1", b"PAR1" + bytes(100) + b"PAR1", b"a,b\n1,2\n" * 50):
         path.write_bytes(data)
-        with one_line_error(BadDataError, path):
+        with raises_one_line(BadDataError, path):
             SceneTable(path)
 
 

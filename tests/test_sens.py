@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers import one_line_error, random_pose
+from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, SensReader, write_sens
@@ -152,7 +152,7 @@ def test_a_size_or_code_that_cannot_be_is_named_and_takes_no_memory(tiny, name):
     path.write_bytes(patched(data, place, form, value))
     tracemalloc.start()
     try:
-        with one_line_error(BadDataError, path, word), SensReader(path) as sens:
+        with raises_one_line(BadDataError, path, word), SensReader(path) as sens:
             list(sens.frames())
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
@@ -165,7 +165,7 @@ def test_depth_of_another_size_is_refused(tmp_path, depth, change):
     raw = bytes(2 * DEPTH[0] * DEPTH[1] + change)
     write_sens(tmp_path / "x.sens", header_of(0, depth), [])
     stored = zlib.compress(raw) if depth == "zlib" else raw
-    with SensReader(tmp_path / "x.sens") as sens, one_line_error(BadDataError, sens.path, "depth"):
+    with SensReader(tmp_path / "x.sens") as sens, raises_one_line(BadDataError, sens.path, "depth"):
         sens.depth_image(SensFrame(np.eye(4), b"", stored))
 
 
@@ -175,14 +175,14 @@ def test_damaged_depth_is_refused(tmp_path):
     broken = [b"\0", b"no zlib", good[: len(good) // 2], good[:2], good[:-1] + b"\0"]
     with SensReader(tmp_path / "x.sens") as sens:
         for stored in broken:
-            with one_line_error(BadDataError, sens.path):
+            with raises_one_line(BadDataError, sens.path):
                 sens.depth_image(SensFrame(np.eye(4), b"", stored))
 
 
 def test_depth_whose_checksum_is_cut_off_is_refused(tmp_path):
     write_sens(tmp_path / "x.sens", header_of(0), [])
     stored = zlib.compress(bytes(range(2 * DEPTH[0] * DEPTH[1])))[:-4]
-    with SensReader(tmp_path / "x.sens") as sens, one_line_error(BadDataError, sens.path):
+    with SensReader(tmp_path / "x.sens") as sens, raises_one_line(BadDataError, sens.path):
         sens.depth_image(SensFrame(np.eye(4), b"", stored))
 
 
@@ -192,7 +192,7 @@ def test_a_depth_image_that_inflates_without_end_takes_no_memory(tmp_path):
     with SensReader(tmp_path / "x.sens") as sens:
         tracemalloc.start()
         try:
-            with one_line_error(BadDataError, sens.path, "does not end"):
+            with raises_one_line(BadDataError, sens.path, "does not end"):
                 sens.depth_image(SensFrame(np.eye(4), b"", bomb))
             assert tracemalloc.get_traced_memory()[1] < 2**20
         finally:

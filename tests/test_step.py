@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils import provenance
@@ -171,7 +171,7 @@ def test_nothing_at_all_is_a_missing_input(bench):
     step = bench.step()
     there = step.present_scenes(["a", "b", "c"], lambda scene: False, "scenes without sens")
     assert there == []
-    with one_line_error(MissingInputError, "scenes without sens"):
+    with raises_one_line(MissingInputError, "scenes without sens"):
         step.close()
 
 
@@ -189,14 +189,14 @@ def test_absent_splits_are_counted_and_none_at_all_is_missing(bench):
     step = bench.step()
     found = step.present_inputs(["train", "val"], lambda s: bench.root / f"{s}.pkl", "run it")
     assert found == ["train"]
-    with one_line_error(MissingInputError, "val.pkl", "run it"):
+    with raises_one_line(MissingInputError, "val.pkl", "run it"):
         step.present_inputs(["val"], lambda s: bench.root / f"{s}.pkl", "run it")
 
 
 @pytest.mark.parametrize("flags", [{"scenes": ["a"]}, {"splits": ["train"]}])
 def test_a_trial_does_not_replace_a_whole_output(bench, flags):
     bench.make({"a": 1, "b": 1})
-    with one_line_error(SettingsError, "out.txt", "--overwrite"):
+    with raises_one_line(SettingsError, "out.txt", "--overwrite"):
         bench.make({"a": 1}, flags=flags)
     assert bench.output.read_text() == "a\nb\n"
     assert bench.make({"a": 1}, flags={**flags, "overwrite": True}) == 0

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.templates import load_templates
@@ -85,24 +85,24 @@ PLANTED = {
 
 @pytest.mark.parametrize("fault", PLANTED)
 def test_every_planted_fault_is_found(load, fault):
-    with one_line_error(BadDataError, "task.json"):
+    with raises_one_line(BadDataError, "task.json"):
         load(PLANTED[fault])
 
 
 def test_the_sentence_at_fault_is_shown(load):
-    with one_line_error(BadDataError, "task.json", "Where is {x}?"):
+    with raises_one_line(BadDataError, "task.json", "Where is {x}?"):
         load(PLANTED["question without a slot"])
 
 
 def test_no_file_is_missing(tmp_path):
-    with one_line_error(MissingInputError, tmp_path / "none.json"):
+    with raises_one_line(MissingInputError, tmp_path / "none.json"):
         load_templates(tmp_path / "none.json")
 
 
 def test_without_question_slots_a_question_may_hold_none(load):
     plain = {**sound(), "questions": [f"Question {k}?" for k in range(30)]}
     assert len(load(plain, frozenset()).questions) == 30
-    with one_line_error(BadDataError, "task.json"):
+    with raises_one_line(BadDataError, "task.json"):
         load(sound(), frozenset())
 
 

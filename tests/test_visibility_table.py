@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import one_line_error
+from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import pairs
@@ -99,10 +99,10 @@ def test_plain_readers_find_the_columns_of_the_specification(made):
 
 def test_an_unknown_scene_and_an_unknown_frame_are_errors(made):
     handler = VisibilityInfoHandler(made[0])
-    with one_line_error(BadDataError, made[0], "99999", "make_visibility_info.py"):
+    with raises_one_line(BadDataError, made[0], "99999", "make_visibility_info.py"):
         handler.get_image_to_points_info("scene0001_00", "99999")
     for ask in (handler.load_scene, lambda s: handler.get_image_to_points_info(s, "00000")):
-        with one_line_error(BadDataError, made[0], "scene0404_00", "make_visibility_info.py"):
+        with raises_one_line(BadDataError, made[0], "scene0404_00", "make_visibility_info.py"):
             ask("scene0404_00")
 
 
@@ -110,14 +110,14 @@ def test_a_table_made_from_other_inputs_is_stale(made):
     handler = VisibilityInfoHandler(made[0])
     handler.check_is_about("scene0001_00", "g-scene0001_00")
     for args in [("scene0001_00", "g-other"), ("scene0404_00", "g-scene0001_00")]:
-        with one_line_error(BadDataError, made[0], args[0], "make_visibility_info.py"):
+        with raises_one_line(BadDataError, made[0], args[0], "make_visibility_info.py"):
             handler.check_is_about(*args)
 
 
 def test_no_table_names_the_command_that_makes_it(tmp_path):
     path = visibility_path(tmp_path, "train")
     assert path.name == "train_visibility_info_D5.parquet"
-    with one_line_error(MissingInputError, path, "make_visibility_info.py"):
+    with raises_one_line(MissingInputError, path, "make_visibility_info.py"):
         VisibilityInfoHandler(path)
 
 
@@ -126,7 +126,7 @@ def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path):
         path = tmp_path / f"{number}.parquet"
         lists = [np.array(points, np.int32)]
         write_scene_visibility(path, "s", ["00000"], lists, 50, "g")
-        with one_line_error(BadDataError, path, "s", "make_visibility_info.py"):
+        with raises_one_line(BadDataError, path, "s", "make_visibility_info.py"):
             VisibilityInfoHandler(path).load_scene("s")
 
 
@@ -134,7 +134,7 @@ def test_a_truncated_table_is_refused(made, tmp_path):
     data, cut = made[0].read_bytes(), tmp_path / "cut.parquet"
     for length in range(0, len(data), 29):
         cut.write_bytes(data[:length])
-        with one_line_error(BadDataError, cut, "make_visibility_info.py"):
+        with raises_one_line(BadDataError, cut, "make_visibility_info.py"):
             VisibilityInfoHandler(cut)
 
 
@@ -142,5 +142,5 @@ def test_a_pair_table_in_its_place_is_refused(tmp_path):
     """It has scenes and row groups too, but other columns."""
     columns = pairs.relate_frames(["00000", "00005"], np.tile(np.eye(4), (2, 1, 1)), np.eye(2))
     pairs.write_scene_pairs(tmp_path / "p", "s", ["00000", "00005"], columns, "g")
-    with one_line_error(BadDataError, tmp_path / "p", "make_visibility_info.py"):
+    with raises_one_line(BadDataError, tmp_path / "p", "make_visibility_info.py"):
         VisibilityInfoHandler(tmp_path / "p").load_scene("s")
