@@ -37,7 +37,7 @@ def draw_record(figure: plt.Figure, record: dict) -> None:
     figure.subplots_adjust(left=0.01, right=0.99, top=0.95, bottom=0.24, wspace=0.02)
     human, model = (turn["value"] for turn in record["conversations"])
     question = "\n".join(textwrap.wrap(human.split("\n")[-1], WIDTH))
-    answer = "\n".join(textwrap.wrap(model, WIDTH - 8))
+    answer = "\n".join(textwrap.wrap(model, WIDTH - 14))
     figure.text(0.02, 0.25, question, fontsize=10, va="top", color="#333333")
     figure.text(0.02, 0.03, answer, fontsize=10, va="bottom", weight="bold", color="#0b5394")
 
