@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -101,3 +102,29 @@ def test_bad_id_lists_are_named(tmp_path):
         path.write_bytes(data)
         with raises_one_line(BadDataError, path):
             files.read_id_list(path, "get it")
+
+
+def test_a_folder_is_held_by_one_at_a_time_and_free_afterwards(tmp_path):
+    folder = tmp_path / "new" / "parts"
+    for _ in range(2):
+        refused = raises_one_line(SettingsError, folder, "another run")
+        with files.locked(folder), refused, files.locked(folder):
+            pass
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_removed_by_the_one_that_held_it_can_be_held_anew(tmp_path):
+    folder = tmp_path / "parts"
+    with files.locked(folder):
+        files.remove(folder)
+    with files.locked(folder):
+        assert folder.is_dir()
+
+
+def test_where_folders_cannot_be_locked_there_is_a_warning(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with files.locked(tmp_path / "parts"):
+        assert "cannot be locked" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ from typing import Any
 import mmengine
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
+
+log = logging.getLogger(__name__)
 
 PARTIAL_SUFFIX = ".partial"
 PARTS_SUFFIX = ".parts"
@@ -44,7 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder, made if need be, against another run; leaves no file behind.
 
     Raises `SettingsError` when another run holds it. The lock goes with the process, however that
-    ends.
+    ends. Where the file system cannot lock a folder (NFS often), a warning takes its place.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -54,6 +57,9 @@ def locked(folder: Path) -> Iterator[None]:
             same = folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
         except BlockingIOError:
             same = False
+        except OSError as error:
+            log.warning("%s: cannot be locked (%s); start no second run on it", folder, error)
+            same = True
         if not same:
             raise SettingsError(f"{folder}: another run is writing here; wait until it has ended")
         yield
