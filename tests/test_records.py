@@ -137,6 +137,13 @@ def test_parts_without_a_last_line_end_are_not_glued_together(tmp_path, bucket_b
     assert sorted(shuffled(parts, tmp_path, bucket_bytes=bucket_bytes)) == sorted(lines)
 
 
+def test_buckets_of_a_killed_run_are_removed(tmp_path):
+    parts, lines = write_parts(tmp_path, [5])
+    (tmp_path / "out.jsonl.buckets").mkdir()
+    (tmp_path / "out.jsonl.buckets" / "7").write_text("half a line")
+    assert sorted(shuffled(parts, tmp_path)) == sorted(lines)
+
+
 def test_nothing_to_shuffle_gives_an_empty_file(tmp_path):
     assert shuffled([], tmp_path) == []
     assert shuffled(write_parts(tmp_path, [0, 0])[0], tmp_path, bucket_bytes=1) == []

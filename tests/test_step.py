@@ -155,7 +155,6 @@ def test_when_every_scene_fails_what_is_written_stays(bench):
 
 
 def test_an_output_without_records_is_an_error_unless_allowed(bench, capsys):
-    assert bench.make({"a": 0}, may_be_empty=True) == 0
     assert bench.make({"a": 0, "b": 0}) == 1
     assert "no records (too dark 2)" in capsys.readouterr().out
 
@@ -227,6 +226,18 @@ def test_a_run_that_dies_while_joining_leaves_the_old_output_whole(bench, monkey
     assert bench.output.read_text() == "a\n"
     assert bench.meta()["records"] == 1
     assert not [name for name in bench.names() if name.endswith(".partial")]
+
+
+def test_nothing_stays_of_a_run_killed_while_joining_when_the_old_output_is_good(bench):
+    bench.make({"a": 1})
+    left = bench.output.with_name("out.txt.parts")
+    (left / "out.partial.buckets").mkdir(parents=True)
+    (left / "out.partial").write_text("half")
+    assert bench.make({"a": 1}) == 0
+    assert bench.names() == ["out.txt", "out.txt.meta.json"]
+    (left / "out.partial.buckets").mkdir(parents=True)
+    assert bench.make({"a": 2}) == 0
+    assert bench.names() == ["out.txt", "out.txt.meta.json"]
 
 
 def test_folders_are_kept_redone_only_when_changed_and_counted(bench, capsys):

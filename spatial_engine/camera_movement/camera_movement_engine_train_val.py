@@ -3,7 +3,7 @@
 Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_camera_info_D5.parquet, templates/.
 Writes training_data/camera_movement/v1_0/<type>_train.jsonl and
        evaluation_data/camera_movement/v1_0/<type>_val.jsonl; images: data/scannet/posed_images.
-Costs  about 1 GB and 20 s of one core for each million of questions (see docs).
+Costs  about 0.9 GB and 16 s of one core for each million of questions (see docs).
 """
 
 from __future__ import annotations

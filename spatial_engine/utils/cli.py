@@ -82,9 +82,6 @@ def add_constant(
     if isinstance(default, bool):
         action = argparse.BooleanOptionalAction
         parser.add_argument(flag, action=action, default=default, help=text)
-    elif isinstance(default, (list, tuple)):
-        kind = type(default[0])
-        parser.add_argument(flag, nargs="+", type=kind, default=list(default), help=text)
     else:
         parser.add_argument(flag, type=number, default=default, help=text)
 

@@ -16,12 +16,12 @@ import pyarrow as pa
 from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.utils import sampling
 from spatial_engine.utils.geometry import wrap_degrees, yaw_pitch
+from spatial_engine.utils.records import FOLDERS
 from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
 
 REMEDY = "run spatial_engine/camera_movement/calculate_frames_relations.py"
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent; below, two images share too little to be compared
 NUM_BINS = 1 + MAX_OVERLAP - MIN_OVERLAP  # one for no overlap, one for each percent in range
-_FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 _NUMBERS = ("overlap", "distance", "yaw", "pitch")
 _IDS = ("scene_id", "image_id1", "image_id2")
 _SCHEMA = pa.schema(
@@ -32,7 +32,7 @@ _ENCODING = {"compression": "zstd", "compression_level": 1, "use_dictionary": li
 
 def pairs_path(root: Path, split: str) -> Path:
     """Place of a split's table."""
-    return root / _FOLDERS[split] / f"camera_movement/{split}_camera_info_D5.parquet"
+    return root / FOLDERS[split] / f"camera_movement/{split}_camera_info_D5.parquet"
 
 
 def relate_frames(

@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.files import remove
 
 Value = str | int | list[int]
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
@@ -26,8 +27,6 @@ FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 RESERVED_FIELDS = frozenset(
     ("length", "label", "objects", "solution", "channel", "margin", "tools", "videos", "audios")
 )
-
-
 _TAKEN_FIELDS = RESERVED_FIELDS | {
     "id", "image", "conversations", "text", "height_list", "width_list", "task",
     "question_type", "gt_value",
@@ -118,19 +117,20 @@ def shuffle_jsonl(
     Every order is equally likely. Memory stays near `bucket_bytes` however much there is: lines
     are dealt at random to as many bucket files as that takes, and each is shuffled in memory.
     """
+    folder = output.with_name(f"{output.name}.buckets")
+    remove(folder)  # of a killed run
     total = sum(part.stat().st_size for part in parts)
-    num_buckets = -(-2 * total // bucket_bytes) if total > bucket_bytes else 1
-    if num_buckets == 1:
+    if total <= bucket_bytes:
         with open(output, "wb") as file:
             return _write_shuffled(_lines(parts), file, rng)
-    buckets = [output.with_name(f"{output.name}.bucket{i}") for i in range(num_buckets)]
+    folder.mkdir()
     try:
+        buckets = [folder / str(number) for number in range(-(-2 * total // bucket_bytes))]
         _deal(parts, buckets, rng)
         with open(output, "wb") as file:
             return sum(_write_shuffled(_lines([bucket]), file, rng) for bucket in buckets)
     finally:
-        for bucket in buckets:
-            bucket.unlink(missing_ok=True)
+        remove(folder)
 
 
 def _deal(parts: Sequence[Path], buckets: Sequence[Path], rng: np.random.Generator) -> None:

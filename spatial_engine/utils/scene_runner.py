@@ -112,7 +112,7 @@ def run_scenes(
     A scene whose work raises is named in `failures`; the others go on.
     """
     start = time.perf_counter()
-    for left in parts_dir.glob(f"*{files.PARTIAL_SUFFIX}") if parts_dir.is_dir() else ():
+    for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
         files.remove(left)  # of a killed run; the caller holds the folder
     done: dict[str, PartResult] = {}
     for job in jobs if not overwrite else ():

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,13 +97,12 @@ class Step:
         parts_name: str | None = None,
         inputs: Any = None,
         drops: Mapping[str, Mapping[str, int]] | None = None,
-        may_be_empty: bool = False,
     ) -> None:
         """Bring `outputs` (name -> path) up to date with `jobs`.
 
         Parts live beside the first output, in `<parts_name or its name>.parts/`. `inputs` are
         inputs beside those of the jobs; `drops` are reasons counted before any scene was opened.
-        An output without a record is an error unless `may_be_empty`.
+        An output without a record is an error.
         """
         start = time.perf_counter()
         drops = drops or {}
@@ -124,7 +123,7 @@ class Step:
             for name, output in outputs.items():
                 meta = provenance.read_meta(output)
                 tally = Tally(meta["records"], meta["drops"], meta["notes"])
-                self._add_row(name, tally, start, output, may_be_empty, "up to date")
+                self._add_row(name, tally, start, output, "up to date")
             files.remove(parts_dir)  # where a run was killed just before it did so
             return
         for output in outputs.values():
@@ -134,9 +133,13 @@ class Step:
             run.failures.update(unready)
             if not run.parts:
                 return
-            with _all_atomic(outputs) as partial:
-                assemble(list(run.parts.values()), partial)
-                provenance.forget(outputs.values())
+            # Whatever a killed run leaves half-written lies among the parts, and goes with them.
+            partial = {name: parts_dir / f"{name}{files.PARTIAL_SUFFIX}" for name in outputs}
+            assemble(list(run.parts.values()), partial)
+            provenance.forget(outputs.values())
+            for name, output in outputs.items():
+                output.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(partial[name], output)
             # Without a key the next start tries again the scenes that failed.
             facts = {"key": "" if run.failures else key, "common_inputs": inputs}
             facts["inputs"] = {job.scene_id: job.inputs for job in jobs}
@@ -144,7 +147,7 @@ class Step:
                 tally = Tally.of(name, run.results.values(), drops.get(name))
                 scenes = [scene for scene, part in run.results.items() if part.counts.get(name)]
                 self._write_meta(output, run, tally, {**facts, "scenes": scenes})
-                self._add_row(name, tally, start, output, may_be_empty)
+                self._add_row(name, tally, start, output)
             if not run.failures:
                 files.remove(parts_dir)
 
@@ -177,20 +180,22 @@ class Step:
                 self._add_row(unit, Tally.of(unit, run.results.values()), start, folder)
         return run
 
-    def make_file(self, name: str, output: Path, inputs: Any, write: Callable[[Path], int]) -> None:
+    def make_file(
+        self, name: str, output: Path, inputs: dict[str, Any], write: Callable[[Path], int]
+    ) -> None:
         """Write a file made of finished folders, unless it is current; `write(path)` returns its
-        records, `inputs` decide its bytes."""
+        records, `inputs` (by scene) decide its bytes."""
         start = time.perf_counter()
         key = provenance.work_key(self.name, self.settings, inputs)
         if provenance.is_current(output, key) and not self.options.overwrite:
             tally = Tally(provenance.read_meta(output)["records"], {}, {})
-            self._add_row(name, tally, start, output, remark="up to date")
+            self._add_row(name, tally, start, output, "up to date")
             return
         with files.atomic_path(output) as partial:
             tally = Tally(write(partial), {}, {})
             provenance.forget([output])
         run = RunResult({}, {}, {}, 0, time.perf_counter() - start)
-        self._write_meta(output, run, tally, {"key": key, "inputs": inputs})
+        self._write_meta(output, run, tally, {"key": key, "inputs": inputs, "scenes": list(inputs)})
         self._add_row(name, tally, start, output)
 
     def _run(self, work: Work, jobs: Sequence[SceneJob], parts_dir: Path) -> RunResult:
@@ -239,17 +244,9 @@ class Step:
         tally: Tally,
         start: float,
         output: Path,
-        may_be_empty: bool = False,
         remark: str = "",
     ) -> None:
         place = provenance.file_fingerprint(output, self.root)[0]
         self.table.rows.append(Row(name, tally, time.perf_counter() - start, place, remark))
-        if not tally.records and not may_be_empty:
+        if not tally.records:
             self.table.empty.append(f"{output}: no records ({listed(tally.drops) or 'no input'})")
-
-
-@contextmanager
-def _all_atomic(outputs: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
-    """Temporary paths for all outputs, renamed together when the block succeeds."""
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(files.atomic_path(path)) for name, path in outputs.items()}

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 FRAME_SKIP = 5  # frames; every 5th is kept ("D5"), which is all that later steps read; 1 keeps all
 
-USED_STEP = 5  # frames; what later steps use, whatever is kept here
 MILLIMETRES = 1000.0  # depth shift of the PNGs written here: units in a metre
 JPEG_QUALITY = 95  # for the rare .sens whose colour is not JPEG already
 
@@ -113,10 +112,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "PNG_FLAGS": list(posed_images.PNG_FLAGS),
     }
     step = Step("extract_posed_images", args, settings)
-    if USED_STEP % args.frame_skip:
+    if posed_images.USED_STEP % args.frame_skip:
         log.warning(
             "later steps use every %dth frame: of every %dth, only those that are both remain",
-            *(USED_STEP, args.frame_skip),
+            *(posed_images.USED_STEP, args.frame_skip),
         )
 
     def sens_path(scene: str) -> Path:

@@ -23,11 +23,12 @@ REMEDY = (
     "--overwrite --scenes SCENE"
 )
 INTRINSIC_FILE = "intrinsic.txt"
+USED_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatever was extracted
 
 # Depth PNGs are written once and read once, so encoding and decoding time count alike. Measured on
-# 640x480 depth with millimetre noise (benchmarks/): the "up" filter with run-length deflate is half
-# the time of OpenCV's default (4.3 ms to 8.9 ms), decodes in two thirds (2.5 ms to 3.9 ms), and the
-# file is a little smaller, because noise leaves deflate's search for repeats nothing to find.
+# synthetic 640x480 depth with millimetre noise: the "up" filter with run-length deflate takes half
+# the time of OpenCV's default to encode (4.3 ms to 8.9 ms) and less to decode (on rendered depth:
+# benchmarks/), and the file is a little smaller, because noise leaves deflate no repeats to find.
 PNG_FLAGS = [
     cv2.IMWRITE_PNG_FILTER,
     cv2.IMWRITE_PNG_FILTER_UP,

@@ -24,8 +24,6 @@ from spatial_engine.utils.step import Step
 
 log = logging.getLogger(__name__)
 
-FRAME_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatever was extracted
-
 POINTS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
 
 
@@ -36,7 +34,7 @@ def add_images(
     images_dir, scene_id, info, outputs = arguments
     if "axis_align_matrix" not in info:
         raise BadDataError(f"scene info: {scene_id} has no axis_align_matrix; {POINTS_REMEDY}")
-    image_ids = posed_images.list_frames(images_dir, FRAME_STEP)
+    image_ids = posed_images.list_frames(images_dir, posed_images.USED_STEP)
     if not image_ids:
         raise BadDataError(f"{images_dir}: holds no frame of D5; {posed_images.REMEDY}")
     folder = Path("posed_images") / scene_id  # relative to data/scannet
@@ -81,7 +79,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("update_info_file_with_images", args, {"FRAME_STEP": FRAME_STEP})
+    step = Step("update_info_file_with_images", args, {"USED_STEP": posed_images.USED_STEP})
     scenes = scannet_paths.listed_scenes(args, step)
     infos = read_infos(args.root)
     scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({POINTS_REMEDY})")
