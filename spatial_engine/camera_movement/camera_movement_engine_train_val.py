@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from spatial_engine.camera_movement import camera_questions
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
-from spatial_engine.utils import cli, pairs, provenance, records, sampling
+from spatial_engine.utils import cli, pairs, provenance, records
+from spatial_engine.utils.scannet_utils.pair_draws import draw_pairs
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
@@ -46,40 +43,17 @@ def make_jobs(
     question_types: Sequence[str],
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs of all types over all scenes; give each scene its own, and what fell short."""
+    wanted = {name: args.max_samples[split][name] for name in question_types}
+    draws = draw_pairs(args, step, split, scenes, wanted, args.num_zero_overlap)
     table_path = pairs.pairs_path(args.root, split)
-    table = pairs.open_pairs(table_path)
-    fingerprint = provenance.file_fingerprint(table_path, args.root)
-
-    def read_bins(scene_id: str) -> np.ndarray:
-        pairs.check_is_about(table, scene_id, scenes.geometry_hash(scene_id))
-        return pairs.read_overlap_bins(table, scene_id)
-
-    candidates = pairs.PairCandidates.of(step.ready(scenes.scene_ids, read_bins))
-    rows_by_scene: dict[str, dict[str, Any]] = {}
-    drops = {}
-    for question_type in question_types:
-        rng = sampling.generator(args.seed, f"camera_{question_type}", split)
-        wanted = args.max_samples[split][question_type]
-        drawn = pairs.sample_pairs(candidates, wanted, args.num_zero_overlap, rng)
-        drops[question_type] = {"wanted but no pair left": drawn.unfilled}
-        for scene_id, rows in drawn.rows_by_scene.items():
-            rows_by_scene.setdefault(scene_id, {})[question_type] = rows
     jobs = []
-    for scene_id, rows in sorted(rows_by_scene.items()):
+    for scene_id, rows in draws.rows.items():
         request = camera_questions.SceneRequest(
             split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg
         )
-        inputs = [scenes.geometry_hash(scene_id), fingerprint, provenance.digest(rows)]
+        inputs = [scenes.geometry_hash(scene_id), draws.table_fingerprint, provenance.digest(rows)]
         jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
-    return jobs, drops
-
-
-def shuffle_parts(parts: Sequence[Path], outputs: Mapping[str, Path], seed: int) -> None:
-    """Join the scenes' records of each type in random order."""
-    for question_type, output in outputs.items():
-        lines = [part / f"{question_type}.jsonl" for part in parts]
-        rng = sampling.generator(seed, f"camera_{question_type}", "shuffle")
-        records.shuffle_jsonl([path for path in lines if path.exists()], output, rng)
+    return jobs, draws.drops
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -132,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             {name: folder / f"{name}_{split}.jsonl" for name in question_types},
             jobs,
             camera_questions.write_scene,
-            partial(shuffle_parts, seed=args.seed),
+            partial(records.join_parts, seed=args.seed),
             parts_name=f"camera_movement_{split}",
             drops=drops,
         )

@@ -6,7 +6,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,11 @@ def add_constant(
     default: Any,
     meaning: str,
     at_least: float | None = None,
+    choices: Sequence[str] | None = None,
 ) -> None:
     """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`).
 
-    A number below `at_least` is refused.
+    A number below `at_least` is refused, and so is what is not among the `choices`.
     """
 
     def number(text: str) -> Any:
@@ -83,12 +84,20 @@ def add_constant(
         action = argparse.BooleanOptionalAction
         parser.add_argument(flag, action=action, default=default, help=text)
     else:
-        parser.add_argument(flag, type=number, default=default, help=text)
+        parser.add_argument(flag, type=number, default=default, choices=choices, help=text)
 
 
 def max_samples(given: int | None, constants: dict[str, int]) -> dict[str, int]:
     """Records of each output at most: the script's constants, or the number of the flag for all."""
     return dict(constants) if given is None else dict.fromkeys(constants, given)
+
+
+def max_samples_by_split(args: argparse.Namespace, constants: Mapping[str, int]) -> dict[str, int]:
+    """The same for a script of one output: records by split."""
+    given = {"train": args.train_max_samples, "val": args.val_max_samples}
+    return {
+        split: most if given[split] is None else given[split] for split, most in constants.items()
+    }
 
 
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:

@@ -30,6 +30,14 @@ class Tally:
             noted.update(result.notes.get(name, {}))
         return cls(records, _positive(dropped), _positive(noted))
 
+    def limited_to(self, wanted: int) -> Tally:
+        """The tally when of the records counted so many were taken; what fell short is told."""
+        if wanted < 0:
+            return self
+        surplus, missing = max(self.records - wanted, 0), max(wanted - self.records, 0)
+        more = {"surplus over what was wanted": surplus, "wanted but not to be had": missing}
+        return Tally(self.records - surplus, _positive({**self.drops, **more}), self.notes)
+
     def __str__(self) -> str:
         left_out = [f"left out: {listed(self.drops)}"] if self.drops else []
         return "; ".join(left_out + ([listed(self.notes)] if self.notes else []))

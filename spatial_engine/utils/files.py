@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -73,6 +74,20 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` another name of the file `source`, or a copy where links cannot be made.
+
+    Raises `FileExistsError` when `target` is there.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        # Another file system, one without links (FAT, some network folders), or too many links.
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        shutil.copyfile(source, target)
 
 
 def check_disk(folder: Path, num_files: int, num_bytes: int) -> None:

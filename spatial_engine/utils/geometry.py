@@ -23,21 +23,33 @@ def is_valid_pose(world_from_cam: np.ndarray) -> np.ndarray:
 
 
 def projection_matrix(intrinsic: np.ndarray, world_from_cam: np.ndarray) -> np.ndarray:
-    """(3, 4) matrix P with P [p, 1] = (u z, v z, z) for a world point p.
+    """(..., 3, 4) matrix P with P [p, 1] = (u z, v z, z) for a world point p.
 
-    `intrinsic` is (3, 3) or (4, 4), `world_from_cam` (4, 4).
+    `intrinsic` is (3, 3) or (4, 4), `world_from_cam` (..., 4, 4).
     """
     cam_from_world = np.linalg.inv(np.asarray(world_from_cam, np.float64))
-    return np.asarray(intrinsic, np.float64)[:3, :3] @ cam_from_world[:3]
+    return np.asarray(intrinsic, np.float64)[:3, :3] @ cam_from_world[..., :3, :]
 
 
 def project(
     points_world: np.ndarray, intrinsic: np.ndarray, world_from_cam: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (n, 2) as (u, v) and depths (n,) in metres of world points (n, 3)."""
-    matrix = projection_matrix(intrinsic, world_from_cam)
-    homogeneous = points_world @ matrix[:, :3].T + matrix[:, 3]
-    return homogeneous[:, :2] / homogeneous[:, 2:], homogeneous[:, 2]
+    return project_by(projection_matrix(intrinsic, world_from_cam), points_world)
+
+
+def project_by(matrices: np.ndarray, points_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (..., k, 2) and depths (..., k) in metres of k world points (..., k, 3) for each
+    projection matrix (..., 3, 4)."""
+    homogeneous = points_world @ np.swapaxes(matrices[..., :3], -1, -2)
+    homogeneous = homogeneous + matrices[..., None, :, 3]
+    return homogeneous[..., :2] / homogeneous[..., 2:], homogeneous[..., 2]
+
+
+def permille(pixels: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Coordinates of pixels (..., 2) in an image of (width, height) as questions name them: whole
+    thousandths of the width and of the height, origin top left (SPEC 10); (..., 2) int64."""
+    return np.rint(1000.0 * pixels / np.asarray(image_size, np.float64)).astype(np.int64)
 
 
 def relative_pose(world_from_cam1: np.ndarray, world_from_cam2: np.ndarray) -> np.ndarray:

@@ -22,7 +22,10 @@ import numpy as np
 import spatial_engine
 from spatial_engine.utils import files
 
-_PACKAGES = ("numpy", "pyarrow", "opencv-python", "opencv-python-headless", "scipy", "mmengine")
+_PACKAGES = (
+    "numpy", "pyarrow", "opencv-python", "opencv-python-headless", "scipy", "mmengine",
+    "simplejpeg", "orjson",
+)  # fmt: skip
 
 
 def digest(value: Any) -> str:
@@ -51,10 +54,10 @@ def file_fingerprint(path: Path, root: Path) -> list:
     return [_relative(path, root), status.st_size, status.st_mtime_ns]
 
 
-def folder_fingerprint(path: Path, root: Path, suffixes: tuple[str, ...]) -> list:
-    """[path relative to the root, number of files, digest of their names, sizes and mtimes].
+def folder_entries(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str, Any, Any]]:
+    """(name, size, mtime in ns) of the files with one of the suffixes, sorted by name.
 
-    The folder is listed once; only files with one of the suffixes count.
+    The folder is listed once; a folder that is not there has no entries.
     """
     entries = []
     if path.is_dir():
@@ -67,7 +70,13 @@ def folder_fingerprint(path: Path, root: Path, suffixes: tuple[str, ...]) -> lis
                         entries.append((entry.name, None, None))
                     else:
                         entries.append((entry.name, status.st_size, status.st_mtime_ns))
-    return [_relative(path, root), len(entries), digest(sorted(entries, key=lambda e: e[0]))]
+    return sorted(entries, key=lambda entry: entry[0])
+
+
+def folder_fingerprint(path: Path, root: Path, suffixes: tuple[str, ...]) -> list:
+    """[path relative to the root, number of files, digest of their names, sizes and mtimes]."""
+    entries = folder_entries(path, suffixes)
+    return [_relative(path, root), len(entries), digest(entries)]
 
 
 def content_hash(path: Path) -> str:

@@ -6,7 +6,7 @@ scorer needs. `image` is always a list, relative to the task's image root.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils import sampling
 from spatial_engine.utils.files import remove
 
 Value = str | int | list[int]
@@ -38,9 +39,10 @@ def format_value(value: Value) -> str:
     return f"[ {' , '.join(map(str, value))} ]" if isinstance(value, list) else str(value)
 
 
-def _check_extra(extra: dict[str, Any]) -> None:
-    if not _TAKEN_FIELDS.isdisjoint(extra):
-        taken = min(_TAKEN_FIELDS.intersection(extra))
+@lru_cache
+def _check_extra(*names: str) -> None:
+    if not _TAKEN_FIELDS.isdisjoint(names):
+        taken = min(_TAKEN_FIELDS.intersection(names))
         raise ValueError(f"a record cannot have an extra field {taken!r}")
 
 
@@ -57,7 +59,7 @@ def make_record(
 ) -> dict[str, Any]:
     """One record. `sentences` are a task description, a question and an answer with `{answer}`;
     `sizes` are (width, height) of the images; `extra` are further fields."""
-    _check_extra(extra)
+    _check_extra(*extra)
     description, question, answer = sentences
     human = f"{_image_marks(len(images))}{description}\n{question}"
     record: dict[str, Any] = {"id": record_id, "image": list(images)}
@@ -109,26 +111,48 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield record
 
 
+def join_parts(
+    parts: Sequence[Path], outputs: Mapping[str, Path], seed: int, at_most: int = -1
+) -> None:
+    """Join the scenes' `<name>.jsonl` of each output (name -> path) in random order.
+
+    At most `at_most` lines of each, drawn uniformly; -1 = all.
+    """
+    for name, output in outputs.items():
+        lines = [path for part in parts if (path := part / f"{name}.jsonl").exists()]
+        rng = sampling.generator(seed, name, "shuffle")
+        shuffle_jsonl(lines, output, rng, at_most=None if at_most < 0 else at_most)
+
+
 def shuffle_jsonl(
-    parts: Sequence[Path], output: Path, rng: np.random.Generator, bucket_bytes: int = BUCKET_BYTES
+    parts: Sequence[Path],
+    output: Path,
+    rng: np.random.Generator,
+    bucket_bytes: int = BUCKET_BYTES,
+    at_most: int | None = None,
 ) -> int:
     """Join the lines of `parts` into `output` in random order; return how many lines.
 
-    Every order is equally likely. Memory stays near `bucket_bytes` however much there is: lines
-    are dealt at random to as many bucket files as that takes, and each is shuffled in memory.
+    Every order is equally likely, so that the first `at_most` are a uniform draw; the others are
+    left out. Memory stays near `bucket_bytes` however much there is: lines are dealt at random to
+    as many bucket files as that takes, and each is shuffled in memory.
     """
     folder = output.with_name(f"{output.name}.buckets")
     remove(folder)  # of a killed run
     total = sum(part.stat().st_size for part in parts)
     if total <= bucket_bytes:
         with open(output, "wb") as file:
-            return _write_shuffled(_lines(parts), file, rng)
+            return _write_shuffled(_lines(parts), file, rng, at_most)
     folder.mkdir()
     try:
         buckets = [folder / str(number) for number in range(-(-2 * total // bucket_bytes))]
         _deal(parts, buckets, rng)
+        written = 0
         with open(output, "wb") as file:
-            return sum(_write_shuffled(_lines([bucket]), file, rng) for bucket in buckets)
+            for bucket in buckets:
+                rest = None if at_most is None else at_most - written
+                written += _write_shuffled(_lines([bucket]), file, rng, rest)
+        return written
     finally:
         remove(folder)
 
@@ -152,7 +176,9 @@ def _lines(paths: Sequence[Path]) -> list[bytes]:
     return [line for path in paths for line in path.read_bytes().split(b"\n") if line]
 
 
-def _write_shuffled(lines: list[bytes], file: Any, rng: np.random.Generator) -> int:
-    order = rng.permutation(len(lines)).tolist()
+def _write_shuffled(
+    lines: list[bytes], file: Any, rng: np.random.Generator, at_most: int | None
+) -> int:
+    order = rng.permutation(len(lines))[:at_most].tolist()
     file.writelines(lines[index] + b"\n" for index in order)
-    return len(lines)
+    return len(order)

@@ -42,12 +42,15 @@ class SceneJob:
     """One scene's work: what the work function needs (this scene's part only), and its inputs.
 
     `arguments` is pickled to the worker. `inputs` is JSON-able data that decides, with the step's
-    settings, whether finished work is still good.
+    settings, whether finished work is still good. `num_files` and `num_bytes` estimate what the
+    work will take on the disk, where that is much.
     """
 
     scene_id: str
     arguments: Any
     inputs: Any
+    num_files: int = 0
+    num_bytes: int = 0
 
 
 @dataclass

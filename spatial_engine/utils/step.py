@@ -48,6 +48,13 @@ class Step:
         self.table = ClosingTable(name)
         self._unready: dict[str, str] = {}  # scenes that failed before their job could be made
 
+    def sharing(self, name: str) -> Step:
+        """A step within this one, whose work other commands do too: it goes by its own name and
+        has no settings, so that each finds what the other has finished. One table for both."""
+        shared = Step(name, self.options, {})
+        shared.table = self.table
+        return shared
+
     def close(self) -> int:
         """Print the closing table; return the exit code (SPEC 2)."""
         return self.table.close()
@@ -97,15 +104,19 @@ class Step:
         parts_name: str | None = None,
         inputs: Any = None,
         drops: Mapping[str, Mapping[str, int]] | None = None,
+        companions: Mapping[str, Path] | None = None,
+        wanted: Mapping[str, int] | None = None,
     ) -> None:
         """Bring `outputs` (name -> path) up to date with `jobs`.
 
         Parts live beside the first output, in `<parts_name or its name>.parts/`. `inputs` are
         inputs beside those of the jobs; `drops` are reasons counted before any scene was opened.
-        An output without a record is an error.
+        `companions` (name -> file or folder, as of pictures) are made by `assemble` too and are in
+        their place before any output is. Of more records than `wanted`, `assemble` takes so many
+        (-1 = all). An output without a record is an error.
         """
         start = time.perf_counter()
-        drops = drops or {}
+        drops, companions = drops or {}, companions or {}
         unready, self._unready = self._unready, {}
         if not jobs:
             self.table.empty += [
@@ -119,7 +130,8 @@ class Step:
         first = next(iter(outputs.values()))
         parts_dir = first.with_name(f"{parts_name or first.name}{files.PARTS_SUFFIX}")
         redo = self.options.overwrite or unready
-        if not redo and all(provenance.is_current(output, key) for output in outputs.values()):
+        whole = all(path.exists() for path in companions.values())
+        if not redo and whole and all(provenance.is_current(o, key) for o in outputs.values()):
             for name, output in outputs.items():
                 meta = provenance.read_meta(output)
                 tally = Tally(meta["records"], meta["drops"], meta["notes"])
@@ -129,22 +141,32 @@ class Step:
         for output in outputs.values():
             self._refuse_to_shrink(output, [job.scene_id for job in jobs])
         with files.locked(parts_dir):
+            ahead = self.unfinished(jobs, parts_dir)
+            num_bytes = sum(job.num_bytes for job in ahead)
+            files.check_disk(parts_dir, sum(job.num_files for job in ahead), num_bytes)
             run = self._run(work, jobs, parts_dir)
             run.failures.update(unready)
             if not run.parts:
                 return
             # Whatever a killed run leaves half-written lies among the parts, and goes with them.
-            partial = {name: parts_dir / f"{name}{files.PARTIAL_SUFFIX}" for name in outputs}
+            targets = {**companions, **outputs}
+            partial = {name: parts_dir / f"{name}{files.PARTIAL_SUFFIX}" for name in targets}
             assemble(list(run.parts.values()), partial)
             provenance.forget(outputs.values())
-            for name, output in outputs.items():
-                output.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(partial[name], output)
+            if companions:  # no record without its picture, whenever this is killed
+                for output in outputs.values():
+                    files.remove(output)
+            for name, target in targets.items():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if name in companions:
+                    files.remove(target)
+                os.replace(partial[name], target)
             # Without a key the next start tries again the scenes that failed.
             facts = {"key": "" if run.failures else key, "common_inputs": inputs}
             facts["inputs"] = {job.scene_id: job.inputs for job in jobs}
             for name, output in outputs.items():
                 tally = Tally.of(name, run.results.values(), drops.get(name))
+                tally = tally.limited_to((wanted or {}).get(name, -1))
                 scenes = [scene for scene, part in run.results.items() if part.counts.get(name)]
                 self._write_meta(output, run, tally, {**facts, "scenes": scenes})
                 self._add_row(name, tally, start, output)

@@ -1,7 +1,8 @@
 """Sentences as data: `templates/<task>.json` beside the scripts, checked once, drawn in arrays.
 
 A file holds `task_descriptions`, `questions` and `answers`, lists of different sentences. Slots
-are written `{name}`; an answer holds `{answer}` once, in backticks, so that a scorer finds it.
+are written `{name}`; an answer holds `{answer}` once, in backticks, so that a scorer finds it. A
+task with variants (closer and farther) has lists of its own for each: `questions_closer`.
 """
 
 from __future__ import annotations
@@ -39,18 +40,21 @@ class Templates:
         ]
 
 
-def load_templates(path: Path, question_slots: frozenset[str] = frozenset()) -> Templates:
+def load_templates(
+    path: Path, question_slots: frozenset[str] = frozenset(), variant: str = ""
+) -> Templates:
     """Load and check one file. Every question must use all `question_slots`, descriptions none.
 
+    With a `variant` the lists are those of its name where the file has such: `questions_<variant>`.
     Raises `MissingInputError` without the file and `BadDataError` naming the sentence at fault.
     """
     if not path.is_file():
         raise MissingInputError(f"{path}: no such template file; get the repository again")
     try:
         groups = json.loads(path.read_text(encoding="utf-8"))
-        templates = Templates(
-            *(tuple(groups[name]) for name in ("task_descriptions", "questions", "answers"))
-        )
+        names = ("task_descriptions", "questions", "answers")
+        own = (f"{name}_{variant}" if f"{name}_{variant}" in groups else name for name in names)
+        templates = Templates(*(tuple(groups[name]) for name in own))
     except (ValueError, KeyError, TypeError) as error:
         raise BadDataError(f"{path}: not a template file ({error!r})") from None
     _check_group(path, templates.task_descriptions, MIN_DESCRIPTIONS)

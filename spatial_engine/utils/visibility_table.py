@@ -88,6 +88,34 @@ class SceneVisibility:
         """`points` of all images, in the order of `image_ids`."""
         return np.split(self._values, self._ends[1:-1]) if self.image_ids else []
 
+    @property
+    def num_seen(self) -> np.ndarray:
+        """How many vertices each image sees, (images,) int32."""
+        return np.diff(self._ends)
+
+    def draw_points(self, rng: np.random.Generator, rows: np.ndarray, count: int) -> np.ndarray:
+        """For each of the images `rows` (n,), which must see something, `count` independent draws
+        from the vertices that it sees: (n, count) int32."""
+        starts, sizes = self._ends[rows, None], self.num_seen[rows, None]
+        return self._values[starts + rng.integers(sizes, size=(len(rows), count))]
+
+    def sees(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Whether each of the images `rows` (n,) sees each of its vertices (n, count): bool.
+
+        All are looked up at once by halving steps; a list of vertices is never walked through.
+        """
+        if not len(self._values):
+            return np.zeros(points.shape, bool)
+        starts, stops = self._ends[rows, None], self._ends[rows + 1, None]
+        last = np.broadcast_to(starts - 1, points.shape)  # the last one known to be <= the vertex
+        step = 1 << int(self.num_seen.max()).bit_length()
+        while step := step >> 1:
+            ahead = last + step
+            inside = ahead < stops
+            smaller = self._values[np.where(inside, ahead, 0)] <= points
+            last = np.where(inside & smaller, ahead, last)
+        return (last >= starts) & (self._values[np.maximum(last, 0)] == points)
+
     @cached_property
     def images_by_point(self) -> tuple[np.ndarray, np.ndarray]:
         """The inverse as (starts, rows): vertex p is seen by rows[starts[p] : starts[p + 1]].
@@ -110,6 +138,10 @@ class VisibilityInfoHandler:
     @property
     def scene_ids(self) -> list[str]:
         return self._table.scene_ids
+
+    def num_points(self, scene_id: str) -> int:
+        """Vertices of a scene's mesh, from the file's metadata."""
+        return self._table.facts(scene_id).get("num_points", 0)
 
     def check_is_about(self, scene_id: str, geometry_hash: str) -> None:
         """Raise `BadDataError` unless the table was made from these poses, sizes and points."""
@@ -150,7 +182,7 @@ class VisibilityInfoHandler:
 
     def _read_scene(self, scene_id: str) -> SceneVisibility:
         table = self._table.read(scene_id)
-        num_points = self._table.facts(scene_id).get("num_points", 0)
+        num_points = self.num_points(scene_id)
         column = table["point_index"].combine_chunks()
         values = column.values.to_numpy()
         ends = column.offsets.to_numpy()

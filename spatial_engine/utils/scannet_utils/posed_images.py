@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils import jpeg, provenance
 from spatial_engine.utils.scannet_utils.annotations import parse_matrix
 
 REMEDY = (
@@ -63,6 +65,27 @@ def list_frames(folder: Path, step: int) -> list[str]:
         stems = [entry.name[:-4] for entry in entries if entry.name.endswith(".jpg")]
     numbered = (stem for stem in stems if stem.isascii() and stem.isdecimal())
     return sorted((stem for stem in numbered if int(stem) % step == 0), key=int)
+
+
+@dataclass(frozen=True)
+class ColorFiles:
+    """The colour images of a scene's folder: `ids` of those that are there, and a `fingerprint`
+    of their names, sizes and times. The folder is listed once; no image is opened."""
+
+    folder: Path
+    ids: frozenset[str]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, folder: Path) -> ColorFiles:
+        """What is in a folder now; empty where there is none."""
+        entries = provenance.folder_entries(folder, (".jpg",))
+        ids = frozenset(name[:-4] for name, size, _ in entries if size is not None)
+        return cls(folder, ids, provenance.digest(entries))
+
+    def first(self) -> Path:
+        """The image with the lowest id."""
+        return self.folder / f"{min(self.ids)}.jpg"
 
 
 def read_pose(folder: Path, image_id: str) -> np.ndarray:
@@ -117,14 +140,7 @@ def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 def read_color(path: Path) -> np.ndarray:
     """(height, width, 3) uint8 colour image, BGR as OpenCV has it."""
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except FileNotFoundError:
-        raise BadDataError(f"{path}: no such image; {REMEDY}") from None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if image is None:
-        raise BadDataError(f"{path}: could not read the image; {REMEDY}")
-    return image
+    return jpeg.read(path, REMEDY)
 
 
 def _read_text(path: Path) -> str:

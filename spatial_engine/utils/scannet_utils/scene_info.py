@@ -119,6 +119,10 @@ class SceneInfoHandler:
         """(n,) int32 instance of every vertex: object id + 1, 0 = unannotated."""
         return np.array(self._array(scene_id, "instance_mask.npy", None))
 
+    def instance_path(self, scene_id: str) -> Path:
+        """Where `instance_mask` is read from."""
+        return instance_data_dir(self.root) / scene_id / "instance_mask.npy"
+
     def object_ids(self, scene_id: str) -> list[int]:
         """0-based ids of all annotated objects, those without vertices too."""
         return sorted(key for key in self._scene(scene_id) if isinstance(key, int))
@@ -155,6 +159,11 @@ class SceneInfoHandler:
         sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
         points = self._scene(scene_id).get("points_digest")
         return digest([image_ids, poses, self.intrinsic(scene_id), sizes, points])
+
+    def objects_hash(self, scene_id: str) -> str:
+        """Digest of what is annotated: objects, their categories and their boxes."""
+        ids = self.object_ids(scene_id)
+        return digest([[i, self.category(scene_id, i), self.aligned_box(scene_id, i)] for i in ids])
 
     def _scene(self, scene_id: str) -> dict[Any, Any]:
         if scene_id not in self._infos:
