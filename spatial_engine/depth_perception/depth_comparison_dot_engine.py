@@ -1,0 +1,39 @@
+"""Depth comparison, by dots: which of two marked points is closer, or farther?
+
+Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+       each scene, posed_images/*/*.jpg, templates/.
+Writes {training,evaluation}_data/depth_comparison_dot/v1_0/depth_comparison_dot.jsonl;
+       a marked picture for each record under images/<scene>/ beside it.
+Costs  COST
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from spatial_engine.depth_perception import depth_engine
+from spatial_engine.utils import cli
+
+# Questions at most; -1 = every frame once. As published.
+TRAIN_MAX_SAMPLES = 500_000
+VAL_MAX_SAMPLES = 300
+# Two points are compared when their depths differ by this or more, in millimetres; 1 as published.
+MIN_DEPTH_GAP_MM = 1
+# Radius of a dot in pixels, as published; it grows with images wider than 1296 pixels.
+DOT_RADIUS_PX = 10
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return depth_engine.run_task(
+        "depth_comparison_dot",
+        __doc__,
+        argv,
+        max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+        dot_radius_px=DOT_RADIUS_PX,
+        min_depth_gap_mm=MIN_DEPTH_GAP_MM,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,124 @@
+"""The one way from scenes to depth questions; the four commands beside it are doors to it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import comb
+
+from spatial_engine.depth_perception import depth_questions
+from spatial_engine.utils import cli, marked_images, provenance, records, visibility_table
+from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
+from spatial_engine.utils.scene_runner import SceneJob
+from spatial_engine.utils.step import Step
+
+
+def run_task(
+    task: str,
+    docstring: str,
+    argv: Sequence[str] | None,
+    *,
+    max_samples: Mapping[str, int],
+    dot_radius_px: int | None = None,
+    min_depth_gap_mm: int | None = None,
+) -> int:
+    """Make both splits of a task; the keywords are the constants of its script, by split or None
+    where the script has none. Returns the exit code."""
+    args = _parse_args(docstring, argv, max_samples, dot_radius_px, min_depth_gap_mm)
+    settings = {
+        "seed": args.seed,
+        "max_samples": args.max_samples,
+        "DOT_RADIUS_PX": args.dot_radius_px,
+        "MIN_DEPTH_GAP_MM": args.min_depth_gap_mm,
+        "MAX_NEW_DRAWS": depth_questions.MAX_NEW_DRAWS,
+        "pictures": marked_images.SETTINGS if depth_questions.is_dot(task) else None,
+        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
+        "templates": depth_questions.templates_digest(task),
+    }
+    step = Step(f"{task}_engine", args, settings)
+    splits = dict(load_splits(args, step))
+    for split in step.present_inputs(
+        list(splits),
+        lambda split: visibility_table.visibility_path(args.root, split),
+        visibility_table.REMEDY,
+    ):
+        wanted = args.max_samples[split]
+        if not wanted:
+            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            continue
+        folder = args.root / records.FOLDERS[split] / task / args.version
+        pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
+        step.make(
+            {task: folder / f"{task}.jsonl"},
+            make_jobs(args, step, split, splits[split], task),
+            depth_questions.write_scene,
+            partial(marked_images.join_parts, seed=args.seed, at_most=wanted),
+            companions=pictures if depth_questions.is_dot(task) else None,
+            wanted={task: wanted},
+        )
+    return step.close()
+
+
+def make_jobs(
+    args: argparse.Namespace, step: Step, split: str, scenes: SceneInfoHandler, task: str
+) -> list[SceneJob]:
+    """A job for each scene, which is asked for its share of the wanted records."""
+    table = visibility_table.visibility_path(args.root, split)
+    fingerprint = provenance.file_fingerprint(table, args.root)
+    handler = visibility_table.VisibilityInfoHandler(table)
+
+    def list_images(scene_id: str) -> posed_images.ColorFiles:
+        handler.check_is_about(scene_id, scenes.geometry_hash(scene_id))
+        return posed_images.ColorFiles.of(scannet_paths.posed_images_dir(args.root) / scene_id)
+
+    images = step.ready(scenes.scene_ids, list_images)
+    wanted = args.max_samples[split]
+    share = wanted // len(images) + 1 if wanted > 0 and images else -1
+    picture_bytes = 0
+    if depth_questions.is_dot(task):
+        picture_bytes = marked_images.estimate_bytes(
+            (files.first() for files in images.values() if files.ids), posed_images.REMEDY
+        )
+    jobs = []
+    for scene_id, files in images.items():
+        request = depth_questions.SceneRequest(
+            task, split, scene_id, args.seed, share, files.ids,
+            args.dot_radius_px or 0, args.min_depth_gap_mm or 1,
+        )  # fmt: skip
+        inputs = [scenes.geometry_hash(scene_id), fingerprint, files.fingerprint, share]
+        pictures = 0
+        if picture_bytes:
+            pictures = most_records(task, share, len(files.ids), handler.num_points(scene_id))
+        arguments = (scenes.only(scene_id), table, request)
+        jobs.append(SceneJob(scene_id, arguments, inputs, pictures, pictures * picture_bytes))
+    return jobs
+
+
+def most_records(task: str, share: int, num_frames: int, num_vertices: int) -> int:
+    """How many records a scene can give at most."""
+    if depth_questions.num_points(task) == 1:
+        there = num_frames
+    else:
+        there = num_frames * comb(num_vertices, 2) if share > 0 else num_frames
+    return min(share, there) if share > 0 else there
+
+
+def _parse_args(
+    docstring: str,
+    argv: Sequence[str] | None,
+    max_samples: Mapping[str, int],
+    dot_radius_px: int | None,
+    min_depth_gap_mm: int | None,
+) -> argparse.Namespace:
+    parser = cli.make_parser(docstring, questions=True)
+    parser.set_defaults(dot_radius_px=None, min_depth_gap_mm=None)
+    if dot_radius_px is not None:
+        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots", 1)
+    if min_depth_gap_mm is not None:
+        text = "two depths differ by this or more"
+        cli.add_constant(parser, "MIN_DEPTH_GAP_MM", min_depth_gap_mm, text, 1)
+    args = parser.parse_args(argv)
+    args.max_samples = cli.max_samples_by_split(args, max_samples)
+    return args

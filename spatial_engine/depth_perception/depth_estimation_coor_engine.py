@@ -1,0 +1,33 @@
+"""Depth estimation, by coordinates: how far is the point at [ x , y ] along the viewing direction?
+
+Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+       each scene, posed_images/*/*.jpg (names only), templates/.
+Writes {training,evaluation}_data/depth_estimation_coor/v1_0/depth_estimation_coor.jsonl;
+       images: data/scannet/posed_images.
+Costs  COST
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from spatial_engine.depth_perception import depth_engine
+from spatial_engine.utils import cli
+
+# Questions at most; -1 = every frame once. As published.
+TRAIN_MAX_SAMPLES = 500_000
+VAL_MAX_SAMPLES = 300
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return depth_engine.run_task(
+        "depth_estimation_coor",
+        __doc__,
+        argv,
+        max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,121 @@
+"""The one way from scenes to correspondence questions; the two commands beside it are doors."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from spatial_engine.utils import cli, marked_images, pairs, provenance, records, visibility_table
+from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scannet_utils.pair_draws import draw_pairs
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
+from spatial_engine.utils.scene_runner import SceneJob
+from spatial_engine.utils.step import Step
+from spatial_engine.visual_correspondence import correspondence_questions
+from spatial_engine.visual_correspondence.correspondence_questions import DIFFICULTIES, TASKS
+
+
+def run_kind(
+    kind: str,
+    docstring: str,
+    argv: Sequence[str] | None,
+    *,
+    max_samples: Mapping[str, int],
+    dot_radius_px: int | None = None,
+    difficulty: str | None = None,
+) -> int:
+    """Make both splits of a kind; the keywords are the constants of its script, by split or None
+    where the script has none. Returns the exit code."""
+    args = _parse_args(docstring, argv, max_samples, dot_radius_px, difficulty)
+    settings = {
+        "seed": args.seed,
+        "max_samples": args.max_samples,
+        "DOT_RADIUS_PX": args.dot_radius_px,
+        "DIFFICULTY": args.difficulty,
+        "HARD_REACHES": correspondence_questions.HARD_REACHES,
+        "ARRANGEMENTS": correspondence_questions.ARRANGEMENTS,
+        "pictures": marked_images.SETTINGS if args.dot_radius_px else None,
+        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
+        "templates": correspondence_questions.templates_digest(kind),
+    }
+    name = f"visual_correspondence_{kind}"
+    step = Step(f"visual_correspondence_qa_engine_{kind}", args, settings)
+    splits = dict(load_splits(args, step))
+    for path_of, remedy in (
+        (visibility_table.visibility_path, visibility_table.REMEDY),
+        (pairs.pairs_path, pairs.REMEDY),
+    ):
+        there = step.present_inputs(list(splits), partial(path_of, args.root), remedy)
+        splits = {split: splits[split] for split in there}
+    for split, scenes in splits.items():
+        wanted = args.max_samples[split]
+        if not wanted:
+            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            continue
+        folder = args.root / records.FOLDERS[split] / name / args.version
+        jobs, drops = make_jobs(args, step, split, scenes, kind)
+        pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
+        step.make(
+            {TASKS[kind]: folder / f"{split}_{name}.jsonl"},
+            jobs,
+            correspondence_questions.write_scene,
+            partial(marked_images.join_parts, seed=args.seed),
+            drops=drops,
+            companions=pictures if args.dot_radius_px else None,
+        )
+    return step.close()
+
+
+def make_jobs(
+    args: argparse.Namespace, step: Step, split: str, scenes: SceneInfoHandler, kind: str
+) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
+    """Draw the pairs over all scenes; give each scene its own, and what fell short."""
+    task, radius = TASKS[kind], args.dot_radius_px or 0
+    visibility = visibility_table.visibility_path(args.root, split)
+    fingerprint = provenance.file_fingerprint(visibility, args.root)
+    table = visibility_table.VisibilityInfoHandler(visibility)
+    draws = draw_pairs(args, step, split, scenes, {task: args.max_samples[split]})
+
+    def list_images(scene_id: str) -> posed_images.ColorFiles:
+        table.check_is_about(scene_id, scenes.geometry_hash(scene_id))
+        return posed_images.ColorFiles.of(scannet_paths.posed_images_dir(args.root) / scene_id)
+
+    images = step.ready(draws.rows, list_images)
+    picture_bytes = 0
+    if radius:
+        some = (files.first() for files in images.values() if files.ids)
+        picture_bytes = marked_images.estimate_bytes(some, posed_images.REMEDY)
+    jobs = []
+    for scene_id, files in images.items():
+        rows = draws.rows[scene_id][task]
+        request = correspondence_questions.SceneRequest(
+            kind, split, scene_id, args.seed, rows, files.ids, radius, args.difficulty or ""
+        )
+        inputs = [
+            scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
+            files.fingerprint, provenance.digest(rows),
+        ]  # fmt: skip
+        arguments = (scenes.only(scene_id), visibility, pairs.pairs_path(args.root, split), request)
+        pictures = 2 * len(rows) if radius else 0
+        jobs.append(SceneJob(scene_id, arguments, inputs, pictures, pictures * picture_bytes))
+    return jobs, draws.drops
+
+
+def _parse_args(
+    docstring: str,
+    argv: Sequence[str] | None,
+    max_samples: Mapping[str, int],
+    dot_radius_px: int | None,
+    difficulty: str | None,
+) -> argparse.Namespace:
+    parser = cli.make_parser(docstring, questions=True)
+    parser.set_defaults(dot_radius_px=None, difficulty=None)
+    if dot_radius_px is not None:
+        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots", 1)
+    if difficulty is not None:
+        text = f"how near the distractors are, one of {', '.join(DIFFICULTIES)}"
+        cli.add_constant(parser, "DIFFICULTY", difficulty, text, choices=DIFFICULTIES)
+    args = parser.parse_args(argv)
+    args.max_samples = cli.max_samples_by_split(args, max_samples)
+    return args

@@ -1,0 +1,317 @@
+"""Where a point of one image is in another: drawn, measured, phrased, written (SPEC 7).
+
+Two kinds: `coor_2_coor` names the point by coordinates and asks for those in the other image;
+`dot_2_multichoice` marks it by a dot and offers four lettered dots, one of which is the match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.utils import marked_images, pairs, provenance, records, sampling
+from spatial_engine.utils.drawing import PALETTE, MarkSize
+from spatial_engine.utils.geometry import permille
+from spatial_engine.utils.marked_images import MarkedImage
+from spatial_engine.utils.records import format_value
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.scannet_utils.scene_views import SceneViews
+from spatial_engine.utils.scene_runner import PartResult
+from spatial_engine.utils.templates import Templates, load_templates
+
+TASKS = {"coor_2_coor": "correspondence_coor", "dot_2_multichoice": "correspondence_multichoice"}
+LETTERS = "ABCD"
+DIFFICULTIES = ("easy", "hard")
+# Hard options lie in a circle of so many reaches of a mark that holds the match anywhere in it, all
+# four alike: its place among the four gives nothing away.
+HARD_REACHES = 3.0
+# Arrangements of four options that are tried for each match: at once, and so often. In the middle
+# of an image one of twelve hard ones has room for all its marks; near a corner fewer.
+ARRANGEMENTS = (8, 256)
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class SceneRequest:
+    """What is asked about one scene: the rows of its pair table; the ids of the images that are
+    there; `dot_radius` and `difficulty` are constants of the script."""
+
+    kind: str
+    split: str
+    scene_id: str
+    seed: int
+    rows: np.ndarray
+    images: frozenset[str]
+    dot_radius: int = 0
+    difficulty: str = "easy"
+
+    @property
+    def task(self) -> str:
+        return TASKS[self.kind]
+
+    @property
+    def question_type(self) -> str:
+        """The published name."""
+        return f"visual_correspondence_{self.kind}"
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether points are shown by dots."""
+        return self.kind == "dot_2_multichoice"
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Points that two frames see: `frames` (n, 2), vertices `points` (n,), `pixels` (n, 2, 2) in
+    the first and in the second, `overlap` (n,) of the frames in percent."""
+
+    frames: np.ndarray
+    points: np.ndarray
+    pixels: np.ndarray
+    overlap: np.ndarray
+
+    def where(self, kept: np.ndarray) -> Matches:
+        """Some of them, by a mask (n,)."""
+        return Matches(*(values[kept] for values in vars(self).values()))
+
+
+def templates(kind: str) -> Templates:
+    """The sentences of a kind."""
+    slots = frozenset() if kind == "dot_2_multichoice" else frozenset({"point"})
+    return _load(TASKS[kind], slots)
+
+
+@lru_cache
+def _load(task: str, slots: frozenset[str]) -> Templates:
+    return load_templates(_TEMPLATES / f"{task}.json", slots)
+
+
+def templates_digest(kind: str) -> str:
+    """Digest of all sentences of a kind: other sentences make another output."""
+    return provenance.digest(vars(templates(kind)))
+
+
+def write_scene(
+    arguments: tuple[SceneInfoHandler, Path, Path, SceneRequest], part_dir: Path
+) -> PartResult:
+    """Write one scene's records, and their pictures where points are shown by dots."""
+    scenes, visibility_path, pairs_path, request = arguments
+    views = SceneViews(scenes, request.scene_id, visibility_path)
+    table = pairs.open_pairs(pairs_path)
+    pairs.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
+    columns = pairs.read_scene_pairs(table, request.scene_id, views.image_ids)
+    chosen = {name: column[request.rows] for name, column in columns.items()}
+
+    rng = sampling.generator(request.seed, request.task, request.split, request.scene_id)
+    result = PartResult()
+    matches = draw_matches(rng, views, chosen, request, result)
+    if request.is_marked:
+        size = MarkSize.of(request.dot_radius, views.image_size)
+        matches, options, answers = draw_options(rng, views, matches, size, request, result)
+        pictures = plan_pictures(rng, views, matches, options)
+        colors = marked_images.draw_pictures(
+            pictures,
+            lambda image_id: scenes.color(request.scene_id, image_id),
+            size,
+            views.image_size,
+            part_dir / marked_images.FOLDER,
+        )
+        lines = phrase_choices(rng, views, matches, options, answers, pictures, colors, request)
+    else:
+        lines = phrase_coordinates(rng, views, matches, request)
+    path = part_dir / f"{request.task}.jsonl"
+    result.counts[request.task] = records.write_jsonl(path, lines)
+    return result
+
+
+def draw_matches(
+    rng: np.random.Generator,
+    views: SceneViews,
+    chosen: dict[str, np.ndarray],
+    request: SceneRequest,
+    result: PartResult,
+) -> Matches:
+    """One point for each chosen pair of frames, which are swapped with probability 1/2.
+
+    `chosen` holds `first`, `second` and `overlap`, (n,) each. Pairs without such a point, or with
+    a missing image, are dropped and counted.
+    """
+    frames = np.stack([chosen["first"], chosen["second"]], axis=1)
+    there = np.array([image_id in request.images for image_id in views.image_ids], bool)
+    both = there[frames].all(axis=1)
+    frames, overlap = frames[both], chosen["overlap"][both]
+    swapped = rng.random(len(frames)) < 0.5
+    frames[swapped] = frames[swapped, ::-1]
+    size = MarkSize.of(request.dot_radius, views.image_size)
+
+    def fits(numbers: np.ndarray, points: np.ndarray) -> np.ndarray:
+        first, second = frames[numbers].T
+        good = views.visibility.sees(second, points)
+        if request.is_marked:
+            for shown in (first, second):
+                pixels, _ = views.measure(shown, points)
+                good &= size.is_inside(pixels, views.image_size)
+        return good
+
+    points, found = views.draw_point(rng, frames[:, 0], fits)
+    result.drops[request.task] = {
+        "pairs whose image file is missing": int(np.count_nonzero(~both)),
+        "pairs without a point that can be asked about": int(np.count_nonzero(~found)),
+    }
+    frames, points, overlap = frames[found], points[found], overlap[found]
+    pixels = np.stack(
+        [views.measure(frames[:, side], points[:, None])[0][:, 0] for side in (0, 1)], axis=1
+    )
+    return Matches(frames, points, pixels, overlap)
+
+
+def draw_options(
+    rng: np.random.Generator,
+    views: SceneViews,
+    matches: Matches,
+    size: MarkSize,
+    request: SceneRequest,
+    result: PartResult,
+) -> tuple[Matches, np.ndarray, np.ndarray]:
+    """Three distractors for each match, and letters for the four.
+
+    Returns the matches for which there is room, their options (n, 4, 2), pixels in the second
+    image by letter, and the number of the right letter (n,).
+    """
+    count = len(matches.points)
+    options = np.full((count, len(LETTERS), 2), np.nan)
+    at_once, rounds = ARRANGEMENTS
+    for _ in range(rounds):
+        pending = np.flatnonzero(np.isnan(options[:, 0, 0]))
+        if not len(pending):
+            break
+        place = matches.pixels[pending, None, 1]
+        drawn = _arrange(rng, place, at_once, views.image_size, size, request.difficulty)
+        good = size.is_inside(drawn, views.image_size).all(axis=2)
+        good &= _apart(drawn) >= 2 * size.reach
+        chosen = drawn[np.arange(len(pending)), good.argmax(axis=1)]
+        options[pending] = np.where(good.any(axis=1)[:, None, None], chosen, np.nan)
+    room = np.isfinite(options).all(axis=(1, 2))
+    result.drops[request.task]["no room for three distractors"] = int(np.count_nonzero(~room))
+    order = rng.permuted(np.tile(np.arange(len(LETTERS)), (count, 1)), axis=1)
+    shuffled = np.take_along_axis(options, order[:, :, None], axis=1)
+    answers = np.argmin(order, axis=1)  # where option 0, the match, has come to be
+    return matches.where(room), shuffled[room], answers[room]
+
+
+def _arrange(
+    rng: np.random.Generator,
+    place: np.ndarray,
+    count: int,
+    image_size: tuple[int, int],
+    size: MarkSize,
+    difficulty: str,
+) -> np.ndarray:
+    """Arrangements (n, count, 4, 2) of options around matches at `place` (n, 1, 2), these first.
+
+    Whether they have room is not asked here: an arrangement without is to be drawn anew as a whole,
+    so that what room there is shapes the place of the match no more than that of the others.
+    """
+    shape = (len(place), count, len(LETTERS))
+    if difficulty == "hard":
+        angle, radius = rng.uniform(0, 2 * np.pi, shape), np.sqrt(rng.random(shape))
+        circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * radius[..., None]
+        circle *= HARD_REACHES * size.reach
+        return circle - circle[:, :, :1] + place[:, :, None]
+    drawn = rng.uniform(0, image_size, (*shape, 2))
+    drawn[:, :, 0] = place
+    return drawn
+
+
+def _apart(options: np.ndarray) -> np.ndarray:
+    """Least distance of two options (..., 4, 2) from each other: (...) pixels."""
+    one, two = np.triu_indices(options.shape[-2], k=1)
+    steps = options[..., one, :] - options[..., two, :]
+    return np.linalg.norm(steps, axis=-1).min(axis=-1)
+
+
+def plan_pictures(
+    rng: np.random.Generator, views: SceneViews, matches: Matches, options: np.ndarray
+) -> list[MarkedImage]:
+    """Two pictures for each match: `<shown>_<other>_<vertex>_<1 or 2>.jpg`.
+
+    The dot of the first image has none of the colours of the second: colours give nothing away.
+    """
+    colors = rng.permuted(np.tile(np.arange(len(PALETTE)), (len(options), 1)), axis=1).tolist()
+    pictures = []
+    rows = zip(matches.frames.tolist(), matches.points.tolist(), strict=True)
+    for number, ((first, second), point) in enumerate(rows):
+        id1, id2 = views.image_ids[first], views.image_ids[second]
+        place, mine = matches.pixels[number, :1], colors[number]
+        split = len(PALETTE) - len(LETTERS) - 2
+        pictures += [
+            MarkedImage(id1, f"{id1}_{id2}_{point}_1.jpg", place, ("",), mine[:split]),
+            MarkedImage(id2, f"{id2}_{id1}_{point}_2.jpg", options[number], LETTERS, mine[split:]),
+        ]
+    return pictures
+
+
+def phrase_choices(
+    rng: np.random.Generator,
+    views: SceneViews,
+    matches: Matches,
+    options: np.ndarray,
+    answers: np.ndarray,
+    pictures: list[MarkedImage],
+    colors: list[list[str]],
+    request: SceneRequest,
+) -> Iterator[dict[str, Any]]:
+    """Records whose answer is a letter."""
+    places = permille(options, views.image_size).tolist()
+    names = iter(pictures)
+    shades = iter(colors)
+    for record, mine, answer in zip(
+        _facts(rng, views, matches, request), places, answers.tolist(), strict=True
+    ):
+        record["images"] = [f"{request.scene_id}/{next(names).name}" for _ in range(2)]
+        record["gt_value"] = LETTERS[answer]
+        record["extra"]["options"] = dict(zip(LETTERS, mine, strict=True))
+        record["extra"]["mark_colors"] = [*next(shades), *next(shades)]
+        yield records.make_record(**record)
+
+
+def phrase_coordinates(
+    rng: np.random.Generator, views: SceneViews, matches: Matches, request: SceneRequest
+) -> Iterator[dict[str, Any]]:
+    """Records whose answer is the coordinates in the second image."""
+    for record in _facts(rng, views, matches, request):
+        description, question, answer = record["sentences"]
+        question = question.replace("{point}", format_value(record["extra"]["p1"]))
+        record["sentences"] = (description, question, answer)
+        record["gt_value"] = record["extra"]["p2"]
+        yield records.make_record(**record)
+
+
+def _facts(
+    rng: np.random.Generator, views: SceneViews, matches: Matches, request: SceneRequest
+) -> Iterator[dict[str, Any]]:
+    """What both kinds of records hold, as arguments of `make_record`; no answer yet."""
+    sentences = templates(request.kind).draw(rng, len(matches.points))
+    places = permille(matches.pixels, views.image_size).tolist()
+    rows = zip(
+        matches.frames.tolist(), matches.points.tolist(), places, matches.overlap.tolist(),
+        sentences, strict=True,
+    )  # fmt: skip
+    for (first, second), point, (p1, p2), overlap, triple in rows:
+        id1, id2 = views.image_ids[first], views.image_ids[second]
+        yield {
+            "split": request.split,
+            "record_id": f"{request.task}_{request.split}_{request.scene_id}_{id1}_{id2}_{point}",
+            "images": [f"{request.scene_id}/{id1}.jpg", f"{request.scene_id}/{id2}.jpg"],
+            "sizes": [views.image_size] * 2,
+            "task": request.task,
+            "question_type": request.question_type,
+            "sentences": triple,
+            "extra": {"p1": p1, "p2": p2, "overlap": overlap},
+        }

@@ -1,0 +1,34 @@
+"""Correspondence, by coordinates: where in Image-2 is the point at [ x , y ] of Image-1?
+
+Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+       each scene, {train,val}_camera_info_D5.parquet, names of posed_images/*/*.jpg, templates/.
+Writes {training,evaluation}_data/visual_correspondence_coor_2_coor/v1_0/
+       {train,val}_visual_correspondence_coor_2_coor.jsonl;
+       images: data/scannet/posed_images.
+Costs  COST
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from spatial_engine.utils import cli
+from spatial_engine.visual_correspondence import correspondence_engine
+
+# Questions at most; -1 = all pairs in range. As published.
+TRAIN_MAX_SAMPLES = 1_000_000
+VAL_MAX_SAMPLES = 300
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return correspondence_engine.run_kind(
+        "coor_2_coor",
+        __doc__,
+        argv,
+        max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

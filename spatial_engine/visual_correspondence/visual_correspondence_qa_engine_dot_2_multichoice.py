@@ -1,0 +1,40 @@
+"""Correspondence, by dots: which of four lettered dots in Image-2 marks the dot's point of Image-1?
+
+Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+       each scene, {train,val}_camera_info_D5.parquet, posed_images/*/*.jpg, templates/.
+Writes {training,evaluation}_data/visual_correspondence_dot_2_multichoice/v1_0/
+       {train,val}_visual_correspondence_dot_2_multichoice.jsonl;
+       two marked pictures for each record under images/<scene>/ beside it.
+Costs  COST
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from spatial_engine.utils import cli
+from spatial_engine.visual_correspondence import correspondence_engine
+
+# Questions at most; -1 = all pairs in range. As published.
+TRAIN_MAX_SAMPLES = 500_000
+VAL_MAX_SAMPLES = 300
+# Radius of a dot in pixels, as published; it grows with images wider than 1296 pixels.
+DOT_RADIUS_PX = 10
+# "easy": distractors anywhere in the image; "hard": near the match, but not touching it.
+DIFFICULTY = "easy"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return correspondence_engine.run_kind(
+        "dot_2_multichoice",
+        __doc__,
+        argv,
+        max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+        dot_radius_px=DOT_RADIUS_PX,
+        difficulty=DIFFICULTY,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
