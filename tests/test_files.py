@@ -128,3 +128,43 @@ def test_where_folders_cannot_be_locked_there_is_a_warning(tmp_path, monkeypatch
     monkeypatch.setattr(files.fcntl, "flock", refuse)
     with files.locked(tmp_path / "parts"):
         assert "cannot be locked" in caplog.text
+
+
+def test_a_link_is_another_name_of_the_same_file(tmp_path):
+    (tmp_path / "one").write_text("text")
+    files.link_or_copy(tmp_path / "one", tmp_path / "two")
+    assert (tmp_path / "two").samefile(tmp_path / "one")
+    assert (tmp_path / "two").read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    "refusal", [errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK]
+)
+def test_where_links_cannot_be_made_there_is_a_copy(tmp_path, monkeypatch, refusal):
+    def refuse(*args, **kwargs):
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr(files.os, "link", refuse)
+    (tmp_path / "one").write_text("text")
+    files.link_or_copy(tmp_path / "one", tmp_path / "two")
+    assert not (tmp_path / "two").samefile(tmp_path / "one")
+    (tmp_path / "one").unlink()
+    assert (tmp_path / "two").read_text() == "text"
+
+
+def test_other_errors_of_a_link_are_not_hidden_by_a_copy(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError):
+        files.link_or_copy(tmp_path / "none", tmp_path / "two")
+    (tmp_path / "one").write_text("text")
+    (tmp_path / "two").write_text("there before")
+    with pytest.raises(FileExistsError):
+        files.link_or_copy(tmp_path / "one", tmp_path / "two")
+    assert (tmp_path / "two").read_text() == "there before"
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "link", full)
+    with pytest.raises(OSError, match="No space"):
+        files.link_or_copy(tmp_path / "one", tmp_path / "three")
+    assert not (tmp_path / "three").exists()

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from spatial_engine.utils.geometry import (
     is_valid_pose,
+    permille,
     project,
+    project_by,
     projection_matrix,
     relative_pose,
     wrap_degrees,
@@ -166,3 +168,56 @@ def test_validity_needs_a_rotation_that_is_not_all_zero():
     poses = np.stack([random_pose(rng) for _ in range(6)]).reshape(2, 3, 4, 4)
     poses[1, 2, :3, :3] = 0
     np.testing.assert_array_equal(is_valid_pose(poses), [[True] * 3, [True, True, False]])
+
+
+def test_projecting_in_batches_is_projecting_one_by_one():
+    rng = np.random.default_rng(7)
+    intrinsic = random_intrinsic(rng, SIZE)
+    for shape in ((), (5,), (2, 3), (0,)):
+        poses = np.array([random_pose(rng) for _ in range(int(np.prod(shape)))])
+        poses = poses.reshape(*shape, 4, 4)
+        points = rng.uniform(-5, 5, (*shape, 7, 3))
+        matrices = projection_matrix(intrinsic, poses)
+        assert matrices.shape == (*shape, 3, 4)
+        pixels, depths = project_by(matrices, points)
+        assert (pixels.shape, depths.shape) == ((*shape, 7, 2), (*shape, 7))
+        for index in np.ndindex(*shape):
+            expected, expected_depths = project(points[index], intrinsic, poses[index])
+            np.testing.assert_allclose(pixels[index], expected, rtol=1e-9)
+            np.testing.assert_allclose(depths[index], expected_depths, atol=1e-12)
+            for k, point in enumerate(points[index]):
+                u, v, z = matrices[index] @ [*point, 1.0]
+                np.testing.assert_allclose(pixels[index][k], [u / z, v / z], rtol=1e-9)
+
+
+def test_one_set_of_points_can_be_seen_by_many_cameras():
+    rng = np.random.default_rng(8)
+    intrinsic = random_intrinsic(rng, SIZE)
+    poses = np.stack([random_pose(rng) for _ in range(4)])
+    points = rng.uniform(-5, 5, (6, 3))
+    pixels, depths = project_by(projection_matrix(intrinsic, poses), points)
+    assert (pixels.shape, depths.shape) == ((4, 6, 2), (4, 6))
+    for number, pose in enumerate(poses):
+        expected, expected_depths = project(points, intrinsic, pose)
+        np.testing.assert_allclose(pixels[number], expected, rtol=1e-9)
+        np.testing.assert_allclose(depths[number], expected_depths, atol=1e-12)
+
+
+def test_coordinates_are_thousandths_of_width_and_height():
+    for (u, v), size, expected in [
+        ((0, 0), SIZE, [0, 0]),
+        ((1296, 968), SIZE, [1000, 1000]),
+        ((648, 242), SIZE, [500, 250]),
+        ((1295.999, 967.999), SIZE, [1000, 1000]),
+        ((1, 1), (2000, 1000), [0, 1]),
+        ((3, 1), (2000, 400), [2, 2]),  # an exact half goes to the even number, as `round` does
+    ]:
+        assert permille(np.array([u, v], float), size).tolist() == expected
+    pixels = np.random.default_rng(0).uniform(0, SIZE, (20, 3, 2))
+    found = permille(pixels, SIZE)
+    assert found.dtype == np.int64
+    expected = [
+        [[round(1000 * u / SIZE[0]), round(1000 * v / SIZE[1])] for u, v in row]
+        for row in pixels.tolist()
+    ]
+    assert found.tolist() == expected

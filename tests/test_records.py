@@ -171,3 +171,61 @@ def test_memory_stays_near_the_bucket_whatever_the_size_of_a_part(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 6_000_000
+
+
+@pytest.mark.parametrize("bucket_bytes", [records.BUCKET_BYTES, 60])
+def test_at_most_so_many_lines_are_a_uniform_draw_in_any_order(tmp_path, bucket_bytes):
+    parts, _ = write_parts(tmp_path, [3, 0, 3])
+    place, rounds, wanted = np.zeros((6, 2)), 600, 2
+    options = {"bucket_bytes": bucket_bytes, "at_most": wanted}
+    pairs = set()
+    for seed in range(rounds):
+        lines = shuffled(parts, tmp_path, seed, **options)
+        numbers = [json.loads(line)["n"] for line in lines]
+        assert len(set(numbers)) == wanted
+        place[numbers, range(wanted)] += 1
+        pairs.add(tuple(numbers))
+    assert np.abs(place - rounds / 6).max() < 5 * 9.2
+    assert len(pairs) == 30
+
+
+@pytest.mark.parametrize("bucket_bytes", [records.BUCKET_BYTES, 4000, 700])
+@pytest.mark.parametrize("at_most", [None, 0, 1, 100, 350, 351, 352, 10**6])
+def test_no_more_lines_than_asked_and_no_fewer_than_there_are(tmp_path, bucket_bytes, at_most):
+    parts, lines = write_parts(tmp_path, [200, 0, 1, 150])
+    options = {"bucket_bytes": bucket_bytes, "at_most": at_most}
+    found = shuffled(parts, tmp_path, 3, **options)
+    assert len(found) == (351 if at_most is None else min(at_most, 351))
+    assert set(found) <= set(lines) and len(set(found)) == len(found)
+    whole = shuffled(parts, tmp_path, 3, bucket_bytes=bucket_bytes)
+    assert found == whole[: len(found)]
+
+
+def joined(parts, folder, seed=7, at_most=-1, names=("x", "y")) -> dict[str, list[str]]:
+    folder.mkdir()
+    outputs = {name: folder / f"{name}.out" for name in names}
+    records.join_parts(parts, outputs, seed, at_most)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in outputs.values()}
+    return {name: path.read_text().splitlines() for name, path in outputs.items()}
+
+
+def test_the_scenes_files_of_each_output_are_joined_in_random_order(tmp_path):
+    parts, lines = [], {"x": [], "y": []}
+    for scene, sizes in {"s0": (40, 7), "s1": (0, 30), "s2": (60, None)}.items():
+        parts.append(tmp_path / scene)
+        parts[-1].mkdir()
+        for name, size in zip("xy", sizes, strict=True):
+            if size is not None:  # s2 has no file of the second output
+                mine = [json.dumps({"id": f"{scene}-{name}-{k}"}) for k in range(size)]
+                (parts[-1] / f"{name}.jsonl").write_text("".join(f"{text}\n" for text in mine))
+                lines[name] += mine
+    made = joined(parts, tmp_path / "all")
+    for name in "xy":
+        assert sorted(made[name]) == sorted(lines[name])
+        assert made[name] != lines[name]
+    assert joined(parts, tmp_path / "again") == made
+    assert joined(parts, tmp_path / "seed", 8)["x"] != made["x"]
+    assert joined(parts, tmp_path / "alone", names=("y",)) == {"y": made["y"]}
+    few = joined(parts, tmp_path / "few", at_most=35)
+    assert few == {name: made[name][:35] for name in "xy"}
+    assert joined(parts, tmp_path / "none", at_most=0) == {"x": [], "y": []}

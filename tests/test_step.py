@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
-from spatial_engine.utils import provenance
+from spatial_engine.utils import files, provenance
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 
@@ -280,6 +283,208 @@ def test_a_scene_that_failed_is_not_among_those_that_its_folder_is_said_to_hold(
         bench.step().make_folders(folder, jobs, write_lines, unit="out")
     meta = json.loads(provenance.meta_path(folder).read_text())
     assert (list(meta["failed_scenes"]), meta["scenes"], meta["records"]) == (["b"], ["a"], 2)
+
+
+# ---- more records than wanted, and fewer ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "records", "told"),
+    [
+        (2, 2, {"surplus over what was wanted": 3, "too dark": 2}),
+        (5, 5, {"too dark": 2}),
+        (9, 5, {"wanted but not to be had": 4, "too dark": 2}),
+        (-1, 5, {"too dark": 2}),
+    ],
+)
+def test_surplus_and_shortfall_are_told(bench, capsys, wanted, records, told):
+    for _ in range(2):  # the second time from the provenance
+        assert bench.make({"a": 2, "b": 3}, wanted={"out": wanted}) == 0
+        table = capsys.readouterr().out
+        for reason, number in told.items():
+            assert f"{reason} {number}" in table
+        assert ("surplus" in table, "not to be had" in table) == (wanted == 2, wanted == 9)
+    assert bench.assembled == 1
+    assert (bench.meta()["records"], bench.meta()["drops"]) == (records, told)
+
+
+def test_without_a_wanted_number_nothing_is_said_of_it(bench):
+    bench.make({"a": 2}, wanted={"another": 1})
+    assert (bench.meta()["records"], bench.meta()["drops"]) == (2, {"too dark": 1})
+
+
+# ---- room on the disk ----------------------------------------------------------------------------
+
+
+class Disk:
+    """A disk with so much room; counts what was begun on it."""
+
+    def __init__(self, monkeypatch, num_bytes: int, num_files: int = 10**9):
+        status = SimpleNamespace(f_bavail=num_bytes, f_frsize=1, f_files=10**9, f_favail=num_files)
+        monkeypatch.setattr(files.os, "statvfs", lambda folder: status)
+        self.begun: list[str] = []
+
+    def work(self, arguments, part_dir):
+        self.begun.append(arguments[0])
+        return write_lines(arguments, part_dir)
+
+
+@pytest.mark.parametrize(("num_files", "num_bytes"), [(1, 60), (60, 1)])
+def test_what_does_not_fit_on_the_disk_is_refused_before_any_work(
+    bench, monkeypatch, num_files, num_bytes
+):
+    disk = Disk(monkeypatch, 100, 100)
+    jobs = [SceneJob(s, (s, 1), s, num_files, num_bytes) for s in ("a", "b")]
+    with raises_one_line(SettingsError, bench.output.parent, "make room"):
+        bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble)
+    assert disk.begun == [] and not bench.output.exists()
+    assert [path for path in bench.root.rglob("*") if path.is_file()] == []
+    bench.step().make({"out": bench.output}, jobs[:1], disk.work, bench.assemble)
+    assert disk.begun == ["a"] and bench.output.exists()
+
+
+def test_what_is_finished_is_not_counted_again_against_the_disk(bench, monkeypatch):
+    disk = Disk(monkeypatch, 100)
+    jobs = [SceneJob("a", ("a", 1), 1, 1, 90), SceneJob("x", ("x", -1), 1, 1, 5)]
+    assert bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble) is None
+    jobs[1] = SceneJob("x", ("x", 1), 2, 1, 90)
+    bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble)
+    assert disk.begun == ["a", "x", "x"]
+    assert bench.output.read_text() == "a\nx\n"
+    Disk(monkeypatch, 0)
+    bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble)  # up to date
+    with raises_one_line(SettingsError, "make room"):
+        step = bench.step(overwrite=True)
+        step.make({"out": bench.output}, jobs, disk.work, bench.assemble)
+    assert bench.output.read_text() == "a\nx\n"
+
+
+# ---- folders that are published with the output --------------------------------------------------
+
+
+class Gallery(Bench):
+    """A step whose records, one a line, name pictures in a folder beside the output."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self.pictures = self.output.with_name("pictures")
+
+    def show(self, scenes: dict[str, int], edition: str, **flags) -> int:
+        step = self.step(**flags)
+        jobs = [
+            SceneJob(scene, (scene, number, edition), [number, edition])
+            for scene, number in scenes.items()
+        ]
+        outputs, folders = {"out": self.output}, {"pictures": self.pictures}
+        step.make(outputs, jobs, draw_gallery, join_gallery, companions=folders)
+        return step.close()
+
+    def check_no_record_without_its_picture(self) -> None:
+        if self.output.exists():
+            for line in self.output.read_text().splitlines():
+                name, edition = line.split()
+                assert (self.pictures / name).read_text() == edition
+
+    def state(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.root).as_posix(): path.read_bytes()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() and not path.name.endswith(".meta.json")
+        }
+
+
+def draw_gallery(arguments: tuple[str, int, str], part_dir: Path) -> PartResult:
+    scene, number, edition = arguments
+    for k in range(number):
+        (part_dir / f"{scene}{k}.picture").write_text(edition)
+    lines = "".join(f"{scene}{k}.picture {edition}\n" for k in range(number))
+    (part_dir / "lines").write_text(lines)
+    return PartResult({"out": number})
+
+
+def join_gallery(parts, outputs) -> None:
+    outputs["pictures"].mkdir()
+    for part in parts:
+        for picture in sorted(part.glob("*.picture")):
+            os.link(picture, outputs["pictures"] / picture.name)
+    outputs["out"].write_text("".join((part / "lines").read_text() for part in parts))
+
+
+def stop_at(monkeypatch, number: int) -> list[str]:
+    """Raise instead of the `number`-th change of names on the disk, or half-way through it where
+    that is the removal of a folder; returns what was called."""
+    called: list[str] = []
+
+    def watch(owner, name, half_done=lambda *args: None):
+        original = getattr(owner, name)
+
+        def replacement(*args, **kwargs):
+            called.append(name)
+            if len(called) == number:
+                half_done(*args)
+                raise KeyboardInterrupt
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, replacement)
+
+    def remove_some(folder, *args):
+        for path in sorted(path for path in Path(folder).rglob("*") if path.is_file())[::2]:
+            os.unlink(path)
+
+    watch(os, "replace")
+    watch(shutil, "rmtree", remove_some)
+    watch(Path, "unlink")
+    return called
+
+
+@pytest.mark.parametrize("before", [None, {"a": 2, "b": 2}])
+def test_killed_at_any_moment_no_record_is_without_its_picture(tmp_path, monkeypatch, before):
+    scenes = {"a": 3, "b": 1}
+    undisturbed = Gallery(tmp_path / "undisturbed")
+    assert undisturbed.show(scenes, "new") == 0
+    assert len(undisturbed.state()) == 5
+    moments = 0
+    for number in range(1, 100):
+        gallery = Gallery(tmp_path / str(number))
+        if before:
+            assert gallery.show(before, "old") == 0
+        with monkeypatch.context() as patch:
+            called = stop_at(patch, number)
+            try:
+                gallery.show(scenes, "new")
+            except KeyboardInterrupt:
+                moments += 1
+        gallery.check_no_record_without_its_picture()
+        assert gallery.show(scenes, "new") == 0
+        assert gallery.state() == undisturbed.state(), called
+        if len(called) < number:
+            break
+    assert moments == number - 1 >= 8
+
+
+def test_a_folder_that_is_gone_is_made_again(tmp_path):
+    gallery = Gallery(tmp_path)
+    gallery.show({"a": 2}, "new")
+    made = gallery.state()
+    files.remove(gallery.pictures)
+    assert gallery.show({"a": 2}, "new") == 0
+    assert gallery.state() == made
+
+
+def test_pictures_of_records_that_are_gone_are_gone_too(tmp_path):
+    gallery = Gallery(tmp_path)
+    gallery.show({"a": 3, "b": 1}, "old")
+    gallery.show({"a": 1}, "new")
+    assert sorted(gallery.state()) == ["made/out.txt", "made/pictures/a0.picture"]
+
+
+def test_a_second_run_leaves_output_and_folder_alone(tmp_path, capsys):
+    gallery = Gallery(tmp_path)
+    gallery.show({"a": 2}, "new")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert gallery.show({"a": 2}, "new") == 0
+    assert "up to date" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def _interrupt(*args, **kwargs):

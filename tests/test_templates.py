@@ -127,3 +127,57 @@ def test_draws_repeat_with_the_generator_and_none_are_none(load):
     assert again[0] == again[1]
     assert again[0] != templates.draw(np.random.default_rng(6), 50)
     assert templates.draw(np.random.default_rng(0), 0) == []
+
+
+# ---- variants ------------------------------------------------------------------------------------
+
+
+def two_variants() -> dict[str, list[str]]:
+    """Questions of their own for closer and farther, answers of their own for farther only."""
+    groups = sound()
+    for variant in ("closer", "farther"):
+        groups[f"questions_{variant}"] = [
+            f"Which is {variant} of {{x}} and {{y}}, case {k}?" for k in range(30)
+        ]
+    groups["answers_farther"] = [f"Farther {k}: `{{answer}}`." for k in range(10)]
+    return groups
+
+
+@pytest.fixture
+def load_variant(tmp_path):
+    def write_and_load(groups, variant):
+        (tmp_path / "task.json").write_text(json.dumps(groups), encoding="utf-8")
+        return load_templates(tmp_path / "task.json", SLOTS, variant)
+
+    return write_and_load
+
+
+def test_a_variant_has_its_own_lists_where_the_file_has_them(load_variant):
+    groups = two_variants()
+    for variant, answers in (("closer", "answers"), ("farther", "answers_farther")):
+        templates = load_variant(groups, variant)
+        assert list(templates.questions) == groups[f"questions_{variant}"]
+        assert list(templates.answers) == groups[answers]
+        assert list(templates.task_descriptions) == groups["task_descriptions"]
+    assert list(load_variant(groups, "").questions) == groups["questions"]
+    del groups["questions"]
+    assert list(load_variant(groups, "closer").questions) == groups["questions_closer"]
+
+
+def test_a_variant_that_the_file_does_not_have_is_the_plain_one_or_named(load_variant):
+    groups = two_variants()
+    assert list(load_variant(groups, "nearer").questions) == groups["questions"]
+    del groups["questions"]
+    for variant in ("nearer", ""):
+        with raises_one_line(BadDataError, "task.json", "questions"):
+            load_variant(groups, variant)
+
+
+@pytest.mark.parametrize("fault", [f for f in PLANTED if "question" in f or "sentence" in f])
+def test_faults_in_the_lists_of_a_variant_are_found(load_variant, fault):
+    planted_groups = PLANTED[fault]
+    groups = {**two_variants(), "questions_closer": planted_groups["questions"]}
+    groups["answers_closer"] = planted_groups["answers"]
+    with raises_one_line(BadDataError, "task.json"):
+        load_variant(groups, "closer")
+    assert load_variant(groups, "farther")
