@@ -60,7 +60,7 @@ def relate_scene(
 
 def made_from(table: Path) -> dict[str, list[str]]:
     """By scene the inputs of the visibility table; empty where there is none."""
-    return provenance.read_meta(table).get("inputs", {}) if table.is_file() else {}
+    return provenance.read_inputs(table) if table.is_file() else {}
 
 
 def make_job(

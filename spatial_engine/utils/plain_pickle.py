@@ -10,10 +10,10 @@ from __future__ import annotations
 import pickle
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mmengine
 import numpy as np
@@ -31,6 +31,19 @@ def dump_pickle(value: Any, path: str | Path) -> None:
     """Write plain data as a pickle, whole or not at all."""
     with atomic_path(path) as partial, open(partial, "wb") as file:
         mmengine.dump(value, file, file_format="pkl", protocol=PROTOCOL)
+
+
+def dump_items(items: Iterable[tuple[Any, Any]], path: Path) -> None:
+    """Write a dictionary as a pickle item by item: no more than one is in memory.
+
+    Protocol 3 numbers what it remembers explicitly, so that the pickles of single keys and values,
+    without their first two bytes (the protocol) and their last (the end), can stand in a row.
+    """
+    with open(path, "wb") as file:
+        file.write(pickle.PROTO + bytes([3]) + pickle.EMPTY_DICT)
+        for key, value in items:
+            file.write(pickle.dumps(key, 3)[2:-1] + pickle.dumps(value, 3)[2:-1] + pickle.SETITEM)
+        file.write(pickle.STOP)
 
 
 def load_pickle(path: str | Path, remedy: str) -> Any:
@@ -51,6 +64,22 @@ def load_pickle(path: str | Path, remedy: str) -> Any:
     except Exception as error:  # a damaged pickle can raise almost anything
         cause = str(error) or type(error).__name__
         raise BadDataError(f"{path}: not a pickle of plain data ({cause}); {remedy}") from None
+
+
+def load_bytes_array(file: IO[bytes], source: str | Path) -> list[bytes]:
+    """The items of a pickled one-dimensional numpy array of `bytes` objects, and nothing else.
+
+    `file` stands behind the header of a `.npy` of objects, which numpy itself would only read by
+    running what the pickle asks for. Raises `BadDataError` for anything but bytes.
+    """
+    try:
+        items = _BytesUnpickler(file).load().value
+        if not isinstance(items, list) or not all(type(item) is bytes for item in items):
+            raise pickle.UnpicklingError("it holds something else than bytes")
+    except Exception as error:  # a damaged pickle can raise almost anything
+        cause = str(error) or type(error).__name__
+        raise BadDataError(f"{source}: not an array of bytes ({cause})") from None
+    return items
 
 
 class _Dtype:
@@ -129,6 +158,37 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("it holds a persistent id")
+
+
+class _ObjectDtype:
+    """Stands for the type of an array of objects."""
+
+    def __init__(self, name: str, *_: Any):
+        if name not in ("O", "O8"):
+            raise pickle.UnpicklingError(f"an array of type {name!r}")
+
+    def __setstate__(self, _: tuple) -> None:
+        pass
+
+
+class _ObjectArray:
+    """Stands for an array of objects: the list of its items."""
+
+    value: Any = None
+
+    def __init__(self, *_: Any):
+        pass
+
+    def __setstate__(self, state: tuple) -> None:
+        self.value = state[4]
+
+
+class _BytesUnpickler(_PlainUnpickler):
+    """The same for an array of objects, which may hold bytes."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        stand_in = super().find_class(module, name)
+        return {_Dtype: _ObjectDtype, _Array: _ObjectArray}.get(stand_in, stand_in)
 
 
 def _with_arrays(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:

@@ -103,6 +103,12 @@ def read_meta(output: Path) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+def read_inputs(output: Path) -> dict[str, Any]:
+    """What the provenance of an output says it was made from; empty where that is not told."""
+    inputs = read_meta(output).get("inputs")
+    return inputs if isinstance(inputs, dict) else {}
+
+
 def is_current(output: Path, key: str) -> bool:
     """Whether the output is there, whole, and was made under this key."""
     meta = read_meta(output)

@@ -130,7 +130,7 @@ class Step:
         first = next(iter(outputs.values()))
         parts_dir = first.with_name(f"{parts_name or first.name}{files.PARTS_SUFFIX}")
         redo = self.options.overwrite or unready
-        whole = all(path.exists() for path in companions.values())
+        whole = self._are_whole(companions, first)
         if not redo and whole and all(provenance.is_current(o, key) for o in outputs.values()):
             for name, output in outputs.items():
                 meta = provenance.read_meta(output)
@@ -164,6 +164,7 @@ class Step:
             # Without a key the next start tries again the scenes that failed.
             facts = {"key": "" if run.failures else key, "common_inputs": inputs}
             facts["inputs"] = {job.scene_id: job.inputs for job in jobs}
+            facts["companions"] = {name: _size(path) for name, path in companions.items()}
             for name, output in outputs.items():
                 tally = Tally.of(name, run.results.values(), drops.get(name))
                 tally = tally.limited_to((wanted or {}).get(name, -1))
@@ -172,6 +173,21 @@ class Step:
                 self._add_row(name, tally, start, output)
             if not run.failures:
                 files.remove(parts_dir)
+
+    def retire(self, outputs: Iterable[Path]) -> None:
+        """Remove outputs of this command that are made no more, and what told of them."""
+        for output in sorted(outputs):
+            if provenance.read_meta(output).get("step") == self.name:
+                log.info("%s: removed, there is nothing for it any more", output)
+                provenance.forget([output])
+                files.remove(output)
+
+    def _are_whole(self, companions: Mapping[str, Path], output: Path) -> bool:
+        """Whether all companions are as they were when `output` was made."""
+        sizes = provenance.read_meta(output).get("companions", {})
+        return all(path.exists() for path in companions.values()) and (
+            sizes == {name: _size(path) for name, path in companions.items()}
+        )
 
     def unfinished(self, jobs: Sequence[SceneJob], folder: Path) -> list[SceneJob]:
         """The jobs that `make_folders` would do."""
@@ -272,3 +288,8 @@ class Step:
         self.table.rows.append(Row(name, tally, time.perf_counter() - start, place, remark))
         if not tally.records:
             self.table.empty.append(f"{output}: no records ({listed(tally.drops) or 'no input'})")
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None for a folder."""
+    return path.stat().st_size if path.is_file() else None

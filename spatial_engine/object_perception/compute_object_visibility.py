@@ -1,0 +1,152 @@
+"""Object perception step 1: which images see which objects.
+
+Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points and
+       instances of every scene.
+Writes {training,evaluation}_data/object_perception/object_visibility.pkl, for users, and
+       object_visibility.parquet beside it, which the next steps read scene by scene.
+Costs  about 0.2 s a scene of 300 frames on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils import cli, object_table, plain_pickle, provenance, visibility_table
+from spatial_engine.utils.object_views import view_objects
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
+from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.step import Step
+
+# An image sees an object when it sees this share of its vertices, or more, and at least one.
+MIN_VISIBLE_SHARE = 0.05
+# Parts of the room rather than things in it, and what the annotators could not name.
+EXCLUDED_CATEGORIES = ("wall", "object", "floor", "ceiling", "window")
+
+LOAD_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
+PART = "objects.arrow"
+OUTPUT = "object_visibility"  # both files hold the same
+
+
+def see_objects(arguments: tuple[SceneInfoHandler, Path, str, float], part_dir: Path) -> PartResult:
+    """Write what the frames of one scene see of its objects."""
+    scenes, table, scene_id, min_share = arguments
+    handler = visibility_table.VisibilityInfoHandler(table)
+    handler.check_is_about(scene_id, scenes.geometry_hash(scene_id))
+    visibility = handler.load_scene(scene_id)
+    instances = np.maximum(scenes.instance_mask(scene_id), 0)
+    if len(instances) != visibility.num_points:
+        raise BadDataError(
+            f"{scene_id}: instances of {len(instances)} vertices, the visibility table knows "
+            f"{visibility.num_points}; {LOAD_REMEDY}"
+        )
+
+    totals = np.bincount(instances)
+    wanted, drops = choose_objects(scenes, scene_id, totals)
+    object_of_point = np.full(len(totals), -1)
+    object_of_point[[object_id + 1 for object_id in wanted]] = wanted
+    views = view_objects(
+        visibility.point_lists(), object_of_point[instances], scenes.points(scene_id)
+    )
+    sizes = totals[views.objects + 1]
+    views = views.where(views.counts >= np.maximum(1, np.floor(min_share * sizes)))
+    seen = []
+    for object_id in np.unique(views.objects).tolist():
+        mine = views.where(views.objects == object_id)
+        seen.append(
+            object_table.SeenObject(
+                object_id,
+                scenes.category(scene_id, object_id),
+                scenes.aligned_box(scene_id, object_id)[3:6],
+                [visibility.image_ids[frame] for frame in mine.frames],
+                mine.counts,
+                100.0 * mine.counts / totals[object_id + 1],
+                mine.low,
+                mine.high,
+            )
+        )
+    made_from = object_table.made_from(scenes, scene_id)
+    object_table.write_scene_objects(part_dir / PART, scene_id, seen, made_from)
+    drops["objects that no image sees"] = len(wanted) - len(seen)
+    pairs = sum(len(one.image_ids) for one in seen)
+    return PartResult({OUTPUT: pairs}, {OUTPUT: drops}, {OUTPUT: {"objects": len(seen)}})
+
+
+def choose_objects(
+    scenes: SceneInfoHandler, scene_id: str, totals: np.ndarray
+) -> tuple[list[int], dict[str, int]]:
+    """Objects that can be asked about, and how many others there are by reason.
+
+    `totals` (instances,) counts the vertices of each instance, 0 = unannotated.
+    """
+    wanted = []
+    drops = {"objects without vertices": 0, "objects of excluded categories": 0}
+    for object_id in scenes.object_ids(scene_id):
+        if scenes.category(scene_id, object_id).strip().lower() in EXCLUDED_CATEGORIES:
+            drops["objects of excluded categories"] += 1
+        elif object_id + 1 >= len(totals) or not totals[object_id + 1]:
+            drops["objects without vertices"] += 1
+        else:
+            wanted.append(object_id)
+    return wanted, drops
+
+
+def make_job(
+    args: argparse.Namespace, scenes: SceneInfoHandler, table: Path, scene_id: str
+) -> SceneJob:
+    """Job of one scene."""
+    inputs = [
+        scenes.geometry_hash(scene_id),
+        scenes.objects_hash(scene_id),
+        provenance.file_fingerprint(scenes.instance_path(scene_id), args.root),
+        provenance.file_fingerprint(table, args.root),
+    ]
+    arguments = (scenes.only(scene_id), table, scene_id, args.min_visible_share)
+    return SceneJob(scene_id, arguments, inputs)
+
+
+def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
+    """Both files of a split; the pickle is written scene by scene from the table."""
+    object_table.merge_objects([part / PART for part in parts], outputs["table"])
+    scenes = object_table.iterate_dictionaries(outputs["table"])
+    plain_pickle.dump_items(scenes, outputs[OUTPUT])
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    text = "share of its vertices that makes an object seen"
+    cli.add_constant(parser, "MIN_VISIBLE_SHARE", MIN_VISIBLE_SHARE, text, 0)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    settings = {
+        "MIN_VISIBLE_SHARE": args.min_visible_share,
+        "EXCLUDED_CATEGORIES": EXCLUDED_CATEGORIES,
+    }
+    step = Step("compute_object_visibility", args, settings)
+    splits = dict(load_splits(args, step))
+    for split in step.present_inputs(
+        list(splits), partial(visibility_table.visibility_path, args.root), visibility_table.REMEDY
+    ):
+        scenes, table = splits[split], visibility_table.visibility_path(args.root, split)
+        make = partial(make_job, args, scenes, table)
+        step.make(
+            {OUTPUT: object_table.pickle_path(args.root, split)},
+            list(step.ready(scenes.scene_ids, make).values()),
+            see_objects,
+            join_parts,
+            companions={"table": object_table.table_path(args.root, split)},
+        )
+    return step.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

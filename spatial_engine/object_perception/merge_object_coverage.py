@@ -1,0 +1,53 @@
+"""Object perception step 3: joins what the processes of find_object_coverage.sh found.
+
+Reads  {training,evaluation}_data/object_perception/<split>_<start>_<end>/*.pkl and
+       object_visibility.parquet, which says which scenes there must be.
+Writes merged_<split>_object_coverage_{height,length,width}.pkl there.
+Costs  seconds at full size, all of it loading and dumping.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from spatial_engine.errors import MissingInputError
+from spatial_engine.utils import cli, coverage_files, object_table
+from spatial_engine.utils.plain_pickle import dump_pickle
+from spatial_engine.utils.step import Step
+
+
+def merge(args: argparse.Namespace, step: Step, split: str) -> None:
+    """Check and join the chunks of one split."""
+    table = object_table.open_objects(object_table.table_path(args.root, split))
+    content = {scene: object_table.content_digest(table, scene) for scene in table.scene_ids}
+    chunks = coverage_files.find_chunks(args.root, split)
+    if not chunks:
+        folder = object_table.folder(args.root, split)
+        raise MissingInputError(f"{folder}: no {split}_*_* in it; {coverage_files.FIND_REMEDY}")
+    for dimension in coverage_files.DIMENSIONS:
+        coverage, settings = coverage_files.merge_chunks(chunks, dimension, content)
+
+        def write(path: Path, coverage: coverage_files.Coverage = coverage) -> int:
+            dump_pickle(coverage, path)
+            return len(coverage)
+
+        output = coverage_files.merged_path(args.root, split, dimension)
+        inputs = {"found with": settings, "scenes": content}
+        step.make_file(f"{split} {dimension}", output, inputs, write)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = cli.make_parser(__doc__).parse_args(argv)
+    step = Step("merge_object_coverage", args, {})
+    table_path = partial(object_table.table_path, args.root)
+    for split in step.present_inputs(args.splits, table_path, object_table.REMEDY):
+        merge(args, step, split)
+    return step.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

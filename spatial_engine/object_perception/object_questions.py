@@ -1,0 +1,153 @@
+"""How high, long and wide an object is: phrased and written from sets of images (SPEC 8.4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.utils import object_table, provenance, records, sampling
+from spatial_engine.utils.coverage_files import DIMENSIONS
+from spatial_engine.utils.geometry import MM_PER_METRE
+from spatial_engine.utils.object_table import SeenObject
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.scene_runner import PartResult
+from spatial_engine.utils.templates import Templates, load_templates
+
+_TEMPLATES = Path(__file__).parent / "templates"
+SLOT = "category"
+
+
+@dataclass(frozen=True)
+class SceneRequest:
+    """What is asked about one scene: sets of images by output name, and by object; the ids of the
+    images that are there; `require_unique_category` is a constant of the script."""
+
+    split: str
+    scene_id: str
+    seed: int
+    sets: dict[str, dict[int, list[tuple[str, ...]]]]
+    images: frozenset[str]
+    require_unique_category: bool
+
+
+def output_name(dimension: str, num_images: int) -> str:
+    """Name of the output that holds the sets of so many images."""
+    return f"{dimension}_k{num_images}"
+
+
+def dimension_of(output: str) -> str:
+    """Dimension of an output."""
+    return output.split("_")[0]
+
+
+@lru_cache
+def templates(dimension: str) -> Templates:
+    """The sentences of a dimension."""
+    return load_templates(_TEMPLATES / f"object_{dimension}.json", frozenset({SLOT}))
+
+
+def templates_digest() -> str:
+    """Digest of all sentences: other sentences make another output."""
+    return provenance.digest([vars(templates(dimension)) for dimension in DIMENSIONS])
+
+
+def measure_mm(size: np.ndarray, dimension: str) -> int:
+    """Height, length or width in whole millimetres of a box of `size` (3,) metres along x, y, z."""
+    metres = {"height": size[2], "length": max(size[:2]), "width": min(size[:2])}[dimension]
+    return int(np.rint(metres * MM_PER_METRE))
+
+
+def can_be_said(category: str) -> bool:
+    """Whether the annotators' word can stand in a sentence and leave it as it is."""
+    return category.isprintable() and category.strip() != "" and not set(category) & set("`{}<>[]")
+
+
+def write_scene(
+    arguments: tuple[SceneInfoHandler, Path, SceneRequest], part_dir: Path
+) -> PartResult:
+    """Write one scene's records, a file for each output."""
+    scenes, table, request = arguments
+    objects = {
+        seen.object_id: seen
+        for seen in object_table.read_scene_objects(
+            object_table.open_objects(table), request.scene_id
+        )
+    }
+    result = PartResult()
+    for name in request.sets:
+        lines = phrase(scenes, objects, name, request, result)
+        result.counts[name] = records.write_jsonl(part_dir / f"{name}.jsonl", lines)
+    return result
+
+
+def phrase(
+    scenes: SceneInfoHandler,
+    objects: dict[int, SeenObject],
+    name: str,
+    request: SceneRequest,
+    result: PartResult,
+) -> Iterator[dict[str, Any]]:
+    """Records of one output about a scene; `result` gets its counts.
+
+    A set is noted, or left out if the script says so, when all its images show another object of
+    the same category.
+    """
+    dimension, scene_id = dimension_of(name), request.scene_id
+    task = f"object_{dimension}"
+    rng = sampling.generator(request.seed, task, request.split, scene_id, name)
+    drops: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    others = _images_of_others(objects)
+    size = scenes.color_size(scene_id)
+    for object_id, sets in sorted(request.sets[name].items()):
+        seen = objects[object_id]
+        if not can_be_said(seen.category):
+            drops["category that cannot stand in a sentence"] += len(sets)
+            continue
+        answer = measure_mm(seen.size, dimension)
+        orders = rng.permuted(np.tile(np.arange(len(sets[0])), (len(sets), 1)), axis=1).tolist()
+        sentences = templates(dimension).draw(rng, len(sets))
+        for images, order, (description, question, spoken) in zip(
+            sets, orders, sentences, strict=True
+        ):
+            if not request.images.issuperset(images):
+                drops["sets with a missing image file"] += 1
+                continue
+            if any(images_of.issuperset(images) for images_of in others[object_id]):
+                counter = drops if request.require_unique_category else notes
+                counter["another object of the category in all images"] += 1
+                if request.require_unique_category:
+                    continue
+            shown = [images[number] for number in order]
+            question = question.replace(f"{{{SLOT}}}", seen.category.strip())
+            yield records.make_record(
+                request.split,
+                f"{task}_{request.split}_{scene_id}_{object_id}_{'_'.join(shown)}",
+                [f"{scene_id}/{image_id}.jpg" for image_id in shown],
+                [size] * len(shown),
+                task,
+                f"object_perception_{dimension}_estimation",
+                (description, question, spoken),
+                answer,
+                {"object_id": object_id, "raw_category": seen.category},
+            )
+    result.drops[name], result.notes[name] = dict(drops), dict(notes)
+
+
+def _images_of_others(objects: dict[int, SeenObject]) -> dict[int, list[frozenset[str]]]:
+    """For each object the images that see each other object of its category."""
+    images = {object_id: frozenset(seen.image_ids) for object_id, seen in objects.items()}
+    return {
+        one: [
+            images[other]
+            for other in objects
+            if other != one and objects[other].category.strip() == seen.category.strip()
+        ]
+        for one, seen in objects.items()
+    }

@@ -1,0 +1,152 @@
+"""Object perception step 2: the smallest sets of images that show an object from end to end.
+
+Reads  {training,evaluation}_data/object_perception/object_visibility.parquet, the scenes from
+       START to END of its sorted list.
+Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<start>_<end>.pkl there:
+       {scene: {object_id: {k: [(image_id, ...), ...]}}}, the minimal sets of k images.
+Costs  milliseconds a scene.
+
+`find_object_coverage.sh` runs this for all scenes of both splits in several processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.errors import SettingsError
+from spatial_engine.utils import cli, object_table, sampling
+from spatial_engine.utils.coverage import minimal_sets
+from spatial_engine.utils.coverage_files import DIMENSIONS, Chunk
+from spatial_engine.utils.object_table import SeenObject
+from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.step import Step
+
+# Images of an object that are considered at most, drawn at random; as published.
+MAX_IMAGES = 25
+# A set covers a size when it shows all but this share of it.
+TOLERANCE = 0.10
+# Smaller sizes (paper, pictures on a wall) are not asked about, in metres.
+MIN_SIZE_M = 0.02
+
+PART = "coverage.pkl"
+
+
+def cover_scene(
+    arguments: tuple[Path, str, str, int, int, float, float], part_dir: Path
+) -> PartResult:
+    """Write the minimal sets of all objects of one scene: {dimension: {object_id: {k: [...]}}}."""
+    table_path, split, scene_id, seed, max_images, tolerance, min_size = arguments
+    objects = object_table.read_scene_objects(object_table.open_objects(table_path), scene_id)
+    rng = sampling.generator(seed, "object_coverage", split, scene_id)
+    found: dict[str, dict[int, Any]] = {dimension: {} for dimension in DIMENSIONS}
+    drops = {dimension: Counter() for dimension in DIMENSIONS}
+    notes = {dimension: Counter() for dimension in DIMENSIONS}
+    for seen in objects:
+        there = len(seen.image_ids)
+        considered = sampling.draw(rng, there, min(max_images, there))
+        for dimension in DIMENSIONS:
+            axis = axis_of(dimension, seen.size)
+            if seen.size[axis] < min_size:
+                drops[dimension][f"objects smaller than {min_size:g} m"] += 1
+                continue
+            sets = find_sets(seen, considered, axis, tolerance)
+            if not sets:
+                drops[dimension]["objects that no images cover"] += 1
+                continue
+            found[dimension][seen.object_id] = sets
+            notes[dimension].update({f"sets of {k}": len(images) for k, images in sets.items()})
+    dump_pickle(found, part_dir / PART)
+    counts = dict.fromkeys(DIMENSIONS, 1)  # scenes: one without any set counts too
+    return PartResult(counts, *({d: dict(c[d]) for d in DIMENSIONS} for c in (drops, notes)))
+
+
+def axis_of(dimension: str, size: np.ndarray) -> int:
+    """Axis (0, 1, 2 for x, y, z) of a dimension of a box of `size` (3,)."""
+    if dimension == "height":
+        return 2
+    longer = 0 if size[0] >= size[1] else 1
+    return longer if dimension == "length" else 1 - longer
+
+
+def find_sets(
+    seen: SeenObject, considered: np.ndarray, axis: int, tolerance: float
+) -> dict[int, list[tuple[str, ...]]]:
+    """The minimal sets among the `considered` images (n,), by number of images, as image ids."""
+    low, high = seen.low[considered, axis], seen.high[considered, axis]
+    single, pairs = minimal_sets(low, high, float(seen.size[axis]), tolerance)
+    ids = [seen.image_ids[number] for number in considered]
+    sets = {1: [(ids[i],) for i in single], 2: [(ids[i], ids[j]) for i, j in pairs]}
+    return {k: images for k, images in sets.items() if images}
+
+
+def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
+    """The file of each dimension."""
+    scenes = {part.name: load_pickle(part / PART, "start again with --overwrite") for part in parts}
+    for dimension, output in outputs.items():
+        dump_pickle({scene_id: found[dimension] for scene_id, found in scenes.items()}, output)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__, splits=False)
+    parser.set_defaults(num_workers=1)  # find_object_coverage.sh starts several of these
+    parser.add_argument("--split", choices=("train", "val"), default="train")
+    parser.add_argument("--start", type=int, default=0, help="first scene of the sorted list")
+    parser.add_argument("--end", type=int, help="the one after the last (default: all)")
+    parser.add_argument("--count", action="store_true", help="only print how many scenes there are")
+    cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, "images of an object considered", 1)
+    cli.add_constant(parser, "TOLERANCE", TOLERANCE, "share of a size that may be missing", 0)
+    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, "smaller sizes are skipped, metres", 1e-6)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    table_path = object_table.table_path(args.root, args.split)
+    table = object_table.open_objects(table_path)
+    scene_ids = sorted(table.scene_ids)
+    if args.count:
+        print(len(scene_ids))
+        return 0
+    end = len(scene_ids) if args.end is None else args.end
+    if not 0 <= args.start < min(end, len(scene_ids)):
+        raise SettingsError(
+            f"--start {args.start} --end {end}: no scene; {args.split} has {len(scene_ids)}"
+        )
+    settings = {
+        "seed": args.seed,
+        "MAX_IMAGES": args.max_images,
+        "TOLERANCE": args.tolerance,
+        "MIN_SIZE_M": args.min_size_m,
+    }
+    constants = (args.max_images, args.tolerance, args.min_size_m)
+    step = Step("single_object_coverage_finder", args, settings)
+    jobs = [
+        SceneJob(
+            scene_id,
+            (table_path, args.split, scene_id, args.seed, *constants),
+            [object_table.content_digest(table, scene_id)],
+        )
+        for scene_id in scene_ids[args.start : end]
+        if not args.scenes or scene_id in args.scenes
+    ]
+    chunk = Chunk(args.root, args.split, args.start, end)
+    step.make(
+        {dimension: chunk.path(dimension) for dimension in DIMENSIONS},
+        jobs,
+        cover_scene,
+        join_parts,
+        parts_name="coverage",
+    )
+    return step.close()
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,60 @@
+"""What each frame sees of each object: how many of its vertices, and from where to where. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ObjectViews:
+    """One entry for each frame and object of which it sees a vertex, by frame, then by object.
+
+    `frames`, `objects`, `counts` (n,) int; `low`, `high` (n, 3): the least and the greatest
+    coordinates of the vertices seen, metres, axis-aligned frame.
+    """
+
+    frames: np.ndarray
+    objects: np.ndarray
+    counts: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def where(self, kept: np.ndarray) -> ObjectViews:
+        """Some of the entries, by a mask (n,)."""
+        return ObjectViews(*(values[kept] for values in vars(self).values()))
+
+
+def view_objects(
+    point_lists: Sequence[np.ndarray], object_of_point: np.ndarray, points: np.ndarray
+) -> ObjectViews:
+    """What frames see of objects.
+
+    `point_lists` holds the vertices that each frame sees; `object_of_point` (n,) the object of
+    every vertex, -1 = none; `points` (n, 3) the vertices. The vertices of a frame are sorted by
+    object once, and all its objects are measured together.
+    """
+    columns: list[list[np.ndarray]] = [[] for _ in range(5)]
+    for frame, seen in enumerate(point_lists):
+        mine = object_of_point[seen]
+        seen, mine = seen[mine >= 0], mine[mine >= 0]
+        order = np.argsort(mine, kind="stable")
+        mine, seen_points = mine[order], points[seen[order]]
+        starts = np.flatnonzero(np.diff(mine, prepend=-1))
+        if not len(starts):
+            continue
+        parts = (
+            np.full(len(starts), frame),
+            mine[starts],
+            np.diff(starts, append=len(mine)),
+            np.minimum.reduceat(seen_points, starts),
+            np.maximum.reduceat(seen_points, starts),
+        )
+        for column, part in zip(columns, parts, strict=True):
+            column.append(part)
+    if not columns[0]:
+        nothing = np.zeros(0, np.int64)
+        return ObjectViews(nothing, nothing, nothing, np.zeros((0, 3)), np.zeros((0, 3)))
+    return ObjectViews(*(np.concatenate(column) for column in columns))
