@@ -1,11 +1,12 @@
-"""Makes five sample scenes in ScanNet's raw formats: rooms of boxes and textures, ray-cast.
+"""Makes five sample scenes in ScanNet's raw formats and eight TAPVid-3D clips, all ray-cast.
 
     python -m spatial_engine.sample_data --root demo
 
 Reads nothing. Writes under ROOT/data/scannet: scans/<scene>/<scene>{.sens, _vh_clean_2.ply,
 .aggregation.json, _vh_clean_2.0.010000.segs.json, .txt} and meta_data/{scannetv2_train.txt,
-scannetv2_val.txt, scannetv2-labels.combined.tsv}; the same bytes for the same seed. Data of other
-origin under ROOT is never touched. Costs about 50 s of one core; --small, 8 s.
+scannetv2_val.txt, scannetv2-labels.combined.tsv}. Writes under ROOT/data/tapvid3d_dataset:
+{adt,pstudio}/<clip>.npz and adt/tmp/<clip>.npz. The same bytes for the same seed. Data of other
+origin under ROOT is never touched. Costs about 80 s of one core; --small, 13 s.
 
 Every oddity of real scans that a reader must survive is in one of the scenes:
   scene0000_00  living room. Tracking lost at frames 34-36 (pose -inf; 35 is a kept frame); an
@@ -20,6 +21,22 @@ Every oddity of real scans that a reader must survive is in one of the scenes:
                 .txt counts one frame more; ceiling in the mesh
   all           several objects of one label (chairs, cabinets, walls); sparse segment ids; some
                 segments and things not annotated; label table with CRLF and empty last columns
+
+and of real clips in one of the clips (adt: the camera walks; pstudio: it stands still, and there
+are no extrinsics):
+  Apartment_release_meal_seq136_8                 none: float32, pictures as bytes of one width
+  Apartment_release_decoration_skeleton_seq133_2  float64; pictures in an array of objects; a point
+                                                  without any coordinates
+  Apartment_release_clean_seq131_5                extrinsics_w2c only in adt/tmp, as the official
+                                                  script leaves it
+  Apartment_release_work_seq107_3                 val. float64
+  Lite_release_recognition_Mug_seq030_0           val. A deflated npz
+  boxes_11                                        float64
+  softball_3                                      pictures in an array of objects
+  basketball_7                                    val
+  all                                             points never visible; coordinates of hidden
+                                                  points, NaN for some; two bodies that move alike
+  adt/tmp, pstudio/tmp                            hold no clips: annotation files, nothing
 """
 
 from __future__ import annotations
@@ -27,27 +44,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from spatial_engine.sample_data.sample_clips import write_sample_clips
 from spatial_engine.sample_data.sample_scenes import write_sample_scenes
 from spatial_engine.utils import cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the scenes; 0 when all are there, 1 when one failed."""
+    """Write the scenes and the clips; 0 when all are there, 1 when one failed."""
     parser = cli.make_parser(__doc__, splits=False)
     parser.add_argument("--small", action="store_true", help="small images, a variant for tests")
     options = parser.parse_args(argv)
-    run = write_sample_scenes(
-        options.root,
-        seed=options.seed,
-        num_workers=options.num_workers,
-        overwrite=options.overwrite,
-        small=options.small,
-    )
-    made = len(run.parts) - run.reused
-    print(f"{made} scenes made, {run.reused} were there, {run.seconds:.0f} s: {options.root}")
-    for scene, cause in run.failures.items():
-        print(f"failed: {scene}: {cause}", file=sys.stderr)
-    return 1 if run.failures else 0
+    failed = False
+    for kind, write in (("scenes", write_sample_scenes), ("clips", write_sample_clips)):
+        run = write(
+            options.root,
+            seed=options.seed,
+            num_workers=options.num_workers,
+            overwrite=options.overwrite,
+            small=options.small,
+        )
+        made = len(run.parts) - run.reused
+        print(f"{made} {kind} made, {run.reused} were there, {run.seconds:.0f} s: {options.root}")
+        for name, cause in run.failures.items():
+            print(f"failed: {name}: {cause}", file=sys.stderr)
+        failed |= bool(run.failures)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from rich.table import Table
 
 AREAS = ("data", "training_data", "evaluation_data")
 DATA_DEPTH = 3  # data/scannet/scans: one row, not one for each scene in it
+FRAMES_OF_CLIPS = ("my_tapvid3d_images",)  # a folder up, where clips stand beside each other
 NOT_SHOWN = (".meta.json", ".md")
 
 
@@ -60,7 +61,8 @@ def collect(root: Path) -> dict[Path, Row]:
     rows: dict[Path, Row] = defaultdict(Row)
     for area in AREAS:
         for path in (root / area).rglob("*"):
-            if path.is_file() and not path.name.endswith(NOT_SHOWN):
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if path.is_file() and not hidden and not path.name.endswith(NOT_SHOWN):
                 row = rows[folder_to_show(path.relative_to(root))]
                 row.files += 1
                 row.records += count_records(path)
@@ -72,7 +74,7 @@ def folder_to_show(path: Path) -> Path:
     """Name the row of a file: its folder, without the one that each scene or clip has."""
     folders = path.parts[:-1]
     if folders[0] == "data":
-        return Path(*folders[:DATA_DEPTH])
+        return Path(*folders[: DATA_DEPTH - (folders[1:2] == FRAMES_OF_CLIPS)])
     if "images" in folders:
         return Path(*folders[: folders.index("images") + 1])
     return Path(*folders)

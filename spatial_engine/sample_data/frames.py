@@ -33,7 +33,7 @@ def frames(
         metres = _measure(scene, depth, depth_rays, world_from_cam, quads, bank, rng)
         quads = render.upsample_quads(scene, quads, color, color_rays, world_from_cam)
         image = render.color_image(scene, color, world_from_cam, quads)
-        jpeg = _jpeg(photograph(image, rng.uniform(0.95, 1.05), bank, rng))
+        jpeg = encode_jpeg(photograph(image, rng.uniform(0.95, 1.05), bank, rng))
         for stored in range(number * spec.frame_repeat, (number + 1) * spec.frame_repeat):
             yield SensFrame(
                 _stored_pose(scan_from_room @ world_from_cam, stored, spec.quirks),
@@ -61,7 +61,8 @@ def _measure(
     return measured_depth(exact, cosine, clear, glossy, bank, rng)
 
 
-def _jpeg(picture: np.ndarray) -> bytes:
+def encode_jpeg(picture: np.ndarray) -> bytes:
+    """JPEG of an (h, w, 3) uint8 RGB picture."""
     flags = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)
     if not done:

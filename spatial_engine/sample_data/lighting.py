@@ -71,20 +71,52 @@ class _Probes:
         return lit, distance, direction
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Where light is measured: the nodes of a small grid on each of C faces, n in all.
+
+    quads (C,): indices of the faces; nodes (C, 2): nodes along right and up of each; place (C, 2):
+    x, y of its first node in an image of `shape`; number (n,): which of the C faces a node lies
+    on; column, row (n,): its place in the face's grid.
+    """
+
+    quads: np.ndarray
+    nodes: np.ndarray
+    place: np.ndarray
+    shape: tuple[int, int]
+    number: np.ndarray
+    column: np.ndarray
+    row: np.ndarray
+
+    @classmethod
+    def of(cls, surfaces: Surfaces, quads: np.ndarray) -> Grid:
+        """The grid of the faces `quads` (C,)."""
+        nodes = np.clip(np.ceil(surfaces.size[quads] / SPACING).astype(int) + 1, 2, MAX_NODES)
+        place, shape = _shelves(nodes)
+        number = np.repeat(np.arange(len(quads)), nodes.prod(1))
+        return cls(quads, nodes, place, shape, number, *_grid_indices(nodes))
+
+    def pixels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns (n,) of all nodes in the light image."""
+        corner = self.place[self.number]
+        return corner[:, 1] + self.row, corner[:, 0] + self.column
+
+
 def bake(
     surfaces: Surfaces,
     caster: RayCaster,
     lamps: Sequence[tuple[float, float]],
     height: float,
     rng: np.random.Generator,
+    quads: np.ndarray | None = None,
 ) -> Light:
-    """Light of all quads; `lamps` are (x, y) of discs under the ceiling at `height` metres."""
-    nodes = np.clip(np.ceil(surfaces.size / SPACING).astype(int) + 1, 2, MAX_NODES)
-    place, shape = _shelves(nodes)
-    quad = np.repeat(np.arange(len(surfaces)), nodes.prod(1))
-    column, row = _grid_indices(nodes)
-    points = _node_points(surfaces, nodes, quad, column, row)
-    probes = _Probes(points, surfaces.normal[quad], caster, surfaces.glow)
+    """Light of all quads; `lamps` are (x, y) of discs under the ceiling at `height` metres.
+
+    With `quads` (C,), of these faces only: `place` then has C rows.
+    """
+    grid = Grid.of(surfaces, np.arange(len(surfaces)) if quads is None else quads)
+    quad = grid.quads[grid.number]
+    probes = _Probes(node_points(surfaces, grid), surfaces.normal[quad], caster, surfaces.glow)
     value = AMBIENT * probes.openness(rng)[:, None]
     for center in lamps:
         value += LAMP * _lamp(probes, (*center, height - 0.12), rng)[:, None]
@@ -92,12 +124,12 @@ def bake(
         value += DAYLIGHT * _daylight(probes, surfaces, window, rng)[:, None]
     value = 1.5 * value / (1 + 0.5 * value)  # a shoulder: bright places keep their colour
     value[surfaces.glow[quad]] = 1.08
-    image = np.ones((*shape, 3), np.float32)
-    image[place[quad, 1] + row, place[quad, 0] + column] = value
-    for (x, y), (across, above) in zip(place, nodes, strict=True):
+    image = np.ones((*grid.shape, 3), np.float32)
+    image[grid.pixels()] = value
+    for (x, y), (across, above) in zip(grid.place, grid.nodes, strict=True):
         tile = image[y : y + above, x : x + across]
         tile[:] = cv2.GaussianBlur(tile, (3, 3), 0.8, borderType=cv2.BORDER_REPLICATE)
-    return Light(image, np.concatenate([place, nodes - 1], 1).astype(np.float32))
+    return Light(image, np.concatenate([grid.place, grid.nodes - 1], 1).astype(np.float32))
 
 
 def light_table(surfaces: Surfaces, light: Light) -> np.ndarray:
@@ -126,18 +158,17 @@ def _grid_indices(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([p[1] for p in pairs]), np.concatenate([p[0] for p in pairs])
 
 
-def _node_points(
-    surfaces: Surfaces, nodes: np.ndarray, quad: np.ndarray, column: np.ndarray, row: np.ndarray
-) -> np.ndarray:
+def node_points(surfaces: Surfaces, grid: Grid) -> np.ndarray:
     """Nodes (n, 3) a little above their face, and a little in from its edges: exactly at an edge
     a neighbouring face would seem to cover them."""
-    low, high = surfaces.extent[:, [0, 2]], surfaces.extent[:, [1, 3]]
+    low, high = surfaces.extent[grid.quads][:, [0, 2]], surfaces.extent[grid.quads][:, [1, 3]]
     inset = np.minimum(0.02, 0.2 * (high - low))
-    step = np.stack([column, row], 1) / (nodes[quad] - 1)
+    number = grid.number
+    step = np.stack([grid.column, grid.row], 1) / (grid.nodes[number] - 1)
     place = np.clip(
-        low[quad] + step * (high - low)[quad], (low + inset)[quad], (high - inset)[quad]
+        low[number] + step * (high - low)[number], (low + inset)[number], (high - inset)[number]
     )
-    return surfaces.points(quad, place, lift=LIFT)
+    return surfaces.points(grid.quads[number], place, lift=LIFT)
 
 
 def _lamp(

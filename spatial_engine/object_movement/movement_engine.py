@@ -1,0 +1,215 @@
+"""The one way from clips to movement questions; the two commands beside it are doors to it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spatial_engine.errors import EngineError, MissingInputError
+from spatial_engine.object_movement import movement_pairs, movement_questions
+from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
+from spatial_engine.utils import cli, files, marked_images, provenance, records, rigid_bodies
+from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.step import Step
+from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
+from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS
+
+log = logging.getLogger(__name__)
+
+SAMPLE_CLIPS = 3  # tried beforehand to estimate how many pictures there will be
+
+
+def run_prompt(
+    prompt: str,
+    docstring: str,
+    argv: Sequence[str] | None,
+    *,
+    max_samples: Mapping[str, int],
+    points_per_group: Mapping[str, int],
+    pairs_per_bin: Mapping[str, int],
+) -> int:
+    """Make all data sets and splits of a prompt; the keywords are the constants of its script, by
+    split. Returns the exit code."""
+    args = _parse_args(docstring, argv, max_samples, points_per_group, pairs_per_bin)
+    step = Step(f"single_object_movement_engine_{prompt}", args, _settings(args, prompt))
+    listed = list_clips(args, step)
+    frames_folder = tapvid3d_paths.frames_dir(args.root)
+    write_frames(args, step, frames_folder, listed)
+    for (dataset, split), clip_ids in listed.items():
+        most = args.max_samples[split]
+        if not most:
+            step.table.absent[f"{dataset} {split}, 0 questions were asked for"] += 1
+            continue
+        folder = args.root / records.FOLDERS[split] / f"object_movement_{prompt}" / args.version
+        numbers = ""
+        if split == "train":
+            points, pairs = args.points_per_group[split], args.pairs_per_bin[split]
+            numbers = f"_{points}points_{pairs}pairs"
+        folder = folder / dataset
+        pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
+        step.make(
+            {name: folder / f"{dataset}_{name}_{split}{numbers}.jsonl" for name in QUESTION_TYPES},
+            make_jobs(args, step, prompt, dataset, split, clip_ids),
+            movement_questions.write_clip,
+            partial(marked_images.join_parts, seed=args.seed, at_most=most),
+            parts_name=f"{dataset}_{split}",
+            companions=pictures if prompt == "dot" else None,
+            wanted=None if most < 0 else dict.fromkeys(QUESTION_TYPES, most),
+        )
+    return step.close()
+
+
+def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], list[str]]:
+    """Clips that are listed and there, by data set and split; lists are made where missing."""
+    listed: dict[tuple[str, str], list[str]] = {}
+    known: set[str] = set()
+    for dataset in args.datasets:
+        for path in tapvid3d_paths.write_missing_lists(args.root, dataset):
+            log.info("%s: made from the clips on disk", path)
+        folder = tapvid3d_paths.clips_dir(args.root, dataset)
+        if not tapvid3d_paths.list_path(args.root, dataset, "train").is_file():
+            step.table.absent[f"{dataset}, no clips in {folder} ({tapvid3d_paths.REMEDY})"] += 1
+            continue
+        by_split = tapvid3d_paths.read_lists(args.root, dataset)
+        known |= {clip for clip_ids in by_split.values() for clip in clip_ids}
+        for split in args.splits:
+            wanted = [c for c in by_split[split] if not args.scenes or c in args.scenes]
+            listed[dataset, split] = step.present_scenes(
+                wanted,
+                lambda clip, dataset=dataset: tapvid3d_paths.clip_path(
+                    args.root, dataset, clip
+                ).is_file(),
+                f"listed, no {folder.name}/<clip>.npz",
+            )
+    unknown = sorted(set(args.scenes or ()) - known)
+    if unknown:
+        raise MissingInputError(f"--scenes {unknown[0]}: no such clip in the split lists")
+    return {key: clip_ids for key, clip_ids in listed.items() if clip_ids}
+
+
+def write_frames(
+    args: argparse.Namespace,
+    step: Step,
+    folder: Path,
+    listed: Mapping[tuple[str, str], Sequence[str]],
+) -> None:
+    """Write the frames of all clips once, for both prompts; a clip that is broken fails."""
+    paths = {
+        clip_id: tapvid3d_paths.clip_path(args.root, dataset, clip_id)
+        for (dataset, _), clip_ids in listed.items()
+        for clip_id in clip_ids
+    }
+    jobs = []
+    for clip_id, path in sorted(paths.items()):
+        fingerprint = provenance.file_fingerprint(path, args.root)
+        jobs.append(SceneJob(clip_id, path, fingerprint, 0, path.stat().st_size))
+    shared = step.sharing("write_frames")
+    ahead = shared.unfinished(jobs, folder)
+    files.check_disk(folder, 0, sum(job.num_bytes for job in ahead))
+    if ahead:
+        shared.make_folders(folder, ahead, write_clip_frames, "frames")
+
+
+def write_clip_frames(path: Path, part_dir: Path) -> PartResult:
+    """Write the stored JPEG bytes of one clip as they are."""
+    images = clips.read_images(path)
+    for number, data in enumerate(images):
+        (part_dir / tapvid3d_paths.frame_name(number)).write_bytes(data)
+    return PartResult(counts={"frames": len(images)})
+
+
+def make_jobs(
+    args: argparse.Namespace,
+    step: Step,
+    prompt: str,
+    dataset: str,
+    split: str,
+    clip_ids: Sequence[str],
+) -> list[SceneJob]:
+    """A job for each clip whose frames are there."""
+    folder = tapvid3d_paths.frames_dir(args.root)
+    requests = {
+        clip_id: ClipRequest(
+            prompt, dataset, split, clip_id, args.seed, args.points_per_group[split],
+            args.pairs_per_bin[split], folder / clip_id,
+        )
+        for clip_id in clip_ids
+        if (folder / clip_id).is_dir()
+    }  # fmt: skip
+    paths = {c: tapvid3d_paths.clip_path(args.root, dataset, c) for c in requests}
+    num_files, num_bytes = 0, 0
+    if prompt == "dot":
+        num_files, num_bytes = estimate_pictures([(paths[c], requests[c]) for c in requests])
+    return [
+        SceneJob(
+            clip_id,
+            (paths[clip_id], request),
+            [provenance.file_fingerprint(paths[clip_id], args.root), dataset, split],
+            num_files,
+            num_bytes,
+        )
+        for clip_id, request in requests.items()
+    ]
+
+
+def estimate_pictures(work: Sequence[tuple[Path, ClipRequest]]) -> tuple[int, int]:
+    """(files, bytes) of the pictures of one clip: the mean over a few, made on trial."""
+    made = []
+    for path, request in work[:: max(len(work) // SAMPLE_CLIPS, 1)][:SAMPLE_CLIPS]:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                movement_questions.write_clip((path, request), Path(folder))
+            except EngineError:
+                continue  # named when its turn comes
+            pictures = list((Path(folder) / marked_images.FOLDER).glob("*_annotated.jpg"))
+            made.append((len(pictures), sum(picture.stat().st_size for picture in pictures)))
+    num_files, num_bytes = np.mean(made, axis=0) if made else (0, 0)
+    return int(num_files), int(num_bytes)
+
+
+def _settings(args: argparse.Namespace, prompt: str) -> dict:
+    return {
+        "seed": args.seed,
+        "max_samples": args.max_samples,
+        "POINTS_PER_GROUP": args.points_per_group,
+        "PAIRS_PER_BIN": args.pairs_per_bin,
+        "STATIC_M": movement_pairs.STATIC_M,
+        "SWAPPED_SHARE": movement_pairs.SWAPPED_SHARE,
+        "rigid bodies": [
+            rigid_bodies.TRACKING_NOISE_M,
+            rigid_bodies.CUT_M,
+            rigid_bodies.MIN_POINTS,
+        ],
+        "pictures": marked_images.SETTINGS if prompt == "dot" else None,
+        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
+        "templates": movement_questions.templates_digest(prompt),
+    }
+
+
+def _parse_args(
+    docstring: str,
+    argv: Sequence[str] | None,
+    max_samples: Mapping[str, int],
+    points_per_group: Mapping[str, int],
+    pairs_per_bin: Mapping[str, int],
+) -> argparse.Namespace:
+    parser = cli.make_parser(docstring, questions=True)
+    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
+    for split in ("train", "val"):
+        prefix = split.upper()
+        name, number = f"{prefix}_POINTS_PER_GROUP", points_per_group[split]
+        cli.add_constant(parser, name, number, "points drawn from each rigid body", 1)
+        name, number = f"{prefix}_PAIRS_PER_BIN", pairs_per_bin[split]
+        cli.add_constant(parser, name, number, "pairs of frames of a point and a bin", 1)
+    args = parser.parse_args(argv)
+    args.max_samples = cli.max_samples_by_split(args, max_samples)
+    for name in ("points_per_group", "pairs_per_bin"):
+        by_split = {split: getattr(args, f"{split}_{name}") for split in ("train", "val")}
+        setattr(args, name, by_split)
+    return args

@@ -1,0 +1,261 @@
+"""How tracked points move in the world: drawn, measured, phrased, written (SPEC 9).
+
+Two questions, distance and displacement vector, about each pair of frames, in two prompts: `coord`
+names the point by coordinates, `dot` marks it in a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.object_movement.movement_pairs import (
+    STATIC_M,
+    PointPairs,
+    draw_point_pairs,
+    swapped_extra,
+)
+from spatial_engine.utils import files, jpeg, marked_images, provenance, records, sampling
+from spatial_engine.utils.drawing import PALETTE, MarkSize
+from spatial_engine.utils.geometry import MM_PER_METRE, permille
+from spatial_engine.utils.marked_images import MarkedImage
+from spatial_engine.utils.records import format_value
+from spatial_engine.utils.rigid_bodies import rigid_bodies
+from spatial_engine.utils.scene_runner import PartResult
+from spatial_engine.utils.tapvid3d_utils import clips
+from spatial_engine.utils.tapvid3d_utils.clips import Clip
+from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frame_name
+from spatial_engine.utils.templates import Templates, load_templates
+
+PROMPTS = ("coord", "dot")
+# Published name of each question type, and its short one in task names.
+QUESTION_TYPES = {
+    "tapvid3d_total_distance": "distance",
+    "tapvid3d_displacement_vector": "vector",
+}
+RADIUS_SHARE = 100  # a dot's radius is the image's width divided by this
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """What is asked about one clip; the numbers are constants of the scripts, by split.
+
+    `frames` is the folder of the clip's frames.
+    """
+
+    prompt: str
+    dataset: str
+    split: str
+    clip_id: str
+    seed: int
+    points_per_group: int
+    pairs_per_bin: int
+    frames: Path
+
+    def task(self, question_type: str) -> str:
+        """Name of the task of a question type."""
+        return f"movement_{self.prompt}_{QUESTION_TYPES[question_type]}_{self.dataset}"
+
+
+@dataclass(frozen=True)
+class MeasuredPairs:
+    """What is true of pairs of frames of points, (n,) each.
+
+    `pairs`; `pixels` (n, 2, 2) of the point in both images; `distance_mm` (n,) and `vector_mm`
+    (n, 3) int, in the axes of the first camera; `point_moving`, `cam_moving` bool.
+    """
+
+    pairs: PointPairs
+    pixels: np.ndarray
+    distance_mm: np.ndarray
+    vector_mm: np.ndarray
+    point_moving: np.ndarray
+    cam_moving: np.ndarray
+
+
+@lru_cache
+def templates(prompt: str, question_type: str, variant: str) -> Templates:
+    """The sentences of a prompt and question type; `variant` is "moving" or "static"."""
+    slots = frozenset({"point"}) if prompt == "coord" else frozenset()
+    path = _TEMPLATES / f"movement_{prompt}_{QUESTION_TYPES[question_type]}.json"
+    return load_templates(path, slots, variant)
+
+
+def templates_digest(prompt: str) -> str:
+    """Digest of all sentences of a prompt: other sentences make another output."""
+    return provenance.digest(
+        [
+            vars(templates(prompt, question_type, variant))
+            for question_type in QUESTION_TYPES
+            for variant in ("moving", "static")
+        ]
+    )
+
+
+def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResult:
+    """Write one clip's records of both question types, and its pictures for dots."""
+    path, request = arguments
+    clip = clips.read_clip(path, camera_moves=request.dataset == "adt")
+    task = f"movement_{request.prompt}"
+    rng = sampling.generator(request.seed, task, request.split, request.clip_id)
+    drops: dict[str, int] = {}
+    measured = measure(clip, draw_pairs(rng, clip, request, drops))
+    colors: dict[tuple[int, int], str] = {}
+    if request.prompt == "dot":
+        colors = draw_pictures(clip, measured, request, part_dir / marked_images.FOLDER)
+    result = PartResult()
+    still = int(np.count_nonzero(~measured.point_moving))
+    for question_type in QUESTION_TYPES:
+        lines = phrase(rng, clip, measured, colors, question_type, request)
+        output = part_dir / f"{question_type}.jsonl"
+        result.counts[question_type] = records.write_jsonl(output, lines)
+        result.drops[question_type] = drops
+        result.notes[question_type] = {"the point did not move": still}
+    return result
+
+
+def draw_pairs(
+    rng: np.random.Generator, clip: Clip, request: ClipRequest, drops: dict[str, int]
+) -> PointPairs:
+    """Pairs of frames of points drawn from each rigid body; `drops` gets what is left out."""
+    askable = can_be_asked(clip, request.prompt)
+    drops["frames that show a point outside the image or at its border"] = int(
+        np.count_nonzero(clip.visible & ~askable)
+    )
+    world = clip.tracks_world()
+    bodies = rigid_bodies(clip.tracks_cam)
+    drops["clips without a rigid body"] = int(not bodies)
+    enough = np.count_nonzero(askable, axis=0) >= 2
+    parts = []
+    for body in bodies:
+        body = body[enough[body]]
+        count = min(request.points_per_group, len(body))
+        for point in np.sort(rng.choice(body, size=count, replace=False)).tolist():
+            frames = np.flatnonzero(askable[:, point])
+            positions = world[frames, point]
+            parts.append(draw_point_pairs(rng, point, frames, positions, request.pairs_per_bin))
+    pairs = PointPairs.joined(parts)
+    if request.split == "train":
+        pairs = PointPairs.joined([pairs, swapped_extra(rng, pairs)])
+    return pairs
+
+
+def can_be_asked(clip: Clip, prompt: str) -> np.ndarray:
+    """Whether a point can be asked about in a frame, (T, N) bool: visible and within the image,
+    for dots with room for the mark."""
+    pixels = clip.project()
+    with np.errstate(invalid="ignore"):
+        if prompt == "dot":
+            inside = mark_size(clip.image_size).is_inside(pixels, clip.image_size)
+        else:
+            inside = ((pixels >= 0) & (pixels < np.array(clip.image_size))).all(axis=2)
+    return clip.visible & inside
+
+
+def mark_size(image_size: tuple[int, int]) -> MarkSize:
+    """Size of the dots in an image of (width, height)."""
+    return MarkSize.of(max(1, image_size[0] // RADIUS_SHARE), image_size)
+
+
+def measure(clip: Clip, pairs: PointPairs) -> MeasuredPairs:
+    """Measure drawn pairs. What moves less than `STATIC_M` has moved by 0."""
+    world, pixels = clip.tracks_world(), clip.project()
+    both = np.stack([pairs.first, pairs.second], axis=1)
+    step = world[pairs.second, pairs.points] - world[pairs.first, pairs.points]
+    cam_from_world = np.linalg.inv(clip.world_from_cam)[:, :3, :3]
+    vector = (cam_from_world[pairs.first] @ step[:, :, None])[:, :, 0]
+    moving = pairs.moved >= STATIC_M
+    cameras = clip.world_from_cam[:, :3, 3]
+    cam_moved = np.linalg.norm(cameras[pairs.second] - cameras[pairs.first], axis=1)
+    return MeasuredPairs(
+        pairs,
+        pixels[both, pairs.points[:, None]],
+        np.rint(np.where(moving, pairs.moved, 0) * MM_PER_METRE).astype(np.int64),
+        np.rint(np.where(moving[:, None], vector, 0) * MM_PER_METRE).astype(np.int64),
+        moving,
+        cam_moved >= STATIC_M,
+    )
+
+
+def picture_name(frame: int, point: int) -> str:
+    """File name of the marked picture of a frame and a point, shared by all questions."""
+    return f"{frame:05d}_{point}_annotated.jpg"
+
+
+def draw_pictures(
+    clip: Clip, measured: MeasuredPairs, request: ClipRequest, folder: Path
+) -> dict[tuple[int, int], str]:
+    """Write one marked picture for each (frame, point) of a first image; return their colours.
+
+    The frames of the second images are linked, unmarked. A mark's colour follows from clip, frame
+    and point alone.
+    """
+    pairs = measured.pairs
+    keys = np.stack([pairs.first, pairs.points], axis=1)
+    keys, rows = np.unique(keys, axis=0, return_index=True)
+    pictures = []
+    for (frame, point), row in zip(keys.tolist(), rows.tolist(), strict=True):
+        rng = sampling.generator(0, request.clip_id, str(frame), str(point))
+        preferences = rng.permutation(len(PALETTE)).tolist()
+        center = measured.pixels[row, :1]
+        name = picture_name(frame, point)
+        pictures.append(MarkedImage(frame_name(frame), name, center, ("",), preferences))
+    remedy = "remove the folder and start again"
+    colors = marked_images.draw_pictures(
+        pictures,
+        lambda name: jpeg.read(request.frames / name, remedy),
+        mark_size(clip.image_size),
+        clip.image_size,
+        folder,
+    )
+    for frame in np.unique(pairs.second).tolist():
+        files.link_or_copy(request.frames / frame_name(frame), folder / frame_name(frame))
+    return {tuple(key): color for key, (color,) in zip(keys.tolist(), colors, strict=True)}
+
+
+def phrase(
+    rng: np.random.Generator,
+    clip: Clip,
+    measured: MeasuredPairs,
+    colors: dict[tuple[int, int], str],
+    question_type: str,
+    request: ClipRequest,
+) -> Iterator[dict[str, Any]]:
+    """Records of one question type about the measured pairs; `colors` are those of the marks."""
+    pairs, task, clip_id = measured.pairs, request.task(question_type), request.clip_id
+    moving = templates(request.prompt, question_type, "moving").draw(rng, len(pairs))
+    static = templates(request.prompt, question_type, "static").draw(rng, len(pairs))
+    is_distance = QUESTION_TYPES[question_type] == "distance"
+    answers = measured.distance_mm if is_distance else measured.vector_mm
+    rows = zip(
+        pairs.first.tolist(), pairs.second.tolist(), pairs.points.tolist(),
+        permille(measured.pixels, clip.image_size).tolist(), answers.tolist(),
+        measured.point_moving.tolist(), measured.cam_moving.tolist(), moving, static, strict=True,
+    )  # fmt: skip
+    for first, second, point, (p1, p2), answer, moves, cam_moves, *sentences in rows:
+        description, question, spoken = sentences[0 if moves else 1]
+        extra = {"point_moving": moves, "cam_moving": cam_moves, "p1": p1, "p2": p2}
+        shown = frame_name(first)
+        if colors:
+            shown = picture_name(first, point)
+            extra["mark_colors"] = [colors[first, point]]
+        else:
+            question = question.replace("{point}", format_value(p1))
+        yield records.make_record(
+            request.split,
+            f"{task}_{request.split}_{clip_id}_{first:05d}_{second:05d}_{point}",
+            [f"{clip_id}/{shown}", f"{clip_id}/{frame_name(second)}"],
+            [clip.image_size] * 2,
+            task,
+            question_type,
+            (description, question, spoken),
+            answer,
+            extra,
+        )

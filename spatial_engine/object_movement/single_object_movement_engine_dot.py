@@ -1,0 +1,43 @@
+"""Object movement, by a dot: how far, and where to, does the marked point move?
+
+Reads  data/tapvid3d_dataset/{adt,pstudio}/<clip>.npz and meta_data/{adt,pstudio}/{train,val}.txt
+       (made by make_split_lists.py, and here where they are missing), templates/.
+Writes data/my_tapvid3d_images/<clip>/{frame:05d}.jpg, once for both prompts;
+       training_data/object_movement_dot/v1_0/{adt,pstudio}/
+       <set>_<type>_train_15points_30pairs.jsonl and evaluation_data/.../<set>_<type>_val.jsonl;
+       images/<clip>/ beside each: a marked picture for each first image, frames for the second.
+Costs  as coord, and 1.3 ms and about 0.1 MB for each marked picture of 512x512.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from spatial_engine.object_movement import movement_engine
+from spatial_engine.utils import cli
+
+# Questions of each file at most; -1 = all. As published.
+TRAIN_MAX_SAMPLES = -1
+VAL_MAX_SAMPLES = 300
+# Points drawn from each rigid body.
+TRAIN_POINTS_PER_GROUP = 15
+VAL_POINTS_PER_GROUP = 1
+# Pairs of frames of one point and one of its ten bins of displacement, at most.
+TRAIN_PAIRS_PER_BIN = 30
+VAL_PAIRS_PER_BIN = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return movement_engine.run_prompt(
+        "dot",
+        __doc__,
+        argv,
+        max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+        points_per_group={"train": TRAIN_POINTS_PER_GROUP, "val": VAL_POINTS_PER_GROUP},
+        pairs_per_bin={"train": TRAIN_PAIRS_PER_BIN, "val": VAL_PAIRS_PER_BIN},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

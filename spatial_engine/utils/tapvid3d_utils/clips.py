@@ -1,0 +1,216 @@
+"""The clips of TAPVid-3D, `<id>.npz`. This module owns their format (FORMATS.md).
+
+Keys: `images_jpeg_bytes` (T,) fixed-width bytes or objects; `queries_xyt` (N, 3); `tracks_XYZ`
+(T, N, 3) metres in the camera of each frame; `visibility` (T, N); `fx_fy_cx_cy` (4,);
+`extrinsics_w2c` (T, 4, 4), which only moving cameras need. Files may be hostile: nothing of them
+is run, and sizes are checked before memory is taken.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import jpeg
+from spatial_engine.utils.plain_pickle import load_bytes_array
+from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import REMEDY
+
+EXTRINSICS = "extrinsics_w2c"
+EXTRINSICS_REMEDY = "run spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py"
+MAX_MEMBER_BYTES = 256 * 2**20  # of one array; the largest real ones have some 30 MB
+MAX_FRAMES = 100_000  # frames are numbered with five digits
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: T frames, N points.
+
+    `images` T JPEGs; `image_size` (width, height); `tracks_cam` (T, N, 3) float64 metres in the
+    camera of each frame (x right, y down, z forward), NaN where unknown; `visible` (T, N) bool, in
+    which case the point is finite; `fx_fy_cx_cy` (4,) pixels; `world_from_cam` (T, 4, 4).
+    """
+
+    clip_id: str
+    images: list[bytes]
+    image_size: tuple[int, int]
+    tracks_cam: np.ndarray
+    visible: np.ndarray
+    fx_fy_cx_cy: np.ndarray
+    world_from_cam: np.ndarray
+
+    def tracks_world(self) -> np.ndarray:
+        """(T, N, 3) metres in the world."""
+        rotation, position = self.world_from_cam[:, :3, :3], self.world_from_cam[:, None, :3, 3]
+        return self.tracks_cam @ np.swapaxes(rotation, 1, 2) + position
+
+    def project(self) -> np.ndarray:
+        """Pixels (T, N, 2) of the points, NaN where they are unknown or not before the camera."""
+        fx_fy, cx_cy = self.fx_fy_cx_cy[:2], self.fx_fy_cx_cy[2:]
+        depth = np.where(self.tracks_cam[..., 2:] > 0, self.tracks_cam[..., 2:], np.nan)
+        return self.tracks_cam[..., :2] / depth * fx_fy + cx_cy
+
+
+def read_clip(path: Path, *, camera_moves: bool) -> Clip:
+    """Read a clip. Where the camera moves, extrinsics must be there; else it stands still.
+
+    Raises `MissingInputError` without the file, `BadDataError` naming what is wrong in it.
+    """
+    with _open(path) as archive:
+        images = _read_images(archive, path)
+        tracks = _read_array(archive, path, "tracks_XYZ", "f").astype(np.float64)
+        visible = _read_array(archive, path, "visibility", "b")
+        intrinsics = _read_array(archive, path, "fx_fy_cx_cy", "f").astype(np.float64)
+        if camera_moves:
+            if not has_extrinsics(archive):
+                raise BadDataError(
+                    f"{path}: has no {EXTRINSICS}, and its camera moves; {EXTRINSICS_REMEDY}"
+                )
+            cam_from_world = _read_array(archive, path, EXTRINSICS, "f").astype(np.float64)
+        else:
+            cam_from_world = np.tile(np.eye(4), (len(images), 1, 1))
+    count = len(images)
+    if tracks.ndim != 3 or tracks.shape[0] != count or tracks.shape[2] != 3:
+        raise _bad(path, f"tracks_XYZ has the shape {tracks.shape} for {count} frames")
+    if visible.shape != tracks.shape[:2]:
+        raise _bad(path, f"visibility has the shape {visible.shape}")
+    if intrinsics.shape != (4,) or not np.isfinite(intrinsics).all() or (intrinsics[:2] <= 0).any():
+        raise _bad(path, "fx_fy_cx_cy is not a camera")
+    return Clip(
+        clip_id=path.stem,
+        images=images,
+        image_size=jpeg.read_size(images[0], path),
+        tracks_cam=tracks,
+        visible=visible & np.isfinite(tracks).all(axis=2),
+        fx_fy_cx_cy=intrinsics,
+        world_from_cam=_inverse(cam_from_world, count, path),
+    )
+
+
+def read_images(path: Path) -> list[bytes]:
+    """The JPEGs of a clip's frames, each ending where it ends."""
+    with _open(path) as archive:
+        return _read_images(archive, path)
+
+
+def read_shape(path: Path) -> tuple[int, int, bool]:
+    """(frames, points, whether extrinsics are there), from the headers of the arrays alone."""
+    with _open(path) as archive, _member(archive, path, "tracks_XYZ") as file:
+        shape, _, _ = _read_header(file, path, "tracks_XYZ")
+        if len(shape) != 3:
+            raise _bad(path, f"tracks_XYZ has the shape {shape}")
+        return shape[0], shape[1], has_extrinsics(archive)
+
+
+def read_extrinsics(path: Path) -> np.ndarray:
+    """(T, 4, 4) float64 cam_from_world of an annotation file."""
+    with _open(path) as archive:
+        extrinsics = _read_array(archive, path, EXTRINSICS, "f")
+    if extrinsics.ndim != 3 or extrinsics.shape[1:] != (4, 4):
+        raise _bad(path, f"{EXTRINSICS} has the shape {extrinsics.shape}")
+    return extrinsics
+
+
+def has_extrinsics(archive: zipfile.ZipFile) -> bool:
+    """Whether a clip tells where its camera is."""
+    return f"{EXTRINSICS}.npy" in archive.namelist()
+
+
+def _inverse(cam_from_world: np.ndarray, count: int, path: Path) -> np.ndarray:
+    """world_from_cam of each frame."""
+    if cam_from_world.shape != (count, 4, 4) or not np.isfinite(cam_from_world).all():
+        raise _bad(path, f"{EXTRINSICS} does not hold a matrix for each of {count} frames")
+    try:
+        return np.linalg.inv(cam_from_world)
+    except np.linalg.LinAlgError:
+        raise _bad(path, f"{EXTRINSICS} holds a matrix without inverse") from None
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    if not path.is_file():
+        raise MissingInputError(f"{path}: no such clip; {REMEDY}")
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _bad(path, f"not an npz ({error})") from None
+
+
+def _member(archive: zipfile.ZipFile, path: Path, key: str):
+    """A file of the archive, opened; never more than its stated size is read from it."""
+    try:
+        info = archive.getinfo(f"{key}.npy")
+        if info.file_size > MAX_MEMBER_BYTES:
+            raise _bad(path, f"{key} claims {info.file_size:,} bytes")
+        return archive.open(info)
+    except KeyError:
+        raise _bad(path, f"has no {key}") from None
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise _bad(path, f"{key} cannot be read ({error})") from None
+
+
+def _read_header(file, path: Path, key: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, whether in Fortran order, type) of an array; the file stands behind it then."""
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        return np.lib.format.read_array_header_2_0(file)
+    except Exception as error:  # a damaged header can raise almost anything
+        raise _bad(path, f"{key} has no header that can be read ({error})") from None
+
+
+def _read_array(archive: zipfile.ZipFile, path: Path, key: str, kind: str) -> np.ndarray:
+    """An array of numbers, kind "f" (any float or integer), or of truth values, kind "b"."""
+    with _member(archive, path, key) as file:
+        shape, in_fortran, dtype = _read_header(file, path, key)
+        if dtype.kind not in ("fiu" if kind == "f" else "b"):
+            raise _bad(path, f"{key} is of type {dtype}")
+        return _read_body(file, path, key, shape, in_fortran, dtype)
+
+
+def _read_body(file, path: Path, key: str, shape, in_fortran: bool, dtype) -> np.ndarray:
+    expected = dtype.itemsize
+    for side in shape:
+        expected *= side
+    if expected > MAX_MEMBER_BYTES:
+        raise _bad(path, f"{key} claims the shape {shape}")
+    try:
+        data = file.read(expected)
+    except Exception as error:  # damaged compression
+        raise _bad(path, f"{key} cannot be read ({error})") from None
+    if len(data) != expected:
+        raise _bad(path, f"{key} is truncated")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if in_fortran else "C")
+
+
+def _read_images(archive: zipfile.ZipFile, path: Path) -> list[bytes]:
+    key = "images_jpeg_bytes"
+    with _member(archive, path, key) as file:
+        shape, in_fortran, dtype = _read_header(file, path, key)
+        if len(shape) != 1 or not 0 < shape[0] <= MAX_FRAMES:
+            raise _bad(path, f"{key} has the shape {shape}")
+        if dtype.kind == "S":
+            items = _read_body(file, path, key, shape, in_fortran, dtype).tolist()
+        elif dtype.kind == "O":
+            items = load_bytes_array(file, f"{path}: {key}")
+        else:
+            raise _bad(path, f"{key} is of type {dtype}")
+    if len(items) != shape[0]:
+        raise _bad(path, f"{key} holds {len(items)} images, not {shape[0]}")
+    return [_trimmed(data, number, path) for number, data in enumerate(items)]
+
+
+def _trimmed(data: bytes, number: int, path: Path) -> bytes:
+    """A JPEG without the zero bytes that a fixed width adds to it."""
+    data = data.rstrip(b"\0")
+    if not (data.startswith(_JPEG_START) and data.endswith(_JPEG_END)):
+        raise _bad(path, f"image {number} is not a whole JPEG")
+    return data
+
+
+def _bad(path: Path, cause: str) -> BadDataError:
+    return BadDataError(f"{path}: {cause}; get the clip again")

@@ -1,0 +1,47 @@
+"""TAPVid-3D: lists of the clips for training and for evaluation.
+
+Reads  the names of data/tapvid3d_dataset/{adt,pstudio}/*.npz.
+Writes data/tapvid3d_dataset/meta_data/{adt,pstudio}/{train,val}.txt, those that are not there.
+
+Whole activities are held out for evaluation (`HELD_OUT` in tapvid3d_paths.py). A list that is there
+is never overwritten; the movement scripts do the same when a list is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spatial_engine.errors import MissingInputError
+from spatial_engine.utils import cli
+from spatial_engine.utils.tapvid3d_utils import tapvid3d_paths
+from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", type=Path, default=Path("."), help="folder that holds data/")
+    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
+    args = parser.parse_args(argv)
+    found = False
+    for dataset in args.datasets:
+        written = tapvid3d_paths.write_missing_lists(args.root, dataset)
+        for split in ("train", "val"):
+            path = tapvid3d_paths.list_path(args.root, dataset, split)
+            if path.is_file():
+                found = True
+                count = len(tapvid3d_paths.read_lists(args.root, dataset)[split])
+                remark = "made" if path in written else "was there, left as it is"
+                print(f"{path}: {count} clips, {remark}")
+    if not found:
+        folders = " and ".join(str(tapvid3d_paths.clips_dir(args.root, d)) for d in args.datasets)
+        raise MissingInputError(f"{folders}: no clips; {tapvid3d_paths.REMEDY}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
