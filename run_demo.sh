@@ -41,5 +41,28 @@ step python spatial_engine/utils/scannet_utils/make_visibility_info.py --root "$
 step python spatial_engine/camera_movement/calculate_frames_relations.py --root "$demo"
 step python spatial_engine/camera_movement/camera_movement_engine_train_val.py --root "$demo" \
     --train-max-samples 200 --val-max-samples 30
+step python spatial_engine/depth_perception/depth_estimation_dot_engine.py --root "$demo" \
+    --train-max-samples 100 --val-max-samples 30
+step python spatial_engine/depth_perception/depth_estimation_coor_engine.py --root "$demo" \
+    --train-max-samples 100 --val-max-samples 30
+step python spatial_engine/depth_perception/depth_comparison_dot_engine.py --root "$demo" \
+    --train-max-samples 100 --val-max-samples 30
+step python spatial_engine/depth_perception/depth_comparison_coor_engine.py --root "$demo" \
+    --train-max-samples 100 --val-max-samples 30
+step python spatial_engine/visual_correspondence/visual_correspondence_qa_engine_dot_2_multichoice.py \
+    --root "$demo" --train-max-samples 100 --val-max-samples 30
+step python spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py \
+    --root "$demo" --train-max-samples 100 --val-max-samples 30
+step python spatial_engine/object_perception/compute_object_visibility.py --root "$demo"
+export ROOT=$demo # where the bash job looks for data
+step bash find_object_coverage.sh 0 2
+step python spatial_engine/object_perception/merge_object_coverage.py --root "$demo"
+step python spatial_engine/object_perception/single_object_perception_engine.py --root "$demo"
+step python spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py --root "$demo"
+step python spatial_engine/utils/tapvid3d_utils/make_split_lists.py --root "$demo"
+step python spatial_engine/object_movement/single_object_movement_engine_coord.py --root "$demo" \
+    --train-max-samples 200 --val-max-samples 30
+step python spatial_engine/object_movement/single_object_movement_engine_dot.py --root "$demo" \
+    --train-max-samples 200 --val-max-samples 30
 
 python -m spatial_engine.sample_data.demo_table --root "$demo"

@@ -1,0 +1,174 @@
+"""Times object movement at true size: one adt clip of 300 frames of 512x512 and 1,000 points.
+
+Makes the clip once in --folder (and 16 more under other names), then times, on one core and each in
+turns with what it is compared with: reading the clip, writing its frames (writing the same bytes),
+finding rigid bodies (a plain loop over the points, with its memory), the pairs, the questions of
+both prompts (records per second) and the marked pictures (decoding and encoding the same JPEGs).
+At last 3 million records of one file are shuffled.
+
+    python benchmarks/bench_movement.py --folder /tmp/bench [--turns 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# First, as it sets the number of threads before numpy is imported.
+from common import MAXRSS_PER_MIB, Bench, run_command
+
+# isort: split
+import numpy as np
+
+from spatial_engine.object_movement import movement_engine, movement_questions
+from spatial_engine.object_movement.movement_questions import ClipRequest
+from spatial_engine.sample_data import write_clip
+from spatial_engine.utils import jpeg, marked_images, records, rigid_bodies, sampling
+from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
+
+CLIP = "Apartment_release_meal_seq136_8"
+NUM_CLIPS = 16
+SHUFFLED = 3_000_000
+SHUFFLE = """
+import resource, sys
+from pathlib import Path
+from spatial_engine.utils import records, sampling
+source, output, times = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+records.shuffle_jsonl([source] * times, output, sampling.generator(0))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def plain_changes(tracks: np.ndarray) -> np.ndarray:
+    """What `rigid_bodies.distance_changes` gives, a point at a time: (n, n)."""
+    total = np.zeros((tracks.shape[1],) * 2)
+    for point in range(tracks.shape[1]):
+        distances = np.linalg.norm(tracks - tracks[:, point : point + 1], axis=2)
+        changes = np.abs(np.diff(distances, axis=0))
+        total[point] = np.where(changes > rigid_bodies.TRACKING_NOISE_M, changes, 0).sum(axis=0)
+    return total
+
+
+class MovementBench(Bench):
+    """The stages of one clip."""
+
+    def __init__(self, root: Path, turns: int):
+        super().__init__(root, turns)
+        self.path = tapvid3d_paths.clip_path(root, "adt", CLIP)
+        if not self.path.exists():
+            write_clip(self.path, seed=0, kind="adt", num_frames=300, num_points=1000)
+        for number in range(NUM_CLIPS):
+            copy = self.path.with_name(f"{CLIP}{number}.npz")
+            if not copy.exists():
+                copy.hardlink_to(self.path)
+        self.frames = tapvid3d_paths.frames_dir(root)
+
+    def stages(self) -> None:
+        clip = clips.read_clip(self.path, camera_moves=True)
+        print(f"{clip.tracks_cam.shape[:2]} frames and points")
+        self.add("reading", "clips", 1,
+                 *self.compare(lambda _: clips.read_clip(self.path, camera_moves=True),
+                               lambda _: self.path.read_bytes()), 0,
+                 "reading the bytes")  # fmt: skip
+
+        def write(out: Path) -> None:
+            for number, data in enumerate(clip.images):
+                (out / f"{number}.jpg").write_bytes(data)
+
+        self.add("frames", "clips", 1,
+                 *self.compare(lambda out: movement_engine.write_clip_frames(self.path, out),
+                               write), 0, "writing the same bytes")  # fmt: skip
+        self.add("rigid bodies", "clips", 1,
+                 *self.compare(lambda _: rigid_bodies.rigid_bodies(clip.tracks_cam),
+                               lambda _: plain_changes(clip.tracks_cam)), 0,
+                 "a loop over points, distances alone")  # fmt: skip
+        (self.frames / CLIP).mkdir(parents=True, exist_ok=True)
+        write_missing = not any((self.frames / CLIP).iterdir())
+        if write_missing:
+            movement_engine.write_clip_frames(self.path, self.frames / CLIP)
+        for prompt in movement_questions.PROMPTS:
+            self.questions(prompt, clip)
+
+    def questions(self, prompt: str, clip: clips.Clip) -> None:
+        request = ClipRequest(prompt, "adt", "train", CLIP, 0, 15, 30, self.frames / CLIP)
+
+        def draw() -> object:
+            return movement_questions.draw_pairs(sampling.generator(0), clip, request, {})
+
+        pairs = draw()
+        self.add(f"pairs, {prompt} (with rigid bodies)", "pairs", len(pairs),
+                 *self.compare(lambda _: draw(),
+                               lambda _: rigid_bodies.rigid_bodies(clip.tracks_cam)), 0,
+                 "rigid bodies alone")  # fmt: skip
+        measured = movement_questions.measure(clip, pairs)
+        if prompt == "dot":
+            keys = set(zip(pairs.first.tolist(), pairs.points.tolist(), strict=True))
+            sources = [self.frames / CLIP / f"{frame:05d}.jpg" for frame, _ in sorted(keys)]
+
+            def encode(out: Path) -> None:
+                for number, path in enumerate(sources):
+                    (out / f"{number}.jpg").write_bytes(jpeg.encode(jpeg.read(path, "")))
+
+            folder = marked_images.FOLDER
+            self.add("marked pictures", "pictures", len(sources),
+                     *self.compare(lambda out: movement_questions.draw_pictures(
+                         clip, measured, request, out / folder), encode),
+                     0, "decoding and encoding the same JPEGs")  # fmt: skip
+            return
+
+        def phrase(out: Path) -> None:
+            for name in movement_questions.QUESTION_TYPES:
+                lines = movement_questions.phrase(
+                    sampling.generator(0), clip, measured, {}, name, request
+                )
+                records.write_jsonl(out / name, lines)
+
+        def copy(out: Path) -> None:
+            for name in movement_questions.QUESTION_TYPES:
+                shutil.copyfile(self.root / "phrased" / name, out / name)
+
+        (self.root / "phrased").mkdir(exist_ok=True)
+        phrase(self.root / "phrased")
+        self.add("questions, coord", "records", 2 * len(pairs), *self.compare(phrase, copy), 0,
+                 "copying the jsonl")  # fmt: skip
+
+    def whole(self) -> None:
+        """The command over all clips, and the shuffle of three million records."""
+        command = "spatial_engine/object_movement/single_object_movement_engine_coord.py"
+        seconds, memory = run_command(command, self.root, "--datasets", "adt")
+        made = sorted((self.root / "training_data/object_movement_coord/v1_0/adt").glob("*.jsonl"))
+        count = sum(path.read_bytes().count(b"\n") for path in made)
+        self.add(f"whole command, {NUM_CLIPS + 1} clips", "records", count, seconds, seconds, 1,
+                 memory, "")  # fmt: skip
+        lines = made[0].read_bytes().count(b"\n")
+        times = -(-SHUFFLED // lines)
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", SHUFFLE, str(made[0]), str(self.root / "shuffled"), str(times)],
+            stdout=subprocess.PIPE, text=True, check=True,
+        )  # fmt: skip
+        seconds = time.perf_counter() - start
+        self.add("shuffling one file", "records", times * lines, seconds, seconds, 1,
+                 int(done.stdout) / MAXRSS_PER_MIB, "")  # fmt: skip
+        (self.root / "shuffled").unlink()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
+    parser.add_argument("--turns", type=int, default=3)
+    args = parser.parse_args()
+    bench = MovementBench(args.folder / "movement", args.turns)
+    bench.stages()
+    bench.whole()
+    bench.show()
+
+
+if __name__ == "__main__":
+    main()

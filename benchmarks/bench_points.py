@@ -1,0 +1,130 @@
+"""Times the depth and correspondence questions at true image size.
+
+Uses the folder of bench_scannet.py (and makes what is missing of it). Coordinate tasks run as whole
+commands on one core over 64 scenes, which are the true one under other names: once with as many
+records a scene as the full set has, once with 500,000 and 1,000,000 records, where opening the
+scenes weighs less. Their floor is opening each scene's visibility once and copying the jsonl.
+Dot tasks are timed for one scene with its share of records, in turns with their floor: decoding
+and encoding, for each picture, the same JPEG by the same library.
+
+    python benchmarks/bench_points.py --folder /tmp/bench [--turns 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# First, as it sets the number of threads before numpy is imported.
+from common import NUM_COPIES, SCENE, Bench, make_copies, prepare, run_command
+
+# isort: split
+from spatial_engine.depth_perception import depth_questions
+from spatial_engine.utils import jpeg, marked_images, pairs, sampling, visibility_table
+from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.scene_runner import PartResult
+from spatial_engine.visual_correspondence import correspondence_questions
+
+FULL_SCENES = 1201  # of the train split
+DEPTH = "spatial_engine/depth_perception/depth_{}_engine.py"
+CORRESPONDENCE = "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_{}.py"
+
+
+class PointsBench(Bench):
+    """The six tasks, each with the floor that it is compared with."""
+
+    def coordinates(self) -> None:
+        """Whole commands; their floor is what no way round them can leave out."""
+        root = self.root / "points"
+        make_copies(self.root, root)
+        share = NUM_COPIES / FULL_SCENES
+        for name, command, published in (
+            ("depth estimation coor", DEPTH.format("estimation_coor"), 500_000),
+            ("depth comparison coor", DEPTH.format("comparison_coor"), 500_000),
+            ("correspondence coor", CORRESPONDENCE.format("coor_2_coor"), 1_000_000),
+        ):
+            for label, wanted in (("as in the full set", published * share), ("", published)):
+                if name == "depth estimation coor" and not label:
+                    continue  # each frame is asked about once: there are no more
+                self._command(root, f"{name} {label}", command, round(wanted))
+
+    def _command(self, root: Path, name: str, command: str, wanted: int) -> None:
+        flags = ("--splits", "train", "--train-max-samples", str(wanted))
+        seconds, memory = run_command(command, root, *flags)
+        folders = ("depth_*_coor", "visual_correspondence_coor_2_coor")
+        made = [p for f in folders for p in (root / "training_data").glob(f"{f}/v1_0/*.jsonl")]
+        output = max(made, key=lambda path: path.stat().st_mtime)
+        count = output.read_bytes().count(b"\n")
+        start = time.perf_counter()
+        shutil.copyfile(output, root / "copy")
+        table = visibility_table.visibility_path(root, "train")
+        for scene_id in visibility_table.VisibilityInfoHandler(table).scene_ids:
+            visibility_table.VisibilityInfoHandler(table).load_scene(scene_id)
+        floor = time.perf_counter() - start
+        self.add(name.strip(), "records", count, seconds, floor, seconds / floor, memory,
+                 "opening each scene's visibility, copying the jsonl")  # fmt: skip
+
+    def dots(self) -> None:
+        """One scene's share of the full set, in turns with decoding and encoding the same."""
+        scenes = SceneInfoHandler.load(self.root, "train")
+        images = scannet_paths.posed_images_dir(self.root) / SCENE
+        ids = posed_images.ColorFiles.of(images).ids
+        visibility = visibility_table.visibility_path(self.root, "train")
+        table = pairs.pairs_path(self.root, "train")
+        share = 500_000 // FULL_SCENES + 1
+        for task in ("depth_estimation_dot", "depth_comparison_dot"):
+            request = depth_questions.SceneRequest(task, "train", SCENE, 0, share, ids, 10)
+            self._pictures(task, depth_questions.write_scene, (scenes, visibility, request), images)
+        candidates = pairs.PairCandidates.of(
+            {SCENE: pairs.read_overlap_bins(pairs.open_pairs(table), SCENE)}
+        )
+        rows = pairs.sample_pairs(candidates, share, 0, sampling.generator(0)).rows_by_scene[SCENE]
+        choices = correspondence_questions.SceneRequest(
+            "dot_2_multichoice", "train", SCENE, 0, rows, ids, 10
+        )
+        arguments = (scenes, visibility, table, choices)
+        self._pictures(
+            "correspondence multichoice", correspondence_questions.write_scene, arguments, images
+        )
+
+    def _pictures(
+        self, name: str, work: Callable[..., PartResult], arguments: tuple, images: Path
+    ) -> None:
+        trial = self.root / "trial"
+        shutil.rmtree(trial, ignore_errors=True)
+        trial.mkdir()
+        count = sum(work(arguments, trial).counts.values())
+        sources = [
+            images / f"{path.name.split('_')[0]}.jpg"
+            for path in sorted((trial / marked_images.FOLDER).iterdir())
+        ]
+
+        def floor(out: Path) -> None:
+            for number, path in enumerate(sources):
+                (out / f"{number}.jpg").write_bytes(jpeg.encode(jpeg.read(path, "")))
+
+        times = self.compare(lambda out: work(arguments, out), floor)
+        what = f"decoding and encoding {len(sources)} JPEGs, writing them"
+        self.add(name.replace("_", " "), "records", count, *times, 0, what)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
+    parser.add_argument("--turns", type=int, default=5)
+    args = parser.parse_args()
+    prepare(args.folder)
+    bench = PointsBench(args.folder, args.turns)
+    bench.coordinates()
+    bench.dots()
+    bench.show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""What the benchmarks share: a scene of true size, commands measured, stage and floor in turns."""
+
+# ruff: noqa: E402 (the number of threads is set before numpy is imported)
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"  # one core, also for the libraries
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from spatial_engine.sample_data import write_scene
+from spatial_engine.sample_data.labels import label_table
+from spatial_engine.utils import files, pairs, visibility_table
+from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.scannet_utils import scannet_paths
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+
+cv2.setNumThreads(1)
+
+SCENE = "scene0000_00"
+NUM_FRAMES = 300  # D5 frames of a usual scan
+VERTEX_SPACING = 0.0241  # metres; gives about 150,000 vertices
+NUM_COPIES = 64  # scenes for the questions: the true one under other names
+REPOSITORY = Path(__file__).parent.parent
+SCANNET_UTILS = "spatial_engine/utils/scannet_utils"
+
+
+def make_data(root: Path) -> None:
+    """Raw files of the scene, lists and label table; prepared by our commands."""
+    meta = scannet_paths.label_table_path(root).parent
+    if not (meta / "scannetv2_train.txt").exists():
+        meta.mkdir(parents=True, exist_ok=True)
+        write_scene(
+            root / "data/scannet/scans",
+            SCENE,
+            seed=0,
+            num_frames=NUM_FRAMES,
+            vertex_spacing=VERTEX_SPACING,
+            frame_repeat=5,
+        )
+        scannet_paths.label_table_path(root).write_text(label_table(), encoding="utf-8")
+        (meta / "scannetv2_train.txt").write_text(SCENE + "\n")
+
+
+# A process of its own starts the command: peak memory is inherited from the one that starts it.
+MEASURE = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
+MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
+
+
+def run_command(command: str, root: Path, *flags: str) -> tuple[float, float]:
+    """Seconds and peak memory (MiB) of a command with one worker."""
+    start = time.perf_counter()
+    line = [sys.executable, command, "--root", str(root.absolute()), "--num-workers", "1", *flags]
+    line.append("--overwrite")
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *line], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{command} failed; its messages stand above")
+    return time.perf_counter() - start, int(done.stdout) / MAXRSS_PER_MIB
+
+
+def prepare(root: Path) -> None:
+    """The true scene with its tables, made by our commands where they are missing."""
+    make_data(root)
+    if not pairs.pairs_path(root, "train").exists():
+        for name in ("batch_load_scannet_data", "extract_posed_images",
+                     "update_info_file_with_images", "make_visibility_info"):  # fmt: skip
+            run_command(f"{SCANNET_UTILS}/{name}.py", root)
+        run_command("spatial_engine/camera_movement/calculate_frames_relations.py", root)
+
+
+def take_turns(
+    stage: Callable[[Path], object], floor: Callable[[Path], object], scratch: Path, turns: int
+) -> tuple[float, float, float]:
+    """Median seconds of the stage and of its floor, and the median of their ratios.
+
+    Each is given an empty folder to write to.
+    """
+    times: list[list[float]] = []
+    for _ in range(turns):
+        turn = []
+        for work in (stage, floor):
+            files.remove(scratch)
+            scratch.mkdir()
+            start = time.perf_counter()
+            work(scratch)
+            turn.append(time.perf_counter() - start)
+        times.append(turn)
+    seconds, floors = zip(*times, strict=True)
+    ratio = statistics.median(a / b for a, b in times)
+    return statistics.median(seconds), statistics.median(floors), ratio
+
+
+class Bench:
+    """Collects the stages, each with the floor that it is compared with."""
+
+    def __init__(self, root: Path, turns: int):
+        self.root, self.turns = root, turns
+        self.scratch = root / "scratch"
+        self.rows: list[tuple[str, ...]] = []
+
+    def add(self, name, unit, count, seconds, floor, ratio, memory, what) -> None:
+        self.rows.append(
+            (name, f"{seconds:.3f}", f"{count / seconds:,.0f} {unit}/s", f"{floor:.3f}",
+             f"{ratio:.2f}", f"{memory:.0f}", what)
+        )  # fmt: skip
+
+    def compare(
+        self, stage: Callable[[Path], object], floor: Callable[[Path], object]
+    ) -> tuple[float, float, float]:
+        return take_turns(stage, floor, self.scratch, self.turns)
+
+    def show(self) -> None:
+        title = f"{date.today()}, {platform.platform()}, Python {platform.python_version()}"
+        table = Table(title=f"{title}, one core of {os.cpu_count()}", title_justify="left")
+        for heading in ("stage", "s", "rate", "floor s", "ratio", "peak MiB", "the floor is"):
+            table.add_column(heading, no_wrap=True)
+        for row in self.rows:
+            table.add_row(*row)
+        Console(width=170).print(table)
+
+
+def make_copies(source: Path, root: Path, num_copies: int = NUM_COPIES) -> None:
+    """Scene infos, points, images, visibility and pair table of many scenes: the true one's under
+    other names."""
+    scenes = SceneInfoHandler.load(source, "train")
+    info = load_pickle(scannet_paths.info_path(source, "train"), "")[SCENE]
+    names = [f"scene{number:04d}_00" for number in range(num_copies)]
+    dump_pickle(dict.fromkeys(names, info), scannet_paths.info_path(root, "train"))
+    for folder_of in (scannet_paths.instance_data_dir, scannet_paths.posed_images_dir):
+        folder_of(root).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            files.remove(folder_of(root) / name)
+            (folder_of(root) / name).symlink_to((folder_of(source) / SCENE).absolute())
+    geometry = scenes.geometry_hash(SCENE)
+    image_ids, _ = scenes.valid_frames(SCENE)
+    table = pairs.open_pairs(pairs.pairs_path(source, "train"))
+    rows = table.read(SCENE)
+    columns = {name: rows[name].to_numpy() for name in ("overlap", "distance", "yaw", "pitch")}
+    both = pairs.read_scene_pairs(table, SCENE, image_ids)
+    columns["image_id1"] = both["first"].astype(np.int32)
+    columns["image_id2"] = both["second"].astype(np.int32)
+    seen = visibility_table.VisibilityInfoHandler(
+        visibility_table.visibility_path(source, "train")
+    ).load_scene(SCENE)
+    lists, num_points = seen.point_lists(), seen.num_points
+    for path, merge, write in (
+        (
+            pairs.pairs_path(root, "train"),
+            pairs.merge_pairs,
+            lambda part, name: pairs.write_scene_pairs(part, name, image_ids, columns, geometry),
+        ),
+        (
+            visibility_table.visibility_path(root, "train"),
+            visibility_table.merge_visibility,
+            lambda part, name: visibility_table.write_scene_visibility(
+                part, name, image_ids, lists, num_points, geometry
+            ),
+        ),
+    ):
+        parts = root / "parts"
+        parts.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            write(parts / name, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        merge([parts / name for name in names], path)
+        files.remove(parts)
