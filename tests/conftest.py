@@ -19,22 +19,58 @@ COMMANDS = (  # in the order of the README
     f"{SCANNET_UTILS}/make_visibility_info.py",
     "spatial_engine/camera_movement/calculate_frames_relations.py",
     "spatial_engine/camera_movement/camera_movement_engine_train_val.py",
+    "spatial_engine/depth_perception/depth_estimation_dot_engine.py",
+    "spatial_engine/depth_perception/depth_estimation_coor_engine.py",
+    "spatial_engine/depth_perception/depth_comparison_dot_engine.py",
+    "spatial_engine/depth_perception/depth_comparison_coor_engine.py",
+    "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_dot_2_multichoice.py",
+    "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py",
+    "spatial_engine/object_perception/compute_object_visibility.py",
+    "find_object_coverage.sh",
+    "spatial_engine/object_perception/merge_object_coverage.py",
+    "spatial_engine/object_perception/single_object_perception_engine.py",
+    "spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py",
+    "spatial_engine/utils/tapvid3d_utils/make_split_lists.py",
+    "spatial_engine/object_movement/single_object_movement_engine_coord.py",
+    "spatial_engine/object_movement/single_object_movement_engine_dot.py",
 )
+PLAIN = ("copy_adt_extrinsics.py", "make_split_lists.py")  # commands without the common flags
+# Two points of a frame can be chosen in millions of ways, and clips give thousands of questions;
+# so many are enough here.
+FEWER = {
+    command: ("--train-max-samples", "120", "--val-max-samples", "60")
+    for command in COMMANDS
+    if "depth_comparison" in command
+} | {
+    command: ("--train-points-per-group", "2", "--train-pairs-per-bin", "3")
+    for command in COMMANDS
+    if "object_movement" in command
+}
 
 
 def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedProcess:
-    """Run a command as the README types it, from the repository, on the data under `root`."""
+    """Run a command as the README types it, from the repository, on the data under `root`.
+
+    The bash job takes numbers instead of flags: by default two scenes to a chunk, one process.
+    """
     environment = {**os.environ, "COLUMNS": "200"}
+    if command.endswith(PLAIN):
+        flags = ()
+    line = [sys.executable, command, "--root", str(root), *flags]
+    if command.endswith(".sh"):
+        environment |= {"ROOT": str(root)}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        numbers = flags if flags and "--num-workers" not in flags else ("0", "2", "1")
+        line = ["bash", command, *numbers]
     return subprocess.run(
-        [sys.executable, command, "--root", str(root), *flags],
-        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        line, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
+    )
 
 
 def run_commands(commands: Sequence[str], root: Path, *flags: str) -> None:
     """Run commands in order; each must succeed."""
     for command in commands:
-        done = run_command(command, root, *flags)
+        done = run_command(command, root, *flags, *FEWER.get(command, ()))
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
@@ -45,7 +81,8 @@ def copy_root(source: Path, target: Path) -> Path:
 
 
 def data_files(root: Path) -> dict[str, bytes]:
-    """All files made under a root by relative path, without provenance (which holds times)."""
+    """All files made under a root by relative path, without provenance (which holds times) and
+    raw data."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
@@ -53,6 +90,7 @@ def data_files(root: Path) -> dict[str, bytes]:
         and not path.name.endswith(".meta.json")
         and path.name != ".done.json"
         and "scans" not in path.parts
+        and path.suffix != ".npz"
     }
 
 
@@ -62,7 +100,7 @@ def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     try:
         lock.mkdir(parents=True)
     except FileExistsError:
-        for _ in range(3000):
+        for _ in range(6000):
             if done.exists():
                 return folder
             time.sleep(0.1)
@@ -82,10 +120,11 @@ def shared_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def raw_root(shared_folder) -> Path:
     """Root with the small variant of the sample scenes, raw files only; not to be written to."""
-    from spatial_engine.sample_data import write_sample_scenes
+    from spatial_engine.sample_data import write_sample_clips, write_sample_scenes
 
     def make(folder: Path) -> None:
         write_sample_scenes(folder, small=True)
+        write_sample_clips(folder, small=True)
 
     return _made_once(shared_folder / "raw", make)
 

@@ -7,20 +7,35 @@ import time
 import numpy as np
 import psutil
 import pytest
-from conftest import COMMANDS, REPOSITORY, copy_root, data_files, run_command, run_commands
+from conftest import COMMANDS, FEWER, REPOSITORY, copy_root, data_files, run_command, run_commands
 
+from spatial_engine.audit import object_oracle
 from spatial_engine.audit.camera_oracle import check_camera_file
+from spatial_engine.audit.correspondence_oracle import check_correspondence_file
+from spatial_engine.audit.depth_oracle import check_depth_file
+from spatial_engine.audit.movement_oracle import check_balance, check_movement_file
 from spatial_engine.audit.scannet_oracle import RawScene, visible_points
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import pairs
+from spatial_engine.utils.coverage_files import DIMENSIONS
 from spatial_engine.utils.plain_pickle import load_pickle
+from spatial_engine.utils.records import read_jsonl
 from spatial_engine.utils.scannet_utils.scannet_paths import info_path, instance_data_dir
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
 
 SPLITS = ("train", "val")
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
-ENGINE = COMMANDS[-1]
+ENGINE = COMMANDS[5]
+ENGINES = [c for c in COMMANDS if "engine" in c.split("/")[-1]]  # these write questions
+POINT_TASKS = {  # folder of each task, and the function of the oracle that checks its files
+    "depth_estimation_dot": check_depth_file,
+    "depth_estimation_coor": check_depth_file,
+    "depth_comparison_dot": check_depth_file,
+    "depth_comparison_coor": check_depth_file,
+    "visual_correspondence_dot_2_multichoice": check_correspondence_file,
+    "visual_correspondence_coor_2_coor": check_correspondence_file,
+}
 
 
 def question_files(root):
@@ -28,6 +43,12 @@ def question_files(root):
         (root / FOLDERS[split] / f"camera_movement/v1_0/{name}_{split}.jsonl", split)
         for split in SPLITS
         for name in QUESTION_TYPES
+    ]
+
+
+def all_question_files(root):
+    return [
+        path for folder in FOLDERS.values() for path in sorted((root / folder).rglob("*.jsonl"))
     ]
 
 
@@ -43,9 +64,10 @@ def test_nothing_temporary_is_left(made_root):
     assert left == []
 
 
-def test_a_second_start_writes_nothing(made_root):
-    before = {path: path.stat().st_mtime_ns for path, _ in question_files(made_root)}
-    done = run_command(ENGINE, made_root)
+@pytest.mark.parametrize("command", ENGINES)
+def test_a_second_start_writes_nothing(made_root, command):
+    before = {path: path.stat().st_mtime_ns for path in all_question_files(made_root)}
+    done = run_command(command, made_root, *FEWER.get(command, ()))
     assert done.returncode == 0 and "up to date" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -57,6 +79,53 @@ def test_every_camera_answer_agrees_with_the_oracle(made_root, split, question_t
     path = folder / f"{question_type}_{split}.jsonl"
     assert len(path.read_bytes().splitlines()) >= 10
     assert check_camera_file(path, made_root, split) == []
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("task", POINT_TASKS)
+def test_every_answer_about_points_agrees_with_the_oracle(made_root, split, task):
+    (path,) = (made_root / FOLDERS[split] / task / "v1_0").glob("*.jsonl")
+    assert len(path.read_bytes().splitlines()) >= 10
+    assert POINT_TASKS[task](path, made_root, split) == []
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("prompt", ["coord", "dot"])
+@pytest.mark.parametrize("dataset", ["adt", "pstudio"])
+def test_every_answer_about_movement_agrees_with_the_oracle(made_root, dataset, prompt, split):
+    folder = made_root / FOLDERS[split] / f"object_movement_{prompt}/v1_0" / dataset
+    files = sorted(folder.glob("*.jsonl"))
+    assert len(files) == 2
+    for path in files:
+        assert len(path.read_bytes().splitlines()) >= 10
+        assert check_movement_file(path, made_root, dataset, split, prompt) == []
+        if split == "train":
+            assert check_balance(path, made_root, dataset, split, prompt, 2, 3) == []
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_everything_about_objects_agrees_with_the_oracle(made_root, split):
+    folder = made_root / FOLDERS[split] / "object_perception"
+    assert object_oracle.check_object_visibility(
+        folder / "object_visibility.pkl", made_root, split
+    ) == []  # fmt: skip
+    for dimension in DIMENSIONS:
+        path = folder / f"merged_{split}_object_coverage_{dimension}.pkl"
+        assert object_oracle.check_coverage(path, made_root, split, dimension) == []
+    files = sorted(folder.glob("object_perception_*.jsonl"))
+    assert len(files) >= 5  # three dimensions, one image or two
+    for path in files:
+        assert object_oracle.check_object_file(path, made_root, split) == []
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("task", [task for task in POINT_TASKS if "dot" in task])
+def test_every_picture_is_that_of_one_record(made_root, split, task):
+    folder = made_root / FOLDERS[split] / task / "v1_0"
+    named = [name for path in folder.glob("*.jsonl") for record in read_jsonl(path)
+             for name in record["image"]]  # fmt: skip
+    there = [p.relative_to(folder / "images").as_posix() for p in folder.rglob("*.jpg")]
+    assert sorted(named) == sorted(there)
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -147,7 +216,8 @@ def test_relations_are_the_same_without_the_visibility_table(made_root, prepared
 
 def test_train_and_val_share_no_scene_and_no_id(made_root):
     scenes, ids = {}, {}
-    for path, split in question_files(made_root):
+    for path in all_question_files(made_root):
+        split = next(s for s, folder in FOLDERS.items() if (made_root / folder) in path.parents)
         for line in path.read_bytes().splitlines():
             record = json.loads(line)
             scenes.setdefault(split, set()).add(record["image"][0].split("/")[0])

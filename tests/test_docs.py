@@ -30,7 +30,7 @@ def test_readme_types_every_command():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for command in COMMANDS:
         assert (REPOSITORY / command).is_file()
-        assert f"`python {command}`" in text
+        assert f"`{'bash' if command.endswith('.sh') else 'python'} {command}`" in text
 
 
 def test_every_file_that_a_document_names_exists():
