@@ -137,7 +137,7 @@ def make_jobs(
     requests = {
         clip_id: ClipRequest(
             prompt, dataset, split, clip_id, args.seed, args.points_per_group[split],
-            args.pairs_per_bin[split], folder / clip_id,
+            args.pairs_per_bin[split], folder / clip_id, args.max_samples[split],
         )
         for clip_id in clip_ids
         if (folder / clip_id).is_dir()

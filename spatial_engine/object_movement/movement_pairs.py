@@ -30,6 +30,10 @@ class PointPairs:
         columns = zip(*(vars(part).values() for part in (empty, *parts)), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
 
+    def where(self, rows: np.ndarray) -> PointPairs:
+        """Some of the pairs, by their numbers."""
+        return PointPairs(*(column[rows] for column in vars(self).values()))
+
     def __len__(self) -> int:
         return len(self.points)
 

@@ -47,7 +47,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class ClipRequest:
     """What is asked about one clip; the numbers are constants of the scripts, by split.
 
-    `frames` is the folder of the clip's frames.
+    `frames` is the folder of the clip's frames; `at_most` pairs are of use, -1 = all.
     """
 
     prompt: str
@@ -58,6 +58,7 @@ class ClipRequest:
     points_per_group: int
     pairs_per_bin: int
     frames: Path
+    at_most: int = -1
 
     def task(self, question_type: str) -> str:
         """Name of the task of a question type."""
@@ -106,7 +107,11 @@ def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResul
     task = f"movement_{request.prompt}"
     rng = sampling.generator(request.seed, task, request.split, request.clip_id)
     drops: dict[str, int] = {}
-    measured = measure(clip, draw_pairs(rng, clip, request, drops))
+    pairs = draw_pairs(rng, clip, request, drops)
+    if 0 <= request.at_most < len(pairs):  # no picture for records that will not be taken
+        drops["more pairs of one clip than are wanted of all"] = len(pairs) - request.at_most
+        pairs = pairs.where(sampling.draw(rng, len(pairs), request.at_most))
+    measured = measure(clip, pairs)
     colors: dict[tuple[int, int], str] = {}
     if request.prompt == "dot":
         colors = draw_pictures(clip, measured, request, part_dir / marked_images.FOLDER)
