@@ -37,7 +37,9 @@ def carried(rng: np.random.Generator, count: int, frames: int, motion=None) -> n
 def filmed(rng: np.random.Generator, world: np.ndarray) -> np.ndarray:
     """The same in the coordinates of a camera that moves."""
     poses = [random_pose(rng) for _ in world]
-    return np.stack([(p - pose[:3, 3]) @ pose[:3, :3] for p, pose in zip(world, poses, strict=True)])
+    return np.stack(
+        [(p - pose[:3, 3]) @ pose[:3, :3] for p, pose in zip(world, poses, strict=True)]
+    )
 
 
 def as_sets(groups) -> set[frozenset[int]]:
