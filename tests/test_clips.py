@@ -47,7 +47,7 @@ def as_objects(items: list) -> np.ndarray:
 def arrays(dtype: type = np.float32) -> dict[str, np.ndarray]:
     """A clip that is fine; one point is unknown in one frame, in which it claims to be visible."""
     rng = np.random.default_rng(0)
-    tracks = rng.uniform(-1, 1, (FRAMES, POINTS, 3)) + [0, 0, 3]
+    tracks = rng.uniform([-1, -1, 2], [1, 1, 4], (FRAMES, POINTS, 3))
     tracks[1, 2] = np.nan
     visible = rng.random((FRAMES, POINTS)) < 0.7
     visible[1, 2] = True

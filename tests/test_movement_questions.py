@@ -29,7 +29,7 @@ def picture(seed: int) -> bytes:
 
 
 def make_clip(world: np.ndarray, poses: np.ndarray, clip_id: str = "made_up") -> Clip:
-    """Points `world` (T, N, 3) filmed from `poses` (T, 4, 4), visible where the picture has them."""
+    """Points `world` (T, N, 3) filmed from `poses` (T, 4, 4), visible within the picture."""
     tracks = np.stack(
         [(p - pose[:3, 3]) @ pose[:3, :3] for p, pose in zip(world, poses, strict=True)]
     )

@@ -102,7 +102,7 @@ def test_the_bodies_of_the_sample_clips_are_found(seed):
 def test_made_up_bodies_are_found_whatever_the_camera_does(seed):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(6, 25, 5)
-    world = np.concatenate([carried(rng, n, 12) for n in sizes], axis=1)
+    world = np.concatenate([carried(rng, n, 30) for n in sizes], axis=1)
     order = rng.permutation(world.shape[1])
     owner = np.repeat(np.arange(len(sizes)), sizes)[order]
     tracks = filmed(rng, world[:, order])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.errors import EngineError, MissingInputError
+from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_pairs, movement_questions
 from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
 from spatial_engine.utils import cli, files, marked_images, provenance, records, rigid_bodies
@@ -77,6 +77,9 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
             step.table.absent[f"{dataset}, no clips in {folder} ({tapvid3d_paths.REMEDY})"] += 1
             continue
         by_split = tapvid3d_paths.read_lists(args.root, dataset)
+        both = sorted(known.intersection(by_split["train"] + by_split["val"]))
+        if both:
+            raise BadDataError(f"{folder}: {both[0]} is in the other data set too; rename one")
         known |= {clip for clip_ids in by_split.values() for clip in clip_ids}
         for split in args.splits:
             wanted = [c for c in by_split[split] if not args.scenes or c in args.scenes]

@@ -63,8 +63,8 @@ def draw_pictures(
             source, original = picture.source, read(picture.source)
             if original.shape[1::-1] != tuple(image_size):
                 raise BadDataError(
-                    f"image {source} is {original.shape[1]}x{original.shape[0]}, the scene info "
-                    f"says {image_size[0]}x{image_size[1]}; extract the scene again"
+                    f"image {source} is {original.shape[1]}x{original.shape[0]} and not "
+                    f"{image_size[0]}x{image_size[1]} as the others; extract its scene again"
                 )
         image = original.copy()
         chosen = drawing.draw_marks(

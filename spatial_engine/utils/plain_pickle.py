@@ -23,6 +23,7 @@ from spatial_engine.utils.files import atomic_path
 
 PROTOCOL = 4  # of what we write
 MEMORY_FACTOR = 64  # loading a file may take so many times its size ...
+BYTES_FACTOR = 4  # the same of an array of bytes
 MEMORY_FLOOR = 128 * 2**20  # ... and so many bytes in any case
 _PLAIN_DTYPE = re.compile(r"(b1|[iuf][1248]|f16|c8|c16|[SU][0-9]{1,6})")
 
@@ -66,14 +67,15 @@ def load_pickle(path: str | Path, remedy: str) -> Any:
         raise BadDataError(f"{path}: not a pickle of plain data ({cause}); {remedy}") from None
 
 
-def load_bytes_array(file: IO[bytes], source: str | Path) -> list[bytes]:
+def load_bytes_array(file: IO[bytes], size: int, source: str | Path) -> list[bytes]:
     """The items of a pickled one-dimensional numpy array of `bytes` objects, and nothing else.
 
-    `file` stands behind the header of a `.npy` of objects, which numpy itself would only read by
-    running what the pickle asks for. Raises `BadDataError` for anything but bytes.
+    `file`, of `size` bytes, stands behind the header of a `.npy` of objects, which numpy itself
+    would only read by running what the pickle asks for. Raises `BadDataError` for anything but bytes.
     """
     try:
-        items = _BytesUnpickler(file).load().value
+        with _bounded_memory(MEMORY_FLOOR + BYTES_FACTOR * size):
+            items = _BytesUnpickler(file).load().value
         if not isinstance(items, list) or not all(type(item) is bytes for item in items):
             raise pickle.UnpicklingError("it holds something else than bytes")
     except Exception as error:  # a damaged pickle can raise almost anything

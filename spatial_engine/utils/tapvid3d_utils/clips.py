@@ -135,7 +135,7 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise MissingInputError(f"{path}: no such clip; {REMEDY}")
     try:
         return zipfile.ZipFile(path)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive can raise almost anything
         raise _bad(path, f"not an npz ({error})") from None
 
 
@@ -157,10 +157,15 @@ def _read_header(file, path: Path, key: str) -> tuple[tuple[int, ...], bool, np.
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file)
-        return np.lib.format.read_array_header_2_0(file)
+            header = np.lib.format.read_array_header_1_0(file)
+        else:
+            header = np.lib.format.read_array_header_2_0(file)
     except Exception as error:  # a damaged header can raise almost anything
         raise _bad(path, f"{key} has no header that can be read ({error})") from None
+    shape, _, dtype = header
+    if not all(type(side) is int and side >= 0 for side in shape) or not dtype.itemsize:
+        raise _bad(path, f"{key} claims the shape {shape} of {dtype}")
+    return header
 
 
 def _read_array(archive: zipfile.ZipFile, path: Path, key: str, kind: str) -> np.ndarray:
@@ -196,12 +201,20 @@ def _read_images(archive: zipfile.ZipFile, path: Path) -> list[bytes]:
         if dtype.kind == "S":
             items = _read_body(file, path, key, shape, in_fortran, dtype).tolist()
         elif dtype.kind == "O":
-            items = load_bytes_array(file, f"{path}: {key}")
+            size = archive.getinfo(f"{key}.npy").file_size
+            items = load_bytes_array(file, size, f"{path}: {key}")
         else:
             raise _bad(path, f"{key} is of type {dtype}")
     if len(items) != shape[0]:
         raise _bad(path, f"{key} holds {len(items)} images, not {shape[0]}")
-    return [_trimmed(data, number, path) for number, data in enumerate(items)]
+    images = [_trimmed(data, number, path) for number, data in enumerate(items)]
+    sizes = [jpeg.read_size(data, f"{path}: image {k}") for k, data in enumerate(images)]
+    for number, (width, height) in enumerate(sizes):
+        if (width, height) != sizes[0]:
+            raise _bad(
+                path, f"image {number} is {width}x{height}, the first {sizes[0][0]}x{sizes[0][1]}"
+            )
+    return images
 
 
 def _trimmed(data: bytes, number: int, path: Path) -> bytes:
