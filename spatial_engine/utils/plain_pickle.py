@@ -71,7 +71,8 @@ def load_bytes_array(file: IO[bytes], size: int, source: str | Path) -> list[byt
     """The items of a pickled one-dimensional numpy array of `bytes` objects, and nothing else.
 
     `file`, of `size` bytes, stands behind the header of a `.npy` of objects, which numpy itself
-    would only read by running what the pickle asks for. Raises `BadDataError` for anything but bytes.
+    would only read by running what the pickle asks for. Raises `BadDataError` for anything but
+    bytes.
     """
     try:
         with _bounded_memory(MEMORY_FLOOR + BYTES_FACTOR * size):
