@@ -97,7 +97,7 @@ def write_members(path: Path, how: int = zipfile.ZIP_STORED, **changes: bytes | 
                 archive.writestr(f"{key}.npy", data)
 
 
-def refused(path: Path, *words: object, moves: bool = True) -> None:
+def check_refused(path: Path, *words: object, moves: bool = True) -> None:
     """Refused in one line that names the clip, and at once."""
     start = time.perf_counter()
     with raises_one_line(BadDataError, path.name, *words):
@@ -218,7 +218,7 @@ def test_world_and_pixels_are_those_of_a_loop():
 
 def test_a_moving_camera_without_extrinsics_is_refused_with_the_remedy(path):
     write(path, extrinsics_w2c=None)
-    refused(path, "extrinsics_w2c", "copy_adt_extrinsics.py")
+    check_refused(path, "extrinsics_w2c", "copy_adt_extrinsics.py")
 
 
 def test_a_missing_clip_names_where_to_get_it(path):
@@ -233,7 +233,7 @@ def test_a_missing_clip_names_where_to_get_it(path):
 @pytest.mark.parametrize("key", ["images_jpeg_bytes", "tracks_XYZ", "visibility", "fx_fy_cx_cy"])
 def test_a_missing_array_is_named(path, key):
     write(path, **{key: None})
-    refused(path, key)
+    check_refused(path, key)
 
 
 EYES = np.tile(np.eye(4), (FRAMES, 1, 1))
@@ -275,7 +275,7 @@ WRONG = {
 def test_a_wrong_array_is_refused(path, name):
     key, value = WRONG[name]
     write(path, **{key: value})
-    refused(path)
+    check_refused(path)
 
 
 # ---- files out to do harm ------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_a_truncated_clip_is_refused_at_any_length(path, save):
     data = path.read_bytes()
     for length in [*range(0, 60), *range(60, len(data), 97), *range(len(data) - 60, len(data))]:
         path.write_bytes(data[:length])
-        refused(path)
+        check_refused(path)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -314,7 +314,7 @@ def test_an_archive_of_a_later_version_is_refused(path):
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\x01\x02") + 6] = 99  # "needs version 9.9 to extract"
     path.write_bytes(data)
-    refused(path)
+    check_refused(path)
 
 
 def test_a_member_said_to_lie_beyond_the_file_is_refused(path):
@@ -323,13 +323,13 @@ def test_a_member_said_to_lie_beyond_the_file_is_refused(path):
     place = data.index(b"PK\x01\x02") + 42
     data[place : place + 4] = (2**31 - 1).to_bytes(4, "little")
     path.write_bytes(data)
-    refused(path)
+    check_refused(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"hello" * 99, npy(np.zeros(4)), jpegs()[0]])
 def test_what_is_no_npz_is_refused(path, data):
     path.write_bytes(data)
-    refused(path)
+    check_refused(path)
 
 
 KEYS = ("images_jpeg_bytes", "tracks_XYZ", "visibility", "fx_fy_cx_cy", "extrinsics_w2c")
@@ -348,7 +348,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(path, key):
             for _ in range(300):
                 file.write(bytes(2**20))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(path, key)
+    check_refused(path, key)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
@@ -356,7 +356,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(path, key):
 @pytest.mark.parametrize("key", KEYS)
 def test_a_header_that_claims_too_much_is_refused(path, key, shape):
     write_members(path, **{key: npy_header(DESCR[key], shape, bytes(64))})
-    refused(path, key)
+    check_refused(path, key)
 
 
 @pytest.mark.parametrize(
@@ -367,21 +367,21 @@ def test_a_header_with_impossible_sides_is_refused(path, key, shape):
     count = abs(int(np.prod(shape)))
     body = bytes(count * np.dtype(DESCR[key]).itemsize)
     write_members(path, **{key: npy_header(DESCR[key], shape, body)})
-    refused(path)
+    check_refused(path)
 
 
 @pytest.mark.parametrize("descr", ["|S0", "|V0", "<U0", "|V8", "<M8[s]", "|O"])
 @pytest.mark.parametrize("key", KEYS)
 def test_a_header_with_an_odd_type_is_refused(path, key, descr):
     write_members(path, **{key: npy_header(descr, (FRAMES,), bytes(32))})
-    refused(path)
+    check_refused(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x93NUMPY", b"\x93NUMPY\x09\x00", b"x" * 500])
 @pytest.mark.parametrize("key", KEYS)
 def test_a_member_without_header_is_refused(path, key, data):
     write_members(path, **{key: data})
-    refused(path, key)
+    check_refused(path, key)
 
 
 class Call:
@@ -406,7 +406,7 @@ def test_code_in_the_pictures_is_never_run(path, where, tmp_path):
     body = pickle.dumps(value)
     for key in KEYS:
         write_members(path, **{key: npy_header("|O", (FRAMES,), body)})
-        refused(path)
+        check_refused(path)
         assert not trace.exists()
     pickle.loads(body)
     assert trace.exists(), "the code would run if anything let it"
