@@ -262,6 +262,15 @@ def test_a_frame_of_another_size_is_named_with_its_clip(root, run, prompt):
     assert "scene" not in done.stdout, "clips have no scene info, and no scene to extract again"
 
 
+def test_frames_of_another_origin_are_not_asked_about(root, run):
+    folder = root / "data/my_tapvid3d_images/boxes_11"
+    folder.mkdir(parents=True)
+    (folder / "00000.jpg").write_bytes(b"of somebody else")
+    done = run(coord, root, "--datasets", "pstudio")
+    check_partly(done, "boxes_11", "was not made by this command")
+    assert clips_asked(root, "coord", "pstudio") == {"softball_3", "basketball_7"}
+
+
 @pytest.mark.parametrize("change", ["one frame", "nothing visible"])
 def test_a_clip_without_pairs_is_no_failure(root, run, change):
     path = clip_file(root, "pstudio", "boxes_11")

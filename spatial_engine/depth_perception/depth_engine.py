@@ -33,6 +33,7 @@ def run_task(
         "DOT_RADIUS_PX": args.dot_radius_px,
         "MIN_DEPTH_GAP_MM": args.min_depth_gap_mm,
         "MAX_NEW_DRAWS": depth_questions.MAX_NEW_DRAWS,
+        "HARD_TO_TELL_MM": depth_questions.HARD_TO_TELL_MM,
         "pictures": marked_images.SETTINGS if depth_questions.is_dot(task) else None,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": depth_questions.templates_digest(task),

@@ -40,8 +40,9 @@ def run_prompt(
     step = Step(f"single_object_movement_engine_{prompt}", args, _settings(args, prompt))
     listed = list_clips(args, step)
     frames_folder = tapvid3d_paths.frames_dir(args.root)
-    write_frames(args, step, frames_folder, listed)
-    for (dataset, split), clip_ids in listed.items():
+    broken = write_frames(args, step, frames_folder, listed)
+    for (dataset, split), all_ids in listed.items():
+        clip_ids = [clip_id for clip_id in all_ids if clip_id not in broken]
         most = args.max_samples[split]
         if not most:
             step.table.absent[f"{dataset} {split}, 0 questions were asked for"] += 1
@@ -101,8 +102,8 @@ def write_frames(
     step: Step,
     folder: Path,
     listed: Mapping[tuple[str, str], Sequence[str]],
-) -> None:
-    """Write the frames of all clips once, for both prompts; a clip that is broken fails."""
+) -> set[str]:
+    """Write the frames of all clips once, for both prompts; return the clips that failed."""
     paths = {
         clip_id: tapvid3d_paths.clip_path(args.root, dataset, clip_id)
         for (dataset, _), clip_ids in listed.items()
@@ -115,8 +116,9 @@ def write_frames(
     shared = step.sharing("write_frames")
     ahead = shared.unfinished(jobs, folder)
     files.check_disk(folder, 0, sum(job.num_bytes for job in ahead))
-    if ahead:
-        shared.make_folders(folder, ahead, write_clip_frames, "frames")
+    if not ahead:
+        return set()
+    return set(shared.make_folders(folder, ahead, write_clip_frames, "frames").failures)
 
 
 def write_clip_frames(path: Path, part_dir: Path) -> PartResult:
@@ -135,7 +137,7 @@ def make_jobs(
     split: str,
     clip_ids: Sequence[str],
 ) -> list[SceneJob]:
-    """A job for each clip whose frames are there."""
+    """A job for each clip, whose frames are there."""
     folder = tapvid3d_paths.frames_dir(args.root)
     requests = {
         clip_id: ClipRequest(
@@ -143,7 +145,6 @@ def make_jobs(
             args.pairs_per_bin[split], folder / clip_id, args.max_samples[split],
         )
         for clip_id in clip_ids
-        if (folder / clip_id).is_dir()
     }  # fmt: skip
     paths = {c: tapvid3d_paths.clip_path(args.root, dataset, c) for c in requests}
     num_files, num_bytes = 0, 0
@@ -182,13 +183,9 @@ def _settings(args: argparse.Namespace, prompt: str) -> dict:
         "max_samples": args.max_samples,
         "POINTS_PER_GROUP": args.points_per_group,
         "PAIRS_PER_BIN": args.pairs_per_bin,
-        "STATIC_M": movement_pairs.STATIC_M,
-        "SWAPPED_SHARE": movement_pairs.SWAPPED_SHARE,
-        "rigid bodies": [
-            rigid_bodies.TRACKING_NOISE_M,
-            rigid_bodies.CUT_M,
-            rigid_bodies.MIN_POINTS,
-        ],
+        "pairs": movement_pairs.SETTINGS,
+        "rigid_bodies": rigid_bodies.SETTINGS,
+        "RADIUS_SHARE": movement_questions.RADIUS_SHARE,
         "pictures": marked_images.SETTINGS if prompt == "dot" else None,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": movement_questions.templates_digest(prompt),
