@@ -1,8 +1,8 @@
 """Install the pinned packages, and this repository, into the environment of the running Python.
 
-Called by setup_env.sh as `python requirements/install.py [dev]`; needs nothing but the standard
-library. A stamp in the environment holds a digest of all that the installation depends on, so a
-second call returns at once; to mend a damaged `.venv`, delete it.
+Called by setup_env.sh as `python requirements/install.py [cluster] [viewer] [dev]`; needs nothing
+but the standard library. A stamp in the environment holds a digest of all that the installation
+depends on, so a second call returns at once; to mend a damaged `.venv`, delete it.
 """
 
 import ctypes
@@ -15,24 +15,32 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN_LIST = ROOT / "requirements" / "data_engine.txt"
-DEV_LIST = ROOT / "requirements" / "dev.txt"
+MORE_LISTS = {  # by the word that asks for them; the tests ("dev") are of everything
+    name: ROOT / "requirements" / f"{name}.txt" for name in ("cluster", "viewer", "dev")
+}
 OPENCV = "opencv-python"  # links libGL and libglib, which a bare server does not have
 HEADLESS = "opencv-python-headless"  # the same module cv2, without windows and these libraries
 
 
 def main(arguments: list[str]) -> None:
     """Bring the environment up to date, if its stamp says that it is not."""
-    kind = "dev" if "dev" in arguments else "run"
+    wanted = set(MORE_LISTS) if "dev" in arguments else set(arguments)
+    if unknown := sorted(wanted - set(MORE_LISTS)):
+        sys.exit(f"setup: {unknown[0]}: no such list; there are {', '.join(MORE_LISTS)}")
     stamp, digest = Path(sys.prefix) / ".spatial_engine", digest_of_inputs()
-    if stamp.is_file() and stamp.read_text() in (f"{digest} dev", f"{digest} {kind}"):
+    stamped = stamp.read_text().split() if stamp.is_file() else []
+    there = set(stamped[1:]) if stamped[:1] == [digest] else set()
+    if stamped[:1] == [digest] and wanted <= there:
         return
-    pins = read_pins(RUN_LIST) + (read_pins(DEV_LIST) if kind == "dev" else [])
+    wanted |= there
+    lists = [RUN_LIST, *(path for name, path in MORE_LISTS.items() if name in wanted)]
+    pins = list(dict.fromkeys(pin for path in lists for pin in read_pins(path)))
     print(f"setup: installing {len(pins)} packages into {sys.prefix}", flush=True)
     if run("pip", "--version").returncode:  # environments made by uv come without pip
         demand(run("ensurepip"))
     install_packages(pins, installed_opencv())
     demand(pip_install("--no-build-isolation", "-e", str(ROOT)))
-    stamp.write_text(f"{digest} {kind}")
+    stamp.write_text(" ".join([digest, *sorted(wanted)]))
 
 
 def install_packages(pins: list[str], present: str | None) -> None:
@@ -96,7 +104,7 @@ def with_opencv(pins: list[str], name: str) -> list[str]:
 def digest_of_inputs() -> str:
     """Digest what an installation depends on; the folder too, as the editable install names it."""
     digest = hashlib.sha256(f"{sys.version} {ROOT}".encode())
-    for path in (RUN_LIST, DEV_LIST, ROOT / "pyproject.toml"):
+    for path in (RUN_LIST, *MORE_LISTS.values(), ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Makes sure that there is a Python environment with the pinned packages, and prints the path of its
-# Python, the only line on standard output:   PYTHON=$(bash requirements/setup_env.sh [dev])
+# Python, the only line on standard output:
+#   PYTHON=$(bash requirements/setup_env.sh [cluster] [viewer] [dev])
 # It is the active environment ($VIRTUAL_ENV, $CONDA_PREFIX), else .venv in the repository, made here.
-# "dev" adds the tools of run_tests.sh. When nothing has changed since the last time it takes no time.
+# "cluster" and "viewer" add what these need, "dev" both and the tools of run_tests.sh. When nothing
+# has changed since the last time it takes no time.
 # Written for bash 3.2 (macOS).
 set -eu
 unset PYTHONPATH PYTHONHOME # packages of another Python would hide the pinned ones

@@ -54,7 +54,9 @@ def project() -> dict:
     [
         ("", ["data_engine.txt"]),
         ("sample", ["data_engine.txt"]),
-        ("dev", ["data_engine.txt", "dev.txt"]),
+        ("cluster", ["cluster.txt"]),
+        ("viewer", ["viewer.txt"]),
+        ("dev", ["data_engine.txt", "cluster.txt", "viewer.txt", "dev.txt"]),
     ],
 )
 def test_every_range_of_the_project_has_a_pin_inside_it(extra, lists):
@@ -70,7 +72,7 @@ def test_every_range_of_the_project_has_a_pin_inside_it(extra, lists):
 
 def test_the_lists_are_closed():
     """Installation does not resolve anything, so what a pinned package needs must be pinned too."""
-    pins = pinned("data_engine.txt", "dev.txt")
+    pins = pinned("data_engine.txt", "cluster.txt", "viewer.txt", "dev.txt")
     checked = 0
     for name, pin in pins.items():
         if pin.marker and not pin.marker.evaluate():
@@ -87,8 +89,18 @@ def test_the_lists_are_closed():
     assert checked > 30
 
 
-def test_no_package_is_pinned_twice():
-    pins = [pin for path in REQUIREMENTS.glob("*.txt") for pin in install.read_pins(path)]
+@pytest.mark.parametrize("name", ["cluster", "viewer"])
+def test_what_an_extra_needs_is_in_its_list_and_that_of_the_engine(name):
+    pins = pinned("data_engine.txt", f"{name}.txt")
+    needed = [need for p in pinned(f"{name}.txt") for need in importlib.metadata.requires(p) or []]
+    needs = [Requirement(text) for text in needed]
+    names = [n.name for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
+    assert names
+    assert {canonicalize_name(name) for name in names} <= set(pins)
+
+
+def test_no_package_is_pinned_in_two_versions():
+    pins = {pin for path in REQUIREMENTS.glob("*.txt") for pin in install.read_pins(path)}
     names = [canonicalize_name(Requirement(pin).name) for pin in pins]
     assert len(names) == len(set(names))
 
@@ -211,11 +223,13 @@ def test_opencv_that_never_loads_is_an_error(machine):
     ("stamp", "asked", "installs"),
     [
         (None, [], True),
-        ("{digest} run", [], False),
-        ("{digest} dev", [], False),
-        ("{digest} dev", ["dev"], False),
-        ("{digest} run", ["dev"], True),
-        ("older run", [], True),
+        ("{digest}", [], False),
+        ("{digest} cluster dev viewer", [], False),
+        ("{digest} cluster dev viewer", ["dev"], False),
+        ("{digest} cluster dev viewer", ["viewer"], False),
+        ("{digest}", ["dev"], True),
+        ("{digest}", ["viewer"], True),
+        ("older", [], True),
     ],
 )
 def test_installs_when_the_stamp_differs(machine, monkeypatch, tmp_path, stamp, asked, installs):
@@ -227,17 +241,27 @@ def test_installs_when_the_stamp_differs(machine, monkeypatch, tmp_path, stamp, 
     install.main(asked)
     assert bool(machine.calls) == installs
     if installs:
-        kind = "dev" if asked else "run"
-        assert file.read_text() == f"{install.digest_of_inputs()} {kind}"
-        assert any("pytest==" in word for call in machine.calls for word in call) == bool(asked)
+        lists = ["cluster", "dev", "viewer"] if asked == ["dev"] else asked
+        assert file.read_text() == " ".join([install.digest_of_inputs(), *lists])
+        words = [word for call in machine.calls for word in call]
+        assert any("pytest==" in word for word in words) == ("dev" in lists)
+        assert any("rerun-sdk==" in word for word in words) == ("viewer" in lists)
 
 
-@pytest.mark.parametrize("changed", ["RUN_LIST", "DEV_LIST"])
+def test_an_unknown_list_is_refused():
+    with pytest.raises(SystemExit, match="no such list"):
+        install.main(["devel"])
+
+
+@pytest.mark.parametrize("changed", ["data_engine", "cluster", "viewer", "dev"])
 def test_the_digest_follows_the_lists(monkeypatch, tmp_path, changed):
     before = install.digest_of_inputs()
     copy = tmp_path / "list.txt"
-    copy.write_text(getattr(install, changed).read_text() + "\n")
-    monkeypatch.setattr(install, changed, copy)
+    copy.write_text((REQUIREMENTS / f"{changed}.txt").read_text() + "\n")
+    if changed == "data_engine":
+        monkeypatch.setattr(install, "RUN_LIST", copy)
+    else:
+        monkeypatch.setitem(install.MORE_LISTS, changed, copy)
     assert install.digest_of_inputs() != before
 
 
