@@ -24,12 +24,7 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
     parser = argparse.ArgumentParser(
         description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("."),
-        help="folder that holds data/, training_data/ and evaluation_data/ (default: here)",
-    )
+    _add_root(parser)
     if splits:
         parser.add_argument(
             "--splits",
@@ -38,13 +33,8 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
             default=["train", "val"],
             action=_Distinct,
         )
-    parser.add_argument(
-        "--num-workers",
-        type=_positive,
-        default=_num_cores(),
-        help="processes, one core each (default: the cores there are)",
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of every random draw")
+    _add_workers(parser)
+    _add_seed(parser)
     parser.add_argument(
         "--scenes", nargs="+", metavar="ID", action=_Distinct, help="only these, for a trial"
     )
@@ -53,8 +43,24 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
         text = "records of each file at most, -1 = all (default: the script's constants)"
         parser.add_argument("--train-max-samples", type=_number_or_all, metavar="N", help=text)
         parser.add_argument("--val-max-samples", type=_number_or_all, metavar="N", help=text)
-        text = "folder of the output (default: %(default)s)"
-        parser.add_argument("--version", type=_folder_name, default="v1_0", help=text)
+        _add_version(parser, "folder of the output")
+    return parser
+
+
+def make_records_parser(docstring: str, *, seed: bool = False, workers: bool = False):
+    """Parser of a script that reads finished records: the root, their version, `--overwrite`, and
+    a seed or workers where it has use for them."""
+    parser = argparse.ArgumentParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    _add_root(parser)
+    _add_version(parser, "version of the records")
+    parser.add_argument("--overwrite", action="store_true", help="do finished work again")
+    parser.set_defaults(seed=DEFAULT_SEED, num_workers=1, scenes=None)
+    if seed:
+        _add_seed(parser)
+    if workers:
+        _add_workers(parser)
     return parser
 
 
@@ -115,6 +121,33 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     except KeyboardInterrupt:
         print("stopped; finished scenes are kept, start again to go on", file=sys.stderr)
         return 130
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("."),
+        help="folder that holds data/, training_data/ and evaluation_data/ (default: here)",
+    )
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--num-workers",
+        type=_positive,
+        default=_num_cores(),
+        help="processes, one core each (default: the cores there are)",
+    )
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of every random draw")
+
+
+def _add_version(parser: argparse.ArgumentParser, meaning: str) -> None:
+    text = f"{meaning} (default: %(default)s)"
+    parser.add_argument("--version", type=_folder_name, default="v1_0", help=text)
 
 
 class _Distinct(argparse.Action):

@@ -19,7 +19,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.records import FOLDERS, read_jsonl
 from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
 from spatial_engine.utils.subtasks import SUBTASKS
-from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frames_dir
+from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frames_dir, recording_of
 
 FIRST_VERSION = "v1_0"
 UNIFORM_FIELDS = (
@@ -175,6 +175,26 @@ def from_uniform(record: dict[str, Any]) -> dict[str, Any]:
 def scene_of(image: str) -> str:
     """Scene or clip that an image path is of: the folder that holds the image."""
     return image.rsplit("/", 2)[-2]
+
+
+def place_of(task: str, image: str) -> str:
+    """What must not be shared between splits: the scene, or the recording that a clip is of."""
+    scene = scene_of(image)
+    return recording_of(scene) if task.startswith("movement_") else scene
+
+
+def places_in(file: RecordFile) -> set[str]:
+    """Every place that a file of records shows; reads it once, parsing no more than it must."""
+    scenes = set()
+    mark = b'"image":["'
+    with open(file.path, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            start = line.find(mark) + len(mark)
+            if start >= len(mark) and (end := line.find(b"/", start)) > 0:
+                scenes.add(line[start:end])
+            else:
+                raise BadDataError(f"{file.path}:{number}: no record of the engine")
+    return {place_of(file.task, f"{scene.decode()}/") for scene in scenes}
 
 
 def describe(files: Sequence[RecordFile]) -> str:

@@ -7,7 +7,7 @@ scorer needs. `image` is always a list, relative to the task's image root.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from spatial_engine.utils.files import remove
 
 Value = str | int | list[int]
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
+MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
 DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 
@@ -101,7 +102,10 @@ def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """Records of a file, one at a time; `BadDataError` names file and line of a bad one."""
     with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
+        lines = iter(partial(file.readline, MAX_LINE_BYTES + 1), b"")
+        for number, line in enumerate(lines, 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise BadDataError(f"{path}:{number}: over {MAX_LINE_BYTES >> 20} MiB, no record")
             try:
                 record = orjson.loads(line)
             except orjson.JSONDecodeError as error:

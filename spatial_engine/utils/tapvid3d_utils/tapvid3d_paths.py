@@ -56,6 +56,16 @@ def split_of(dataset: str, clip_id: str) -> str:
     return "val" if held_out else "train"
 
 
+def recording_of(clip_id: str) -> str:
+    """The recording that a clip is cut from: clips of one show the same place and things.
+
+    adt: a sequence, cut into clips that are numbered at the end of the id. pstudio: an activity,
+    filmed by several cameras at once, likewise numbered.
+    """
+    recording, _, number = clip_id.rpartition("_")
+    return recording if recording and number.isdigit() else clip_id
+
+
 def clips_on_disk(root: Path, dataset: str) -> list[str]:
     """Sorted ids of the clips that are there; folders (`tmp`) hold none."""
     folder = clips_dir(root, dataset)

@@ -1,0 +1,141 @@
+"""The MultiSPA benchmark: 26 subtasks x 300 questions in one file of one schema.
+
+Reads  every file of records in evaluation_data/ and, to make sure that no scene or recording is
+       trained on, in training_data/.
+Writes evaluation_data/multispa/v1_0/multispa.jsonl, which `datasets.load_dataset("json")` reads;
+       images.txt beside it, the images it needs, relative to --root.
+Costs  seconds; with the full training set a few minutes, to read 34 GB once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import cli, provenance
+from spatial_engine.utils.record_files import (
+    RecordFile,
+    describe,
+    find_record_files,
+    place_of,
+    places_in,
+    read_records,
+    to_uniform,
+)
+from spatial_engine.utils.records import FOLDERS, read_jsonl, write_jsonl
+from spatial_engine.utils.step import Step
+from spatial_engine.utils.subtasks import SUBTASKS
+
+log = logging.getLogger(__name__)
+
+# Questions of each subtask, as published; where evaluation files hold fewer, all of them.
+SAMPLES_PER_SUBTASK = 300
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parse_args(argv)
+    step = Step("make_benchmark", args, {"SAMPLES_PER_SUBTASK": args.samples_per_subtask})
+    files = find_record_files(args.root, ["val"], args.version)
+    training = _training_files(args.root, args.version)
+    benchmark = benchmark_path(args.root, args.version)
+    images = benchmark.with_name("images.txt")
+    inputs = {
+        provenance.file_fingerprint(file.path, args.root)[0]: provenance.file_fingerprint(
+            file.path, args.root
+        )
+        for file in [*files, *training]
+    }
+
+    def write(path: Path) -> int:
+        written = write_jsonl(path, gather(files, args.root, args.samples_per_subtask))
+        check_is_held_out(path, training)
+        return written
+
+    step.make_file("benchmark", benchmark, inputs, write)
+    made_of = {"benchmark": provenance.file_fingerprint(benchmark, args.root)}
+    step.make_file("images", images, made_of, lambda path: list_images(benchmark, path, args.root))
+    code = step.close()
+    say_what_is_short(benchmark, args.samples_per_subtask)
+    return code
+
+
+def benchmark_path(root: Path, version: str) -> Path:
+    """Where the benchmark lies."""
+    return root / FOLDERS["val"] / "multispa" / version / "multispa.jsonl"
+
+
+def gather(files: Sequence[RecordFile], root: Path, wanted: int) -> Iterator[dict[str, Any]]:
+    """The first `wanted` records of each subtask, uniform. Lines of a file are in random order
+    already; of object perception the file of two-image sets comes first."""
+    taken: Counter[str] = Counter()
+    ids: set[str] = set()
+    for file in files:
+        if taken[file.task] == wanted:
+            continue
+        for record in read_records(file):
+            if taken[file.task] == wanted:
+                break
+            if record["id"] not in ids:  # files of other numbers of samples can lie side by side
+                ids.add(record["id"])
+                taken[file.task] += 1
+                yield to_uniform(record, file, root)
+
+
+def check_is_held_out(benchmark: Path, training: Sequence[RecordFile]) -> None:
+    """Raise `BadDataError` when a scene or recording of the benchmark is trained on."""
+    asked = {place_of(record["task"], record["image"][0]) for record in read_jsonl(benchmark)}
+    for file in training:
+        shared = sorted(asked & places_in(file))
+        if shared:
+            raise BadDataError(
+                f"{file.path}: {shared[0]} ({len(shared)} in all) is in the evaluation data too; "
+                "see to the split lists in data/, then make both anew"
+            )
+    if training:
+        log.info("%s: none of %d scenes and recordings trained on", describe(training), len(asked))
+    else:
+        log.warning("no training data here: whether scenes are shared with it was not checked")
+
+
+def list_images(benchmark: Path, output: Path, root: Path) -> int:
+    """Write the distinct images of the benchmark, sorted; each must be there."""
+    names = sorted({name for record in read_jsonl(benchmark) for name in record["image"]})
+    for name in names:
+        if not (root / name).is_file():
+            raise MissingInputError(f"{root / name}: no such image; make the questions again")
+    output.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    return len(names)
+
+
+def say_what_is_short(benchmark: Path, wanted: int) -> None:
+    """Print the subtasks of which there are fewer questions than wanted."""
+    found = Counter(record["task"] for record in read_jsonl(benchmark))
+    short = [f"{task} {found[task]}" for task in SUBTASKS if found[task] < wanted]
+    print(f"{len(SUBTASKS) - len(short)} of {len(SUBTASKS)} subtasks have {wanted} questions")
+    if short:
+        print(f"fewer: {', '.join(short)}")
+
+
+def _training_files(root: Path, version: str) -> list[RecordFile]:
+    try:
+        return find_record_files(root, ["train"], version)
+    except MissingInputError:
+        return []
+
+
+def _parse_args(argv: Sequence[str] | None):
+    parser = cli.make_records_parser(__doc__)
+    cli.add_constant(
+        parser, "SAMPLES_PER_SUBTASK", SAMPLES_PER_SUBTASK, "questions of each subtask", 1
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

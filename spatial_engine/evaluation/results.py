@@ -1,0 +1,180 @@
+"""Scores of a model over the benchmark: 26 subtasks, the 12 rows of Table 2, their mean.
+
+A share of right answers comes with a 95 percent interval (Wilson 1927), which takes questions for
+independent; those about one scene are not quite, so that true intervals are somewhat wider. A row
+is the mean of its subtasks, the mean that of the rows; their intervals are Wilson's for as many
+questions as would give a mean of the same variance.
+
+Chance: for words, letters and named points 1 / options; elsewhere the expected score of answering
+with the true answer to another question of the subtask.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.evaluation.predictions import Predictions
+from spatial_engine.evaluation.scoring import RADIUS, TOLERANCE, score_record
+from spatial_engine.utils.record_files import from_uniform
+from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, ROWS, SUBTASKS
+
+Z = 1.959964  # of the 95 percent interval
+MEAN = "Mean of the rows"
+PAPER_TABLE = Path(__file__).with_name("multispa_table2.csv")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the results; percentages, nan where there is no question."""
+
+    name: str
+    score: float
+    low: float
+    high: float
+    chance: float
+    questions: int
+    missing: int
+    unparsable: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class Results:
+    """Lines of the subtasks and of the rows (with their mean last); ids that were not asked."""
+
+    subtasks: list[Line]
+    rows: list[Line]
+    unknown: int
+    verdicts: list[dict[str, Any]]  # by record: id, task, correct, parsed, prediction
+
+
+def score_model(records: Sequence[Mapping[str, Any]], predictions: Predictions) -> Results:
+    """Score a model's predictions; a missing or unparsable one is wrong, and counted."""
+    by_task: dict[str, list[dict[str, Any]]] = {task: [] for task in SUBTASKS}
+    verdicts = []
+    for record in records:
+        said = predictions.texts.get(record["id"])
+        score = score_record(record, said or "")
+        verdict = {
+            "id": record["id"], "task": score.task, "correct": score.correct,
+            "parsed": score.parsed, "prediction": said,
+        }  # fmt: skip
+        verdicts.append(verdict)
+        by_task[score.task].append(verdict)
+    chances = chance_levels(records)
+    subtasks = [
+        _subtask_line(task, found, chances.get(task, nan), predictions.duplicates)
+        for task, found in by_task.items()
+    ]
+    return Results(subtasks, _row_lines(subtasks), predictions.unknown, verdicts)
+
+
+def _subtask_line(
+    task: str, verdicts: Sequence[Mapping[str, Any]], chance: float, duplicates: Mapping[str, int]
+) -> Line:
+    number = len(verdicts)
+    right = sum(v["correct"] for v in verdicts)
+    missing = sum(v["prediction"] is None for v in verdicts)
+    unparsable = sum(v["parsed"] is None for v in verdicts) - missing
+    twice = sum(duplicates.get(v["id"], 0) for v in verdicts)
+    share = right / number if number else nan
+    low, high = wilson(share, number)
+    return Line(
+        task, 100 * share, 100 * low, 100 * high, chance, number, missing, unparsable, twice
+    )
+
+
+def _row_lines(subtasks: Iterable[Line]) -> list[Line]:
+    """The rows, and their mean, over the subtasks and rows that have questions."""
+    by_name = {line.name: line for line in subtasks}
+    rows, numbers = [], []
+    for row, tasks in ROWS.items():
+        parts = [by_name[task] for task in tasks if by_name[task].questions]
+        line, number = _mean_line(row, parts, [part.questions for part in parts])
+        rows.append(line)
+        numbers.append(number)
+    there = [(row, number) for row, number in zip(rows, numbers, strict=True) if row.questions]
+    mean, _ = _mean_line(MEAN, [row for row, _ in there], [number for _, number in there])
+    return [*rows, mean]
+
+
+def _mean_line(name: str, parts: Sequence[Line], numbers: Sequence[float]) -> tuple[Line, float]:
+    """The plain mean of lines, and the number of questions that its interval is made for."""
+    if not parts:
+        return Line(name, nan, nan, nan, nan, 0, 0, 0, 0), 0
+    share = sum(part.score for part in parts) / len(parts) / 100
+    number = len(parts) ** 2 / sum(1 / number for number in numbers)
+    low, high = wilson(share, number)
+    sums = [sum(getattr(part, field) for part in parts) for field in
+            ("questions", "missing", "unparsable", "duplicates")]  # fmt: skip
+    chance = sum(part.chance for part in parts) / len(parts)
+    return Line(name, 100 * share, 100 * low, 100 * high, chance, *sums), number
+
+
+def wilson(share: float, number: float) -> tuple[float, float]:
+    """95 percent interval of a share among so many independent trials."""
+    if not number:
+        return nan, nan
+    middle = (share + Z**2 / (2 * number)) / (1 + Z**2 / number)
+    spread = share * (1 - share) / number + Z**2 / (4 * number**2)
+    half = Z * sqrt(spread) / (1 + Z**2 / number)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def chance_levels(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Percent right by chance, by subtask; nan where a single question leaves no other's answer."""
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        by_task.setdefault(record["task"], []).append(from_uniform(dict(record)))
+    return {task: _chance(task, found) for task, found in by_task.items()}
+
+
+def _chance(task: str, records: Sequence[Mapping[str, Any]]) -> float:
+    subtask = SUBTASKS[task]
+    if subtask.options:
+        return 100 / len(subtask.options)
+    if subtask.answer == NAMED_POINT:
+        return 50.0
+    if len(records) < 2:
+        return nan
+    truths = np.array([np.atleast_1d(record["gt_value"]) for record in records], dtype=float)
+    right = 0
+    for record, truth in zip(records, truths, strict=True):
+        errors = truths - truth
+        if subtask.answer == COORDINATES:
+            width, height = record["width_list"][-1], record["height_list"][-1]
+            errors = errors / 1000 * [width, height]
+            bound = float(RADIUS) * width
+        else:
+            bound = float(TOLERANCE) * np.linalg.norm(truth)
+        near = np.linalg.norm(errors, axis=1) <= bound + 1e-9
+        right += np.count_nonzero(near) - 1  # its own answer is near, always
+    return 100 * right / (len(records) * (len(records) - 1))
+
+
+def read_paper_rows() -> dict[str, dict[str, float]]:
+    """Published values of Table 2 (arXiv 2505.17015) by model and row; the mean as printed."""
+    with open(PAPER_TABLE, newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    models = [name for name in lines[0] if name not in ("row", "subtasks")]
+    names = {"Average (as printed)": MEAN}
+    return {
+        model: {names.get(line["row"], line["row"]): float(line[model]) for line in lines}
+        for model in models
+    }
+
+
+def counts_of(results: Results) -> Counter[str]:
+    """Missing, unparsable, duplicate and unknown predictions over the whole benchmark."""
+    total = Counter(unknown=results.unknown)
+    for line in results.subtasks:
+        total.update(missing=line.missing, unparsable=line.unparsable, duplicates=line.duplicates)
+    return total

@@ -1,0 +1,116 @@
+"""Score a model's predictions on the MultiSPA benchmark.
+
+Reads  evaluation_data/multispa/v1_0/multispa.jsonl (make_benchmark.py); predictions as .jsonl,
+       .tsv, .csv or .xlsx (predictions.py says in which form).
+Writes beside the predictions: <name>.scores.json, .scores.csv, .scores.png (a plot of the rows),
+       <name>.verdicts.jsonl (each prediction, what was read from it, and whether it is right).
+Costs  seconds.
+
+`score_predictions.py A.jsonl` prints the 26 subtasks and the 12 rows of the paper's Table 2;
+`score_predictions.py --compare A.jsonl B.jsonl` sets models side by side (comparison.png, too),
+`--paper` beside what the paper reports. The rules are in scoring.py; how an answer is found in a
+text, in answers.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.errors import MissingInputError, SettingsError
+from spatial_engine.evaluation import score_tables
+from spatial_engine.evaluation.make_benchmark import benchmark_path
+from spatial_engine.evaluation.predictions import read_predictions
+from spatial_engine.evaluation.results import (
+    Line,
+    Results,
+    counts_of,
+    read_paper_rows,
+    score_model,
+)
+from spatial_engine.utils import cli
+from spatial_engine.utils.files import atomic_path, dump_json
+from spatial_engine.utils.records import read_jsonl, write_jsonl
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parse_args(argv)
+    records = read_benchmark(args.benchmark or benchmark_path(args.root, args.version))
+    ids = [record["id"] for record in records]
+    models = {}
+    for name, path in args.models.items():
+        models[name] = score_model(records, read_predictions(path, ids))
+        write_scores((args.output or path.parent) / name, name, models[name])
+    published = read_paper_rows() if args.paper else {}
+    for name, results in models.items():
+        if len(models) == 1 or not args.compare:
+            score_tables.print_results(name, results)
+    if args.compare or published:
+        score_tables.print_comparison(models, published)
+        plot = (args.output or args.compare[0].parent) / "comparison.png"
+        with atomic_path(plot) as partial:
+            score_tables.plot_rows(models, published, partial)
+        print(plot)
+    return 0
+
+
+def read_benchmark(path: Path) -> list[dict[str, Any]]:
+    """Records of the benchmark; all 7,800 fit into memory easily."""
+    if not path.is_file():
+        remedy = "run spatial_engine/evaluation/make_benchmark.py"
+        raise MissingInputError(f"{path}: no such file; {remedy}")
+    return list(read_jsonl(path))
+
+
+def write_scores(base: Path, name: str, results: Results) -> None:
+    """Write `<base>.scores.json`, `.scores.csv`, `.scores.png` and `.verdicts.jsonl`."""
+    dump_json(
+        {
+            "model": name,
+            "counts": dict(counts_of(results)),
+            "subtasks": [_plain(line) for line in results.subtasks],
+            "rows": [_plain(line) for line in results.rows],
+        },
+        f"{base}.scores.json",
+    )
+    with atomic_path(f"{base}.scores.csv") as partial:
+        score_tables.write_csv(results, partial)
+    with atomic_path(f"{base}.scores.png") as partial:
+        score_tables.plot_rows({name: results}, {}, partial)
+    with atomic_path(f"{base}.verdicts.jsonl") as partial:
+        write_jsonl(partial, results.verdicts)
+
+
+def _plain(line: Line) -> dict[str, Any]:
+    """A line as JSON has it: null for what there is none of."""
+    return {k: None if v != v else v for k, v in asdict(line).items()}
+
+
+def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.make_records_parser(__doc__)
+    parser.add_argument("predictions", nargs="*", type=Path, help="of one model each")
+    parser.add_argument(
+        "--compare", nargs="+", type=Path, default=[], help="predictions to set side by side"
+    )
+    parser.add_argument("--paper", action="store_true", help="beside what the paper reports")
+    parser.add_argument("--benchmark", type=Path, help="default: the one under --root")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the scores (default: that of the predictions)"
+    )
+    args = parser.parse_args(argv)
+    paths = [*args.predictions, *args.compare]
+    if not paths:
+        raise SettingsError("no predictions given: score_predictions.py PREDICTIONS.jsonl")
+    args.models = {path.stem: path for path in paths}
+    if len(args.models) < len(set(paths)):
+        raise SettingsError("two files of predictions have the same name, which names the model")
+    args.compare = args.compare or (paths if args.paper else [])
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

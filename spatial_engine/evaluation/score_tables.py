@@ -1,0 +1,134 @@
+"""Scores as tables in a terminal, as csv and as a plot."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from math import isnan, nan
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from spatial_engine.evaluation.results import MEAN, Line, Results, counts_of
+from spatial_engine.utils.subtasks import ROWS
+
+PAPER_MARK = " (paper)"
+
+
+def print_results(name: str, results: Results) -> None:
+    """Print the subtasks, the rows and what was wrong with the predictions of one model."""
+    for title, lines in (("subtask", results.subtasks), ("row of Table 2", results.rows)):
+        table = _table(title, "score", "95 %", "chance", "questions", "missing", "unparsable",
+                       "duplicate")  # fmt: skip
+        for line in lines:
+            table.add_row(
+                line.name, _number(line.score), _interval(line), _number(line.chance),
+                *(str(n) for n in (line.questions, line.missing, line.unparsable, line.duplicates)),
+                style="bold" if line.name == MEAN else None,
+            )  # fmt: skip
+        _print(name, table)
+    said = counts_of(results)
+    print(", ".join(f"{number} {what}" for what, number in said.items()))
+
+
+def print_comparison(
+    models: Mapping[str, Results], published: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Print rows and subtasks of several models side by side; the published have rows alone."""
+    columns = {name: {line.name: line for line in results.rows} for name, results in models.items()}
+    chance = {line.name: line.chance for line in next(iter(models.values())).rows}
+    table = _table("row of Table 2", *models, "chance", *(f"{m}{PAPER_MARK}" for m in published))
+    for row in [*ROWS, MEAN]:
+        mine = (
+            f"{_number(lines[row].score)} {_interval(lines[row])}" for lines in columns.values()
+        )
+        theirs = (_number(values[row]) for values in published.values())
+        style = "bold" if row == MEAN else None
+        table.add_row(row, *mine, _number(chance[row]), *theirs, style=style)
+    _print("", table)
+    for model, values in published.items():
+        mean = np.mean([values[row] for row in ROWS])
+        if abs(mean - values[MEAN]) > 0.01:
+            print(f"{model}: the mean is as printed in the paper; that of its rows is {mean:.2f}")
+    if len(models) > 1:
+        table = _table("subtask", *models, "chance")
+        for lines in zip(*(results.subtasks for results in models.values()), strict=True):
+            scores = (_number(line.score) for line in lines)
+            table.add_row(lines[0].name, *scores, _number(lines[0].chance))
+        _print("", table)
+
+
+def write_csv(results: Results, path: Path) -> None:
+    """Write subtasks and rows, one line each; empty where there is no number."""
+    names = [field.name for field in fields(Line)]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["kind", *names])
+        for kind, lines in (("subtask", results.subtasks), ("row", results.rows)):
+            for line in lines:
+                values = asdict(line).values()
+                writer.writerow([kind, *("" if v != v else v for v in values)])
+
+
+def plot_rows(
+    models: Mapping[str, Results], published: Mapping[str, Mapping[str, float]], path: Path
+) -> None:
+    """Write a PNG of the rows: a bar for each model with its interval, chance as a tick."""
+    rows = [*ROWS, MEAN]
+    bars = len(models) + len(published)
+    height = 0.8 / bars
+    figure = Figure(figsize=(8, 1 + len(rows) * max(0.32, 0.14 * bars)), layout="constrained")
+    axes = figure.add_subplot()
+    places = np.arange(len(rows))
+    for number, (name, results) in enumerate(models.items()):
+        lines = {line.name: line for line in results.rows}
+        found = [lines[row] for row in rows]
+        scores = np.array([line.score for line in found])
+        errors = [scores - [line.low for line in found], [line.high for line in found] - scores]
+        at = places + (number - (bars - 1) / 2) * height
+        axes.barh(at, np.nan_to_num(scores), height, label=name, xerr=np.nan_to_num(np.abs(errors)),
+                  error_kw={"elinewidth": 1, "ecolor": "#444444"})  # fmt: skip
+    for number, (name, values) in enumerate(published.items(), len(models)):
+        at = places + (number - (bars - 1) / 2) * height
+        label = f"{name}{PAPER_MARK}"
+        axes.barh(at, [values.get(row, nan) for row in rows], height, label=label, alpha=0.55)
+    chance = [line.chance for line in next(iter(models.values())).rows]
+    axes.scatter(chance, places, marker="|", s=160, color="black", zorder=3, label="chance")
+    axes.set_yticks(places, rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("percent right, with 95 percent interval")
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    figure.savefig(path, dpi=150, format="png", metadata={"Software": None})
+
+
+def _table(first: str, *columns: str) -> Table:
+    table = Table(box=box.SIMPLE)
+    table.add_column(Text(first), no_wrap=True)
+    for column in columns:
+        table.add_column(Text(column), justify="right", no_wrap=True)
+    return table
+
+
+def _print(title: str, table: Table) -> None:
+    """Print as wide as the table is, so that nothing of it is cut off in a file or a pipe."""
+    console = Console(width=500)
+    if title:
+        console.print(Text(title))
+    console.print(table)
+
+
+def _number(value: float) -> str:
+    return "-" if isnan(value) else f"{value:.2f}"
+
+
+def _interval(line: Line) -> str:
+    return "" if isnan(line.low) else f"[{line.low:.1f}, {line.high:.1f}]"

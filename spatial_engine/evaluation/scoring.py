@@ -1,0 +1,82 @@
+"""Whether a prediction is right, by the rules of MultiSPA (SPEC 11).
+
+Words, letters     the same, case folded
+Numbers, vectors   |prediction - truth| <= 20 percent of |truth|; a truth of 0 needs 0
+Coordinates        within 5 percent of the image's width, measured in pixels
+Named point        nearer, in pixels, to the right one of the two points that the question names
+
+Bounds belong to what is right, and are computed without rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from spatial_engine.evaluation.answers import Answer, read_answer
+from spatial_engine.utils.record_files import from_uniform
+from spatial_engine.utils.records import Value, format_value
+from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
+
+TOLERANCE = Fraction(20, 100)  # of the truth
+RADIUS = Fraction(5, 100)  # of the image's width
+
+
+@dataclass(frozen=True)
+class Score:
+    """The verdict on one prediction; `parsed` is the answer as read, None where none was found."""
+
+    task: str
+    correct: bool
+    parsed: str | None
+
+
+def score_record(record: Mapping[str, Any], prediction: str) -> Score:
+    """Score what a model said to an evaluation record, in the engine's own form or uniform."""
+    record = from_uniform(dict(record))
+    subtask = SUBTASKS[record["task"]]
+    answer = read_answer(prediction, subtask)
+    if answer is None:
+        return Score(subtask.name, False, None)
+    truth: Value = record["gt_value"]
+    if isinstance(answer, str):
+        return Score(subtask.name, answer.casefold() == str(truth).casefold(), answer)
+    shown = format_value([_shown(number) for number in answer]) if len(answer) > 1 else None
+    parsed = shown or str(_shown(answer[0]))
+    size = (record["width_list"][-1], record["height_list"][-1])  # of the image answered about
+    if subtask.answer == COORDINATES:
+        correct = _squared_px(answer, truth, size) <= (RADIUS * size[0]) ** 2
+    elif subtask.answer == NAMED_POINT:
+        correct = _names(answer, truth, record["points_info"], size)
+    else:
+        correct = is_within_tolerance(answer, truth if isinstance(truth, list) else [truth])
+    return Score(subtask.name, correct, parsed)
+
+
+def is_within_tolerance(answer: Sequence[Fraction], truth: Sequence[int]) -> bool:
+    """Whether the vector's error is at most 20 percent of the true vector's length."""
+    error = sum((a - t) ** 2 for a, t in zip(answer, truth, strict=True))
+    return error <= TOLERANCE**2 * sum(t**2 for t in truth)
+
+
+def _names(
+    answer: Answer, truth: Sequence[int], points: Sequence[Mapping[str, Any]], size: Sequence[int]
+) -> bool:
+    """Whether the answer is nearer to the true point than to the other; midway it is not."""
+    others = [[p["x"], p["y"]] for p in points if [p["x"], p["y"]] != list(truth)]
+    mine = _squared_px(answer, truth, size)
+    return all(mine < _squared_px(answer, other, size) for other in others)
+
+
+def _squared_px(answer: Answer, truth: Sequence[int], size: Sequence[int]) -> Fraction:
+    """Squared distance in pixels of two points in thousandths of the image's (width, height)."""
+    return sum(
+        ((Fraction(a) - t) * extent / 1000) ** 2
+        for a, t, extent in zip(answer, truth, size, strict=True)
+    )
+
+
+def _shown(number: Fraction) -> int | float:
+    return int(number) if number.denominator == 1 else round(float(number), 6)
