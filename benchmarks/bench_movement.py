@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import MAXRSS_PER_MIB, Bench, run_command
+from common import MAXRSS_PER_MIB, Bench, results_path, run_command
 
 # isort: split
 import numpy as np
@@ -167,7 +167,7 @@ def main() -> None:
     bench = MovementBench(args.folder / "movement", args.turns)
     bench.stages()
     bench.whole()
-    bench.show()
+    bench.show(results_path(args.folder, __file__))
 
 
 if __name__ == "__main__":

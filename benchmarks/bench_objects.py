@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import NUM_COPIES, SCENE, Bench, make_copies, prepare, run_command
+from common import SCENE, Bench, make_copies, prepare, results_path, run_command
 
 # isort: split
 import numpy as np
@@ -78,7 +78,7 @@ class ObjectsBench(Bench):
         def read(_: Path) -> None:
             object_table.read_scene_objects(object_table.open_objects(table), SCENE)
 
-        self.add(f"coverage of {len(seen)} objects", "scenes", 1, *self.compare(cover, read),
+        self.add("coverage of all objects", "scenes", 1, *self.compare(cover, read),
                  memory, "reading the scene's objects")  # fmt: skip
         cases = [case for one in seen for case in self._few_images(one)]
 
@@ -124,7 +124,7 @@ class ObjectsBench(Bench):
         for path in made:
             shutil.copyfile(path, root / "copy")
         floor = time.perf_counter() - start
-        self.add(f"object questions, {NUM_COPIES} scenes", "records", count, seconds, floor,
+        self.add("object questions", "records", count, seconds, floor,
                  seconds / floor, memory, "copying the jsonl (time: whole command)")  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def main() -> None:
     bench.visibility()
     bench.coverage()
     bench.questions()
-    bench.show()
+    bench.show(results_path(args.folder, __file__))
 
 
 if __name__ == "__main__":

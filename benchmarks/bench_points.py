@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import NUM_COPIES, SCENE, Bench, make_copies, prepare, run_command
+from common import NUM_COPIES, SCENE, Bench, make_copies, prepare, results_path, run_command
 
 # isort: split
 from spatial_engine.depth_perception import depth_questions
@@ -123,7 +123,7 @@ def main() -> None:
     bench = PointsBench(args.folder, args.turns)
     bench.coordinates()
     bench.dots()
-    bench.show()
+    bench.show(results_path(args.folder, __file__))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,16 @@ import zlib
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import NUM_FRAMES, SCANNET_UTILS, SCENE, Bench, make_copies, make_data, run_command
+from common import (
+    NUM_FRAMES,
+    SCANNET_UTILS,
+    SCENE,
+    Bench,
+    make_copies,
+    make_data,
+    results_path,
+    run_command,
+)
 
 # isort: split
 import cv2
@@ -170,7 +179,7 @@ def main() -> None:
     bench.extraction()
     bench.visibility_and_relations()
     bench.questions(args.questions)
-    bench.show()
+    bench.show(results_path(args.folder, __file__))
 
 
 if __name__ == "__main__":

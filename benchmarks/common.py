@@ -3,6 +3,7 @@
 # ruff: noqa: E402 (the number of threads is set before numpy is imported)
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # one core, also for the libraries
@@ -65,11 +67,11 @@ sys.exit(status)
 MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
 
 
-def run_command(command: str, root: Path, *flags: str) -> tuple[float, float]:
-    """Seconds and peak memory (MiB) of a command with one worker."""
+def run_command(command: str, root: Path, *flags: str, num_workers: int = 1) -> tuple[float, float]:
+    """Seconds of a command, and the peak memory (MiB) of the largest of its processes."""
     start = time.perf_counter()
-    line = [sys.executable, command, "--root", str(root.absolute()), "--num-workers", "1", *flags]
-    line.append("--overwrite")
+    line = [sys.executable, command, "--root", str(root.absolute())]
+    line += ["--num-workers", str(num_workers), *flags, "--overwrite"]
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *line], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
@@ -110,32 +112,55 @@ def take_turns(
     return statistics.median(seconds), statistics.median(floors), ratio
 
 
+def machine() -> dict[str, str]:
+    """What the figures of a run rest on."""
+    return {
+        "date": str(date.today()),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+    }
+
+
+def results_path(folder: Path, script: str) -> Path:
+    """Where a benchmark keeps its figures."""
+    return folder / "results" / f"{Path(script).stem}.json"
+
+
 class Bench:
     """Collects the stages, each with the floor that it is compared with."""
 
     def __init__(self, root: Path, turns: int):
         self.root, self.turns = root, turns
         self.scratch = root / "scratch"
-        self.rows: list[tuple[str, ...]] = []
+        self.stages: list[dict[str, Any]] = []
 
     def add(self, name, unit, count, seconds, floor, ratio, memory, what) -> None:
-        self.rows.append(
-            (name, f"{seconds:.3f}", f"{count / seconds:,.0f} {unit}/s", f"{floor:.3f}",
-             f"{ratio:.2f}", f"{memory:.0f}", what)
-        )  # fmt: skip
+        """Note a stage: `count` units in `seconds`, its floor and what that is, peak MiB."""
+        self.stages.append({
+            "stage": name, "unit": unit, "rate": count / seconds, "seconds": seconds,
+            "floor_seconds": floor, "ratio": ratio, "peak_mib": memory, "floor": what,
+        })  # fmt: skip
 
     def compare(
         self, stage: Callable[[Path], object], floor: Callable[[Path], object]
     ) -> tuple[float, float, float]:
         return take_turns(stage, floor, self.scratch, self.turns)
 
-    def show(self) -> None:
+    def show(self, results: Path) -> None:
+        """Print the table, and keep it in a file for `run_all.py`."""
+        results.parent.mkdir(parents=True, exist_ok=True)
+        results.write_text(json.dumps({**machine(), "stages": self.stages}, indent=1))
         title = f"{date.today()}, {platform.platform()}, Python {platform.python_version()}"
         table = Table(title=f"{title}, one core of {os.cpu_count()}", title_justify="left")
         for heading in ("stage", "s", "rate", "floor s", "ratio", "peak MiB", "the floor is"):
             table.add_column(heading, no_wrap=True)
-        for row in self.rows:
-            table.add_row(*row)
+        for stage in self.stages:
+            table.add_row(
+                stage["stage"], f"{stage['seconds']:.3f}",
+                f"{stage['rate']:,.0f} {stage['unit']}/s", f"{stage['floor_seconds']:.3f}",
+                f"{stage['ratio']:.2f}", f"{stage['peak_mib']:.0f}", stage["floor"],
+            )  # fmt: skip
         Console(width=170).print(table)
 
 

@@ -10,10 +10,17 @@ import sys
 import numpy as np
 import pytest
 from helpers import raises_one_line
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy._core.numeric import _frombuffer
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.plain_pickle import (
+    IndexedItems,
+    dump_items,
+    dump_pickle,
+    load_pickle,
+)
 
 
 class Call:
@@ -144,3 +151,88 @@ def test_every_truncation_of_a_pickle_is_refused(tmp_path):
             load_pickle(path, "make it")
     with raises_one_line(MissingInputError, tmp_path / "none.pkl", "make it"):
         load_pickle(tmp_path / "none.pkl", "make it")
+
+
+# -- pickles with an index
+
+
+def items(count=5):
+    rng = np.random.default_rng(0)
+    return {
+        f"scene{k}": {k: rng.random((2, 3)), "name": f"x{k}", "s": (1, 2)} for k in range(count)
+    }
+
+
+def assert_equal(found, expected):
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        if isinstance(value, np.ndarray):
+            assert np.array_equal(found[key], value)
+        else:
+            assert found[key] == value
+
+
+def test_an_indexed_pickle_is_a_pickle_like_any_other(tmp_path):
+    dump_items(items().items(), tmp_path / "x.pkl")
+    by_user = pickle.loads((tmp_path / "x.pkl").read_bytes())
+    ours = load_pickle(tmp_path / "x.pkl", "")
+    for found in (by_user, ours):
+        assert list(found) == list(items())
+        for key, value in items().items():
+            assert_equal(found[key], value)
+
+
+def test_items_are_read_one_at_a_time_in_any_order_and_by_workers(tmp_path):
+    dump_items(items().items(), tmp_path / "x.pkl")
+    found = IndexedItems.open(tmp_path / "x.pkl", "")
+    assert list(found) == list(items()) and len(found) == 5
+    few = pickle.loads(pickle.dumps(found.only(["scene3", "scene1"])))
+    assert list(few) == ["scene3", "scene1"]
+    for some in (found, few):
+        for key in reversed(list(some)):
+            assert_equal(some[key], items()[key])
+    assert len(pickle.dumps(few)) < 1000  # the items themselves are not sent
+    with pytest.raises(KeyError):
+        few["scene0"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
+    path = tmp_path / "x.pkl"
+    dump_items(items().items(), path)
+    found = IndexedItems.open(path, "")
+    dump_items(items(7).items(), path)
+    with pytest.raises(BadDataError, match="has changed"):
+        found["scene0"]
+
+
+def test_an_empty_dictionary_has_an_index_too(tmp_path):
+    dump_items([], tmp_path / "x.pkl")
+    assert len(IndexedItems.open(tmp_path / "x.pkl", "")) == 0
+    assert load_pickle(tmp_path / "x.pkl", "") == {}
+
+
+@pytest.mark.parametrize("cut", [1, 10, 30, 60, 200])
+def test_without_a_sound_index_there_is_none(tmp_path, cut):
+    path = tmp_path / "x.pkl"
+    dump_items(items().items(), path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert IndexedItems.open(path, "") is None
+    dump_pickle({"a": 1}, path)
+    assert IndexedItems.open(path, "") is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2000), st.integers(1, 255))
+def test_a_changed_byte_gives_right_items_or_our_error(tmp_path_factory, place, change):
+    path = tmp_path_factory.getbasetemp() / "changed.pkl"
+    dump_items(items(3).items(), path)
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= change
+    path.write_bytes(bytes(data))
+    found = IndexedItems.open(path, "")
+    for key in found or ():
+        try:
+            value = found[key]
+        except BadDataError:
+            continue
+        assert not callable(value)

@@ -8,6 +8,7 @@ frames of reference end here: object ids are 0-based, lengths are metres, poses 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id
 from spatial_engine.utils.geometry import is_valid_pose
-from spatial_engine.utils.plain_pickle import load_pickle
+from spatial_engine.utils.plain_pickle import IndexedItems, load_pickle
 from spatial_engine.utils.provenance import digest
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.scannet_paths import SCANNET, info_path, instance_data_dir
@@ -51,17 +52,20 @@ class SceneInfoHandler:
     Raises `BadDataError` for a scene that is not there or does not hold what it should.
     """
 
-    def __init__(self, root: Path, infos: dict[str, dict[Any, Any]]):
+    def __init__(self, root: Path, infos: Mapping[str, dict[Any, Any]]):
         self.root = Path(root)
         self._infos = infos
+        self._hashes: dict[str, str] = {}  # a scene's infos are read again for it otherwise
 
     @classmethod
     def load(cls, root: Path, split: str) -> SceneInfoHandler:
         """Infos with images of "train", "val" or "train_val"; `MissingInputError` without them."""
         path = info_path(root, split)
-        infos = load_pickle(path, REMEDY)
-        if not isinstance(infos, dict) or not all(isinstance(i, dict) for i in infos.values()):
-            raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
+        infos = IndexedItems.open(path, REMEDY)
+        if infos is None:  # of another origin
+            infos = load_pickle(path, REMEDY)
+            if not isinstance(infos, dict) or not all(isinstance(i, dict) for i in infos.values()):
+                raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
         for scene_id in infos:
             check_id(scene_id, path)
         return cls(root, infos)
@@ -73,6 +77,8 @@ class SceneInfoHandler:
 
     def only(self, *scene_ids: str) -> SceneInfoHandler:
         """A handler of these scenes alone: small enough to be sent to a worker."""
+        if isinstance(self._infos, IndexedItems):
+            return SceneInfoHandler(self.root, self._infos.only(scene_ids))
         return SceneInfoHandler(self.root, {scene: self._infos[scene] for scene in scene_ids})
 
     def image_ids(self, scene_id: str) -> list[str]:
@@ -90,7 +96,7 @@ class SceneInfoHandler:
         try:
             poses = np.array([images[i]["extrinsic_matrix"] for i in ids], np.float64)
             poses = poses.reshape(len(ids), 4, 4)
-        except (KeyError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             raise self._bad(scene_id, "extrinsic_matrix") from None
         valid = np.flatnonzero(is_valid_pose(poses))
         return [ids[k] for k in valid], self.axis_align_matrix(scene_id) @ poses[valid]
@@ -155,10 +161,13 @@ class SceneInfoHandler:
 
         A table notes it, so that one made before the poses changed is not taken for good.
         """
-        image_ids, poses = self.valid_frames(scene_id)
-        sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
-        points = self._scene(scene_id).get("points_digest")
-        return digest([image_ids, poses, self.intrinsic(scene_id), sizes, points])
+        if scene_id not in self._hashes:
+            image_ids, poses = self.valid_frames(scene_id)
+            sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
+            points = self._scene(scene_id).get("points_digest")
+            told = [image_ids, poses, self.intrinsic(scene_id), sizes, points]
+            self._hashes[scene_id] = digest(told)
+        return self._hashes[scene_id]
 
     def objects_hash(self, scene_id: str) -> str:
         """Digest of what is annotated: objects, their categories and their boxes."""
@@ -168,7 +177,10 @@ class SceneInfoHandler:
     def _scene(self, scene_id: str) -> dict[Any, Any]:
         if scene_id not in self._infos:
             raise BadDataError(f"scene info: no {scene_id}; {REMEDY}")
-        return self._infos[scene_id]
+        info = self._infos[scene_id]
+        if not isinstance(info, dict):
+            raise BadDataError(f"scene info: {scene_id} is no dictionary; {REMEDY}")
+        return info
 
     def _get(self, scene_id: str, key: Any, kind: type) -> Any:
         value = self._scene(scene_id).get(key)
@@ -208,7 +220,7 @@ class SceneInfoHandler:
     def _image_path(self, scene_id: str, image_id: str, key: str) -> Path:
         image = self._get(scene_id, "images_info", dict).get(image_id)
         name = image.get(key) if isinstance(image, dict) else None
-        if not isinstance(name, str) or "\0" in name:
+        if not isinstance(name, str) or not name.isprintable():
             raise self._bad(scene_id, f"{key} of {image_id}")
         path = Path(name)
         if path.is_absolute() or ".." in path.parts:

@@ -17,7 +17,7 @@ from typing import Any
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import cli, provenance
-from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.plain_pickle import dump_items, dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
@@ -63,14 +63,10 @@ def join_infos(
     parts: Sequence[Path], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
 ) -> None:
     """Write the infos of each split and of both together."""
-    infos = {part.name: load_pickle(part / "info.pkl", "--overwrite") for part in parts}
     for name, path in outputs.items():
-        chosen = {
-            scene: info
-            for scene, info in infos.items()
-            if name not in lists or scene in lists[name]
-        }
-        dump_pickle(chosen, path)
+        chosen = [part for part in parts if name not in lists or part.name in lists[name]]
+        infos = ((part.name, load_pickle(part / "info.pkl", "--overwrite")) for part in chosen)
+        dump_items(infos, path)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
