@@ -6,7 +6,8 @@ The answer is looked for, in this order, and the first that can be read is taken
 2. spans between single backticks, the last one first;
 3. the text outside all backticks (the stated fallback):
    - word: the only one of the possible words in it, or else in its last line;
-   - letter: the same with capital letters that stand alone; "A" as an article is none;
+   - letter: the same with capital letters that stand alone; an "A" that opens a sentence as an
+     article is none, one that is spoken of ("A is closer than B") is a letter;
    - number: the last one with a unit, or else the last one; `Image-2` is no number;
    - vector, coordinates: the last pair of brackets with so many numbers, or else all numbers.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from spatial_engine.utils.subtasks import COORDINATES, LETTER, NAMED_POINT, NUMBER, VECTOR, Subtask
 
@@ -36,9 +38,18 @@ _UNITS = {  # spelled -> unit
     r"deg|degrees?|°": "degree",
 }
 _UNIT = "|".join(f"(?:{spelled})" for spelled in _UNITS)
-_DOUBLE = re.compile(r"`{2,}(.+?)`{2,}", re.DOTALL)
-_SINGLE = re.compile(r"`([^`]+)`")
-_IMAGE_NUMBER = re.compile(r"\b(?:images?|frames?|pictures?|views?)[\s-]*\d+", re.IGNORECASE)
+# A unit right behind the backticks belongs to what is between them: `1.2` m.
+_UNIT_BEHIND = rf"(?:\s?({_UNIT})(?![A-Za-z]))?"
+_DOUBLE = re.compile(rf"`{{2,}}(.+?)`{{2,}}{_UNIT_BEHIND}", re.DOTALL)
+_SINGLE = re.compile(rf"`([^`]+)`{_UNIT_BEHIND}")
+_IMAGE_NUMBER = re.compile(  # the images of a question are numbered 1 and 2
+    r"\b(?:image|frame|picture|view)(?:s[\s-]*\d\s*(?:and|to|&|,)\s*|s?[\s-]*)\d(?![.,]?\d)",
+    re.IGNORECASE,
+)
+_SPELLINGS = str.maketrans(  # of minus signs and of spaces
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-")
+    | dict.fromkeys("\xa0\u2009\u202f", " ")
+)
 # A sign is one when nothing stands before it that it could be a hyphen or a minus of; digits are a
 # number when they are no part of a word, of a longer number or of one with a decimal comma.
 _SIGN = r"(?:(?<![\w.)\]])[-+])?(?<![\w.])"
@@ -46,23 +57,27 @@ _DECIMALS = r"(?:\.\d{1,18})?(?:[eE][-+]?\d{1,2})?"
 _PLAIN = r"(?:\d{1,18}|(?=\.\d))"
 _END = rf"(?![\d.]*\d)(?:\s?({_UNIT})(?![A-Za-z])|(?![A-Za-z]))"
 _GROUPED = re.compile(
-    rf"({_SIGN}(?<!\d,)(?:\d{{1,3}}(?:,\d{{3}})+|{_PLAIN}){_DECIMALS})(?!,\d){_END}"
+    rf"({_SIGN}(?<!\d,)(?:\d{{1,3}}(?:,\d{{3}}){{1,5}}|{_PLAIN}){_DECIMALS})(?!,\d){_END}"
 )
 _SEPARATE = re.compile(rf"({_SIGN}{_PLAIN}{_DECIMALS}){_END}")
 _BRACKETS = re.compile(rf"[\[(<{{]([^\[\](){{}}<>]*)[\])>}}](?:\s?({_UNIT})(?![A-Za-z]))?")
 _ANNOUNCED = re.compile(
-    r"\b(?:option|answer|choice|letter|point|dot)(?: is)?[\s:*(]{1,4}([a-z])\b", re.IGNORECASE
+    r"(?i:\b(?:option|answer|choice|letter|point|dot)(?: is)?[\s:*(]{1,4})"
+    r"([A-Zb-z]\b|a\b(?! [a-z]))"  # "the point is a corner" announces nothing
 )
-_ARTICLE = re.compile(r"\bA(?= [a-z])")  # "A chair ..." speaks of a chair, unless announced
+_ARTICLE = re.compile(  # opens a sentence: "A chair ...", but not "A is closer ..."
+    r"(?:^|[.!?:\n])\s{0,3}A(?= [a-z])(?! (?:is|was|has|and|or|in|at|on|lies|appears|seems|looks|"
+    r"matches|corresponds|because|since|as|than|would|must)\b)"
+)
 
 
 def read_answer(text: str, subtask: Subtask) -> Answer | None:
     """The answer in a model's text: a word, a letter in capitals, or numbers; None for none."""
     text = text[-MAX_CHARACTERS:].rsplit("</think>", 1)[-1]
-    text = text.translate({0x2212: "-", 0x2013: "-", 0xA0: " ", 0x202F: " "})
-    text = _IMAGE_NUMBER.sub(" ", text)
+    text = _IMAGE_NUMBER.sub(" ", text.translate(_SPELLINGS))
     spans = [*reversed(_DOUBLE.findall(text)), *reversed(_SINGLE.findall(_DOUBLE.sub(" ", text)))]
-    for span in spans:
+    for span, unit in spans:
+        span = span if subtask.options else f"{span} {unit}"
         if (found := _read_span(span, subtask)) is not None:
             return found
     return _read_loose(_SINGLE.sub(" ", _DOUBLE.sub(" ", text)), subtask)
@@ -75,10 +90,10 @@ def _read_span(span: str, subtask: Subtask) -> Answer | None:
     wanted = NUMBERS_WANTED[subtask.answer]
     if wanted > 1:
         return _read_vector(span, subtask, wanted)
-    numbers = _numbers(_GROUPED, span, subtask)
-    asked = {value for value, unit in numbers if _unit(unit) == subtask.unit}  # `4 ft (1219 mm)`
-    values = asked or {value for value, _ in numbers}
-    return (values.pop(),) if len(values) == 1 else None
+    numbers = _GROUPED.findall(span)
+    asked = [(number, unit) for number, unit in numbers if _unit(unit) == subtask.unit]
+    values = {_value(number, unit, subtask) for number, unit in asked or numbers}
+    return (values.pop(),) if len(values) == 1 else None  # of `4 ft (1219 mm)` what was asked
 
 
 def _read_loose(text: str, subtask: Subtask) -> Answer | None:
@@ -89,9 +104,9 @@ def _read_loose(text: str, subtask: Subtask) -> Answer | None:
     wanted = NUMBERS_WANTED[subtask.answer]
     if wanted > 1:
         return _read_vector(text, subtask, wanted)
-    numbers = _numbers(_GROUPED, text, subtask)
-    numbers = [(value, unit) for value, unit in numbers if unit] or numbers
-    return (numbers[-1][0],) if numbers else None
+    numbers = _GROUPED.findall(text)
+    numbers = [(number, unit) for number, unit in numbers if unit] or numbers
+    return (_value(*numbers[-1], subtask),) if numbers else None
 
 
 def _option(text: str, subtask: Subtask) -> str | None:
@@ -117,23 +132,20 @@ def _read_vector(text: str, subtask: Subtask, wanted: int) -> tuple[Fraction, ..
     groups = [(inside, _factor(unit, subtask)) for inside, unit in _BRACKETS.findall(text)]
     for inside, factor in [*reversed(groups), (text, 1)]:
         for pattern in (_SEPARATE, _GROUPED):
-            numbers = _numbers(pattern, inside, subtask)
+            numbers = pattern.findall(inside)
             if len(numbers) == wanted:
                 units = {unit for _, unit in numbers if unit}
                 shared = _factor(numbers[-1][1], subtask) if len(units) == 1 else 1
                 return tuple(
-                    value if unit else value * (shared if units else factor)
-                    for value, unit in numbers
+                    _value(number, unit, subtask) * (1 if unit else shared if units else factor)
+                    for number, unit in numbers
                 )
     return None
 
 
-def _numbers(pattern: re.Pattern[str], text: str, subtask: Subtask) -> list[tuple[Fraction, str]]:
-    """(value in the subtask's unit, unit as spelled) of all numbers in a text."""
-    return [
-        (Fraction(number.replace(",", "")) * _factor(unit, subtask), unit)
-        for number, unit in pattern.findall(text)
-    ]
+def _value(number: str, unit: str, subtask: Subtask) -> Fraction:
+    """A number with the unit that is spelled so, in the subtask's unit."""
+    return Fraction(number.replace(",", "")) * _factor(unit, subtask)
 
 
 def _factor(spelled: str, subtask: Subtask) -> Fraction | int:
@@ -141,6 +153,7 @@ def _factor(spelled: str, subtask: Subtask) -> Fraction | int:
     return _MM.get(_unit(spelled), 1) if subtask.unit == "mm" else 1
 
 
+@lru_cache
 def _unit(spelled: str) -> str:
     """The unit that is spelled so; an empty text for none."""
     return next((unit for form, unit in _UNITS.items() if re.fullmatch(form, spelled)), "")

@@ -25,13 +25,17 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.evaluation import score_tables, wording
-from spatial_engine.evaluation.make_benchmark import benchmark_path
 from spatial_engine.evaluation.predictions import read_predictions
 from spatial_engine.evaluation.results import Results, score_model
 from spatial_engine.evaluation.score_predictions import read_benchmark, write_scores
 from spatial_engine.utils import cli, sampling
 from spatial_engine.utils.files import atomic_path, dump_json
-from spatial_engine.utils.record_files import find_record_files, from_uniform, read_records
+from spatial_engine.utils.record_files import (
+    benchmark_path,
+    find_record_files,
+    from_uniform,
+    read_records,
+)
 from spatial_engine.utils.records import Value, format_value, write_jsonl
 from spatial_engine.utils.subtasks import NAMED_POINT, SUBTASKS
 

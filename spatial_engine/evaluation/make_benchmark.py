@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import cli, provenance
 from spatial_engine.utils.record_files import (
     RecordFile,
+    benchmark_path,
     describe,
     find_record_files,
     place_of,
@@ -28,7 +28,7 @@ from spatial_engine.utils.record_files import (
     read_records,
     to_uniform,
 )
-from spatial_engine.utils.records import FOLDERS, read_jsonl, write_jsonl
+from spatial_engine.utils.records import read_jsonl, write_jsonl
 from spatial_engine.utils.step import Step
 from spatial_engine.utils.subtasks import SUBTASKS
 
@@ -63,11 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = step.close()
     say_what_is_short(benchmark, args.samples_per_subtask)
     return code
-
-
-def benchmark_path(root: Path, version: str) -> Path:
-    """Where the benchmark lies."""
-    return root / FOLDERS["val"] / "multispa" / version / "multispa.jsonl"
 
 
 def gather(files: Sequence[RecordFile], root: Path, wanted: int) -> Iterator[dict[str, Any]]:
@@ -130,7 +125,7 @@ def _training_files(root: Path, version: str) -> list[RecordFile]:
 
 
 def _parse_args(argv: Sequence[str] | None):
-    parser = cli.make_records_parser(__doc__)
+    parser = cli.make_records_parser(__doc__, overwrite=True)
     cli.add_constant(
         parser, "SAMPLES_PER_SUBTASK", SAMPLES_PER_SUBTASK, "questions of each subtask", 1
     )

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pandas as pd
 
 from spatial_engine.errors import BadDataError, MissingInputError
@@ -20,6 +23,7 @@ from spatial_engine.utils.records import read_jsonl
 
 TEXT_FIELDS = ("prediction", "response", "text")
 MAX_TABLE_BYTES = 256 * 2**20  # unpacked; 7,800 predictions take a few MB
+MAX_ROWS, MAX_COLUMNS = 100_000, 100  # of a sheet; one cell far away would make it millions
 _SEPARATORS = {".tsv": "\t", ".csv": ","}
 
 
@@ -94,7 +98,7 @@ def _from_table(path: Path, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _id_of(index: str, ids: Sequence[str], path: Path) -> str:
     """The id of a line of the benchmark."""
     try:
-        number = int(index)
+        number = int(index.removesuffix(".0"))  # tables like to make them floats
     except ValueError:
         raise BadDataError(f"{path}: index {index[:30]!r} is no whole number") from None
     return ids[number] if 0 <= number < len(ids) else ""
@@ -112,11 +116,32 @@ def _read_table(path: Path) -> pd.DataFrame:
                 f"{path}: {num_bytes / 1e9:.1f} GB are no table of predictions; use .jsonl"
             )
         if path.suffix.lower() == ".xlsx":
-            return pd.read_excel(path, dtype=str, keep_default_na=False, engine="openpyxl")
+            return _read_sheet(path)
         separator = _SEPARATORS[path.suffix.lower()]
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, index_col=False)
     except BadDataError:
         raise
     except Exception as error:  # of zip, XML, csv and text encodings, each with its own
         cause = " ".join(str(error).split())[:200]
         raise BadDataError(f"{path}: cannot be read as a table ({cause})") from None
+
+
+def _read_sheet(path: Path) -> pd.DataFrame:
+    """The first sheet of a workbook as text, without empty rows and far columns."""
+    with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # what the file says of its size may be wrong
+        cells = sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True)
+        rows = [row if any(v is not None for v in row) else () for row in islice(cells, MAX_ROWS)]
+        if next(cells, None) is not None:
+            raise BadDataError(f"{path}: over {MAX_ROWS} rows are no table of predictions")
+    header, *rows = [[_cell(value) for value in row] for row in rows if row]
+    table = pd.DataFrame(rows, columns=header)
+    return table.loc[:, ~table.columns.duplicated() & (table.columns != "")]
+
+
+def _cell(value: Any) -> str:
+    """A cell as text; sheets hold whole numbers as 5 or as 5.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value)

@@ -126,7 +126,8 @@ def wilson(share: float, number: float) -> tuple[float, float]:
     middle = (share + Z**2 / (2 * number)) / (1 + Z**2 / number)
     spread = share * (1 - share) / number + Z**2 / (4 * number**2)
     half = Z * sqrt(spread) / (1 + Z**2 / number)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
+    return min(low, share), max(high, share)  # where rounding leaves the share out
 
 
 def chance_levels(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:

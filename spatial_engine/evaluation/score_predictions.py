@@ -23,7 +23,6 @@ from typing import Any
 
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.evaluation import score_tables
-from spatial_engine.evaluation.make_benchmark import benchmark_path
 from spatial_engine.evaluation.predictions import read_predictions
 from spatial_engine.evaluation.results import (
     Line,
@@ -34,6 +33,7 @@ from spatial_engine.evaluation.results import (
 )
 from spatial_engine.utils import cli
 from spatial_engine.utils.files import atomic_path, dump_json
+from spatial_engine.utils.record_files import benchmark_path
 from spatial_engine.utils.records import read_jsonl, write_jsonl
 
 

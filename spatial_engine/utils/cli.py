@@ -21,9 +21,7 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
 
     The description is the module's docstring, which is the script's contract.
     """
-    parser = argparse.ArgumentParser(
-        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_root(parser)
     if splits:
         parser.add_argument(
@@ -38,7 +36,7 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
     parser.add_argument(
         "--scenes", nargs="+", metavar="ID", action=_Distinct, help="only these, for a trial"
     )
-    parser.add_argument("--overwrite", action="store_true", help="do finished work again")
+    _add_overwrite(parser)
     if questions:
         text = "records of each file at most, -1 = all (default: the script's constants)"
         parser.add_argument("--train-max-samples", type=_number_or_all, metavar="N", help=text)
@@ -47,16 +45,17 @@ def make_parser(docstring: str, *, splits: bool = True, questions: bool = False)
     return parser
 
 
-def make_records_parser(docstring: str, *, seed: bool = False, workers: bool = False):
-    """Parser of a script that reads finished records: the root, their version, `--overwrite`, and
-    a seed or workers where it has use for them."""
-    parser = argparse.ArgumentParser(
-        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def make_records_parser(
+    docstring: str, *, seed: bool = False, workers: bool = False, overwrite: bool = False
+):
+    """Parser of a script that reads finished records: the root and their version, and a seed,
+    workers or `--overwrite` where it has use for them."""
+    parser = _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_root(parser)
     _add_version(parser, "version of the records")
-    parser.add_argument("--overwrite", action="store_true", help="do finished work again")
-    parser.set_defaults(seed=DEFAULT_SEED, num_workers=1, scenes=None)
+    if overwrite:
+        _add_overwrite(parser)
+    parser.set_defaults(seed=DEFAULT_SEED, num_workers=1, overwrite=False, scenes=None)
     if seed:
         _add_seed(parser)
     if workers:
@@ -139,6 +138,15 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         default=_num_cores(),
         help="processes, one core each (default: the cores there are)",
     )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a Dask cluster, whose workers do it in place of local processes",
+    )
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="do finished work again")
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +156,16 @@ def _add_seed(parser: argparse.ArgumentParser) -> None:
 def _add_version(parser: argparse.ArgumentParser, meaning: str) -> None:
     text = f"{meaning} (default: %(default)s)"
     parser.add_argument("--version", type=_folder_name, default="v1_0", help=text)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Gives workers elsewhere a root that does not depend on the current directory."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        options, rest = super().parse_known_args(args, namespace)
+        if getattr(options, "scheduler", None):
+            options.root = options.root.absolute()
+        return options, rest
 
 
 class _Distinct(argparse.Action):

@@ -19,24 +19,43 @@ HARMLESS = "extraneous bytes"  # some cameras write a few between two segments
 MAX_PIXELS = 2**27  # 134 megapixels: more than any camera of these data sets, 400 MB decoded
 
 
+def load(path: Path, remedy: str) -> bytes:
+    """Bytes of an image; raises `BadDataError` where there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise BadDataError(f"{path}: no such image; {remedy}") from None
+    except OSError as error:
+        raise BadDataError(f"{path}: could not read it ({error.strerror}); {remedy}") from None
+
+
 def read(path: Path, remedy: str) -> np.ndarray:
     """(height, width, 3) uint8 image, BGR as OpenCV has it.
 
     Raises `BadDataError` where the file is missing, damaged, or larger than an image can be.
     """
+    return decode(load(path, remedy), path, remedy)
+
+
+def decode(
+    data: bytes, source: str | Path, remedy: str, at_least: tuple[int, int] | None = None
+) -> np.ndarray:
+    """The image of a JPEG; `source` is named where it is damaged.
+
+    With `at_least` (width, height) it is decoded at the smallest of the scales 1, 1/2, 3/8, 1/4
+    and 1/8 that gives no less, which costs less. Images whose sides are no multiples of 8 are
+    decoded whole: libjpeg would round their sides, and so move what they show.
+    """
+    width, height = read_size(data, source, remedy)  # before memory is taken
+    scale = {}
+    if at_least and width % 8 == 0 and height % 8 == 0:
+        scale = {"min_width": at_least[0], "min_height": at_least[1], "min_factor": 2}
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise BadDataError(f"{path}: no such image; {remedy}") from None
-    except OSError as error:
-        raise BadDataError(f"{path}: could not read it ({error.strerror}); {remedy}") from None
-    read_size(data, path, remedy)  # before memory is taken
-    try:
-        return simplejpeg.decode_jpeg(data, "BGR")
+        return simplejpeg.decode_jpeg(data, "BGR", **scale)
     except ValueError as error:
         if HARMLESS in str(error):
-            return simplejpeg.decode_jpeg(data, "BGR", strict=False)
-        raise BadDataError(f"{path}: could not read the image ({error}); {remedy}") from None
+            return simplejpeg.decode_jpeg(data, "BGR", strict=False, **scale)
+        raise BadDataError(f"{source}: could not read the image ({error}); {remedy}") from None
 
 
 def read_size(data: bytes, source: str | Path, remedy: str = "get it again") -> tuple[int, int]:

@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.records import FOLDERS, read_jsonl
+from spatial_engine.utils.files import check_id
+from spatial_engine.utils.records import FOLDERS, read_jsonl, read_lines
 from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
 from spatial_engine.utils.subtasks import SUBTASKS
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frames_dir, recording_of
@@ -67,6 +68,11 @@ def pattern_of(task: str, split: str, version: str) -> str:
     name = {"distance": "total_distance", "vector": "displacement_vector"}[quantity]
     folder = f"object_movement_{prompt}/{version}/{dataset}"
     return f"{folder}/{dataset}_tapvid3d_{name}_{split}*.jsonl"
+
+
+def benchmark_path(root: Path, version: str) -> Path:
+    """Where the benchmark lies."""
+    return root / FOLDERS["val"] / "multispa" / version / "multispa.jsonl"
 
 
 def image_root(root: Path, task: str, path: Path) -> Path:
@@ -166,10 +172,10 @@ def from_uniform(record: dict[str, Any]) -> dict[str, Any]:
     if not is_uniform(record):
         return record
     plain = {k: v for k, v in record.items() if k not in ("gt_unit", "extra", "gt_value")}
-    extra = orjson.loads(record["extra"])
+    extra = orjson.loads(record.get("extra"))  # without it: as of a text that is no JSON
     if not isinstance(extra, dict):
         raise ValueError("`extra` is no JSON object")
-    return {**plain, "gt_value": orjson.loads(record["gt_value"]), **extra}
+    return {**plain, "gt_value": orjson.loads(record.get("gt_value")), **extra}
 
 
 def scene_of(image: str) -> str:
@@ -185,16 +191,19 @@ def place_of(task: str, image: str) -> str:
 
 def places_in(file: RecordFile) -> set[str]:
     """Every place that a file of records shows; reads it once, parsing no more than it must."""
-    scenes = set()
+    scenes: dict[bytes, int] = {}
     mark = b'"image":["'
-    with open(file.path, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            start = line.find(mark) + len(mark)
-            if start >= len(mark) and (end := line.find(b"/", start)) > 0:
-                scenes.add(line[start:end])
-            else:
-                raise BadDataError(f"{file.path}:{number}: no record of the engine")
-    return {place_of(file.task, f"{scene.decode()}/") for scene in scenes}
+    for number, line in read_lines(file.path):
+        start = line.find(mark) + len(mark)
+        if start >= len(mark) and (end := line.find(b"/", start)) > 0:
+            scenes.setdefault(line[start:end], number)
+        else:
+            raise BadDataError(f"{file.path}:{number}: no record of the engine")
+    names = (
+        check_id(name.decode("ascii", "replace"), f"{file.path}:{number}")
+        for name, number in scenes.items()
+    )
+    return {place_of(file.task, f"{name}/") for name in names}
 
 
 def describe(files: Sequence[RecordFile]) -> str:

@@ -99,20 +99,28 @@ def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:
     return written
 
 
-def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Records of a file, one at a time; `BadDataError` names file and line of a bad one."""
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines of a file with their numbers from 1; `BadDataError` for one too long to be a record."""
     with open(path, "rb") as file:
         lines = iter(partial(file.readline, MAX_LINE_BYTES + 1), b"")
         for number, line in enumerate(lines, 1):
             if len(line) > MAX_LINE_BYTES:
                 raise BadDataError(f"{path}:{number}: over {MAX_LINE_BYTES >> 20} MiB, no record")
-            try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise BadDataError(f"{path}:{number}: not json ({error})") from None
-            if not isinstance(record, dict):
-                raise BadDataError(f"{path}:{number}: not a record")
-            yield record
+            yield number, line
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Records of a file, one at a time; `BadDataError` names file and line of a bad one."""
+    for number, line in read_lines(path):
+        if line.isspace():
+            continue
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise BadDataError(f"{path}:{number}: not json ({error})") from None
+        if not isinstance(record, dict):
+            raise BadDataError(f"{path}:{number}: not a record")
+        yield record
 
 
 def join_parts(

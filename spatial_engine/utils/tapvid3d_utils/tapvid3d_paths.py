@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -59,9 +60,11 @@ def split_of(dataset: str, clip_id: str) -> str:
 def recording_of(clip_id: str) -> str:
     """The recording that a clip is cut from: clips of one show the same place and things.
 
-    adt: a sequence, cut into clips that are numbered at the end of the id. pstudio: an activity,
-    filmed by several cameras at once, likewise numbered.
+    adt: a sequence `<activity>_seqNNN`, filmed by one device or two (`_M1292`, `_71292`) and cut
+    into numbered clips. pstudio: an activity, filmed by several numbered cameras at once.
     """
+    if sequence := re.match(r".+_seq\d+(?=_|$)", clip_id):
+        return sequence.group()
     recording, _, number = clip_id.rpartition("_")
     return recording if recording and number.isdigit() else clip_id
 
