@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
+from spatial_engine.utils import scene_runner
 from spatial_engine.utils.scene_runner import PartResult, SceneJob, is_done, run_scenes
 
 
@@ -42,11 +45,11 @@ class Runner:
     def jobs(self, hows: dict[str, str], inputs="1") -> list[SceneJob]:
         return [SceneJob(s, (s, how, self.notes), [how, inputs]) for s, how in hows.items()]
 
-    def run(self, hows, *, inputs="1", settings=None, num_workers=1, overwrite=False):
+    def run(self, hows, *, inputs="1", settings=None, num_workers=1, **flags):
         settings = settings or {"SKIP": 5}
         jobs = self.jobs(hows, inputs)
         return run_scenes(
-            "step", work, jobs, self.parts, settings, num_workers=num_workers, overwrite=overwrite
+            "step", work, jobs, self.parts, settings, num_workers=num_workers, **flags
         )
 
     def calls(self) -> dict[str, int]:
@@ -176,3 +179,75 @@ def test_a_worker_that_dies_is_one_line_and_finished_scenes_are_kept(runner, dea
 def test_nothing_to_do_is_no_error(runner):
     result = runner.run({}, num_workers=2)
     assert (result.parts, result.failures, result.reused) == ({}, {}, 0)
+
+
+def task_of(parts: Path, run_dir: Path, do, overwrite: bool = False):
+    """What a worker is given of one scene `s0`; `do(part_dir)` is its work."""
+
+    def work(arguments, part_dir: Path) -> PartResult:
+        do(part_dir)
+        return PartResult({"out": 1})
+
+    return ("step", work, SceneJob("s0", None, "1"), parts, run_dir, {}, overwrite)
+
+
+def test_a_worker_taken_for_lost_finishes_nothing_once_the_run_is_over(tmp_path):
+    run = scene_runner._run_folder(tmp_path / "parts")
+    run_dir = run.__enter__()
+
+    def outlive_the_run(part_dir: Path) -> None:
+        (part_dir / "half").touch()
+        run.__exit__(None, None, None)
+
+    for _ in range(2):  # the second starts when the run is over already
+        result = scene_runner._do_scene(task_of(tmp_path / "parts", run_dir, outlive_the_run))
+        assert "No such file" in result
+        assert list((tmp_path / "parts").iterdir()) == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_two_workers_at_one_scene_leave_one_whole_folder(tmp_path, overwrite):
+    parts = tmp_path / "parts"
+    with scene_runner._run_folder(parts) as run_dir:
+
+        def be_second(part_dir: Path) -> None:
+            (part_dir / "second").touch()
+            first = task_of(parts, run_dir, lambda folder: (folder / "first").touch(), overwrite)
+            assert isinstance(scene_runner._do_scene(first), PartResult)
+
+        assert isinstance(
+            scene_runner._do_scene(task_of(parts, run_dir, be_second, overwrite)), PartResult
+        )
+        assert list(run_dir.iterdir()) == []
+    left = sorted(path.name for path in (parts / "s0").iterdir())
+    assert left == [".done.json", "second" if overwrite else "first"]
+
+
+def test_a_folder_that_another_worker_puts_there_at_that_moment_stays(tmp_path, monkeypatch):
+    partial, part_dir, others = (tmp_path / name for name in ("partial", "s0", "others"))
+    for folder in (partial, part_dir, others):
+        folder.mkdir()
+        (folder / folder.name).touch()
+    rename = os.rename
+
+    def rename_between(source: Path, target: Path) -> None:
+        rename(source, target)
+        if source == part_dir:  # the old one has been moved away
+            shutil.copytree(others, part_dir)
+
+    monkeypatch.setattr(os, "rename", rename_between)
+    scene_runner._publish(partial, part_dir, "key")
+    assert [path.name for path in part_dir.iterdir()] == ["others"]
+
+
+def test_what_another_machine_finished_is_waited_for(runner, monkeypatch):
+    runner.run({"s0": "good"})
+    key = scene_runner.job_key("step", {"SKIP": 5}, runner.jobs({"s0": "good"})[0])
+    aside = runner.folder / "aside"
+    (runner.parts / "s0").rename(aside)
+    threading.Timer(0.3, aside.rename, [runner.parts / "s0"]).start()
+    scene_runner._await_view(runner.parts, {"s0": key})
+    assert (runner.parts / "s0").is_dir()
+    monkeypatch.setattr(scene_runner, "VIEW_SECONDS", 0.2)
+    with raises_one_line(EngineError, runner.parts / "s0", "storage"):
+        scene_runner._await_view(runner.parts, {"s0": "another key"})

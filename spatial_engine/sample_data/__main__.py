@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.root,
             seed=options.seed,
             num_workers=options.num_workers,
+            scheduler=options.scheduler,
             overwrite=options.overwrite,
             small=options.small,
         )

@@ -19,6 +19,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spatial_engine.errors import MissingInputError
+from spatial_engine.utils.record_files import find_record_files
+
 AREAS = ("data", "training_data", "evaluation_data")
 DATA_DEPTH = 3  # data/scannet/scans: one row, not one for each scene in it
 FRAMES_OF_CLIPS = ("my_tapvid3d_images",)  # a folder up, where clips stand beside each other
@@ -46,13 +49,15 @@ def main(argv: list[str] | None = None) -> int:
     # A path must stay whole, to be copied from the screen, also in a log of 80 columns.
     console = Console(width=max(100, Console().width))
     console.print(render(rows, root))
-    for title, area in (("for training", "training_data"), ("for evaluation", "evaluation_data")):
-        questions = sorted((root / area).rglob("*.jsonl"))
-        if questions:
-            total = sum(count_records(path) for path in questions)
-            console.print(f"{total:,} questions {title}, for example: ", end="")
-            command = f"head -n 1 {shlex.quote(str(questions[0].resolve()))}"
-            console.print(command, soft_wrap=True, highlight=False, markup=False)
+    for title, split in (("for training", "train"), ("for evaluation", "val")):
+        try:
+            questions = [file.path for file in find_record_files(root, [split])]
+        except MissingInputError:
+            continue
+        total = sum(count_records(path) for path in questions)
+        console.print(f"{total:,} questions {title}, for example: ", end="")
+        command = f"head -n 1 {shlex.quote(str(questions[0].resolve()))}"
+        console.print(command, soft_wrap=True, highlight=False, markup=False)
     return 0
 
 

@@ -63,6 +63,7 @@ def write_sample_clips(
     *,
     seed: int = 0,
     num_workers: int = 1,
+    scheduler: str | None = None,
     overwrite: bool = False,
     small: bool = False,
 ) -> RunResult:
@@ -82,7 +83,14 @@ def write_sample_clips(
             (base / kind / "tmp").mkdir(parents=True, exist_ok=True)
         jobs = [SceneJob(spec.clip_id, spec, asdict(spec)) for spec in specs]
         run = run_scenes(
-            STEP, _work, jobs, base / MARKS, {}, num_workers=num_workers, overwrite=overwrite
+            STEP,
+            _work,
+            jobs,
+            base / MARKS,
+            {},
+            num_workers=num_workers,
+            scheduler=scheduler,
+            overwrite=overwrite,
         )
         for spec in specs:
             if spec.clip_id in run.parts:

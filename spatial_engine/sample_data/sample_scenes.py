@@ -62,6 +62,7 @@ def write_sample_scenes(
     *,
     seed: int = 0,
     num_workers: int = 1,
+    scheduler: str | None = None,
     overwrite: bool = False,
     small: bool = False,
 ) -> RunResult:
@@ -79,7 +80,14 @@ def write_sample_scenes(
     specs = sample_specs(seed, small)
     jobs = [SceneJob(spec.scene_id, spec, asdict(spec)) for spec in specs]
     run = run_scenes(
-        STEP, _work, jobs, scannet / "scans", {}, num_workers=num_workers, overwrite=overwrite
+        STEP,
+        _work,
+        jobs,
+        scannet / "scans",
+        {},
+        num_workers=num_workers,
+        scheduler=scheduler,
+        overwrite=overwrite,
     )
     for name, text in meta_data.items():
         path = scannet / "meta_data" / name

@@ -1,25 +1,24 @@
-"""Maps scenes over worker processes: progress, resume, failures by name, the same bytes always.
+"""Maps scenes over workers: progress, resume, failures by name, the same bytes always.
 
-The one module that knows how work is spread. A step gives a top-level function
-`work(arguments, part_dir) -> PartResult` and a list of `SceneJob`; each job's files are written to
-a folder of their own under a temporary name, which is renamed when the scene is finished. A
-finished folder is used again under the same key (see `provenance`) and done anew under another.
-Nothing depends on the order in which scenes finish.
+A step gives a top-level function `work(arguments, part_dir) -> PartResult` and a list of
+`SceneJob`; each job's files are written to a folder of their own within the folder of the run,
+which is renamed to its place when the scene is finished. A finished folder is used again under the
+same key (see `provenance`) and done anew under another. Nothing depends on the order in which
+scenes finish, nor on where they are done (`executors`).
 """
 
 from __future__ import annotations
 
-import gc
+import errno
 import json
 import logging
-import multiprocessing
 import os
+import socket
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,15 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from spatial_engine.errors import EngineError
-from spatial_engine.utils import files
+from spatial_engine.utils import executors, files
 from spatial_engine.utils.provenance import work_key
 
 log = logging.getLogger(__name__)
 
 DONE_FILE = ".done.json"  # in a finished folder: its key and counts
-# A worker is one process on one core; libraries that start threads of their own only compete.
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+# For which a network file system may show a folder as it was before another machine changed it
+# (60 s is the longest by default for NFS on Linux).
+VIEW_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -109,75 +109,156 @@ def run_scenes(
     settings: dict[str, Any],
     *,
     num_workers: int,
+    scheduler: str | None = None,
     overwrite: bool = False,
 ) -> RunResult:
-    """Do what is missing of `jobs`, each into `parts_dir/<scene id>/`.
+    """Do what is missing of `jobs`, each into `parts_dir/<scene id>/`, in `num_workers` processes
+    or on the workers of the Dask cluster whose address is `scheduler`.
 
     A scene whose work raises is named in `failures`; the others go on.
     """
     start = time.perf_counter()
-    _collect_garbage_seldom()
+    executors.collect_garbage_seldom()
     for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
-        files.remove(left)  # of a killed run; the caller holds the folder
+        _discard(left)  # of a killed run; the caller holds the folder
+    keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
     done: dict[str, PartResult] = {}
-    for job in jobs if not overwrite else ():
-        finished = _read_done(parts_dir / job.scene_id)
-        if finished is not None and finished.key == job_key(step, settings, job):
-            done[job.scene_id] = finished.result
-    reused = len(done)
+    for scene_id in keys if not overwrite else ():
+        finished = _read_done(parts_dir / scene_id)
+        if finished is not None and finished.key == keys[scene_id]:
+            done[scene_id] = finished.result
+    reused = set(done)
     failures: dict[str, str] = {}
     todo = [job for job in jobs if job.scene_id not in done]
-    arguments = ((step, work, job, parts_dir / job.scene_id, settings, overwrite) for job in todo)
-    bar = tqdm(total=len(jobs), initial=reused, desc=step, unit="scene", disable=None)
-    with logging_redirect_tqdm(), bar:
-        names = [job.scene_id for job in todo]
-        outcomes = _map_unordered(_do_scene, arguments, names, min(num_workers, len(todo)))
-        for number, outcome in outcomes:
-            scene_id = todo[number].scene_id
-            if isinstance(outcome, PartResult):
-                done[scene_id] = outcome
-                for warning in outcome.warnings:
-                    log.warning("%s: %s", scene_id, warning)
-            else:
-                failures[scene_id] = outcome
-                log.error("%s failed: %s", scene_id, outcome)
-            bar.update()
+    bar = tqdm(total=len(jobs), initial=len(reused), desc=step, unit="scene", disable=None)
+    with logging_redirect_tqdm(), bar, _run_folder(parts_dir) as run_dir:
+        outcomes = executors.map_unordered(
+            _do_scene,
+            ((step, work, job, parts_dir, run_dir, settings, overwrite) for job in todo),
+            [job.scene_id for job in todo],
+            num_workers=min(num_workers, len(todo)),
+            scheduler=scheduler if todo else None,
+            shared=run_dir,
+        )
+        with closing(outcomes):
+            for number, outcome in outcomes:
+                scene_id = todo[number].scene_id
+                if isinstance(outcome, PartResult):
+                    done[scene_id] = outcome
+                    for warning in outcome.warnings:
+                        log.warning("%s: %s", scene_id, warning)
+                else:
+                    failures[scene_id] = str(outcome)
+                    log.error("%s failed: %s", scene_id, outcome)
+                    _remove_stale(parts_dir / scene_id, keys[scene_id])
+                bar.update()
+    if scheduler:
+        _await_view(parts_dir, {name: keys[name] for name in done if name not in reused})
     order = [job.scene_id for job in jobs if job.scene_id in done]
     return RunResult(
         parts={scene_id: parts_dir / scene_id for scene_id in order},
         results={scene_id: done[scene_id] for scene_id in order},
         failures=dict(sorted(failures.items())),
-        reused=reused,
+        reused=len(reused),
         seconds=time.perf_counter() - start,
     )
 
 
-def _do_scene(task: tuple[str, Work, SceneJob, Path, dict[str, Any], bool]) -> PartResult | str:
+@contextmanager
+def _run_folder(parts_dir: Path) -> Iterator[Path]:
+    """The folder of one run: scenes are made in it and renamed to their places.
+
+    When it is gone, no worker can finish anything any more: neither one that was taken for lost,
+    nor one still at work for a run that was stopped. Nobody else finds files in it, nor do two
+    workers of one name, as no name in it is used twice.
+    """
+    run_dir = parts_dir / f"{uuid.uuid4().hex[:12]}{files.PARTIAL_SUFFIX}"
+    run_dir.mkdir(parents=True)
+    try:
+        yield run_dir
+    finally:
+        _discard(run_dir)
+
+
+def _discard(path: Path) -> None:
+    """Remove what a worker that was given up may still be writing to: under another name first,
+    by which it adds nothing. What cannot be removed at once, the next run does."""
+    over = path.with_name(f"{path.name}.over")
+    os.rename(path, over)
+    with suppress(OSError):
+        files.remove(over)
+
+
+def _do_scene(
+    task: tuple[str, Work, SceneJob, Path, Path, dict[str, Any], bool],
+) -> PartResult | str:
     """Run one job in a worker: its result, or one line that says why there is none."""
-    step, work, job, part_dir, settings, overwrite = task
-    key = job_key(step, settings, job)
-    partial = part_dir.with_name(f"{part_dir.name}.{os.getpid()}{files.PARTIAL_SUFFIX}")
+    step, work, job, parts_dir, run_dir, settings, overwrite = task
+    part_dir = parts_dir / job.scene_id
+    worker = f"{socket.gethostname()[:20]}.{os.getpid()}"  # for whoever looks into the folder
+    partial = run_dir / f"{job.scene_id}.{worker}.{uuid.uuid4().hex[:6]}"
     try:
         if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not overwrite:
             raise EngineError(
                 f"{part_dir}: is there, but was not made by this command; move it away, or replace "
                 "it by --overwrite"
             )
-        partial.mkdir(parents=True)
+        partial.mkdir()  # without parents: the run may be over
         result = work(job.arguments, partial)
+        key = job_key(step, settings, job)
         done = FinishedScene(step, key, settings, job.inputs, result)
         (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
-        files.remove(part_dir)
-        os.replace(partial, part_dir)
+        _publish(partial, part_dir, None if overwrite else key)
     except Exception as error:
-        files.remove(partial)
-        if (done := _read_done(part_dir)) is not None and done.key != key:
-            files.remove(part_dir)  # of other inputs or constants: not to be taken for good
         return _cause(error, part_dir)
-    except BaseException:
-        files.remove(partial)
-        raise
+    finally:
+        with suppress(FileNotFoundError):  # the run may have removed it meanwhile
+            files.remove(partial)
     return result
+
+
+def _publish(partial: Path, part_dir: Path, key: str | None) -> None:
+    """Put a finished folder in its place, unless one finished under `key` is there.
+
+    Two workers may do one scene, where the first was taken for lost. A rename is all or nothing
+    and fails on a folder with content, so whichever is second leaves the folder of the first,
+    which holds the same and may be read already.
+    """
+    if key and (there := _read_done(part_dir)) is not None and there.key == key:
+        return
+    replaced = partial.with_name(f"{partial.name}.replaced")
+    with suppress(FileNotFoundError):
+        os.rename(part_dir, replaced)
+    try:
+        os.rename(partial, part_dir)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    files.remove(replaced)
+
+
+def _remove_stale(part_dir: Path, key: str) -> None:
+    """Of a scene that failed now, remove what other inputs or constants gave: not to be taken for
+    good."""
+    if (done := _read_done(part_dir)) is not None and done.key != key:
+        files.remove(part_dir)
+
+
+def _await_view(parts_dir: Path, keys: dict[str, str]) -> None:
+    """Wait until this machine sees what others have finished.
+
+    Raises `EngineError` when it does not in `VIEW_SECONDS`.
+    """
+    start = time.monotonic()
+    for scene_id, key in keys.items():
+        while (done := _read_done(parts_dir / scene_id)) is None or done.key != key:
+            if time.monotonic() - start > VIEW_SECONDS:
+                raise EngineError(
+                    f"{parts_dir / scene_id}: was finished by a worker, and is not to be seen "
+                    f"from here after {VIEW_SECONDS} s; is the storage the same? start again"
+                )
+            time.sleep(0.1)
+            os.listdir(parts_dir)  # makes a network file system look again
 
 
 def _cause(error: Exception, part_dir: Path) -> str:
@@ -204,80 +285,3 @@ def _read_done(part_dir: Path) -> FinishedScene | None:
         return FinishedScene(**{**done, "result": PartResult(**done["result"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _map_unordered(
-    function: Callable[[Any], Any], items: Iterator[Any], names: list[str], num_workers: int
-) -> Iterator[tuple[int, Any]]:
-    """(number, result) of each item as it is done; few items are in flight at a time."""
-    if num_workers <= 1:
-        yield from ((number, function(item)) for number, item in enumerate(items))
-        return
-    with _executor(num_workers) as executor:
-        pending: dict[Any, int] = {}
-        numbered = enumerate(items)
-        try:
-            while True:
-                while len(pending) < 2 * num_workers and (entry := next(numbered, None)):
-                    number, item = entry
-                    pending[executor.submit(function, item)] = number
-                if not pending:
-                    return
-                for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    result = future.result()
-                    yield pending.pop(future), result
-        except BrokenProcessPool:
-            at_work = ", ".join(names[number] for number in sorted(pending.values()))
-            raise EngineError(
-                f"a worker process ended without a word, at one of {at_work} (was memory short?); "
-                "finished scenes are kept, start the command again, with a smaller --num-workers "
-                "if it recurs"
-            ) from None
-
-
-@contextmanager
-def _executor(num_workers: int) -> Iterator[Executor]:
-    """Local processes, started afresh: a fork would copy threads and locks of the libraries."""
-    saved = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(
-            num_workers, mp_context=context, initializer=_prepare_worker, initargs=(os.getpid(),)
-        ) as executor:
-            try:
-                yield executor
-            except BaseException:
-                executor.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _collect_garbage_seldom() -> None:
-    """Records are many small containers without cycles: looking for cycles among them at Python's
-    usual rate takes a third of the time of making them."""
-    gc.freeze()  # what is there by now stays, modules above all
-    gc.set_threshold(100_000, 20, 100)
-
-
-def _prepare_worker(parent: int) -> None:
-    """Keep a worker to one thread, leave Ctrl-C to the parent, and end when that is gone."""
-    import signal
-    import threading
-
-    import cv2
-
-    def follow_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=follow_parent, daemon=True).start()
-    _collect_garbage_seldom()
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

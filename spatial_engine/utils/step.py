@@ -45,6 +45,7 @@ class Step:
         self.options = options
         self.settings = settings
         self.root: Path = options.root
+        self.scheduler: str | None = getattr(options, "scheduler", None)
         self.table = ClosingTable(name)
         self._unready: dict[str, str] = {}  # scenes that failed before their job could be made
 
@@ -244,6 +245,7 @@ class Step:
             parts_dir,
             self.settings,
             num_workers=self.options.num_workers,
+            scheduler=self.scheduler,
             overwrite=self.options.overwrite,
         )
         if run.reused:
@@ -273,7 +275,10 @@ class Step:
             **asdict(tally),
             **facts,
         }
-        about_run = {"workers": self.options.num_workers, "seconds": round(run.seconds, 3)}
+        about_run = {
+            "workers": self.scheduler or self.options.num_workers,
+            "seconds": round(run.seconds, 3),
+        }
         provenance.write_meta(output, about_data, about_run)
 
     def _add_row(

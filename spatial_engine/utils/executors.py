@@ -1,0 +1,331 @@
+"""Spreads calls of a function over local processes, or over the workers of a Dask cluster.
+
+The one module that knows either, and it knows nothing else. Results come as they are ready, few
+calls are under way at a time, and each has one core. Nothing stays on a cluster afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import multiprocessing
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import spatial_engine
+from spatial_engine.errors import EngineError, SettingsError
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 2  # calls for each worker: one at work, one waiting; arguments can be 0.5 MB
+CONNECT_SECONDS = 10  # for a scheduler to answer
+WORKER_SECONDS = 60  # that a cluster may be without any worker, at the start and later
+LOOK_SECONDS = 0.1  # between two looks at that number while it is 0
+REFRESH_SECONDS = 2  # between two questions how many workers a cluster has
+# Of a call that raised, as when a worker could not load a module just then. Calls of lost workers
+# are given to others by the scheduler itself; a call that was with more lost workers than its
+# setting distributed.scheduler.allowed-failures says (3) fails, and the others go on.
+RETRIES = 2
+INSTALL = "pip install -r requirements/cluster.txt"
+# A worker is one process on one core; libraries that start threads of their own only compete.
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+def map_unordered(
+    function: Callable[[Any], Any],
+    items: Iterator[Any],
+    names: Sequence[str],
+    *,
+    num_workers: int,
+    scheduler: str | None = None,
+    shared: Path | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """(number, result) of each item as it is done; `names` say in messages which item it was.
+
+    With `scheduler`, the address of a Dask cluster, its workers do it, and must see the folder
+    `shared`; else `num_workers` local processes (1: this one). An item that cost several workers
+    of a cluster their life has an `EngineError` as its result. Raises `SettingsError` where the
+    cluster cannot be used, `EngineError` where no worker is left.
+    """
+    if not scheduler and num_workers <= 1:
+        yield from ((number, function(item)) for number, item in enumerate(items))
+        return
+    start = _join_cluster(scheduler, shared) if scheduler else _start_processes(num_workers)
+    with start as workers:
+        pending: dict[Future, int] = {}
+        numbered = enumerate(items)
+        while True:
+            most = IN_FLIGHT * workers.count()
+            while len(pending) < most and (entry := next(numbered, None)):
+                number, item = entry
+                pending[workers.submit(function, item)] = number
+            if not pending:
+                if most:
+                    return
+                time.sleep(LOOK_SECONDS)  # all workers are gone; others may come
+            for future in wait(pending, REFRESH_SECONDS, FIRST_COMPLETED).done:
+                try:
+                    result = future.result()
+                except Exception as error:
+                    under_way = [names[number] for number in sorted(pending.values())]
+                    result = workers.explain(error, names[pending[future]], under_way)
+                yield pending.pop(future), result
+
+
+class _Processes:
+    """Local processes that make up a pool."""
+
+    def __init__(self, pool: ProcessPoolExecutor, num_workers: int):
+        self.pool = pool
+        self.num_workers = num_workers
+
+    def submit(self, function: Callable[[Any], Any], item: Any) -> Future:
+        return self.pool.submit(function, item)
+
+    def count(self) -> int:
+        """Calls that can be at work at a time."""
+        return self.num_workers
+
+    def explain(self, error: Exception, name: str, under_way: Sequence[str]) -> EngineError:
+        """Raise what ends all, or return the error of the call `name` alone."""
+        if not isinstance(error, BrokenProcessPool):
+            raise error
+        raise EngineError(
+            f"a worker process ended without a word, at one of {', '.join(under_way)} (was memory "
+            "short?); finished scenes are kept, start the command again, with a smaller "
+            "--num-workers if it recurs"
+        ) from None
+
+
+@contextmanager
+def _start_processes(num_workers: int) -> Iterator[_Processes]:
+    """Started afresh: a fork would copy threads and locks of the libraries."""
+    saved = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(
+            num_workers, mp_context=context, initializer=_follow_parent, initargs=(os.getpid(),)
+        ) as pool:
+            try:
+                yield _Processes(pool, num_workers)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class _Cluster:
+    """The workers of a Dask cluster, those that come later included. The same three methods."""
+
+    def __init__(self, client: Any, address: str, terms: _Terms):
+        self.client, self.address, self.terms = client, address, terms
+        self.under_way: dict[Future, Any] = {}  # with the Dask future of each
+        self.slots = 0
+        self.asked = self.there = time.monotonic() - REFRESH_SECONDS
+
+    def submit(self, function: Callable[[Any], Any], item: Any) -> Future:
+        future: Future = Future()
+        remote = self.client.submit(
+            _call_on_worker, self.terms, function, item, pure=False, retries=RETRIES
+        )
+        self.under_way[future] = remote
+        remote.add_done_callback(partial(self._hand_over, future))  # called in another thread
+        return future
+
+    def _hand_over(self, future: Future, remote: Any) -> None:
+        try:
+            future.set_result(remote.result())
+        except (CancelledError, asyncio.CancelledError):  # by nobody here
+            future.set_exception(self.lost())
+        except BaseException as error:
+            future.set_exception(error)
+        finally:
+            self.under_way.pop(future, None)  # the cluster forgets what nobody holds
+
+    def count(self) -> int:
+        if time.monotonic() - self.asked >= REFRESH_SECONDS:
+            self.slots = sum(self.client.nthreads().values())
+            self.asked = time.monotonic()
+        if self.slots:
+            self.there = time.monotonic()
+        elif time.monotonic() - self.there > WORKER_SECONDS:
+            raise EngineError(
+                f"{self.address}: no worker for {WORKER_SECONDS} s; start `dask worker "
+                f"{self.address}` on each machine; finished scenes are kept"
+            )
+        return self.slots
+
+    def explain(self, error: Exception, name: str, under_way: Sequence[str]) -> EngineError:
+        from distributed.scheduler import KilledWorker
+
+        if isinstance(error, EngineError):
+            raise error
+        if isinstance(error, KilledWorker):
+            return EngineError(
+                f"{error.allowed_failures + 1} workers ended while they had it, at work or "
+                f"waiting, the last was {error.last_worker.address} (was memory short? its log "
+                "may tell)"
+            )
+        raise EngineError(
+            f"{self.address}: {name} could not be handed to a worker or back: "
+            f"{type(error).__name__}: {error}; do scheduler and workers run in the same "
+            "environment as this command?"
+        )
+
+    def lost(self) -> EngineError:
+        return EngineError(
+            f"{self.address}: the connection to the scheduler was lost; finished scenes are kept, "
+            "start the command again when it is back"
+        )
+
+
+@contextmanager
+def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
+    """The cluster at an address, where it can be used."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise SettingsError(f"--scheduler needs Dask ({error}): {INSTALL}") from None
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is one line here
+    try:
+        kind = asyncio.run(_identify(address))
+        if kind != "Scheduler":
+            raise ValueError(f"it is a {kind}")
+    except Exception as error:  # whatever a stranger's answer leads to
+        cause = str(error) or type(error).__name__
+        raise SettingsError(
+            f"--scheduler {address}: no Dask scheduler answers ({cause}); start one by `dask "
+            "scheduler`, and give the address that it prints"
+        ) from None
+    client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    cluster = _Cluster(client, address, _Terms(spatial_engine.__version__, str(shared.absolute())))
+    try:
+        if not cluster.count():
+            log.info("%s: waiting for a worker, %d s at most", address, WORKER_SECONDS)
+        while not cluster.count():
+            time.sleep(LOOK_SECONDS)
+        _check_cluster(client, address, cluster.terms)
+        log.info(
+            "%s: workers: %d, threads: %d; --num-workers is for local processes",
+            *(address, len(client.nthreads()), cluster.count()),
+        )
+        yield cluster
+    except OSError as error:
+        raise cluster.lost() from error
+    finally:
+        with suppress(Exception):  # whatever the scheduler can still be told
+            client.cancel(list(cluster.under_way.values()), force=True)
+        client.close(timeout=CONNECT_SECONDS)
+
+
+async def _identify(address: str) -> str:
+    """What answers there calls itself. (A Client that fails halfway cannot be closed in time.)"""
+    from distributed import Security, rpc
+
+    security = Security().get_connection_args("client")
+    async with rpc(address, timeout=CONNECT_SECONDS, connection_args=security) as server:
+        answer = await asyncio.wait_for(server.identity(), CONNECT_SECONDS)
+    return answer["type"]
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What a worker and this command must have in common: the version, and a folder."""
+
+    version: str
+    shared: str
+
+    def refuse_version(self, place: str, version: str | None) -> None:
+        if version != self.version:
+            raise SettingsError(
+                f"{place} has spatial_engine {version or '(none)'}, this command {self.version}; "
+                "run scheduler and workers in the same environment as this command"
+            )
+
+    def refuse_folder(self, place: str, is_there: bool) -> None:
+        if not is_there:
+            raise SettingsError(
+                f"{place} does not see {self.shared}, which this command has just made; --root "
+                "must be on storage that all machines share, under the same path"
+            )
+
+
+def _check_cluster(client: Any, address: str, terms: _Terms) -> None:
+    """Refuse a cluster of other versions or without the shared folder, by what it says itself:
+    none of our code need be there for that."""
+    found = client.get_versions(packages=["spatial_engine"])
+    places = {f"scheduler {address}": found["scheduler"]}
+    places |= {f"worker {worker}": its for worker, its in sorted(found["workers"].items())}
+    for place, its in places.items():
+        terms.refuse_version(place, its["packages"]["spatial_engine"])
+        python = ".".join(map(str, its["packages"]["python"].split(".")[:2]))
+        if python != ".".join(platform.python_version_tuple()[:2]):  # functions go as bytecode
+            raise SettingsError(
+                f"{place} runs Python {python}, this command {platform.python_version()}"
+            )
+    seen = client.run(os.path.isdir, terms.shared, on_error="ignore")
+    for worker, is_there in sorted(seen.items()):
+        terms.refuse_folder(f"worker {worker}", is_there)
+
+
+_agreed: set[_Terms] = set()  # in a worker of a cluster: what it was found to have
+
+
+def _call_on_worker(terms: _Terms, function: Callable[[Any], Any], item: Any) -> Any:
+    """One call, in a worker that may have come after the start: checked and set up at its first."""
+    if terms not in _agreed:
+        from distributed import get_worker
+
+        place = f"worker {get_worker().address}"
+        terms.refuse_version(place, spatial_engine.__version__)
+        terms.refuse_folder(place, os.path.isdir(terms.shared))
+        _use_one_core()
+        _agreed.add(terms)
+    return function(item)
+
+
+def _follow_parent(parent: int) -> None:
+    """Set up a local process: it leaves Ctrl-C to its parent, and ends when that is gone."""
+    import signal
+
+    def follow_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=follow_parent, daemon=True).start()
+    _use_one_core()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _use_one_core() -> None:
+    """Keep a worker to one thread for a call."""
+    import cv2
+
+    collect_garbage_seldom()
+    cv2.setNumThreads(1)
+
+
+def collect_garbage_seldom() -> None:
+    """Records are many small containers without cycles: looking for cycles among them at Python's
+    usual rate takes a third of the time of making them."""
+    gc.freeze()  # what is there by now stays, modules above all
+    gc.set_threshold(100_000, 20, 100)
