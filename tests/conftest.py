@@ -34,6 +34,14 @@ COMMANDS = (  # in the order of the README
     "spatial_engine/object_movement/single_object_movement_engine_coord.py",
     "spatial_engine/object_movement/single_object_movement_engine_dot.py",
 )
+EVALUATION = tuple(  # what makes something of records, in the order of the README
+    f"spatial_engine/evaluation/{name}.py"
+    for name in (
+        "check_records", "make_benchmark", "make_baselines", "score_predictions",
+        "make_training_mix", "export_uniform", "export_llama_factory", "check_ms_swift",
+        "export_vlmevalkit", "export_lmms_eval", "resize_images",
+    )
+)  # fmt: skip
 PLAIN = ("copy_adt_extrinsics.py", "make_split_lists.py")  # commands without the common flags
 # Two points of a frame can be chosen in millions of ways, and clips give thousands of questions;
 # so many are enough here.

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import COMMANDS, REPOSITORY
+from conftest import COMMANDS, EVALUATION, REPOSITORY
 
 TRACKED = subprocess.run(
     ["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, text=True
@@ -28,9 +28,10 @@ def test_nothing_is_left_to_be_filled_in(name):
 
 def test_readme_types_every_command():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    for command in COMMANDS:
+    for command in (*COMMANDS, *EVALUATION):
         assert (REPOSITORY / command).is_file()
-        assert f"`{'bash' if command.endswith('.sh') else 'python'} {command}`" in text
+        shell = "bash" if command.endswith(".sh") else "python"
+        assert re.search(rf"`{shell} {re.escape(command)}( [A-Z-][A-Za-z -]*)?`", text), command
 
 
 def test_every_file_that_a_document_names_exists():
