@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {root}: nothing was made here; run `bash run_demo.sh`", file=sys.stderr)
         return 2
     # A path must stay whole, to be copied from the screen, also in a log of 80 columns.
-    console = Console(width=max(100, Console().width))
+    console = Console(width=max(110, Console().width))
     console.print(render(rows, root))
     for title, split in (("for training", "train"), ("for evaluation", "val")):
         try:
