@@ -65,6 +65,7 @@ step python spatial_engine/object_movement/single_object_movement_engine_coord.p
 step python spatial_engine/object_movement/single_object_movement_engine_dot.py --root "$demo" \
     --train-max-samples 200 --val-max-samples 30
 step python spatial_engine/evaluation/check_records.py --root "$demo"
+step python spatial_engine/audit/audit_labels.py --root "$demo" --sample 3
 step python spatial_engine/evaluation/make_benchmark.py --root "$demo"
 step python spatial_engine/evaluation/make_baselines.py --root "$demo"
 step python spatial_engine/evaluation/score_predictions.py --root "$demo" --paper \

@@ -39,7 +39,7 @@ EVALUATION = tuple(  # what makes something of records, in the order of the READ
     for name in (
         "check_records", "make_benchmark", "make_baselines", "score_predictions",
         "make_training_mix", "export_uniform", "export_llama_factory", "check_ms_swift",
-        "export_vlmevalkit", "export_lmms_eval", "resize_images",
+        "export_vlmevalkit", "export_lmms_eval", "resize_images", "audit_tables",
     )
 )  # fmt: skip
 PLAIN = ("copy_adt_extrinsics.py", "make_split_lists.py")  # commands without the common flags

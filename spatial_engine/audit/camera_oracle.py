@@ -262,6 +262,11 @@ def check_camera_file(path: str | Path, root: str | Path, split: str) -> list[st
     Besides each record: what `check_file` asks of any file; no pair of images twice, in either
     order.
     """
+    return check_file(path, root, split, camera_rules(split))
+
+
+def camera_rules(split: str) -> FileRules:
+    """What is asked of a file of camera-movement questions."""
 
     def asked(record: dict) -> tuple[str, frozenset] | str:
         images = image_ids(record)
@@ -271,4 +276,4 @@ def check_camera_file(path: str | Path, root: str | Path, split: str) -> list[st
         return check_camera_record(record, scene, split)
 
     again = "image: the pair of line {} again"
-    return check_file(path, root, split, FileRules(asked=asked, again=again, check=check))
+    return FileRules(asked=asked, again=again, check=check)

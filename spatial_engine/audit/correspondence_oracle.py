@@ -300,7 +300,16 @@ def check_correspondence_file(path: str | Path, root: str | Path, split: str) ->
     Besides each record: what `check_file` asks of any file; no pair of frames twice, in either
     order; the question type is the file's name, where that names one.
     """
-    images = Path(path).parent / "images"
+    return check_file(path, root, split, correspondence_rules(path, split))
+
+
+def correspondence_rules(path: str | Path, split: str, images: Path | None = None) -> FileRules:
+    """What is asked of a correspondence file.
+
+    images: the folder that image paths of the multiple choice are relative to, by default `images`
+    beside the file.
+    """
+    folder = images or Path(path).parent / "images"
     names = {f"{split}_{question_type}": question_type for question_type in TASK_OF}
 
     def asked(record: dict) -> tuple[str, frozenset] | str:
@@ -310,7 +319,7 @@ def check_correspondence_file(path: str | Path, root: str | Path, split: str) ->
         return shown if isinstance(shown, str) else (shown[0], frozenset(shown[1:]))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        return check_correspondence_record(record, scene, split, images)
+        return check_correspondence_record(record, scene, split, folder)
 
     again, promised = "image: the pair of line {} again", names.get(Path(path).stem)
-    return check_file(path, root, split, FileRules(asked, again, check, promised))
+    return FileRules(asked, again, check, promised)

@@ -317,7 +317,16 @@ def check_depth_file(path: str | Path, root: str | Path, split: str) -> list[str
     a comparison about the same two points of a frame once; the question type is the file's name,
     where that names one.
     """
-    images, name = Path(path).parent / "images", Path(path).stem
+    return check_file(path, root, split, depth_rules(path, split))
+
+
+def depth_rules(path: str | Path, split: str, images: Path | None = None) -> FileRules:
+    """What is asked of a depth file.
+
+    images: the folder that image paths of the dot tasks are relative to, by default `images` beside
+    the file.
+    """
+    name, folder = Path(path).stem, images or Path(path).parent / "images"
 
     def asked(record: dict) -> tuple[str, tuple] | str:
         question_type = known_type(record, TASK_OF)
@@ -335,10 +344,10 @@ def check_depth_file(path: str | Path, root: str | Path, split: str) -> list[str
         return scene_id, (frame_id, frozenset((point["x"], point["y"]) for point in points))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        return check_depth_record(record, scene, split, images)
+        return check_depth_record(record, scene, split, folder)
 
     again = "image, points_info: the frame and points of line {} again"
     if "estimation" in name:
         again = "image: the frame of line {} again"
     promised = name if name in QUESTION_TYPES else None
-    return check_file(path, root, split, FileRules(asked, again, check, promised))
+    return FileRules(asked, again, check, promised)

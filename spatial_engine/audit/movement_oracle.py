@@ -115,6 +115,16 @@ class ClipChecks:
             VECTOR: f"movement_{prompt}_vector_{clip.dataset}",
         }
         self._pictures: dict[tuple, list[str]] = {}
+        self._asked: Counter[tuple] = Counter()
+
+    def check_next(self, record: dict) -> list[str]:
+        """Complaints about the next record of a file: it alone, and that it is not asked again."""
+        complaints, points = self.check(record)
+        asked = shown_images(record, self.prompt), points
+        self._asked[asked] += 1
+        if points and self._asked[asked] > len(points):
+            complaints.append(f"image: frames and point {sorted(points)} again")
+        return complaints
 
     def check(self, record: dict) -> tuple[list[str], frozenset[int]]:
         """Complaints about a record, and the points that it may be about."""
@@ -452,15 +462,11 @@ def check_movement_file(
                 text = f"raw data: {len(lines)} lines of clip {clip_id} not checked: {err}"
                 complaints.append((lines[0][0], text))
                 continue
-            checks, asked = ClipChecks(clip, split, prompt, images), Counter()
+            checks = ClipChecks(clip, split, prompt, images)
             for number, record in _read_lines(f, lines):
-                found, points = checks.check(record)
+                found = checks.check_next(record)
                 if name and record.get("question_type") != name.group():
                     found.append(f"question_type: the file's name says {name.group()!r}")
-                shown = shown_images(record, prompt)
-                asked[shown, points] += 1
-                if points and asked[shown, points] > len(points):
-                    found.append(f"image: frames and point {sorted(points)} again")
                 complaints += [(number, complaint) for complaint in found]
     complaints.sort(key=lambda item: item[0])
     return [f"line {number}: {text}" if number else f"file: {text}" for number, text in complaints]
@@ -518,10 +524,14 @@ def _check_clips(
             complaints += [
                 (number, f"image: clip {clip_id} is not in split {split}") for number, _ in lines
             ]
-        held_out = any(fnmatch.fnmatchcase(clip_id, pattern) for pattern in HELD_OUT[dataset])
-        if split == "train" and held_out:
+        if split == "train" and is_held_out(dataset, clip_id):
             complaints.append((lines[0][0], f"image: clip {clip_id} is of a held-out activity"))
     return complaints
+
+
+def is_held_out(dataset: str, clip_id: str) -> bool:
+    """Whether a clip is of an activity that nothing may be trained on."""
+    return any(fnmatch.fnmatchcase(clip_id, pattern) for pattern in HELD_OUT[dataset])
 
 
 def _read_lines(f: object, lines: list[tuple[int, int]]) -> Iterator[tuple[int, dict]]:

@@ -265,8 +265,13 @@ def check_object_visibility(pickle_path: str | Path, root: str | Path, split: st
     return _check_scenes(pickle_path, root, split, check_scene_visibility)
 
 
-def check_scene_visibility(entry: object, scene: RawScene) -> list[str]:
-    """Complaints about one scene of `object_visibility.pkl`."""
+def check_scene_visibility(
+    entry: object, scene: RawScene, images: Iterable[str] | None = None
+) -> list[str]:
+    """Complaints about one scene of `object_visibility.pkl`.
+
+    images: those whose rows are recomputed, by default every valid frame.
+    """
     if not isinstance(entry, dict) or set(entry) != {"object_to_images", "image_to_objects"}:
         return [f"{entry!r:.80} does not hold exactly object_to_images and image_to_objects"]
     by_object, complaints = _read_rows(entry["object_to_images"], "image_id", str)
@@ -284,13 +289,14 @@ def check_scene_visibility(entry: object, scene: RawScene) -> list[str]:
     for object_id in entry["object_to_images"]:
         reason = _why_not(scene, object_id)
         complaints += [reason] if reason else []
-    images = {*entry["image_to_objects"], *(image for _, image in by_object)}
-    for image in sorted(images - set(scene.valid_frame_ids), key=repr):
+    named = {*entry["image_to_objects"], *(image for _, image in by_object)}
+    for image in sorted(named - set(scene.valid_frame_ids), key=repr):
         complaints.append(f"image {image!r} is no D5 frame with a valid pose")
+    chosen = scene.valid_frame_ids if images is None else list(images)
     for object_id, thing in raw_objects(scene).items():
         if thing.left_out:
             continue
-        for image in scene.valid_frame_ids:
+        for image in chosen:
             wrong = _check_row(by_object.get((object_id, image)), thing, image)
             complaints += [f"object {object_id}, image {image}: {wrong}"] if wrong else []
     return complaints
@@ -353,16 +359,24 @@ def check_coverage(
     return _check_scenes(pickle_path, root, split, check)
 
 
-def check_scene_coverage(entry: object, scene: RawScene, dimension: str) -> list[str]:
-    """Complaints about one scene of a coverage pickle: {object id: {k: [(image id, ...)]}}."""
+def check_scene_coverage(
+    entry: object, scene: RawScene, dimension: str, chosen: Iterable[int] | None = None
+) -> list[str]:
+    """Complaints about one scene of a coverage pickle: {object id: {k: [(image id, ...)]}}.
+
+    chosen: the objects whose sets are recomputed, by default all.
+    """
     if not isinstance(entry, dict):
         return [f"is no dict but {entry!r:.80}"]
     reasons = [_why_not(scene, object_id) for object_id in entry]
     complaints = [reason for reason in reasons if reason]
     objects = {i: thing for i, thing in raw_objects(scene).items() if not thing.left_out}
-    chosen = random.Random(f"{scene.scene_id} {dimension}")
-    triples = chosen.sample(sorted(objects), min(TRIPLE_SAMPLE, len(objects)))
-    for object_id, thing in objects.items():
+    rng = random.Random(f"{scene.scene_id} {dimension}")
+    triples = rng.sample(sorted(objects), min(TRIPLE_SAMPLE, len(objects)))
+    for object_id in objects if chosen is None else chosen:
+        if object_id not in objects:
+            continue
+        thing = objects[object_id]
         size = thing.target(dimension)
         found: list[str] = []
         if size < MIN_SIZE_M - NOT_JUDGED_M:
@@ -552,15 +566,25 @@ def _check_truth(record: dict, scene: RawScene, frames: list[str], dimension: st
     return [*complaints, f"image: {wrong}"] if wrong else complaints
 
 
+_FILE_NAME = r"object_perception_(height|length|width)_k([1-9][0-9]*)_(train|val)_(-1|[0-9]+)"
+
+
 def check_object_file(path: str | Path, root: str | Path, split: str) -> list[str]:
     """Complaints about a whole jsonl file of object questions, "line N: ..."; empty = sound.
 
     Besides each record: what `check_file` asks of any file; no object with the same set of images
     twice; and what the name of the file promises: dimension, number of images, split, most records.
     """
-    pattern = r"object_perception_(height|length|width)_k([1-9][0-9]*)_(train|val)_(-1|[0-9]+)"
-    name = re.fullmatch(pattern + "[.]jsonl", Path(path).name)
-    dimension, size, named_split, most = name.groups() if name else (None, None, split, "-1")
+    complaints = check_file(path, root, split, object_rules(path, split))
+    with open(path, "rb") as f:
+        records = sum(1 for _ in f)
+    return complaints + [f"file: {text}" for text in check_object_name(path, split, records)]
+
+
+def object_rules(path: str | Path, split: str) -> FileRules:
+    """What is asked of a file of object questions; part of it the file's name promises."""
+    name = re.fullmatch(_FILE_NAME + "[.]jsonl", Path(path).name)
+    dimension, size = name.groups()[:2] if name else (None, None)
 
     def asked(record: dict) -> tuple[str, tuple] | str:
         shown, object_id = shown_frames(record), record.get("object_id")
@@ -577,14 +601,19 @@ def check_object_file(path: str | Path, root: str | Path, split: str) -> list[st
         return complaints
 
     promised = f"object_perception_{dimension}_estimation" if dimension else None
-    again = "object_id, image: the object and images of line {} again"
-    complaints = check_file(path, root, split, FileRules(asked, again, check, promised))
+    return FileRules(
+        asked, "object_id, image: the object and images of line {} again", check, promised
+    )
+
+
+def check_object_name(path: str | Path, split: str, records: int) -> list[str]:
+    """Complaints about the name of a file of so many object questions."""
+    name = re.fullmatch(_FILE_NAME + "[.]jsonl", Path(path).name)
     if not name:
-        complaints.append(f"file: {Path(path).name!r} is not object_perception_<dim>_k<k>_...")
+        return [f"{Path(path).name!r} is not object_perception_<dim>_k<k>_..."]
+    complaints, (_, _, named_split, most) = [], name.groups()
     if named_split != split:
-        complaints.append(f"file: its name says {named_split}, checked as {split}")
-    with open(path, "rb") as f:
-        records = sum(1 for _ in f)
+        complaints.append(f"its name says {named_split}, checked as {split}")
     if most != "-1" and records > int(most):
-        complaints.append(f"file: {records} records, its name says at most {most}")
+        complaints.append(f"{records} records, its name says at most {most}")
     return complaints

@@ -1,0 +1,257 @@
+"""Any record of the engine's outputs as the oracle takes it: its own form, its kind, its place.
+
+Reads nothing but names and parsed lines; the command that reads files is audit_labels. A record is
+in the engine's own form (SPEC 10) or in the uniform form of the exports and the benchmark (images
+relative to the root, `gt_value` and `extra` as JSON text), which is turned back here, by a reader
+of the audit's own: that of the engine could hide a fault of the exports.
+
+How SPEC was read where it leaves a choice:
+- 10, 11 the kind of a record is its `task`; the name of a file may promise which tasks it holds.
+- 2 the split is what the file's name or folders say, else training if records hold conversations.
+- 11 images of the uniform form lie below the folder that SPEC 10 names for their task, those of dot
+  tasks and of the multiple choice in a folder `images` somewhere below the root.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Hashable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from spatial_engine.audit.camera_oracle import TASK_OF as CAMERA
+from spatial_engine.audit.camera_oracle import camera_rules
+from spatial_engine.audit.clip_oracle import DATASETS, RawClip
+from spatial_engine.audit.correspondence_oracle import TASK_OF as CORRESPONDENCE
+from spatial_engine.audit.correspondence_oracle import correspondence_rules
+from spatial_engine.audit.depth_oracle import TASK_OF as DEPTH
+from spatial_engine.audit.depth_oracle import depth_rules
+from spatial_engine.audit.movement_oracle import (
+    DISTANCE,
+    PROMPTS,
+    VECTOR,
+    ClipChecks,
+    images_folder,
+    shown_images,
+)
+from spatial_engine.audit.object_oracle import TASK_OF as OBJECT
+from spatial_engine.audit.object_oracle import object_rules
+from spatial_engine.audit.record_form import FileRules, parse_line
+from spatial_engine.audit.scannet_oracle import RawScene
+
+SCANNET = "scannet"  # the places of a record are its scenes, or the clips of adt or pstudio
+FOLDER_OF = {"train": "training_data", "val": "evaluation_data"}
+POSED_IMAGES, CLIP_IMAGES = "data/scannet/posed_images", "data/my_tapvid3d_images"
+_QUANTITIES = {"distance": DISTANCE, "vector": VECTOR}
+MOVEMENT = {  # task: (prompt, data set)
+    f"movement_{prompt}_{quantity}_{dataset}": (prompt, dataset)
+    for prompt in PROMPTS
+    for quantity in _QUANTITIES
+    for dataset in DATASETS
+}
+_OF_SCENES = {**CAMERA, **DEPTH, **CORRESPONDENCE, **OBJECT}
+TASKS = {*MOVEMENT, *_OF_SCENES.values()}
+MARKED = {task for task in TASKS if re.search("_dot(_|$)|multichoice", task)}
+UNITS = (  # of an answer, by task
+    ("camera_.*_movement", "word"),
+    ("camera_.*_angle", "degree"),
+    ("depth_comparison_dot|correspondence_multichoice", "letter"),
+    ("depth_comparison_coor|correspondence_coor", "permille"),
+    (".*", "mm"),
+)
+# Where SPEC 5 to 9 put the files, below training_data or evaluation_data; * is the version.
+PATTERNS = (
+    "camera_movement/*/*_{split}.jsonl",
+    "depth_*/*/depth_*.jsonl",
+    "visual_correspondence_*/*/{split}_visual_correspondence_*.jsonl",
+    "object_perception/object_perception_*_{split}_*.jsonl",
+    "object_perception/*/object_perception_*_{split}_*.jsonl",
+    "object_movement_*/*/*/*_tapvid3d_*_{split}*.jsonl",
+    "multispa/*/multispa.jsonl",
+)
+
+
+class LabelFile(NamedTuple):
+    """A jsonl of records; name: for people, relative to the root where it is below it."""
+
+    path: Path
+    name: str
+    split: str
+
+
+class Question(NamedTuple):
+    """What a record asks about, of which no file may hold it twice (None: the clip's check sees).
+
+    source: scannet, adt or pstudio; place: the scene or clip; again: the complaint, {} is the line.
+    """
+
+    source: str
+    place: str
+    asked: Hashable | None
+    again: str
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def find_label_files(root: Path) -> list[LabelFile]:
+    """Every file of records that SPEC 5 to 9 and 11 name, of all versions, by split and name."""
+    found = []
+    for split, folder in FOLDER_OF.items():
+        paths = {
+            path
+            for pattern in PATTERNS
+            for path in (root / folder).glob(pattern.format(split=split))
+        }
+        found += [label_file(path, root) for path in sorted(paths)]
+    return found
+
+
+def label_file(path: Path, root: Path) -> LabelFile:
+    """A file given by its path."""
+    inside = path.absolute().is_relative_to(root.absolute())
+    name = path.absolute().relative_to(root.absolute()).as_posix() if inside else str(path)
+    return LabelFile(path, name, _split_of(path))
+
+
+def _split_of(path: Path) -> str:
+    for split in FOLDER_OF:
+        if re.search(f"(^|_){split}(_|$)", path.stem):
+            return split
+    for split, folder in FOLDER_OF.items():
+        if folder in path.parts:
+            return split
+    with open(path, "rb") as f:
+        return "train" if b'"conversations"' in f.readline(2**20) else "val"
+
+
+def promised_tasks(path: Path) -> set[str]:
+    """The tasks that the name of a file lets it hold; every task where it says nothing."""
+    stem = path.stem
+    camera_type = re.sub("_(train|val)$", "", stem)
+    if camera_type in CAMERA:
+        return {CAMERA[camera_type]}
+    if stem in DEPTH:
+        return {stem}
+    for question_type, task in CORRESPONDENCE.items():
+        if stem in (f"train_{question_type}", f"val_{question_type}"):
+            return {task}
+    if match := re.match("object_perception_(height|length|width)_k[0-9]+_", stem):
+        return {f"object_{match[1]}"}
+    for quantity, question_type in _QUANTITIES.items():
+        if match := re.match(f"(adt|pstudio)_{question_type}_(train|val)", stem):
+            return {f"movement_{prompt}_{quantity}_{match[1]}" for prompt in PROMPTS}
+    return TASKS
+
+
+# ---- records -------------------------------------------------------------------------------------
+
+
+def read_record(line: bytes, file: LabelFile, root: Path) -> tuple[dict, Path | None] | str:
+    """(record in the engine's own form, folder of its images where it says so), or a complaint."""
+    record = parse_line(line)
+    if isinstance(record, str):
+        return record
+    task = record.get("task")
+    if not isinstance(task, str) or task not in TASKS:
+        return f"task: {task!r} is unknown"
+    promised = promised_tasks(file.path)
+    if task not in promised:
+        return f"task: {task!r}, the file's name says {' or '.join(sorted(promised))}"
+    return to_native(record, root) if "gt_unit" in record else (record, None)
+
+
+def to_native(record: dict, root: Path) -> tuple[dict, Path] | str:
+    """A record of the uniform form and known task in the engine's own form, with the folder that
+    its images are relative to; or a complaint."""
+    task = record["task"]
+    unit = next(unit for pattern, unit in UNITS if re.fullmatch(pattern, task))
+    if record["gt_unit"] != unit:
+        return f"gt_unit: {record['gt_unit']!r}, expected {unit!r}"
+    texts = {}
+    for field in ("gt_value", "extra"):
+        if not isinstance(record.get(field), str):
+            return f"{field}: {record.get(field)!r} is not JSON text"
+        wrapped = parse_line(f'{{"value":{record[field]}}}'.encode("utf-8", "replace"))
+        if isinstance(wrapped, str) or set(wrapped) != {"value"}:
+            return f"{field}: {record[field]!r} is not JSON text"
+        texts[field] = wrapped["value"]
+    if not isinstance(texts["extra"], dict):
+        return f"extra: {record['extra']!r} is not a JSON object"
+    twice = sorted(set(texts["extra"]) & set(record))
+    if twice:
+        return f"extra: {twice} stand in the record too"
+    images = _split_images(record.get("image"), task)
+    if isinstance(images, str):
+        return images
+    folder, names = images
+    kept = {key: value for key, value in record.items() if key not in ("gt_unit", "extra")}
+    native = {**kept, **texts["extra"], "gt_value": texts["gt_value"], "image": names}
+    return native, root / folder
+
+
+def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
+    """(folder, paths below it: <scene>/<file>) of images relative to the root, or a complaint."""
+    if not isinstance(images, list) or not images or not all(type(i) is str for i in images):
+        return f"image: {images!r} is not a list of paths"
+    folders = set()
+    for image in images:
+        path = PurePosixPath(image)
+        if path.is_absolute() or ".." in path.parts or "\0" in image or len(path.parts) < 3:
+            return f"image: {image!r} is not a path below the root"
+        folders.add(path.parent.parent.as_posix())
+    folder = min(folders)
+    expected = CLIP_IMAGES if task in MOVEMENT else POSED_IMAGES
+    right = folder.endswith("/images") if task in MARKED else folder == expected
+    if len(folders) > 1 or not right:
+        where = "one folder named images" if task in MARKED else expected
+        return f"image: in {sorted(folders)}, expected {where}"
+    return folder, ["/".join(image.split("/")[-2:]) for image in images]
+
+
+# ---- kinds ---------------------------------------------------------------------------------------
+
+
+def _rules(task: str, file: LabelFile, images: Path | None) -> FileRules:
+    """What the oracle asks of a file of a task about scenes."""
+    if task.startswith("camera_"):
+        return camera_rules(file.split)
+    if task.startswith("depth_"):
+        return depth_rules(file.path, file.split, images)
+    if task.startswith("correspondence_"):
+        return correspondence_rules(file.path, file.split, images)
+    return object_rules(file.path, file.split)
+
+
+def question_of(record: dict, file: LabelFile) -> Question | str:
+    """What a record of known task asks about, or a complaint."""
+    task = record["task"]
+    if task in MOVEMENT:
+        prompt, dataset = MOVEMENT[task]
+        shown = shown_images(record, prompt)
+        return shown if isinstance(shown, str) else Question(dataset, shown.clip_id, None, "")
+    rules = _rules(task, file, None)
+    asked = rules.asked(record)
+    return asked if isinstance(asked, str) else Question(SCANNET, *asked, rules.again)
+
+
+def checker(
+    task: str, raw: RawScene | RawClip, file: LabelFile, images: Path | None, root: Path
+) -> Callable[[dict], list[str]]:
+    """The oracle's check of the records of one task, one file and one scene or clip."""
+    if task in MOVEMENT:
+        prompt, _ = MOVEMENT[task]
+        folder = images or images_folder(file.path, root, prompt)
+        return ClipChecks(raw, file.split, prompt, folder).check_next
+    rules = _rules(task, file, images)
+    return lambda record: rules.check(record, raw)
+
+
+def canonical(asked: Hashable) -> str:
+    """One text for equal questions, the same in every process (sets print in any order)."""
+    if isinstance(asked, frozenset):
+        return f"{{{', '.join(sorted(canonical(item) for item in asked))}}}"
+    if isinstance(asked, tuple):
+        return f"({', '.join(canonical(item) for item in asked)})"
+    return json.dumps(asked) if isinstance(asked, str | int) else repr(asked)

@@ -1,0 +1,97 @@
+"""Checks what the visibility table and the frame relations say of a scene against its raw scan.
+
+Reads nothing but the raw scan (scannet_oracle); rows are given as plain data, as no reader of
+parquet is among what the audit imports. Returns complaints. Cost: the visibility of each frame
+that is looked at, of a relation of both its frames.
+
+How SPEC was read where it leaves a choice:
+- 4 a frame's list must hold what it must see, may hold ties, and nothing else.
+- 5 `overlap` may be anything that the ties of section 4 allow, `distance` is ‖tj - ti‖; a yaw is
+  not judged where a camera looks straight up or down, and 180 and -180 are the same turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from typing import NamedTuple
+
+from spatial_engine.audit.camera_oracle import camera_truth, wrap_degrees
+from spatial_engine.audit.scannet_oracle import RawScene, overlap, visible_points
+
+OVERLAP_ERROR = 1e-9  # percent
+DISTANCE_ERROR = 1e-6  # metres
+ANGLE_ERROR = 1e-6  # degrees
+
+
+class Relation(NamedTuple):
+    """Percent; metres; degrees of the second frame minus the first."""
+
+    overlap: float
+    distance: float
+    yaw: float
+    pitch: float
+
+
+def check_seen_points(
+    seen: Mapping[str, Iterable[int]], scene: RawScene, images: Iterable[str] | None = None
+) -> list[str]:
+    """Complaints about {image id: vertices that it sees} of a scene.
+
+    images: those to recompute, by default all; that each valid frame is there is always checked.
+    """
+    valid = scene.valid_frame_ids
+    complaints = [f"image {image!r} is no D5 frame with a valid pose" for image in seen
+                  if image not in valid]  # fmt: skip
+    complaints += [f"image {image} is missing" for image in valid if image not in seen]
+    for image in valid if images is None else images:
+        if image not in seen:
+            continue
+        numbers = [int(number) for number in seen[image]]
+        must, ties = visible_points(scene, image)
+        if numbers != sorted(set(numbers)):
+            complaints.append(f"image {image}: the list does not ascend")
+        missing, more = must - set(numbers), set(numbers) - must - ties
+        if missing or more:
+            found = f"{len(missing)} vertices are missing, {len(more)} too many"
+            complaints.append(f"image {image}: {found}, as {sorted(missing | more)[:3]}")
+    return complaints
+
+
+def check_relations(
+    rows: Mapping[tuple[str, str], Relation],
+    scene: RawScene,
+    chosen: Iterable[tuple[str, str]] | None = None,
+) -> list[str]:
+    """Complaints about {(image id 1, image id 2): relation} of a scene.
+
+    chosen: pairs to recompute, by default all; that all pairs are there is always checked.
+    """
+    pairs = list(combinations(scene.valid_frame_ids, 2))
+    complaints = [
+        f"{pair} is no pair i < j of valid D5 frames" for pair in rows.keys() - set(pairs)
+    ]
+    complaints += [f"the pair {pair} is missing" for pair in pairs if pair not in rows]
+    for pair in pairs if chosen is None else chosen:
+        if pair in rows:
+            wrong = _check_relation(rows[pair], scene, *pair)
+            complaints += [f"{pair}: {text}" for text in wrong]
+    return complaints
+
+
+def _check_relation(row: Relation, scene: RawScene, id1: str, id2: str) -> list[str]:
+    truth, shared = camera_truth(scene, id1, id2), overlap(scene, id1, id2)
+    complaints = []
+    if not shared.low - OVERLAP_ERROR <= row.overlap <= shared.high + OVERLAP_ERROR:
+        bounds = f"{shared.low:.9f} to {shared.high:.9f}"
+        complaints.append(f"overlap {row.overlap!r} but the raw data say {bounds}")
+    metres = truth["centre_distance"] / 1000.0
+    if not abs(row.distance - metres) <= DISTANCE_ERROR:
+        complaints.append(f"distance {row.distance!r} but the raw data say {metres:.9f} m")
+    for name in ("yaw", "pitch"):
+        found = getattr(row, name)
+        if name == "yaw" and not truth["yaw_defined"]:
+            continue
+        if not (-180 <= found <= 180 and abs(wrap_degrees(found - truth[name])) <= ANGLE_ERROR):
+            complaints.append(f"{name} {found!r} but the raw data say {truth[name]:.9f}")
+    return complaints
