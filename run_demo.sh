@@ -77,5 +77,8 @@ step python spatial_engine/evaluation/check_ms_swift.py --root "$demo"
 step python spatial_engine/evaluation/export_vlmevalkit.py --root "$demo"
 step python spatial_engine/evaluation/export_lmms_eval.py --root "$demo"
 step python spatial_engine/evaluation/resize_images.py --root "$demo" --output "$demo/small"
+step python spatial_engine/report/make_report.py --root "$demo"
+step python spatial_engine/report/make_contact_sheets.py --root "$demo"
 
 python -m spatial_engine.sample_data.demo_table --root "$demo"
+echo "Look at it in a browser: $demo/report/index.html"

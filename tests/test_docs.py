@@ -11,6 +11,13 @@ TRACKED = subprocess.run(
 ).stdout.split()
 DOCUMENTS = TRACKED or [str(p.relative_to(REPOSITORY)) for p in REPOSITORY.glob("*.md")]
 
+LOOKS = (
+    "spatial_engine/audit/audit_labels.py",
+    "spatial_engine/report/make_report.py",
+    "spatial_engine/report/make_contact_sheets.py",
+    "spatial_engine/report/view_scene.py",
+)
+
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_and_pictures_lead_somewhere(name):
@@ -28,7 +35,7 @@ def test_nothing_is_left_to_be_filled_in(name):
 
 def test_readme_types_every_command():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    for command in (*COMMANDS, *EVALUATION, "spatial_engine/audit/audit_labels.py"):
+    for command in (*COMMANDS, *EVALUATION, *LOOKS):
         assert (REPOSITORY / command).is_file()
         shell = "bash" if command.endswith(".sh") else "python"
         assert re.search(rf"`{shell} {re.escape(command)}( [A-Z-][A-Za-z -]*)?`", text), command

@@ -1,0 +1,153 @@
+"""Writes the page: `index.html`, its style and scripts, and the shown records as data.
+
+Text of records reaches the page in two ways only: through templates that escape it, and as JSON
+from which the page's script makes text, never markup.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from spatial_engine.report import record_view
+from spatial_engine.report.gather import Drawn, Group, Key
+from spatial_engine.report.overview import Overview, human_bytes, reasons
+from spatial_engine.report.plots import OUTLIERS, Plot
+from spatial_engine.report.thumbnails import Thumbnail
+from spatial_engine.utils import files
+from spatial_engine.utils.record_files import scene_of
+from spatial_engine.utils.subtasks import SUBTASKS
+
+TEMPLATES = Path(__file__).parent / "templates"
+ALPINE = "alpine-csp-3.17.4.min.js"
+LICENCES = ("LICENSE-alpine.txt", "LICENSE-vue.txt")
+DATA = "data.js"
+THUMBNAILS, PLOTS = "thumbnails", "plots"  # folders beside the page
+# What could end a script or a line of it; the same in JSON when written by number.
+_ESCAPED = {mark: f"\\u{ord(mark):04x}".encode() for mark in ("<", ">", "&", "\u2028", "\u2029")}
+
+
+def write_page(
+    output: Path,
+    groups: Mapping[Key, Group],
+    overview: Overview,
+    plots: Mapping[str, Sequence[Plot]],
+    thumbnails: Mapping[Path, Thumbnail],
+    args: argparse.Namespace,
+    faults: Sequence[str],
+) -> None:
+    """Write everything but plots and thumbnails; the page itself comes last.
+
+    `args` are the flags it was made with, `faults` what went wrong, a line each.
+    """
+    data = page_data(output, groups, thumbnails)
+    with files.atomic_path(output / DATA) as partial:
+        partial.write_bytes(b"window.reportData = " + script_json(data) + b";\n")
+    for name in ("report.css", "report.js", *(f"third_party/{n}" for n in (ALPINE, *LICENCES))):
+        with files.atomic_path(output / Path(name).name) as partial:
+            partial.write_bytes((TEMPLATES / name).read_bytes())
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"bytes": human_bytes, "reasons": reasons, "text": record_view.visible}
+    html = environment.get_template("index.html.j2").render(
+        overview=overview,
+        subtasks=SUBTASKS,
+        plots=plots,
+        plots_folder=PLOTS,
+        scenes=data["scenes"],
+        shown=len(data["records"]),
+        doubtful=sum(bool(record["warnings"]) for record in data["records"]),
+        scripts=(DATA, "report.js", ALPINE),
+        args=args,
+        faults=faults,
+        outliers=OUTLIERS,
+    )
+    with files.atomic_path(output / "index.html") as partial:
+        partial.write_text(html, encoding="utf-8")
+
+
+def page_data(
+    output: Path, groups: Mapping[Key, Group], thumbnails: Mapping[Path, Thumbnail]
+) -> dict[str, Any]:
+    """What the page's script needs: tasks, scenes and images once, and records that number them.
+
+    Addresses are relative to `output`.
+    """
+    tasks = list(dict.fromkeys(task for task, _ in groups))
+    shown = [
+        (task, split, drawn) for (task, split), group in groups.items() for drawn in group.drawn
+    ]
+    scenes = sorted({_scene(drawn) for *_, drawn in shown})
+    numbers: dict[Path, int] = {}
+    images = []
+    for *_, drawn in shown:
+        for name, path in zip(drawn.record["image"], drawn.image_paths, strict=True):
+            if path not in numbers:
+                numbers[path] = len(numbers)
+                images.append(_image(output, name, path, thumbnails[path]))
+    scene_numbers = {scene: number for number, scene in enumerate(scenes)}
+    records = [
+        {
+            **_texts(drawn.record),
+            "task": tasks.index(task),
+            "split": split,
+            "scene": scene_numbers[_scene(drawn)],
+            "images": [numbers[path] for path in drawn.image_paths],
+            "marks": [
+                [mark.image, mark.kind, mark.x, mark.y, record_view.visible(mark.label)[:8]]
+                for mark in record_view.marks_of(drawn.record)
+            ],
+        }
+        for task, split, drawn in shown
+    ]
+    return {"tasks": tasks, "scenes": scenes, "images": images, "records": records}
+
+
+def script_json(value: Any) -> bytes:
+    """JSON that can stand in a script, in a page or in a file of its own."""
+    text = orjson.dumps(value)
+    for mark, escaped in _ESCAPED.items():
+        text = text.replace(mark.encode(), escaped)
+    return text
+
+
+def _scene(drawn: Drawn) -> str:
+    return record_view.visible(scene_of(drawn.record["image"][0]))
+
+
+def _texts(record: dict[str, Any]) -> dict[str, Any]:
+    description, question = record_view.question_of(record)
+    other = orjson.dumps(record_view.other_fields(record), option=orjson.OPT_INDENT_2).decode()
+    return {
+        "id": record_view.visible(record["id"]),
+        "description": description,
+        "question": question,
+        "answer": record_view.answer_of(record),
+        "value": record_view.value_of(record),
+        "warnings": record_view.contradictions_of(record),
+        "facts": record_view.facts_of(record),
+        "other": record_view.visible(other),
+    }
+
+
+def _image(output: Path, name: str, path: Path, thumbnail: Thumbnail) -> dict[str, Any]:
+    """A small copy for the page, and the image itself for a closer look, where it still is."""
+    small = f"{THUMBNAILS}/{thumbnail.name}" if thumbnail.name else ""
+    large = quote(Path(os.path.relpath(path, output)).as_posix())
+    width, height = thumbnail.size
+    return {
+        "name": record_view.visible(name), "small": small, "large": large if small else "",
+        "width": width, "height": height,
+    }  # fmt: skip

@@ -1,0 +1,59 @@
+"""Which records a report is about: flags that say so, shared by the page and the contact sheets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from spatial_engine.errors import MissingInputError
+from spatial_engine.report.gather import Group, Key, Wanted, gather
+from spatial_engine.report.spread import Workers
+from spatial_engine.utils import cli
+from spatial_engine.utils.record_files import find_record_files
+from spatial_engine.utils.records import FOLDERS
+
+NAME = "report"  # folder under the root
+
+
+def make_parser(docstring: str, overwrite: bool = False) -> argparse.ArgumentParser:
+    """Parser of a script that shows records; flags choose them and the place of the output."""
+    parser = cli.make_records_parser(docstring, seed=True, workers=True, overwrite=overwrite)
+    splits = list(FOLDERS)
+    parser.add_argument("--splits", nargs="+", choices=splits, default=splits)
+    parser.add_argument("--scenes", nargs="+", metavar="ID", help="only records of these")
+    parser.add_argument(
+        "--records",
+        nargs="+",
+        type=Path,
+        metavar="JSONL",
+        help="these files of records (default: all under training_data/ and evaluation_data/)",
+    )
+    parser.add_argument(
+        "--output", type=Path, help=f"folder that is written (default: <root>/{NAME})"
+    )
+    return parser
+
+
+def output_folder(args: argparse.Namespace) -> Path:
+    """Where the output goes; workers elsewhere have another current directory."""
+    folder = args.output or args.root / NAME
+    return folder.absolute() if args.scheduler else folder
+
+
+def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group], dict[str, str]]:
+    """Read what the flags name, and draw `at_most` records of each task and split.
+
+    Returns groups by task and split, and faults by file. Raises `MissingInputError` when there is
+    no file at all.
+    """
+    if args.records:
+        sources = list(dict.fromkeys(path.absolute() for path in args.records))
+        for path in sources:
+            if not path.is_file():
+                raise MissingInputError(f"{path}: no such file; give a .jsonl of records")
+    else:
+        sources = find_record_files(args.root, args.splits, args.version)
+    scenes = None if args.scenes is None else frozenset(args.scenes)
+    wanted = Wanted(args.root, args.seed, at_most, scenes)
+    groups, faults = gather(sources, wanted, Workers.of(args, args.root))
+    return {key: group for key, group in groups.items() if key[1] in args.splits}, faults

@@ -1,0 +1,108 @@
+"""A small root with records of every form, one of them hostile, for the tests of the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from spatial_engine.utils import provenance
+from spatial_engine.utils.record_files import pattern_of
+from spatial_engine.utils.records import FOLDERS, write_jsonl
+
+SIZE = (640, 480)
+SCENES = ("scene0000_00", "scene0001_00")
+HOSTILE = '</script><img src=x onerror="window.planted=1"><b>bold</b> {{ 7*7 }} \u202egnp.exe $x$'
+
+
+def write_image(path: Path, level: int = 90) -> None:
+    """A grey picture with a gradient, so that it is not all the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = np.linspace(level - 20, level + 20, SIZE[0]).astype(np.uint8)
+    array = np.broadcast_to(columns[None, :, None], (SIZE[1], SIZE[0], 3))
+    Image.fromarray(np.ascontiguousarray(array)).save(path, quality=90)
+
+
+def record(task: str, number: int, split: str, gt_value: Any, images: int, **extra: Any) -> dict:
+    """A record of a task, in the scene and with the frames that its number says."""
+    scene = SCENES[number % 2]
+    told = f"[ {' , '.join(map(str, gt_value))} ]" if isinstance(gt_value, list) else gt_value
+    question = f"Task of {task}.\nQuestion {number}?"
+    head = "<image>\n" if images == 1 else "Image-1: <image>\nImage-2: <image>\n"
+    spoken = [
+        {"from": "human", "value": head + question},
+        {"from": "gpt", "value": f"It is `{told}`."},
+    ]
+    said = {"conversations": spoken} if split == "train" else {"text": head + question}
+    return {
+        "id": f"{task}_{split}_{number}",
+        "image": [f"{scene}/{frame * 5:05d}.jpg" for frame in range(images)],
+        **said,
+        "height_list": [SIZE[1]] * images,
+        "width_list": [SIZE[0]] * images,
+        "task": task,
+        "question_type": task.removeprefix("camera_"),
+        "gt_value": gt_value,
+        **extra,
+    }
+
+
+def sample_records(split: str, count: int) -> dict[str, list[dict]]:
+    """Records by task: a point of known place, words, numbers, vectors."""
+    numbers = range(count)
+    far = {"x": 250, "y": 500, "depth_mm": 3000, "letter": None}
+    near = {"x": 750, "y": 250, "depth_mm": 1000, "letter": None}
+    return {
+        "depth_comparison_coor": [
+            record(
+                "depth_comparison_coor", n, split, [750, 250], 1,
+                points_info=[far, near], is_closer_question=True,
+            )
+            for n in numbers
+        ],
+        "correspondence_coor": [
+            record(
+                "correspondence_coor", n, split, [400, 800], 2,
+                p1=[600, 300], p2=[400, 800], overlap=12.5,
+            )
+            for n in numbers
+        ],
+        "camera_x_movement": [
+            record("camera_x_movement", n, split, "left" if n % 4 else "right", 2, overlap=20.0)
+            for n in numbers
+        ],
+        "camera_displacement_vector": [
+            record("camera_displacement_vector", n, split, [300, 0, 400], 2) for n in numbers
+        ],
+        "object_height": [
+            record("object_height", n, split, 500 + n, 1, object_id=n, raw_category="chair")
+            for n in numbers
+        ],
+    }  # fmt: skip
+
+
+def write_records(root: Path, task: str, split: str, records: list[dict]) -> Path:
+    """Write the file of a task where the engine would."""
+    name = pattern_of(task, split, "v1_0").replace("k*", "k1").replace(f"{split}_*", f"{split}_-1")
+    path = root / FOLDERS[split] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_jsonl(path, records)
+    return path
+
+
+def write_root(root: Path, count: int = 40) -> Path:
+    """Images, records of both splits with provenance, and one record whose texts are hostile."""
+    for scene in SCENES:
+        for frame in (0, 5):
+            write_image(root / "data/scannet/posed_images" / scene / f"{frame:05d}.jpg")
+    for split in FOLDERS:
+        for task, records in sample_records(split, count).items():
+            if task == "object_height" and split == "train":
+                records[0] |= {"id": HOSTILE, "raw_category": HOSTILE}
+                records[0]["conversations"][0]["value"] = f"<image>\n{HOSTILE}\n{HOSTILE}"
+            path = write_records(root, task, split, records)
+            facts = {"drops": {"frames that see nothing": 1200}, "notes": {HOSTILE: 3}}
+            provenance.write_meta(path, {"records": len(records), **facts}, {})
+    return root
