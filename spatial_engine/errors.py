@@ -1,11 +1,24 @@
 """The engine's own errors. Every one carries a message of one line: file, cause and remedy."""
 
+MAX_CHARACTERS = 2000  # of a message; libraries may quote a whole file
+
 
 class EngineError(Exception):
     """Base of all errors that a user can mend; shown as one line, never as a traceback."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))  # texts of libraries may hold line breaks
+        super().__init__(_as_line(message))
+
+
+def _as_line(message: str) -> str:
+    """One line that a terminal shows as it is: names and texts of libraries may hold line breaks,
+    control characters, marks that turn the direction of writing, or a whole file."""
+    line = " ".join(message.split())
+    if len(line) > MAX_CHARACTERS:  # the file stands at the start, the remedy at the end
+        line = f"{line[: MAX_CHARACTERS // 2]} ... {line[-MAX_CHARACTERS // 2 :]}"
+    if line.isprintable():
+        return line
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
 
 
 class MissingInputError(EngineError):

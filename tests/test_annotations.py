@@ -59,6 +59,7 @@ BAD_OBJECTS = {
     "segment is text": [group(0, "a", [1, "2"])], "segment is a list": [group(0, "a", [[1]])],
     "segment is a float": [group(0, "a", [1.5])], "segment is null": [group(0, "a", [None])],
     "id twice": [group(4, "a", [1]), group(4, "b", [2])],
+    "half a character": [group(0, "a\ud800", [1])],
 }  # fmt: skip
 
 
@@ -159,7 +160,9 @@ def test_label_table_gives_the_nyu40_id_of_each_category(tmp_path, end):
 
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xfe", HEAD.encode(), b"a\tb\n1\t2\n", b"raw_category\nwall\n",
-             HEAD.encode() + b"\n1\twall\tx\t9\tone\t2\n", b"raw_category,nyu40id\nwall,1\n"],
+             HEAD.encode() + b"\n1\twall\tx\t9\tone\t2\n", b"raw_category,nyu40id\nwall,1\n",
+             b"nyu40id\traw_category\n5\n", HEAD.encode() + b"\n1\twall\tx\t9\t-1\t2\n",
+             HEAD.encode() + b"\n1\twall\tx\t9\t4294967296\t2\n"],
 )  # fmt: skip
 def test_a_file_that_is_not_the_label_table_is_refused(tmp_path, data):
     (tmp_path / "l.tsv").write_bytes(data)

@@ -439,3 +439,12 @@ def test_a_few_bytes_of_pickle_do_not_take_much_memory(path, name):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 200, "megabytes"
+
+
+def test_one_picture_many_times_over_is_refused(path):
+    """Each, trimmed of its zero bytes, would be a copy: 100 GB from a file of a megabyte."""
+    items = [jpegs()[0] + bytes(2**20)] * 100_000
+    body = pickle.dumps(as_objects(items))
+    write_members(path, images_jpeg_bytes=npy_header("|O", (len(items),), body))
+    assert path.stat().st_size < 4 * 2**20
+    check_refused(path, "images_jpeg_bytes", "holds over")

@@ -299,6 +299,9 @@ WRONG = {
     "a set of no images": {"s": {0: {0: [()]}}},
     "a set that is a text": {"s": {0: {1: ["0"]}}},
     "a number that is a text": {"s": {0: {"1": [("00000",)]}}},
+    "a fraction of an image": {"s": {0: {1.0: [("00000",)]}}},
+    "no set": {"s": {0: {1: []}}},
+    "an object that is a text": {"s": {"0": {1: [("00000",)]}}},
 }
 
 
@@ -325,3 +328,11 @@ def test_provenance_of_a_part_tells_sets_and_reasons(root):
     for k in (1, 2):
         assert meta["notes"][f"sets of {k}"] == sum(len(found) for n, found in sets if n == k)
     assert meta["drops"]["objects that no images cover"] == 12 - sum(map(len, held.values())) > 0
+
+
+def test_scenes_that_would_leave_their_folder_are_refused(tmp_path):
+    path = tmp_path / "x.pkl"
+    for scene in ("../s", "/s", "a\nb", "", 5):
+        path.write_bytes(pickle.dumps({scene: {}}))
+        with raises_one_line(BadDataError, path, "is no id"):
+            load_coverage(path, "")

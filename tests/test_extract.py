@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -110,3 +113,18 @@ def test_a_frame_skip_that_is_no_step_is_refused_by_the_command(tmp_path, skip):
     with pytest.raises((SystemExit, EngineError)) as refused:  # by argparse, or by our own
         extract_posed_images.main(flags)
     assert getattr(refused.value, "code", 2) == 2
+
+
+@pytest.mark.parametrize("side", [20_000, 60_000])
+def test_a_png_that_claims_another_size_takes_no_memory(reader, side):
+    """Its blank lines take 3 kB for each MB that they unpack to."""
+    data = bytearray(cv2.imencode(".png", picture())[1].tobytes())
+    data[16:24] = struct.pack(">II", side, side)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    lines = zlib.compress(bytes(16 * 2**20), 9)
+    chunk = b"IDAT" + lines
+    end = bytes(data[-12:])
+    data[33:] = struct.pack(">I", len(lines)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + end
+    sens = reader("png")
+    with raises_one_line(BadDataError, sens.path, "frame 7"):
+        color_jpeg(sens, 7, frame_of(bytes(data)))

@@ -87,7 +87,7 @@ def test_ordinary_words_can_be_said(category):
     "category",
     ["", " ", "\t", "chair\n", "a\rb", "a `12` b", "{answer}", "a}", "<image>", "a<b", "a > b",
      "[ 1 , 2 ]", "a]", "\u202eriahc", "a\u2066b", "a\u200bb", "a\0b", "a\u2028b", "\ufeffa",
-     "a\x1b[31mb", "\ud800"],
+     "a\x1b[31mb", "\ud800", "x" * 10_000],
 )  # fmt: skip
 def test_words_that_would_spoil_a_sentence_cannot_be_said(category):
     assert not can_be_said(category)

@@ -219,4 +219,12 @@ def test_one_item_is_in_memory_however_many_there_are(tmp_path):
     peak(2)
     few, many = peak(5), peak(200)
     assert (tmp_path / "x.pkl").stat().st_size > 4 * few
-    assert many < 1.2 * few
+    index = 200 * 300  # where each item is: a few numbers and a name
+    assert many < 1.2 * few + index < 3 * few
+
+
+def test_objects_that_do_not_stand_in_a_row_are_refused(tmp_path):
+    objects = [seen_object(number, image_ids(2)) for number in (2, 0)]
+    table = object_table.open_objects(write_table(tmp_path, "train", {"s": objects}))
+    with raises_one_line(BadDataError, table.path, "s", "out of order"):
+        object_table.read_scene_objects(table, "s")

@@ -236,3 +236,37 @@ def test_a_changed_byte_gives_right_items_or_our_error(tmp_path_factory, place, 
         except BadDataError:
             continue
         assert not callable(value)
+
+
+def test_what_is_shared_many_times_over_is_refused_at_once(tmp_path):
+    """As text, which digests are made of, it would be a terabyte."""
+    shared: list = ["x"]
+    for _ in range(40):
+        shared = [shared, shared]
+    text = "x" * 10**6
+    for value in (shared, {"a": (shared,)}, [text] * 500, [np.zeros(10**5)] * 9000):
+        (tmp_path / "x.pkl").write_bytes(pickle.dumps(value, 4))
+        if value is not shared and isinstance(value, list):
+            value[:] = value[:2]
+            (tmp_path / "few.pkl").write_bytes(pickle.dumps(value, 4))
+            assert len(load_pickle(tmp_path / "few.pkl", "make it")) == 2
+        with raises_one_line(BadDataError, tmp_path / "x.pkl", "over and over", "make it"):
+            load_pickle(tmp_path / "x.pkl", "make it")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"", b"{", b"[]", b"5", b'{"a": 1}', b'{"a": [1]}', b'{"a": [1, null]}',
+        b'{"a": [1, 1e400]}',
+        b'{"a": [-5, 9]}', b'{"a": [9, 5]}', b'{"a": [1, 99999999]}', b'{"a": "xy"}', b"\xff",
+        b"[" * 100_000,
+    ],
+    ids=lambda index: repr(index)[:20],
+)  # fmt: skip
+def test_an_index_that_is_none_is_passed_over(tmp_path, index):
+    path = tmp_path / "x.pkl"
+    data = pickle.dumps({"a": 1}, 3)
+    path.write_bytes(data + index + len(index).to_bytes(8, "little") + b"items of this pickle\n")
+    assert IndexedItems.open(path, "make it") is None
+    assert load_pickle(path, "make it") == {"a": 1}

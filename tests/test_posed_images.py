@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 
 import cv2
@@ -123,6 +125,31 @@ def test_a_vast_image_without_data_is_refused_even_where_its_size_is_expected(pa
     path.write_bytes(png(*size))
     with raises_one_line(BadDataError, path):
         posed_images.read_depth(path, size)
+
+
+def peak_of_reading(path, size) -> int:
+    """KiB that refusing an image takes, in a process of its own, since OpenCV takes them."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from spatial_engine.errors import BadDataError\n"
+        "from spatial_engine.utils.scannet_utils import posed_images\n"
+        "status = Path('/proc/self/status')\n"
+        "def peak(): return int(status.read_text().split('VmHWM:')[1].split()[0])\n"
+        "before = peak()\n"
+        "try: posed_images.read_depth(Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3])))\n"
+        "except BadDataError: print(peak() - before)\n"
+    )
+    command = [sys.executable, "-c", code, str(path), *map(str, size)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="its memory is told by Linux")
+def test_a_chunk_that_claims_half_a_gigabyte_takes_no_memory(path):
+    data = bytearray(png(32, 24))
+    place = data.index(b"IDAT") - 4
+    data[place : place + 4] = (2**29).to_bytes(4, "big")
+    path.write_bytes(data)
+    assert peak_of_reading(path, (32, 24)) < 50_000
 
 
 def test_colour_is_read_whole_or_not_at_all(path):

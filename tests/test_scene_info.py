@@ -169,7 +169,10 @@ def test_scene_ids_that_would_leave_their_folder_are_refused(load):
     assert taken == []
 
 
-@pytest.mark.parametrize("place", ["../../../../x.png", "/etc/x.png", "x\0.png", 5, None])
+@pytest.mark.parametrize(
+    "place",
+    ["../../../../x.png", "/etc/x.png", "x\0.png", "x\ud800.png", "\u202ex.png", 5, None],
+)
 def test_image_paths_that_would_leave_the_root_are_refused(load, place, monkeypatch):
     monkeypatch.setattr(posed_images, "read_depth", lambda path, size: path.read_bytes())
     info = scene_info()
@@ -204,15 +207,26 @@ def test_a_hostile_scene_id_removes_no_folder_outside_the_root(load, tmp_path):
     assert sorted(p.name for p in victim.iterdir()) == ["aligned_points.npy", "thesis.txt"]
 
 
+def test_an_instance_mask_of_fractions_is_refused(load, tmp_path):
+    scenes, folder = load({SCENE: scene_info()}), instance_data_dir(tmp_path) / SCENE
+    folder.mkdir()
+    np.save(folder / "instance_mask.npy", np.full(4, 1.5))
+    with raises_one_line(BadDataError, "instance_mask.npy"):
+        scenes.instance_mask(SCENE)
+
+
 BROKEN = {
     "intrinsic": ("intrinsic_matrix", [None, np.eye(3), np.full((4, 4), np.nan), [[1]]]),
-    "axis_align_matrix": ("axis_align_matrix", [None, np.eye(3), np.full((4, 4), np.inf)]),
+    "axis_align_matrix": (
+        "axis_align_matrix", [None, np.eye(3), np.full((4, 4), np.inf), np.full((4, 4), "1")]
+    ),
     "color_size": ("color_size", [None, (1,), (0, 5), (-1, 5), ("1", "2"), (1.5, 2), 7]),
-    "valid_frames": ("images_info", [None, 3, {"00000": {}}, {"00000": None}]),
+    "valid_frames": ("images_info", [None, 3, {"00000": {}}, {"00000": None}, {"00000": "x"}]),
     "image_ids": ("images_info", [None, 3]),
-    "category": (3, [None, {}, {"raw_category": 5}]),
-    "aligned_box": (3, [None, {}, {"aligned_bbox": "box"}, {"aligned_bbox": np.zeros(6)}]),
-}
+    "category": (3, [None, {}, {"raw_category": 5}, {"raw_category": "a\ud800"}]),
+    "aligned_box": (3, [None, {}, {"aligned_bbox": "box"}, {"aligned_bbox": np.zeros(6)},
+                        {"aligned_bbox": np.full(7, np.nan)}]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("ask", BROKEN)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -158,3 +161,145 @@ def test_facts_survive_any_json_value(tmp_path):
     write_part(tmp_path / "p", scene_rows("s", 2), "s", facts)
     merge_parts([tmp_path / "p"], tmp_path / "all")
     assert SceneTable(tmp_path / "all").facts("s") == json.loads(json.dumps(facts))
+
+
+@pytest.mark.parametrize("scene", ["../s", "/s", "a/b", "", "a\nb", "s\0", "x" * 10_000, "\u202es"])
+def test_scenes_that_would_leave_their_folder_are_refused(tmp_path, scene):
+    write_part(tmp_path / "p", scene_rows("s", 2), scene, {})
+    merge_parts([tmp_path / "p"], tmp_path / "all")
+    with raises_one_line(BadDataError, tmp_path / "all", "is no id"):
+        SceneTable(tmp_path / "all")
+
+
+SCHEMA = pa.schema([("scene", pa.string()), ("value", pa.float64())])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"scene": ["s"]},
+        {"scene": ["s"], "value": ["1.5"]},
+        {"scene": ["s"], "value": [1]},
+        {"scene": [b"s"], "value": [1.5]},
+        {"scene": [["s"]], "value": [1.5]},
+        {"scene": [None], "value": [None]},
+    ],
+    ids=str,
+)
+def test_columns_of_another_type_are_refused(tmp_path, rows):
+    write_part(tmp_path / "p", pa.table(rows), "s", {})
+    merge_parts([tmp_path / "p"], tmp_path / "all")
+    with raises_one_line(BadDataError, tmp_path / "all", "no column", "run the step"):
+        SceneTable(tmp_path / "all", "run the step", schema=SCHEMA)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    columns = [pa.array(["s"]), pa.array([1.5]), pa.array([2.5])]
+    rows = pa.Table.from_arrays(columns, ["scene", "value", "value"])
+    write_part(tmp_path / "p", rows, "s", {})
+    merge_parts([tmp_path / "p"], tmp_path / "all")
+    with raises_one_line(BadDataError, tmp_path / "all", "value"):
+        SceneTable(tmp_path / "all", schema=SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pa.table({"scene": ["s", None], "value": [1.5, 2]}),
+        pa.table({"scene": ["s", "s"], "value": [1.5, None]}),
+        pa.table({"scene": ["s", "s"], "value": [1.5, np.nan]}),
+        pa.table({"scene": ["s", "s"], "value": [-np.inf, 2]}),
+    ],
+    ids=["text", "number", "nan", "inf"],
+)
+def test_cells_without_a_value_are_refused(tmp_path, rows):
+    write_part(tmp_path / "p", rows, "s", {})
+    merge_parts([tmp_path / "p"], tmp_path / "all")
+    table = SceneTable(tmp_path / "all", "run the step", schema=SCHEMA)
+    with raises_one_line(BadDataError, tmp_path / "all", "without a value", "run the step"):
+        table.read("s")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    """As a table of other making may hold them; ours is checked when it is made."""
+    text = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xff\xfe")]
+    )
+    rows = pa.table({"scene": text, "value": [1.5]})
+    rows = rows.replace_schema_metadata({b"spatial_engine.scenes": json.dumps([["s", {}]])})
+    pq.write_table(rows, tmp_path / "all")
+    table = SceneTable(tmp_path / "all", "run the step", schema=SCHEMA)
+    with raises_one_line(BadDataError, tmp_path / "all", "s is damaged", "run the step"):
+        table.read("s")
+
+
+def test_a_damaged_part_is_named_and_never_followed(tmp_path):
+    """An offset that points anywhere would be read as it stands, in memory of the process."""
+    part, output = tmp_path / "part", tmp_path / "all"
+    write_part(part, scene_rows("s", 20), "s", {"rows": 20})
+    data = part.read_bytes()
+    outcomes = {"merged": 0, "refused": 0}
+    for place in range(0, len(data), 3):
+        for damaged in (data[:place], data[:place] + b"\xfe\x7f" + data[place + 2 :]):
+            part.unlink()  # never changed in place: it may be mapped
+            part.write_bytes(damaged)
+            try:
+                merge_parts([part], output)
+                outcomes["merged"] += 1
+            except BadDataError as error:
+                assert str(error).startswith(f"{part}: ")
+                outcomes["refused"] += 1
+    assert outcomes["refused"] > len(data) / 3
+
+
+def test_a_part_of_a_type_that_no_table_has_is_named(tmp_path):
+    rows = pa.table({"scene": pa.array([None], pa.month_day_nano_interval())})
+    write_part(tmp_path / "p", rows, "s", {})
+    with raises_one_line(BadDataError, tmp_path / "p", "--overwrite"):
+        merge_parts([tmp_path / "p"], tmp_path / "all")
+
+
+def test_rows_that_take_no_room_in_the_file_take_none_in_memory(tmp_path):
+    """Repeated values take a hundredth of a byte each."""
+    path, batch = tmp_path / "all", 10**6
+    rows = pa.table({"scene": pa.repeat("s", batch), "value": pa.repeat(1.5, batch)})
+    rows = rows.replace_schema_metadata({b"spatial_engine.scenes": json.dumps([["s", {}]])})
+    many = pa.concat_tables([rows] * 20)
+    pq.write_table(many, path, row_group_size=len(many), compression="zstd")
+    assert path.stat().st_size < 200_000
+    table = SceneTable(path, "run the step", schema=SCHEMA)
+    before = pa.total_allocated_bytes()
+    with raises_one_line(BadDataError, path, "20,000,000 rows", "run the step"):
+        table.read("s")
+    assert pa.total_allocated_bytes() - before < 10**6
+
+
+READ_WITH_LITTLE = """
+import sys
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils import scene_table
+scene_table.MAX_MEMORY = 2**25
+try:
+    scene_table.SceneTable(sys.argv[1]).read("s")
+except BadDataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="bounded on Linux only")
+def test_a_row_of_millions_of_values_is_refused_when_it_takes_too_much(tmp_path):
+    """Ascending numbers are stored as differences: 64 MB of them in a few kilobytes."""
+    many = np.arange(2**24, dtype=np.int32)
+    lists = pa.ListArray.from_arrays(np.array([0, len(many)], np.int32), pa.array(many))
+    write_part(tmp_path / "p", pa.table({"values": lists}), "s", {})
+    how = {"values.list.element": "DELTA_BINARY_PACKED"}
+    merge_parts(
+        [tmp_path / "p"], tmp_path / "all", compression="zstd", use_dictionary=False,
+        column_encoding=how,
+    )  # fmt: skip
+    assert (tmp_path / "all").stat().st_size < 100_000
+    command = [sys.executable, "-c", READ_WITH_LITTLE, str(tmp_path / "all")]
+    # Arrow's own pool has set a gigabyte of addresses aside, which it may fill.
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "s is damaged" in done.stdout, done.stdout + done.stderr

@@ -64,6 +64,8 @@ PLANTED = {
     "answer with another slot": planted("answers", "At {x} it is `{answer}`."),
     "empty sentence": planted("questions", ""),
     "blank sentence": planted("answers", " \n"),
+    "half a character": planted("task_descriptions", "a\ud800b"),
+    "a line break": planted("task_descriptions", "one\ntwo"),
     "a number": planted("task_descriptions", 5),
     "a list": planted("questions", ["{x} {y}"]),
     "null": planted("answers", None),

@@ -123,11 +123,32 @@ def test_no_table_names_the_command_that_makes_it(tmp_path):
 
 def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path):
     for number, points in enumerate(([0, 50], [-1, 3])):
-        path = tmp_path / f"{number}.parquet"
+        path, part = tmp_path / f"{number}.parquet", tmp_path / "part"
         lists = [np.array(points, np.int32)]
-        write_scene_visibility(path, "s", ["00000"], lists, 50, "g")
-        with raises_one_line(BadDataError, path, "s", "make_visibility_info.py"):
+        write_scene_visibility(part, "s", ["00000"], lists, 50, "g")
+        merge_visibility([part], path)
+        with raises_one_line(BadDataError, path, "not there", "make_visibility_info.py"):
             VisibilityInfoHandler(path).load_scene("s")
+
+
+@pytest.mark.parametrize("points", [[0, 7, 7], [3, 2], [0, 5, 1, 9]])
+def test_vertices_that_do_not_ascend_are_refused(tmp_path, points):
+    lists = [np.array(seen, np.int32) for seen in ([1, 8], points, [], [0, 49])]
+    ids = [f"{5 * k:05d}" for k in range(4)]
+    write_scene_visibility(tmp_path / "part", "s", ids, lists, 50, "g")
+    merge_visibility([tmp_path / "part"], tmp_path / "table")
+    with raises_one_line(BadDataError, tmp_path / "table", "out of order"):
+        VisibilityInfoHandler(tmp_path / "table").load_scene("s")
+
+
+@pytest.mark.parametrize("number", [2**31, 10**30, -1, True, 1.5, "50", None, [50]])
+def test_a_number_of_vertices_that_cannot_be_takes_no_memory(tmp_path, number):
+    lists = [np.array([0, 7], np.int32)]
+    write_scene_visibility(tmp_path / "part", "s", ["00000"], lists, number, "g")
+    merge_visibility([tmp_path / "part"], tmp_path / "table")
+    handler = VisibilityInfoHandler(tmp_path / "table")
+    with raises_one_line(BadDataError, tmp_path / "table", "vertices"):
+        handler.get_point_to_images_info("s", 0)
 
 
 def test_a_truncated_table_is_refused(made, tmp_path):

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
     to_check = files_to_check(args.root, args.files, args.version)
     folder = args.report.with_name(f"{args.report.name}{files.PARTS_SUFFIX}")
-    with files.locked(folder):
+    with files.locked(folder), files.naming(folder):
         for left in list(folder.iterdir()):
             files.remove(left)  # of a killed run
         try:

@@ -30,7 +30,7 @@ from spatial_engine.evaluation.exports import (
 )
 from spatial_engine.utils import cli, files, jpeg
 from spatial_engine.utils.provenance import file_fingerprint
-from spatial_engine.utils.records import read_jsonl
+from spatial_engine.utils.record_files import read_uniform
 from spatial_engine.utils.step import Step
 
 # VLMEvalKit chooses how to prompt and score by words in a table's name: none may be in ours.
@@ -78,7 +78,7 @@ def write_tsv(path: Path, table: Iterator[dict], with_images: bool) -> int:
 
 def base64_bytes(benchmark: Path, root: Path) -> int:
     """Bytes of all images of the benchmark as base64."""
-    names = (name for record in read_jsonl(benchmark) for name in record["image"])
+    names = (name for record in read_uniform(benchmark) for name in record["image"])
     return sum(4 * (path.stat().st_size // 3 + 1) for path in (root / name for name in names))
 
 
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def write(path: Path) -> int:
         if args.base64:
             files.check_disk(path.parent, 1, base64_bytes(benchmark, root))
-        return write_tsv(path, rows(read_jsonl(benchmark), root, args.base64), args.base64)
+        return write_tsv(path, rows(read_uniform(benchmark), root, args.base64), args.base64)
 
     inputs = {"benchmark": file_fingerprint(benchmark, args.root)}
     step.make_file(NAME, output, inputs, write)

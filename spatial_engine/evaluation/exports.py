@@ -108,19 +108,20 @@ class FilesStep(Step):
                 for output, job in ahead.items():
                     if job.scene_id not in run.parts:
                         continue
+                    key = job_key(self.name, self.settings, job)
+                    again = self._why_again(output, key, job.inputs)
                     with files.atomic_path(output) as partial:
                         # The part stays whole until the output is told of: a killed run goes on.
                         files.link_or_copy(run.parts[job.scene_id] / output.name, partial)
                         provenance.forget([output])
                     tally = Tally.of(job.scene_id, [run.results[job.scene_id]])
-                    key = job_key(self.name, self.settings, job)
                     facts = {"key": key, "inputs": job.inputs, "failed_scenes": {}}
                     self._write_meta(output, run, tally, {**facts, "scenes": [job.scene_id]})
-                    self._add_row(job.scene_id, tally, start, output)
+                    self._add_row(job.scene_id, tally, start, output, again)
                 if not failures:
                     files.remove(parts_dir)
-        elif parts_dir.exists():
-            files.remove(parts_dir)  # where a run was killed just before it did so
+        else:
+            files.remove_idle(parts_dir)  # where a run was killed just before it did so
 
 
 def add_splits(parser: argparse.ArgumentParser) -> None:

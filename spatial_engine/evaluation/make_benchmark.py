@@ -26,9 +26,10 @@ from spatial_engine.utils.record_files import (
     place_of,
     places_in,
     read_records,
+    read_uniform,
     to_uniform,
 )
-from spatial_engine.utils.records import read_jsonl, write_jsonl
+from spatial_engine.utils.records import write_jsonl
 from spatial_engine.utils.step import Step
 from spatial_engine.utils.subtasks import SUBTASKS
 
@@ -84,7 +85,7 @@ def gather(files: Sequence[RecordFile], root: Path, wanted: int) -> Iterator[dic
 
 def check_is_held_out(benchmark: Path, training: Sequence[RecordFile]) -> None:
     """Raise `BadDataError` when a scene or recording of the benchmark is trained on."""
-    asked = {place_of(record["task"], record["image"][0]) for record in read_jsonl(benchmark)}
+    asked = {place_of(record["task"], record["image"][0]) for record in read_uniform(benchmark)}
     for file in training:
         shared = sorted(asked & places_in(file))
         if shared:
@@ -100,7 +101,7 @@ def check_is_held_out(benchmark: Path, training: Sequence[RecordFile]) -> None:
 
 def list_images(benchmark: Path, output: Path, root: Path) -> int:
     """Write the distinct images of the benchmark, sorted; each must be there."""
-    names = sorted({name for record in read_jsonl(benchmark) for name in record["image"]})
+    names = sorted({name for record in read_uniform(benchmark) for name in record["image"]})
     for name in names:
         if not (root / name).is_file():
             raise MissingInputError(f"{root / name}: no such image; make the questions again")
@@ -110,7 +111,7 @@ def list_images(benchmark: Path, output: Path, root: Path) -> int:
 
 def say_what_is_short(benchmark: Path, wanted: int) -> None:
     """Print the subtasks of which there are fewer questions than wanted."""
-    found = Counter(record["task"] for record in read_jsonl(benchmark))
+    found = Counter(record["task"] for record in read_uniform(benchmark))
     short = [f"{task} {found[task]}" for task in SUBTASKS if found[task] < wanted]
     print(f"{len(SUBTASKS) - len(short)} of {len(SUBTASKS)} subtasks have {wanted} questions")
     if short:

@@ -33,8 +33,8 @@ from spatial_engine.evaluation.results import (
 )
 from spatial_engine.utils import cli
 from spatial_engine.utils.files import atomic_path, dump_json
-from spatial_engine.utils.record_files import benchmark_path
-from spatial_engine.utils.records import read_jsonl, write_jsonl
+from spatial_engine.utils.record_files import benchmark_path, read_uniform
+from spatial_engine.utils.records import write_jsonl
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +63,7 @@ def read_benchmark(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         remedy = "run spatial_engine/evaluation/make_benchmark.py"
         raise MissingInputError(f"{path}: no such file; {remedy}")
-    return list(read_jsonl(path))
+    return list(read_uniform(path))
 
 
 def write_scores(base: Path, name: str, results: Results) -> None:

@@ -21,6 +21,7 @@ from spatial_engine.utils.templates import Templates, load_templates
 
 _TEMPLATES = Path(__file__).parent / "templates"
 SLOT = "category"
+MAX_CHARACTERS = 100  # of a category; the longest of ScanNet has 30
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def measure_mm(size: np.ndarray, dimension: str) -> int:
 
 def can_be_said(category: str) -> bool:
     """Whether the annotators' word can stand in a sentence and leave it as it is."""
-    return category.isprintable() and category.strip() != "" and not set(category) & set("`{}<>[]")
+    said = category.isprintable() and 0 < len(category.strip()) <= MAX_CHARACTERS
+    return said and not set(category) & set("`{}<>[]")
 
 
 def write_scene(

@@ -14,6 +14,7 @@ from typing import Any
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import object_table, provenance
+from spatial_engine.utils.files import check_id
 from spatial_engine.utils.plain_pickle import load_pickle
 
 DIMENSIONS = ("height", "length", "width")
@@ -62,21 +63,27 @@ def load_coverage(path: Path, remedy: str) -> Coverage:
     """Sets of images by scene, object and number of images; `BadDataError` for anything else."""
     coverage = load_pickle(path, remedy)
     try:
-        for by_object in coverage.values():
-            for by_count in by_object.values():
+        for scene_id, by_object in coverage.items():
+            check_id(scene_id, path)
+            for object_id, by_count in by_object.items():
+                if type(object_id) is not int:
+                    raise TypeError(f"{object_id!r} is no object")
                 for count, sets in by_count.items():
-                    if not count > 0 or not all(_is_set(images, count) for images in sets):
+                    if not _are_sets(sets, count):
                         raise ValueError("something else than sets of so many images")
     except (AttributeError, TypeError, ValueError) as error:
         raise BadDataError(f"{path}: not sets of images by scene ({error}); {remedy}") from None
     return coverage
 
 
-def _is_set(images: Any, count: int) -> bool:
+def _are_sets(sets: Any, count: Any) -> bool:
     return (
-        isinstance(images, tuple)
-        and len(images) == count
-        and all(isinstance(image_id, str) for image_id in images)
+        type(count) is int
+        and count > 0
+        and isinstance(sets, list)
+        and len(sets) > 0
+        and all(isinstance(images, tuple) and len(images) == count for images in sets)
+        and all(isinstance(image_id, str) for images in sets for image_id in images)
     )
 
 

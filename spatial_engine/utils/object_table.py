@@ -107,7 +107,7 @@ def merge_objects(parts: Sequence[Path], output: Path) -> None:
 
 def open_objects(path: Path) -> SceneTable:
     """The object table of a split, to be read scene by scene with `read_scene_objects`."""
-    return SceneTable(path, REMEDY, columns=_SCHEMA.names)
+    return SceneTable(path, REMEDY, schema=_SCHEMA)
 
 
 def made_from(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str]:
@@ -138,6 +138,8 @@ def read_scene_objects(table: SceneTable, scene_id: str) -> list[SeenObject]:
     rows = table.read(scene_id)
     columns = {name: rows[name].to_numpy() for name in ("object_id", *_NUMBERS)}
     counts = rows["intersection_count"].to_numpy()
+    if (columns["object_id"][1:] < columns["object_id"][:-1]).any():
+        raise BadDataError(f"{table.path}: the objects of {scene_id} are out of order; {REMEDY}")
     image_ids, categories = rows["image_id"].to_pylist(), rows["category"].to_pylist()
     ids, starts = np.unique(columns["object_id"], return_index=True)
     stops = np.append(starts, len(counts))[1:]

@@ -80,7 +80,7 @@ def merge_pairs(parts: Sequence[Path], output: Path) -> None:
 
 def open_pairs(path: Path) -> SceneTable:
     """The pair table of a split, to be read scene by scene."""
-    return SceneTable(path, REMEDY, columns=_SCHEMA.names, dictionaries=_IDS)
+    return SceneTable(path, REMEDY, schema=_SCHEMA, dictionaries=_IDS)
 
 
 def read_scene_pairs(

@@ -19,7 +19,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id
 from spatial_engine.utils.records import FOLDERS, read_jsonl, read_lines
 from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
-from spatial_engine.utils.subtasks import SUBTASKS
+from spatial_engine.utils.subtasks import NAMED_POINT, NUMBER, SUBTASKS, VECTOR
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frames_dir, recording_of
 
 FIRST_VERSION = "v1_0"
@@ -108,12 +108,18 @@ def _images_in(path: Path) -> int:
 
 
 def read_records(file: RecordFile) -> Iterator[dict[str, Any]]:
-    """Records of a file, each seen to be of the file's subtask."""
+    """Records of a file, each seen to be of the file's subtask and to name images that are below
+    the file's image root: `<scene>/<image>`."""
     for number, record in enumerate(read_jsonl(file.path), 1):
+        place = f"{file.path}:{number}"
         if record.get("task") != file.task:
-            raise BadDataError(
-                f"{file.path}:{number}: task is {record.get('task')!r}, not {file.task!r}"
-            )
+            raise BadDataError(f"{place}: task is {record.get('task')!r}, not {file.task!r}")
+        names = record.get("image")
+        if not isinstance(names, list) or not names:
+            raise BadDataError(f"{place}: names no images")
+        for name in names:
+            scene, _, image = str(name).partition("/")
+            check_id(image, f"{place}: {check_id(scene, place)}")
         yield record
 
 
@@ -176,6 +182,48 @@ def from_uniform(record: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(extra, dict):
         raise ValueError("`extra` is no JSON object")
     return {**plain, "gt_value": orjson.loads(record.get("gt_value")), **extra}
+
+
+def read_uniform(path: Path) -> Iterator[dict[str, Any]]:
+    """Evaluation records of a file in uniform form, as of the benchmark; each seen to hold what a
+    scorer needs, and to name images below the root."""
+    for number, record in enumerate(read_jsonl(path), 1):
+        try:
+            _check_evaluation(record)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadDataError(
+                f"{path}:{number}: not a record of the benchmark ({error!r}); make it again"
+            ) from None
+        yield record
+
+
+def _check_evaluation(record: dict[str, Any]) -> None:
+    """Raise `KeyError`, `TypeError` or `ValueError` unless a uniform record is sound."""
+    subtask = SUBTASKS[record["task"]]
+    if not isinstance(record["id"], str) or not isinstance(record["text"], str):
+        raise TypeError("id or text is no text")
+    names = record["image"]
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise TypeError("image is no list of names")
+    for name in names:
+        if name.startswith("/") or "\0" in name or ".." in name.split("/") or "/" not in name:
+            raise ValueError(f"{name!r} leaves the root")
+    sides = [*record["width_list"], *record["height_list"]]
+    if not all(type(side) is int and side > 0 for side in sides) or len(sides) != 2 * len(names):
+        raise ValueError("sizes do not fit the images")
+    plain = from_uniform(record)
+    truth, points = plain["gt_value"], plain.get("points_info", [])
+    if subtask.options:
+        sound = truth in subtask.options
+    elif subtask.answer == NUMBER:
+        sound = type(truth) is int
+    else:
+        wanted = 3 if subtask.answer == VECTOR else 2
+        sound = isinstance(truth, list) and [type(n) for n in truth] == [int] * wanted
+    if not sound:
+        raise ValueError(f"gt_value {truth!r} is no {subtask.answer}")
+    if subtask.answer == NAMED_POINT and truth not in [[p["x"], p["y"]] for p in points]:
+        raise ValueError("gt_value is none of the points")
 
 
 def scene_of(image: str) -> str:

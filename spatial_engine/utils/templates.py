@@ -55,7 +55,7 @@ def load_templates(
         names = ("task_descriptions", "questions", "answers")
         own = (f"{name}_{variant}" if f"{name}_{variant}" in groups else name for name in names)
         templates = Templates(*(tuple(groups[name]) for name in own))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadDataError(f"{path}: not a template file ({error!r})") from None
     _check_group(path, templates.task_descriptions, MIN_DESCRIPTIONS)
     _check_group(path, templates.questions, MIN_QUESTIONS)
@@ -76,7 +76,7 @@ def load_templates(
 
 
 def _check_group(path: Path, sentences: tuple[str, ...], at_least: int) -> None:
-    if not all(isinstance(sentence, str) and sentence.strip() for sentence in sentences):
+    if not all(isinstance(text, str) and text.strip() and text.isprintable() for text in sentences):
         raise BadDataError(f"{path}: holds something that is not a sentence")
     if len(sentences) < at_least:
         raise BadDataError(f"{path}: {len(sentences)} sentences, {at_least} are needed")

@@ -18,6 +18,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
 
 REMEDY = "run spatial_engine/utils/scannet_utils/make_visibility_info.py"
+MAX_POINTS = 10_000_000  # vertices of a mesh; ScanNet has 150,000, and memory goes by this number
 _SCHEMA = pa.schema(  # nothing is ever missing, which makes reading a fifth faster
     [
         pa.field("scene_id", pa.string(), nullable=False),
@@ -132,7 +133,7 @@ class VisibilityInfoHandler:
     """Reads the visibility table of a split, one scene at a time; the last one stays open."""
 
     def __init__(self, path: str | Path):
-        self._table = SceneTable(path, REMEDY, columns=_SCHEMA.names)
+        self._table = SceneTable(path, REMEDY, schema=_SCHEMA)
         self._open: tuple[str, SceneVisibility] | None = None
 
     @property
@@ -141,7 +142,10 @@ class VisibilityInfoHandler:
 
     def num_points(self, scene_id: str) -> int:
         """Vertices of a scene's mesh, from the file's metadata."""
-        return self._table.facts(scene_id).get("num_points", 0)
+        number = self._table.facts(scene_id).get("num_points", 0)
+        if type(number) is not int or not 0 <= number <= MAX_POINTS:
+            raise BadDataError(f"{self._table.path}: {scene_id} has {number!r} vertices; {REMEDY}")
+        return number
 
     def check_is_about(self, scene_id: str, geometry_hash: str) -> None:
         """Raise `BadDataError` unless the table was made from these poses, sizes and points."""
@@ -190,4 +194,7 @@ class VisibilityInfoHandler:
             raise BadDataError(
                 f"{self._table.path}: {scene_id} names vertices that are not there; {REMEDY}"
             )
+        falls = 1 + np.flatnonzero(values[1:] <= values[:-1])
+        if not np.isin(falls, ends).all():  # only from one image to the next may numbers fall
+            raise BadDataError(f"{self._table.path}: {scene_id} is out of order; {REMEDY}")
         return SceneVisibility(table["image_id"].to_pylist(), ends, values, num_points)

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.files import has_half_characters
 
 REMEDY = "download the scene again"
 MAX_OBJECTS = 100_000  # more in one scene means a damaged file
+MAX_NYU40 = 40  # the highest id of NYU40
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def read_objects(path: Path) -> list[AnnotatedObject]:
         object_id = _member(group, "objectId", int, path)
         label = _member(group, "label", str, path)
         segments = _member(group, "segments", list, path)
+        if has_half_characters(label):
+            raise BadDataError(f"{path}: the label of object {object_id} is no text; {REMEDY}")
         if not 0 <= object_id < MAX_OBJECTS:
             raise BadDataError(f"{path}: objectId {object_id} is not plausible; {REMEDY}")
         if not all(isinstance(segment, int) for segment in segments):
@@ -110,7 +114,10 @@ def read_label_table(path: Path) -> dict[str, int]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                table[row["raw_category"]] = int(row["nyu40id"] or 0)
+                category, number = row["raw_category"], int(row["nyu40id"] or 0)
+                if category is None or not 0 <= number <= MAX_NYU40:
+                    raise ValueError(f"{category!r} has the id {number}")
+                table[category] = number
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise BadDataError(f"{path}: not the label table ({error!r}); get it again") from None
     if not table:

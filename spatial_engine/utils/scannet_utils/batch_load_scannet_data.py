@@ -76,7 +76,7 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     np.save(part_dir / "instance_mask.npy", instances)
     np.save(part_dir / "semantic_mask.npy", labels[instances])
     dump_pickle(info, part_dir / "object_info.pkl")
-    missing = ", ".join(f"{label!r} ({number})" for label, number in sorted(unknown.items()))
+    missing = ", ".join(f"{label[:60]!r} ({number})" for label, number in sorted(unknown.items()))
     return PartResult(
         counts={"scenes": 1},
         notes={"scenes": {"objects without vertices": empty}},

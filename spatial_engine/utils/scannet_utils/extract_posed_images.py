@@ -75,7 +75,8 @@ def color_jpeg(sens: SensReader, number: int, frame: SensFrame) -> bytes:
             raise BadDataError(f"{sens.path}: frame {number} holds no JPEG; download it again")
         return frame.color_bytes
     if kind == "png":
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        whole = posed_images.is_whole_png(frame.color_bytes, (width, height))
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if whole else None
     else:
         whole = len(data) == 3 * width * height
         image = data.reshape(height, width, 3)[..., ::-1] if whole else None  # stored as RGB

@@ -8,7 +8,7 @@ sources in this shape are read too: 3x3 intrinsics, any image size, gaps between
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import jpeg, provenance
 from spatial_engine.utils.scannet_utils.annotations import parse_matrix
+from spatial_engine.utils.scannet_utils.sens import MAX_SIDE
 
 REMEDY = (
     "extract the scene again: spatial_engine/utils/scannet_utils/extract_posed_images.py "
@@ -121,21 +122,34 @@ def read_image_size(path: Path) -> tuple[int, int]:
 def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
     """(height, width) uint16 depth in millimetres; `size` is the (width, height) it must have."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise BadDataError(f"{path}: no such image; {REMEDY}") from None
     depth = None
-    # Before OpenCV takes memory: the size in the header (bytes 16 to 24) is the expected one, and
-    # the last chunk is there, since a truncated PNG would be decoded as far as it goes.
-    whole = len(data) >= 57 and data[-8:-4].tobytes() == b"IEND"
-    if whole and tuple(data[16:24].view(">u4").tolist()) == tuple(size):
-        with suppress(cv2.error):  # more pixels than OpenCV takes
-            depth = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if is_whole_png(data, size):
+        depth = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
         raise BadDataError(
             f"{path}: not a 16-bit depth image of {size[0]}x{size[1]} that can be read; {REMEDY}"
         )
     return depth
+
+
+def is_whole_png(data: bytes, size: tuple[int, int]) -> bool:
+    """Whether a PNG is of this (width, height), which a camera can have, and ends with its last
+    chunk.
+
+    To be asked before OpenCV decodes it, which takes what memory a size or a chunk claims, and
+    decodes a truncated image as far as it goes.
+    """
+    header = struct.pack(">I4sII", 13, b"IHDR", *size)
+    if max(size) > MAX_SIDE or data[8 : 8 + len(header)] != header:
+        return False
+    place, kind = 8, b""
+    while kind != b"IEND" and place + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        place += 12 + length
+    return kind == b"IEND" and place == len(data)
 
 
 def read_color(path: Path) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.files import check_id
+from spatial_engine.utils.files import check_id, has_half_characters
 from spatial_engine.utils.geometry import is_valid_pose
 from spatial_engine.utils.plain_pickle import IndexedItems, load_pickle
 from spatial_engine.utils.provenance import digest
@@ -55,7 +55,7 @@ class SceneInfoHandler:
     def __init__(self, root: Path, infos: Mapping[str, dict[Any, Any]]):
         self.root = Path(root)
         self._infos = infos
-        self._hashes: dict[str, str] = {}  # a scene's infos are read again for it otherwise
+        self._hashes: dict[str, str] = {}  # of infos on the disk, which are read again otherwise
 
     @classmethod
     def load(cls, root: Path, split: str) -> SceneInfoHandler:
@@ -123,7 +123,7 @@ class SceneInfoHandler:
 
     def instance_mask(self, scene_id: str) -> np.ndarray:
         """(n,) int32 instance of every vertex: object id + 1, 0 = unannotated."""
-        return np.array(self._array(scene_id, "instance_mask.npy", None))
+        return np.array(self._array(scene_id, "instance_mask.npy", None, "iu"))
 
     def instance_path(self, scene_id: str) -> Path:
         """Where `instance_mask` is read from."""
@@ -136,14 +136,15 @@ class SceneInfoHandler:
     def category(self, scene_id: str, object_id: int) -> str:
         """The annotators' word for an object."""
         category = self._get(scene_id, object_id, dict).get("raw_category")
-        if not isinstance(category, str):
+        if not isinstance(category, str) or has_half_characters(category):
             raise self._bad(scene_id, f"raw_category of object {object_id}")
         return category
 
     def aligned_box(self, scene_id: str, object_id: int) -> np.ndarray:
         """(7,) centre, size (metres, axis-aligned) and NYU40 id; size 0 for no vertices."""
         box = self._get(scene_id, object_id, dict).get("aligned_bbox")
-        if not isinstance(box, np.ndarray) or box.shape != (7,) or box.dtype.kind != "f":
+        sound = isinstance(box, np.ndarray) and box.shape == (7,) and box.dtype.kind == "f"
+        if not sound or not np.isfinite(box).all():
             raise self._bad(scene_id, f"aligned_bbox of object {object_id}")
         return box
 
@@ -165,7 +166,11 @@ class SceneInfoHandler:
             image_ids, poses = self.valid_frames(scene_id)
             sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
             points = self._scene(scene_id).get("points_digest")
+            if not isinstance(points, str | None):
+                raise self._bad(scene_id, "points_digest")
             told = [image_ids, poses, self.intrinsic(scene_id), sizes, points]
+            if not isinstance(self._infos, IndexedItems):
+                return digest(told)
             self._hashes[scene_id] = digest(told)
         return self._hashes[scene_id]
 
@@ -190,7 +195,8 @@ class SceneInfoHandler:
 
     def _matrix(self, scene_id: str, key: str) -> np.ndarray:
         matrix = self._get(scene_id, key, np.ndarray)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        sound = matrix.shape == (4, 4) and matrix.dtype.kind in "iuf"
+        if not sound or not np.isfinite(matrix).all():
             raise self._bad(scene_id, key)
         return matrix
 
@@ -200,7 +206,9 @@ class SceneInfoHandler:
             raise self._bad(scene_id, key)
         return size
 
-    def _array(self, scene_id: str, name: str, columns: int | None) -> np.ndarray:
+    def _array(
+        self, scene_id: str, name: str, columns: int | None, kinds: str = "iuf"
+    ) -> np.ndarray:
         """A numeric array of a scene, (n, columns), or (n,) for None; mapped, not yet read."""
         path = instance_data_dir(self.root) / scene_id / name
         remedy = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
@@ -211,7 +219,7 @@ class SceneInfoHandler:
         except Exception as error:  # a damaged header can raise almost anything
             raise BadDataError(f"{path}: cannot be read ({error}); {remedy}") from None
         expected = () if columns is None else (columns,)
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
             raise BadDataError(f"{path}: not an array of numbers; {remedy}")
         if array.ndim == 0 or array.shape[1:] != expected:
             raise BadDataError(f"{path}: has the shape {array.shape}; {remedy}")

@@ -207,6 +207,8 @@ def _read_images(archive: zipfile.ZipFile, path: Path) -> list[bytes]:
             raise _bad(path, f"{key} is of type {dtype}")
     if len(items) != shape[0]:
         raise _bad(path, f"{key} holds {len(items)} images, not {shape[0]}")
+    if sum(map(len, items)) > MAX_MEMBER_BYTES:  # a pickle can hold one image many times over
+        raise _bad(path, f"{key} holds over {MAX_MEMBER_BYTES:,} bytes")
     images = [_trimmed(data, number, path) for number, data in enumerate(items)]
     sizes = [jpeg.read_size(data, f"{path}: image {k}") for k, data in enumerate(images)]
     for number, (width, height) in enumerate(sizes):
