@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from spatial_engine.object_perception.object_questions import measure_mm
 from spatial_engine.utils import provenance
+from spatial_engine.utils.geometry import project
 from spatial_engine.utils.record_files import pattern_of
 from spatial_engine.utils.records import FOLDERS, write_jsonl
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 
 SIZE = (640, 480)
 SCENES = ("scene0000_00", "scene0001_00")
@@ -106,3 +110,34 @@ def write_root(root: Path, count: int = 40) -> Path:
             facts = {"drops": {"frames that see nothing": 1200}, "notes": {HOSTILE: 3}}
             provenance.write_meta(path, {"records": len(records), **facts}, {})
     return root
+
+
+def box_record(prepared_root: Path, task: str = "object_length") -> tuple[dict, SceneInfoHandler]:
+    """A record about an object that is in the middle of some frame."""
+    scenes = SceneInfoHandler.load(prepared_root, "train")
+    scene_id = scenes.scene_ids[0]
+    ids, poses = scenes.valid_frames(scene_id)
+    for object_id in scenes.object_ids(scene_id):
+        box = scenes.aligned_box(scene_id, object_id)
+        for image_id, pose in zip(ids, poses, strict=True):
+            pixels, depths = project(corners(box), scenes.intrinsic(scene_id), pose)
+            size = np.array(scenes.color_size(scene_id))
+            if (
+                box[3:6].any()
+                and (depths > 0.5).all()
+                and ((pixels > 2) & (pixels < size - 2)).all()
+            ):
+                mm = measure_mm(box[3:6], task.removeprefix("object_"))
+                extra = {
+                    "object_id": object_id,
+                    "raw_category": scenes.category(scene_id, object_id),
+                }
+                made = record(task, 0, "train", mm, 1, **extra)
+                return made | {"image": [f"{scene_id}/{image_id}.jpg"]}, scenes
+    raise AssertionError("no frame shows a whole object")
+
+
+def corners(box: np.ndarray) -> np.ndarray:
+    """(8, 3) metres, of an axis-aligned box."""
+    signs = np.array(list(itertools.product((-1, 1), repeat=3)))
+    return box[:3] + signs * box[3:6] / 2

@@ -8,14 +8,32 @@ import numpy as np
 import pytest
 from helpers import raises_one_line
 from PIL import Image
-from report_samples import HOSTILE, record, sample_records, write_image, write_records, write_root
+from report_samples import (
+    HOSTILE,
+    box_record,
+    corners,
+    record,
+    sample_records,
+    write_image,
+    write_records,
+    write_root,
+)
 
 from spatial_engine.errors import MissingInputError
-from spatial_engine.report import make_contact_sheets, make_report, page, plots, record_view, sheets
+from spatial_engine.report import (
+    boxes,
+    make_contact_sheets,
+    make_report,
+    page,
+    plots,
+    record_view,
+    sheets,
+)
 from spatial_engine.report.gather import GRID, Drawn, Group, Wanted, gather
 from spatial_engine.report.overview import human_bytes, make_overview
 from spatial_engine.report.spread import Workers
 from spatial_engine.report.thumbnails import make_thumbnails
+from spatial_engine.utils.geometry import project
 from spatial_engine.utils.record_files import RecordFile, find_record_files, to_uniform
 from spatial_engine.utils.records import write_jsonl
 
@@ -146,7 +164,9 @@ def test_groups_count_what_the_files_hold(root):
     points = groups["correspondence_coor", "val"]
     assert points.asked[600 * GRID[0] // 1001, 300 * GRID[1] // 1001] == 40 == points.asked.sum()
     assert points.answered[400 * GRID[0] // 1001, 800 * GRID[1] // 1001] == 40
-    assert groups["depth_comparison_coor", "val"].words == {"second named": 40}
+    comparison = groups["depth_comparison_coor", "val"]
+    assert comparison.words == {"second named": 40}
+    assert (comparison.asked.sum(), comparison.answered.sum()) == (80, 40)  # both are asked about
 
 
 def test_drawing_repeats_with_the_seed_and_a_smaller_draw_is_the_start_of_a_larger(root):
@@ -220,6 +240,10 @@ def test_overview_sums_up_provenance(root):
     )
     assert dict(overview.totals)["training records"] == "200"
     assert overview.by_group["depth"] == ["depth_comparison_coor"]
+    lone = {key: group for key, group in groups.items() if key[1] == "val"}
+    names = [name for name, _ in make_overview(lone).totals]
+    assert names[0] == "records"
+    assert "evaluation records" not in names
 
 
 @pytest.mark.parametrize(
@@ -304,6 +328,7 @@ def test_numbers_and_points_have_plots_and_an_empty_group_has_none(tmp_path):
         "overlap.svg", "asked.svg", "answered.svg",
     ]  # fmt: skip
     assert drawn[1].description.startswith("40 points")
+    assert [plot.title for plot in drawn[1:]] == ["Points asked about", "Right answers"]
     lone = Group()
     lone.add(sample_records("val", 1)["object_height"][0])
     (plot,) = plots.draw_plots("object_height", {"val": lone}, np.zeros(100, int), tmp_path)
@@ -317,12 +342,106 @@ def test_a_sheet_shows_the_points_where_they_are(root):
     cell = sheets.draw_record(drawn, faults := [])
     width = (cell.width - sheets.GAP) // 2
     height = round(width * 480 / 640)
-    assert cell.getpixel((round(0.6 * width), round(0.3 * height))) == COLOR["asked"]
-    second = width + sheets.GAP
-    assert cell.getpixel((second + round(0.4 * width), round(0.8 * height))) == COLOR["answered"]
-    assert cell.getpixel((second + round(0.6 * width), round(0.3 * height))) != COLOR["asked"]
-    reduced = sheets.reduce_colors(cell).convert("RGB")
-    assert reduced.getpixel((round(0.6 * width), round(0.3 * height))) == COLOR["asked"]
+    asked = (round(0.6 * width), round(0.3 * height))
+    answered = (width + sheets.GAP + round(0.4 * width), round(0.8 * height))
+    for image in (cell, sheets.reduce_colors(cell).convert("RGB")):
+        assert COLOR["asked"] in colors_right_of(image, asked)
+        assert COLOR["answered"] in colors_right_of(image, answered)
+        # Open at the exact place: it shows the image's grey.
+        assert all(
+            max(image.getpixel(at)) - min(image.getpixel(at)) < 12 for at in (asked, answered)
+        )
+    assert COLOR["asked"] not in colors_right_of(cell, (asked[0] + width + sheets.GAP, asked[1]))
+    assert faults == []
+
+
+def colors_right_of(image: Image.Image, place: tuple[int, int]) -> set[tuple[int, ...]]:
+    """Colours at the distance at which a mark has its outline."""
+    return {image.getpixel((place[0] + away, place[1])) for away in range(6, 15)}
+
+
+def test_a_sheet_shows_a_ring_only_where_the_picture_has_dots(root):
+    drawn = Drawn(0.0, multichoice(), root / "data/scannet/posed_images")
+    cell = sheets.draw_record(drawn, [])
+    width = (cell.width - sheets.GAP) // 2
+    x, y = round(0.6 * width), round(0.3 * width * 480 / 640)
+    reach = round(sheets.RING_REACH * width / 640)
+    inside = {cell.getpixel((x + away, y)) for away in range(reach - 4)}
+    assert COLOR["asked"] not in inside
+    assert any(cell.getpixel((x + reach + k, y)) == COLOR["asked"] for k in range(-2, 3))
+
+
+# Boxes of objects.
+
+
+@pytest.mark.parametrize("task", ["object_height", "object_length", "object_width"])
+def test_edges_of_a_box_lie_where_the_projection_says(prepared_root, task):
+    one, scenes = box_record(prepared_root, task)
+    (found,) = boxes.read_boxes(prepared_root, [one], faults := {})
+    assert (len(found.lines), found.contradictions, faults) == (12, [], {})
+    scene_id, _, name = one["image"][0].partition("/")
+    ids, poses = scenes.valid_frames(scene_id)
+    box = scenes.aligned_box(scene_id, one["object_id"])
+    pose = poses[ids.index(name.removesuffix(".jpg"))]
+    pixels, _ = project(corners(box), scenes.intrinsic(scene_id), pose)
+    expected = 1000 * pixels / scenes.color_size(scene_id)
+    ends = np.array([[line[2:4], line[4:6]] for line in found.lines])
+    away = np.linalg.norm(ends[:, :, None] - expected, axis=-1)
+    assert away.min(axis=-1).max() < 0.1  # every end is a corner
+    nearest = np.sort(away.argmin(axis=-1), axis=1).tolist()
+    assert len({tuple(pair) for pair in nearest}) == 12
+    # Each measured edge joins two corners that are as far from each other as the answer says.
+    measured = [pair for pair, line in zip(nearest, found.lines, strict=True) if line.measured]
+    assert len(measured) == 4
+    for first, second in measured:
+        length = np.linalg.norm(corners(box)[first] - corners(box)[second])
+        assert abs(1000 * length - one["gt_value"]) <= 0.5
+
+
+def test_edges_are_cut_at_the_border_and_before_the_camera():
+    matrix = np.array([[100.0, 0, 50, 0], [0, 100, 40, 0], [0, 0, 1, 0]])  # of a 100 x 80 image
+    ends = np.array(
+        [
+            [[-2, 0, 2], [2, 0, 2]],  # crosses the image: both ends at the border
+            [[0, 0.1, -1], [0, 0.1, 1]],  # starts behind the camera
+            [[0, 0, -3], [0, 0, -1]],  # behind it
+            [[5, 0, 1], [5, 1, 1]],  # beside the image
+            [[0, 0, 1], [0.1, 0, 1]],  # inside
+        ]
+    )
+    found = boxes.clip_edges(ends, matrix, (100, 80))
+    assert np.allclose(found[0], [[0, 40], [100, 40]])
+    assert np.allclose(found[1], [[50, 80], [50, 50]])
+    assert np.isnan(found[2:4]).all()
+    assert np.allclose(found[4], [[50, 40], [60, 40]])
+
+
+def test_a_box_that_gt_value_does_not_fit_is_told_and_unknown_ones_are_not_drawn(prepared_root):
+    one, _ = box_record(prepared_root)
+    wrong = one | {"gt_value": one["gt_value"] + 100}
+    stranger = one | {"image": ["scene9999_00/00000.jpg"]}
+    others = [one | {"object_id": 10**6}, one | {"object_id": "7"}, stranger, multichoice()]
+    found = boxes.read_boxes(prepared_root, [wrong, *others], faults := {})
+    assert found[0].contradictions == ["the box and gt_value differ"]
+    assert found[1:] == [None] * 4
+    assert Drawn(0.0, wrong, prepared_root, found[0]).warnings[-1] == "the box and gt_value differ"
+    assert faults == {}
+
+
+def test_a_sheet_shows_the_box(prepared_root):
+    one, _ = box_record(prepared_root)
+    (box,) = boxes.read_boxes(prepared_root, [one], {})
+    cell = sheets.draw_record(
+        Drawn(0.0, one, prepared_root / "data/scannet/posed_images", box), faults := []
+    )
+    picture_width = (cell.width - sheets.GAP) // 2
+    with Image.open(prepared_root / "data/scannet/posed_images" / one["image"][0]) as image:
+        height = round(picture_width * image.height / image.width)
+    line = box.lines[-1]
+    assert line.measured
+    x, y = (line.x1 + line.x2) / 2000 * picture_width, (line.y1 + line.y2) / 2000 * height
+    around = {cell.getpixel((round(x) + i, round(y) + j)) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    assert COLOR["side"] in around
     assert faults == []
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from report_samples import HOSTILE, sample_records, write_records, write_root
+from report_samples import HOSTILE, box_record, record, sample_records, write_records, write_root
 
 from spatial_engine.report import make_report, record_view, sheets
+from spatial_engine.report.boxes import Line, ObjectBox, read_boxes
+from spatial_engine.utils.records import write_jsonl
 
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -20,6 +22,7 @@ ARGS = [
 ]  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+COLOR = {kind: tuple(bytes.fromhex(code[1:])) for kind, code in sheets.COLORS.items()}
 NUM_RECORDS, NUM_TASKS = 40, 5  # in each of two splits
 # A record with its points in the second half of the gallery, so that its page must be turned to.
 POINT = "correspondence_coor_val_1"
@@ -49,7 +52,7 @@ def address(tmp_path_factory) -> str:
     return (root / "report/index.html").as_uri()
 
 
-CLOSED = re.compile(r"index\.html#?$")  # the address while no record is shown large
+CLOSED = re.compile(r"index\.html$")  # the address while no record is shown large
 
 
 class Visit:
@@ -201,26 +204,195 @@ def test_the_toggle_draws_points_where_they_belong(browser, address, size, schem
     card = page.locator(".card").filter(has=page.get_by_text(POINT, exact=True))
     expected = [(0, "asked", 0.6, 0.3), (1, "answered", 0.4, 0.8)]
 
-    def colors() -> list[tuple[int, int, int]]:
+    def drawn() -> list[bool]:
+        """Whether each point has its outline around it; its centre shows the image's grey."""
         found = []
-        for number, _, x, y in expected:
-            picture = card.locator(".picture").nth(number)
-            image = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
-            found.append(image.getpixel((round(x * image.width), round(y * image.height))))
+        for number, kind, x, y in expected:
+            image = pixels_of(card.locator(".picture").nth(number))
+            x, y = round(x * image.width), round(y * image.height)
+            assert is_grey(image.getpixel((x, y)))
+            left, right = (
+                {image.getpixel((x + sign * away, y)) for away in range(6, 15)} for sign in (-1, 1)
+            )
+            found.append(COLOR[kind] in left & right)
+            assert found[-1] or all(map(is_grey, left | right))
         return found
 
-    drawn = [tuple(bytes.fromhex(sheets.COLORS[kind][1:])) for _, kind, *_ in expected]
-    assert colors() == drawn
+    assert drawn() == [True, True]
     button = page.locator("#toggle-points")
     assert button.get_attribute("aria-pressed") == "true"
     button.click()
     assert button.get_attribute("aria-pressed") == "false"
-    assert all(max(color) - min(color) < 12 for color in colors())  # the grey of the image
+    assert drawn() == [False, False]
     page.locator(".head a").first.focus()
     page.keyboard.press("p")
-    assert colors() == drawn
-    assert "asked point  at 600, 300" in card.locator("img").first.get_attribute("alt")
+    assert drawn() == [True, True]
+    assert "point asked about at 600, 300" in card.locator("img").first.get_attribute("alt")
     visit.page.close()
+
+
+def pixels_of(picture) -> Image.Image:
+    """What is on the screen."""
+    return Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
+
+
+def is_grey(color: tuple[int, ...]) -> bool:
+    """As the images of the samples are."""
+    return max(color) - min(color) < 12
+
+
+@pytest.fixture(scope="module")
+def box_page(prepared_root, tmp_path_factory) -> tuple[str, dict, ObjectBox]:
+    """The page of one record about an object of a prepared scene, the record, and its box."""
+    folder = tmp_path_factory.mktemp("boxes")
+    one, _ = box_record(prepared_root, "object_height")
+    write_jsonl(folder / "one.jsonl", [one])
+    flags = ["--records", str(folder / "one.jsonl"), "--output", str(folder), "--num-workers", "1"]
+    assert make_report.main(["--root", str(prepared_root), *flags]) == 0
+    (box,) = read_boxes(prepared_root, [one], {})
+    return (folder / "index.html").as_uri(), one, box
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["card", "large"])
+def test_the_box_of_an_object_lies_where_the_projection_says(visit, box_page, large):
+    address, _, box = box_page
+    page = visit.to(address)
+    if large:
+        page.locator(".card button.picture").click()
+        expect(page.locator("dialog img")).not_to_have_js_property("naturalWidth", 0)
+    picture = page.locator("dialog .picture" if large else ".card .picture")
+    expect(picture.locator("img")).to_have_js_property("complete", True)
+
+    def close(line: Line) -> bool:
+        """Whether the middle of an edge has its colour."""
+        image = pixels_of(picture)
+        x = round((line.x1 + line.x2) / 2000 * image.width)
+        y = round((line.y1 + line.y2) / 2000 * image.height)
+        around = [image.getpixel((x + i, y + j)) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        wanted = COLOR["side" if line.measured else "box"]
+        far = [max(abs(a - b) for a, b in zip(color, wanted, strict=True)) for color in around]
+        return min(far) < 40
+
+    measured = [line for line in box.lines if line.measured]
+    assert [close(line) for line in measured] == [True] * 4
+    assert page.locator(".bar .legend").all_text_contents() == [
+        "box of the object", "side that is asked for",
+    ]  # fmt: skip
+    page.keyboard.press("p")
+    assert [close(line) for line in measured] == [False] * 4
+
+
+def test_one_split_has_no_filter_of_splits(visit, box_page):
+    page = visit.to(box_page[0], view="")
+    assert page.locator(".totals dt").first.text_content() == "records"
+    page.click("nav [data-view=records]")
+    assert page.locator("#filter-split").count() == 0
+    assert page.locator(".bar .quiet").first.text_content() == "showing 1-1 of 1"
+
+
+def test_back_closes_the_large_view_and_keeps_the_filters(visit, address):
+    page = visit.to(address)
+    page.select_option("#filter-task", "correspondence_coor")
+    page.fill("#filter-text", "question 7?")
+    expect(page).to_have_url(re.compile(r"#task=correspondence_coor&text=question\+7%3F$"))
+    listed, dialog = page.url, page.locator("dialog")
+    page.locator(".card button.picture").first.click()
+    page.keyboard.press("ArrowRight")
+    assert dialog.locator(".position").text_content() == "2 of 8"
+    for leave in (page.go_back, lambda: page.keyboard.press("Escape")):
+        expect(dialog).to_be_visible()
+        leave()
+        expect(dialog).to_be_hidden()
+        expect(page).to_have_url(listed)
+        assert count(page) == "8 of 400 records"
+        page.keyboard.press("Enter")
+    page.go_back()
+    expect(dialog).to_be_hidden()
+    page.go_forward()
+    expect(dialog).to_be_visible()
+    page.click("dialog button.close")
+    expect(page).to_have_url(listed)
+    page.click("text=clear")
+    expect(page).to_have_url(CLOSED)
+
+
+def test_a_filtered_list_can_be_shared(visit, address):
+    page = visit.to(f"{address}#task=object_height&split=val&scene=scene0001_00", view="")
+    assert page.locator("#view-records").is_visible()
+    assert count(page) == "20 of 400 records"
+    assert page.input_value("#filter-split") == "val"
+
+
+def test_the_buttons_of_the_large_view_stay_where_they_are(visit, address):
+    page = visit.to(address)
+    page.locator(".card button.picture").first.click()
+    places = []
+    for _ in range(12):
+        places.append(page.locator("dialog [aria-label='next record']").bounding_box())
+        page.click("dialog [aria-label='next record']")
+    assert places == places[:1] * 12
+    assert page.locator("dialog .position").text_content() == "13 of 400"
+
+
+def test_a_click_zooms_and_a_point_stays_in_its_place(visit, address):
+    page = visit.to(f"{address}#{POINT}", view="")
+    frame, picture = (page.locator(f"dialog .{name}").first for name in ("frame", "picture"))
+    before = frame.bounding_box()
+    picture.click(position={"x": 0.6 * before["width"], "y": 0.3 * before["height"]})
+    assert picture.bounding_box()["width"] == pytest.approx(2 * before["width"], abs=1)
+    assert frame.bounding_box() == before
+    mark = page.locator("dialog .mark.asked").first.bounding_box()
+    across = (mark["x"] + mark["width"] / 2 - before["x"]) / before["width"]
+    assert across == pytest.approx(0.6, abs=0.01)
+    picture.click(position={"x": before["width"], "y": before["height"]})
+    assert picture.bounding_box() == before
+
+
+def test_the_legend_names_what_the_list_shows(visit, address):
+    page = visit.to(address)
+    legend = page.locator(".bar .legend")
+    assert legend.all_text_contents() == ["point asked about", "right answer"]
+    page.select_option("#filter-task", "camera_x_movement")
+    expect(legend).to_have_count(0)
+    page.fill("#filter-text", "no such words")
+    expect(page.locator(".card")).to_have_count(0)
+    assert page.locator(".bar .pager").is_hidden()
+
+
+def test_pictures_with_dots_have_rings_without_letters(visit, tmp_path):
+    options = {"A": [100, 100], "B": [400, 800], "C": [700, 200]}
+    dotted = record(
+        "correspondence_multichoice", 0, "train", "B", 2,
+        p1=[600, 300], p2=[400, 800], options=options,
+    )  # fmt: skip
+    moved = record("movement_coord_distance_adt", 1, "train", 5, 2, p1=[1, 2], p2=[3, 4])
+    write_root(tmp_path, 1)
+    write_jsonl(tmp_path / "mine.jsonl", [dotted, moved])
+    flags = ["--records", str(tmp_path / "mine.jsonl"), "--num-workers", "1"]
+    assert make_report.main(["--root", str(tmp_path), *flags]) == 1  # no images
+    page = visit.to((tmp_path / "report/index.html").as_uri())
+    page.select_option("#filter-task", "correspondence_multichoice")
+    marks = page.locator(".card .mark")
+    expect(marks).to_have_count(4)
+    for mark in marks.all():
+        style = "getComputedStyle(e, '::after').content"
+        assert mark.evaluate(f"e => [{style}, getComputedStyle(e).borderRadius]") == ["none", "50%"]
+        box = mark.bounding_box()
+        assert box["width"] == pytest.approx(box["height"], abs=0.1)
+    assert page.locator(".bar .legend").all_text_contents() == [
+        "point asked about", "right answer", "other option",
+    ]  # fmt: skip
+    page.select_option("#filter-task", "movement_coord_distance_adt")
+    expect(page.locator(".bar .legend").last).to_have_text("where the point is in Image-2")
+
+
+def test_quoted_words_are_code_and_lists_stay_on_one_line(visit, address):
+    page = visit.to(f"{address}#task=correspondence_coor&split=train", view="")
+    code = page.locator(".card .answer .code").first
+    assert code.text_content() == "[ 400 , 800 ]"
+    assert code.evaluate("e => getComputedStyle(e).whiteSpace") == "nowrap"
+    page.locator(".card summary").first.click()
+    assert '"p1": [600, 300]' in page.locator(".card pre").first.text_content()
 
 
 def test_hostile_text_stays_text(visit, address):

@@ -20,6 +20,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.report import record_view
+from spatial_engine.report.boxes import ObjectBox
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.utils import sampling
 from spatial_engine.utils.record_files import (
@@ -40,16 +41,29 @@ Key = tuple[str, str]  # task, split
 @dataclass(frozen=True)
 class Drawn:
     """A record that is shown, in the engine's own form; its images are relative to `image_root`.
-    The records of a task and split are in the order of `rank`, which is random."""
+    The records of a task and split are in the order of `rank`, which is random. `box` is that of
+    the object asked about, where it is known."""
 
     rank: float
     record: dict[str, Any]
     image_root: Path
+    box: ObjectBox | None = None
 
     @property
     def image_paths(self) -> list[Path]:
         """Where its images are."""
         return [self.image_root / name for name in self.record["image"]]
+
+    @property
+    def facts(self) -> list[str]:
+        """What helps to judge the label."""
+        return record_view.facts_of(self.record) + (self.box.facts if self.box else [])
+
+    @property
+    def warnings(self) -> list[str]:
+        """Where the record contradicts itself, or the box."""
+        found = record_view.contradictions_of(self.record)
+        return found + (self.box.contradictions if self.box else [])
 
 
 @dataclass
@@ -57,7 +71,8 @@ class Group:
     """What the records of one task and split hold, summed up.
 
     `words` counts words and letters, `values` are numbers or lengths of vectors, one a record;
-    `asked` and `answered` (GRID) count points, `overlaps` (OVERLAP_BINS) pairs of images.
+    `asked` and `answered` (GRID) count points, where the right one of two named points is both,
+    `overlaps` (OVERLAP_BINS) pairs of images.
     """
 
     records: int = 0
@@ -78,11 +93,12 @@ class Group:
         self.records += 1
         self.images.update(record["image"])
         self.scenes |= _scenes_of(record)
+        named = record["task"].startswith("depth_comparison")
         for mark in marks:
-            if mark.kind != record_view.OPTION:
-                grid = self.asked if mark.kind == record_view.ASKED else self.answered
-                scale = record_view.FULL_SCALE + 1
-                grid[mark.x * GRID[0] // scale, mark.y * GRID[1] // scale] += 1
+            scale = record_view.FULL_SCALE + 1
+            cell = mark.x * GRID[0] // scale, mark.y * GRID[1] // scale
+            self.asked[cell] += mark.kind == record_view.ASKED or (named and mark.label != "")
+            self.answered[cell] += mark.kind in (record_view.ANSWERED, record_view.MATCH)
         overlap = record.get("overlap")
         if isinstance(overlap, float | int) and 0 <= overlap <= 100:
             self.overlaps[min(int(overlap), OVERLAP_BINS - 1)] += 1

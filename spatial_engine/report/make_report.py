@@ -4,7 +4,8 @@
 
 Reads the records under <root>/training_data and <root>/evaluation_data, or the files of --records
 (any jsonl of ours; the images of the uniform form are looked for under the root), the provenance
-beside them, the pair tables, and the images of the drawn records.
+beside them, the pair tables, the images of the drawn records, and, where they are, the scene infos
+for the boxes of objects that drawn records ask about.
 Writes <root>/report/ (--output): index.html, which opens without a server or a network, and what
 belongs to it. The same inputs and seed give the same bytes.
 Costs about 30 microseconds a record and core to read, 5 ms an image that is shown, half a second

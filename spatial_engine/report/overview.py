@@ -77,9 +77,11 @@ def _totals(groups: Mapping[Key, Group], num_bytes: int) -> list[tuple[str, str]
         return sum(group.records for (_, mine), group in groups.items() if mine == split)
 
     scenes = set().union(*(group.scenes for group in groups.values()))
+    splits = {split for _, split in groups}
+    names = {"train": "training records", "val": "evaluation records"}
+    counts = [(name, f"{of(split):,}") for split, name in names.items() if split in splits]
     return [
-        ("training records", f"{of('train'):,}"),
-        ("evaluation records", f"{of('val'):,}"),
+        *(counts if len(counts) > 1 else [("records", f"{sum(map(of, splits)):,}")]),
         ("tasks", f"{len({task for task, _ in groups})} of {len(SUBTASKS)}"),
         ("scenes and clips", f"{len(scenes):,}"),
         ("records and pictures on disk", human_bytes(num_bytes)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from spatial_engine.report.plots import OUTLIERS, Plot
 from spatial_engine.report.thumbnails import Thumbnail
 from spatial_engine.utils import files
 from spatial_engine.utils.record_files import scene_of
+from spatial_engine.utils.records import FOLDERS
 from spatial_engine.utils.subtasks import SUBTASKS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,6 +32,7 @@ ALPINE = "alpine-csp-3.17.4.min.js"
 LICENCES = ("LICENSE-alpine.txt", "LICENSE-vue.txt")
 DATA = "data.js"
 THUMBNAILS, PLOTS = "thumbnails", "plots"  # folders beside the page
+_NUMBERS = re.compile(r"\[\s+(-?[\d.e+-]+(?:,\s+-?[\d.e+-]+)*)\s+\]")  # an array over many lines
 # What could end a script or a line of it; the same in JSON when written by number.
 _ESCAPED = {mark: f"\\u{ord(mark):04x}".encode() for mark in ("<", ">", "&", "\u2028", "\u2029")}
 
@@ -67,6 +70,7 @@ def write_page(
         plots=plots,
         plots_folder=PLOTS,
         scenes=data["scenes"],
+        splits=[split for split in FOLDERS if any(split == mine for _, mine in groups)],
         shown=len(data["records"]),
         doubtful=sum(bool(record["warnings"]) for record in data["records"]),
         scripts=(DATA, "report.js", ALPINE),
@@ -100,7 +104,7 @@ def page_data(
     scene_numbers = {scene: number for number, scene in enumerate(scenes)}
     records = [
         {
-            **_texts(drawn.record),
+            **_texts(drawn),
             "task": tasks.index(task),
             "split": split,
             "scene": scene_numbers[_scene(drawn)],
@@ -109,10 +113,15 @@ def page_data(
                 [mark.image, mark.kind, mark.x, mark.y, record_view.visible(mark.label)[:8]]
                 for mark in record_view.marks_of(drawn.record)
             ],
+            "dotted": record_view.has_dots(drawn.record),
+            "lines": [list(line) for line in drawn.box.lines] if drawn.box else [],
         }
         for task, split, drawn in shown
     ]
-    return {"tasks": tasks, "scenes": scenes, "images": images, "records": records}
+    return {
+        "tasks": tasks, "scenes": scenes, "images": images, "names": record_view.NAMES,
+        "records": records,
+    }  # fmt: skip
 
 
 def script_json(value: Any) -> bytes:
@@ -127,17 +136,20 @@ def _scene(drawn: Drawn) -> str:
     return record_view.visible(scene_of(drawn.record["image"][0]))
 
 
-def _texts(record: dict[str, Any]) -> dict[str, Any]:
+def _texts(drawn: Drawn) -> dict[str, Any]:
+    record = drawn.record
     description, question = record_view.question_of(record)
     other = orjson.dumps(record_view.other_fields(record), option=orjson.OPT_INDENT_2).decode()
+    # A line break is never within a text: JSON writes it by number.
+    other = _NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", other)
     return {
         "id": record_view.visible(record["id"]),
         "description": description,
         "question": question,
         "answer": record_view.answer_of(record),
         "value": record_view.value_of(record),
-        "warnings": record_view.contradictions_of(record),
-        "facts": record_view.facts_of(record),
+        "warnings": drawn.warnings,
+        "facts": drawn.facts,
         "other": record_view.visible(other),
     }
 

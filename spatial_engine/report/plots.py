@@ -126,10 +126,11 @@ def _plots_of(
     if any(group.overlaps.any() for group in groups.values()):
         title = "Overlap"
         found.append(("overlap", title, lambda axes: draw_overlap(axes, groups, all_pairs)))
-    for kind in ("asked", "answered"):
+    moves = task.startswith("movement_")
+    answered = "Where the points are in Image-2" if moves else "Right answers"
+    for kind, title in (("asked", "Points asked about"), ("answered", answered)):
         grid = sum(getattr(group, kind) for group in groups.values())
         if np.any(grid):
-            title = f"Where {kind} points are"
             found.append((kind, title, lambda axes, grid=grid: draw_heat_map(axes, grid)))
     return found
 

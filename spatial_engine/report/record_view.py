@@ -20,7 +20,19 @@ from spatial_engine.utils.subtasks import (
     WORD,
 )
 
-ASKED, ANSWERED, OPTION = "asked", "answered", "option"  # kinds of marks
+# Kinds of marks, and what they are called: MATCH is the same point in another image, where that is
+# not what is asked for.
+ASKED, ANSWERED, OPTION, MATCH = "asked", "answered", "option", "match"
+BOX, SIDE = "box", "side"  # kinds of lines
+NAMES = {
+    ASKED: "point asked about",
+    ANSWERED: "right answer",
+    OPTION: "other option",
+    MATCH: "where the point is in Image-2",
+    BOX: "box of the object",
+    SIDE: "side that is asked for",
+}
+OBJECT_SIDES = {f"object_{side}": side for side in ("height", "length", "width")}
 FULL_SCALE = 1000  # coordinates are thousandths of width and height
 MAX_VALUE = 10**9  # mm: beyond, a number is a mistake
 UNITS = {"mm": "mm", "degree": "°"}  # those that are written behind a value
@@ -94,8 +106,14 @@ def marks_of(record: dict[str, Any]) -> list[Mark]:
             marks.append(Mark(1, kind, *_point(options, letter), letter))
         return marks
     if task.startswith("movement_"):
-        return [Mark(0, ASKED, *_point(record, "p1")), Mark(1, ANSWERED, *_point(record, "p2"))]
+        return [Mark(0, ASKED, *_point(record, "p1")), Mark(1, MATCH, *_point(record, "p2"))]
     return []
+
+
+def has_dots(record: dict[str, Any]) -> bool:
+    """Whether the record's pictures carry dots, and letters, at its points already."""
+    task = record["task"]
+    return task == "correspondence_multichoice" or "dot" in task.split("_")
 
 
 def _depth_marks(record: dict[str, Any]) -> list[Mark]:

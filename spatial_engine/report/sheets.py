@@ -1,4 +1,5 @@
-"""Contact sheets: records side by side in one picture, with their images, points and texts."""
+"""Contact sheets: records side by side in one picture, with their images, points,
+boxes and texts."""
 
 from __future__ import annotations
 
@@ -11,8 +12,10 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.report import record_view
+from spatial_engine.report.boxes import Line
 from spatial_engine.report.gather import Drawn
 from spatial_engine.report.thumbnails import open_image
+from spatial_engine.utils import drawing
 
 WIDTH = 1640  # pixels of a sheet: a screen, or a page at 200 dots per inch
 COLUMNS = 2  # records beside each other
@@ -25,14 +28,15 @@ COLORS = {
     record_view.ASKED: "#00e5ff",
     record_view.ANSWERED: "#ff2fd0",
     record_view.OPTION: "#ffe45c",
+    record_view.MATCH: "#ff9a3c",
+    record_view.BOX: "#9dff7a",
+    record_view.SIDE: "#ff2fd0",
 }
 RADIUS = 9  # pixels of a mark
+# A ring around a dot that is in the picture, and its letter: pixels at least, and of the image.
+RING, RING_REACH = 14, 42
+TICK = 6  # pixels: lines outside a circle that point at its centre
 GROUND, INK, QUIET, ANSWER, WARNING = "#ffffff", "#1b1f26", "#5d6673", "#0b6b3a", "#b3261e"
-LEGEND = (
-    (record_view.ASKED, "asked"),
-    (record_view.ANSWERED, "answer, or where it is in Image-2"),
-    (record_view.OPTION, "other option"),
-)
 _FONTS = Path(matplotlib.get_data_path()) / "fonts/ttf"
 
 
@@ -46,8 +50,7 @@ def draw_sheet(title: str, records: Sequence[Drawn]) -> tuple[Image.Image, list[
     sheet = Image.new("RGB", (WIDTH, top + sum(heights) + MARGIN * len(rows)), GROUND)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, MARGIN - 4), title, INK, _font(FONT_SIZE + 4, bold=True))
-    if any(record_view.marks_of(drawn.record) for drawn in records):
-        _draw_legend(draw)
+    _draw_legend(draw, records)
     for row, height in zip(rows, heights, strict=True):
         for number, cell in enumerate(row):
             sheet.paste(cell, (MARGIN + number * (_cell_width() + MARGIN), top))
@@ -69,21 +72,23 @@ def reduce_colors(sheet: Image.Image) -> Image.Image:
 def draw_record(drawn: Drawn, faults: list[str]) -> Image.Image:
     """Images beside each other, points drawn over them, and below question, answer, value."""
     record, width = drawn.record, _cell_width()
-    marks = record_view.marks_of(record)
+    marks, lines = record_view.marks_of(record), drawn.box.lines if drawn.box else []
     count = len(drawn.image_paths)
     share = (width - GAP * (max(count, 2) - 1)) // max(count, 2)
     pictures = []
     for number, path in enumerate(drawn.image_paths):
-        picture = _picture(path, share, faults)
-        _draw_marks(picture, [mark for mark in marks if mark.image == number])
+        picture, ring = _picture(path, share, faults)
+        _draw_lines(picture, [line for line in lines if line.image == number])
+        here = [mark for mark in marks if mark.image == number]
+        _draw_marks(picture, here, ring if record_view.has_dots(record) else 0)
         pictures.append(picture)
-    lines = _lines(record, width)
+    texts = _texts(drawn, width)
     top = max(picture.height for picture in pictures)
-    cell = Image.new("RGB", (width, top + LINE * len(lines) + GAP), GROUND)
+    cell = Image.new("RGB", (width, top + LINE * len(texts) + GAP), GROUND)
     for number, picture in enumerate(pictures):
         cell.paste(picture, (number * (share + GAP), 0))
     draw = ImageDraw.Draw(cell)
-    for number, (text, color, bold) in enumerate(lines):
+    for number, (text, color, bold) in enumerate(texts):
         draw.text((0, top + GAP + number * LINE), text, color, _font(FONT_SIZE, bold))
     return cell
 
@@ -115,19 +120,19 @@ def wrap(text: str, width: float, font: ImageFont.FreeTypeFont, at_most: int) ->
     return [*lines[: at_most - 1], f"{last} …"]
 
 
-def _lines(record: dict, width: int) -> list[tuple[str, str, bool]]:
+def _texts(drawn: Drawn, width: int) -> list[tuple[str, str, bool]]:
     """(text, colour, bold) of each line below the images."""
+    record = drawn.record
     description, question = record_view.question_of(record)
     answer = record_view.answer_of(record)
     value = f"gt_value {record_view.value_of(record)}"
-    if facts := record_view.facts_of(record):
-        value += f"   ({', '.join(facts)})"
+    if drawn.facts:
+        value += f"   ({', '.join(drawn.facts)})"
     parts = [(record_view.visible(record["id"]), QUIET, False, 1)]
     parts += [(f"{description}\n{question}".strip(), INK, False, MAX_LINES["question"])]
     parts += [(answer, ANSWER, True, MAX_LINES["answer"])] if answer else []
     parts += [(value, INK, True, MAX_LINES["value"])]
-    warnings = record_view.contradictions_of(record)
-    parts += [(warning, WARNING, True, 1) for warning in warnings]
+    parts += [(warning, WARNING, True, 1) for warning in drawn.warnings]
     return [
         (line, color, bold)
         for text, color, bold, at_most in parts
@@ -135,60 +140,87 @@ def _lines(record: dict, width: int) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _picture(path: Path, width: int, faults: list[str]) -> Image.Image:
-    """An image scaled to a width, no higher than `MAX_HEIGHT`; a grey one where it is missing."""
+def _picture(path: Path, width: int, faults: list[str]) -> tuple[Image.Image, float]:
+    """An image scaled to a width, no higher than `MAX_HEIGHT`, and the radius of a ring around a
+    dot in it; a grey image where it is missing."""
     try:
-        image = Image.fromarray(open_image(path, width)[0])
+        array, own_size = open_image(path, width)
+        image = Image.fromarray(array)
     except BadDataError as error:
         faults.append(str(error))
         image = Image.new("RGB", (width, MAX_HEIGHT * 2 // 3), "#e0e3e8")
         ImageDraw.Draw(image).text((12, 12), "image not found", QUIET, _font(FONT_SIZE))
-        return image
+        return image, RING
     scale = min(width / image.width, MAX_HEIGHT / image.height)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    return image.resize(size, Image.Resampling.LANCZOS)
+    ring = max(RING, RING_REACH * size[0] / min(own_size[0], drawing.USUAL_WIDTH))
+    return image.resize(size, Image.Resampling.LANCZOS), ring
 
 
-def _draw_marks(image: Image.Image, marks: Sequence[record_view.Mark]) -> None:
-    """Each kind has its shape, with a dark rim, and a dot at the exact place."""
+def _draw_lines(image: Image.Image, lines: Sequence[Line]) -> None:
+    """The edges of a box with dark rims, which cover no edge."""
+    draw = ImageDraw.Draw(image)
+    scale = (image.width / record_view.FULL_SCALE, image.height / record_view.FULL_SCALE) * 2
+    for is_rim in (True, False):
+        for line in lines:
+            ends = [place * factor for place, factor in zip(line[2:], scale, strict=True)]
+            color = COLORS[record_view.SIDE if line.measured else record_view.BOX]
+            draw.line(ends, "#000" if is_rim else color, 4 if is_rim else 2)
+
+
+def _draw_marks(image: Image.Image, marks: Sequence[record_view.Mark], ring: float) -> None:
+    """Each kind has its shape, with a dark rim, open at the exact place; what is in the picture as
+    a dot has a ring of that radius, if it is not 0, around it."""
     draw = ImageDraw.Draw(image)
     for mark in marks:
         x = mark.x * image.width / record_view.FULL_SCALE
         y = mark.y * image.height / record_view.FULL_SCALE
+        if ring:
+            for color, width, radius in (("#000", 4, ring + 1), (COLORS[mark.kind], 2, ring)):
+                draw.circle((x, y), radius, outline=color, width=width)
+            continue
         _draw_mark(draw, mark.kind, x, y)
         if mark.label:
             font = _font(FONT_SIZE - 1, bold=True)
-            left = x + RADIUS + 4 if x < image.width - 3 * RADIUS else x - 3 * RADIUS
+            away = RADIUS + TICK + 4
+            left = x + away if x < image.width - 2 * away else x - 2 * away
             label = record_view.visible(mark.label)[:8]
             place = (left, y)
             draw.text(place, label, "#fff", font, "lm", stroke_width=2, stroke_fill="#000")
 
 
 def _draw_mark(draw: ImageDraw.ImageDraw, kind: str, x: float, y: float) -> None:
-    for color, width, grow in (("#000", 5, 1.5), (COLORS[kind], 2, 0)):
-        radius = RADIUS + grow
-        box = (x - radius, y - radius, x + radius, y + radius)
-        if kind == record_view.ASKED:
-            draw.ellipse(box, outline=color, width=width)
+    for color, width, radius in (("#000", 4, RADIUS + 1), (COLORS[kind], 2, RADIUS)):
+        if kind in (record_view.BOX, record_view.SIDE):
+            draw.line((x - radius, y, x + radius, y), color, width)
+        elif kind == record_view.ASKED:
+            draw.circle((x, y), radius, outline=color, width=width)
+            for right, down in ((1, 0), (0, 1), (-1, 0), (0, -1)):
+                near, far = RADIUS, RADIUS + TICK
+                ends = (x + near * right, y + near * down, x + far * right, y + far * down)
+                draw.line(ends, color, width)
         elif kind == record_view.OPTION:
-            inner = 0.7 * radius
+            inner = 0.8 * radius
             draw.rectangle((x - inner, y - inner, x + inner, y + inner), outline=color, width=width)
         else:
-            far = 1.3 * radius
+            far = 1.3 * radius - (color != "#000")
             corners = [(x, y - far), (x + far, y), (x, y + far), (x - far, y)]
             draw.line([*corners, *corners[:2]], color, width, joint="curve")
-        dot = 2 + grow / 1.5
-        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=color)
 
 
-def _draw_legend(draw: ImageDraw.ImageDraw) -> None:
-    """What the shapes mean, at the right end of the title."""
+def _draw_legend(draw: ImageDraw.ImageDraw, records: Sequence[Drawn]) -> None:
+    """What the shapes mean that these records have, at the right end of the title."""
+    kinds = {mark.kind for drawn in records for mark in record_view.marks_of(drawn.record)}
+    for drawn in records:
+        for line in drawn.box.lines if drawn.box else ():
+            kinds.add(record_view.SIDE if line.measured else record_view.BOX)
+    legend = [(kind, name) for kind, name in record_view.NAMES.items() if kind in kinds]
     font = _font(FONT_SIZE)
-    left = WIDTH - MARGIN - sum(50 + font.getlength(name) for _, name in LEGEND)
-    for kind, name in LEGEND:
-        _draw_mark(draw, kind, left + 14, MARGIN + LINE / 2 - 2)
-        draw.text((left + 32, MARGIN - 3), name, QUIET, font)
-        left += 50 + font.getlength(name)
+    left = WIDTH - MARGIN - sum(60 + font.getlength(name) for _, name in legend)
+    for kind, name in legend:
+        _draw_mark(draw, kind, left + 16, MARGIN + LINE / 2 - 2)
+        draw.text((left + 38, MARGIN - 3), name, QUIET, font)
+        left += 60 + font.getlength(name)
 
 
 def _cell_width() -> int:

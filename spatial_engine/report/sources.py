@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError
+from spatial_engine.report.boxes import read_boxes
 from spatial_engine.report.gather import Group, Key, Wanted, gather
 from spatial_engine.report.spread import Workers
 from spatial_engine.utils import cli
@@ -56,4 +58,9 @@ def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group
     scenes = None if args.scenes is None else frozenset(args.scenes)
     wanted = Wanted(args.root, args.seed, at_most, scenes)
     groups, faults = gather(sources, wanted, Workers.of(args, args.root))
-    return {key: group for key, group in groups.items() if key[1] in args.splits}, faults
+    groups = {key: group for key, group in groups.items() if key[1] in args.splits}
+    drawn = [one.record for group in groups.values() for one in group.drawn]
+    boxes = iter(read_boxes(args.root, drawn, faults))
+    for group in groups.values():
+        group.drawn = [replace(one, box=next(boxes)) for one in group.drawn]
+    return groups, faults

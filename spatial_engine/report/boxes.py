@@ -1,0 +1,170 @@
+"""The 3D box that a record about an object's size asks for, as lines in each of its images.
+
+Scene infos are read only for records that are shown, each scene once; without them there are no
+boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError, EngineError, MissingInputError
+from spatial_engine.object_perception.object_questions import measure_mm
+from spatial_engine.report.record_view import FULL_SCALE, OBJECT_SIDES, visible
+from spatial_engine.utils.geometry import projection_matrix
+from spatial_engine.utils.record_files import scene_of
+from spatial_engine.utils.records import FOLDERS
+from spatial_engine.utils.scannet_utils.scannet_paths import info_path
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+
+NEAR = 0.05  # metres before the camera: nearer, a line has no sensible place in the image
+# Corners of a box of side 1 around 0, and its 12 edges as pairs of corners, 4 along each axis.
+_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+_EDGES = np.array([(i, i + 4 // 2**k) for k in range(3) for i in range(8) if not i & 4 // 2**k])
+
+
+class Line(NamedTuple):
+    """Part of an edge in the image number `image` (from 0): its ends, of 0 to 1000 over width and
+    height. `measured` where the edge runs along the side that the record asks for."""
+
+    image: int
+    measured: bool
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True)
+class ObjectBox:
+    """Lines of a box in the images; facts about it, and where it contradicts the record."""
+
+    lines: list[Line]
+    facts: list[str]
+    contradictions: list[str]
+
+
+def read_boxes(
+    root: Path, records: Sequence[dict[str, Any]], faults: dict[str, str]
+) -> list[ObjectBox | None]:
+    """The box of each checked record; None where it asks for no object, or nothing is known of
+    it. What cannot be read is told in `faults`."""
+    found: list[ObjectBox | None] = [None] * len(records)
+    handlers = _load(root, faults) if any(r["task"] in OBJECT_SIDES for r in records) else []
+    by_scene: dict[str, list[int]] = {}
+    for number, record in enumerate(records):
+        if record["task"] in OBJECT_SIDES and type(record.get("object_id")) is int:
+            by_scene.setdefault(scene_of(record["image"][0]), []).append(number)
+    for scene_id, numbers in sorted(by_scene.items()):
+        scenes = next((one for one in handlers if scene_id in one.scene_ids), None)
+        if scenes is None:
+            continue
+        try:
+            scene = _Scene(scenes, scene_id)
+            for number in numbers:
+                found[number] = scene.box_of(records[number])
+        except (BadDataError, np.linalg.LinAlgError) as error:
+            faults[f"boxes of {scene_id}"] = str(error)
+    return found
+
+
+def clip_edges(ends: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The parts of edges that an image shows.
+
+    `ends` (n, 2, 3) are world points in metres, `matrix` (3, 4) projects them into an image of
+    (width, height) `size`. Returns (n, 2, 2) pixels; NaN for an edge that is not in the image.
+    """
+    seen = ends @ matrix[:, :3].T + matrix[:, 3]  # (n, 2, 3): u z, v z, z
+    width, height = size
+    # Inside means that all of these are positive, and each is linear along an edge.
+    planes = np.array([[0, 0, 1], [1, 0, 0], [-1, 0, width], [0, 1, 0], [0, -1, height]])
+    inside = seen @ planes.T - [NEAR, 0, 0, 0, 0]  # (n, 2, 5)
+    first, last = inside[:, 0], inside[:, 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = first / (first - last)
+        start = np.where(last > first, crossing, -np.inf).max(axis=1).clip(0, None)
+        end = np.where(last < first, crossing, np.inf).min(axis=1).clip(None, 1)
+    outside = ((first < 0) & (first == last)).any(axis=1) | ~(start < end)
+    start, end = (np.where(outside, np.nan, place)[:, None] for place in (start, end))
+    step = seen[:, 1] - seen[:, 0]
+    clipped = np.stack([seen[:, 0] + place * step for place in (start, end)], axis=1)
+    return clipped[..., :2] / clipped[..., 2:]
+
+
+class _Scene:
+    """What boxes of a scene need, read once."""
+
+    def __init__(self, scenes: SceneInfoHandler, scene_id: str):
+        self._scenes, self._id = scenes, scene_id
+        ids, poses = scenes.valid_frames(scene_id)
+        self._poses = dict(zip(ids, poses, strict=True))
+        self._intrinsic, self._size = scenes.intrinsic(scene_id), scenes.color_size(scene_id)
+        self._categories = {i: scenes.category(scene_id, i) for i in scenes.object_ids(scene_id)}
+
+    def box_of(self, record: dict[str, Any]) -> ObjectBox | None:
+        object_id, side = record["object_id"], OBJECT_SIDES[record["task"]]
+        if object_id not in self._categories:
+            return None
+        box = self._scenes.aligned_box(self._id, object_id)
+        if not box[3:6].any():  # an object without vertices
+            return None
+        size = box[3:6]
+        axis = {"height": 2, "length": int(size[0] < size[1]), "width": int(size[0] >= size[1])}
+        ends = (_CORNERS * size + box[:3])[_EDGES]
+        measured = np.arange(len(_EDGES)) // 4 == axis[side]
+        matrices = self._matrices(record)
+        lines = []
+        for number, matrix in matrices.items():
+            parts = clip_edges(ends, matrix, self._size) * FULL_SCALE / self._size
+            lines += [
+                Line(number, bool(along), *part.round(1).ravel().tolist())
+                for part, along in zip(parts, measured, strict=True)
+                if np.isfinite(part).all()
+            ]
+        lines.sort(key=lambda line: line.measured)  # those are drawn over the others
+        sides = {name: measure_mm(size, name) for name in OBJECT_SIDES.values()}
+        facts = ["box: " + ", ".join(f"{name} {mm} mm" for name, mm in sides.items())]
+        if others := self._others_in_view(object_id, list(matrices.values())):
+            facts.append(visible(f"{others} more of this category in view, if not hidden"))
+        wrong = ["the box and gt_value differ"] if sides[side] != record["gt_value"] else []
+        return ObjectBox(lines, facts, wrong)
+
+    def _matrices(self, record: dict[str, Any]) -> dict[int, np.ndarray]:
+        """Projections (3, 4) of the record's images, by number, where their poses are known."""
+        frames = [Path(name).stem for name in record["image"]]
+        return {
+            number: projection_matrix(self._intrinsic, self._poses[frame])
+            for number, frame in enumerate(frames)
+            if frame in self._poses
+        }
+
+    def _others_in_view(self, object_id: int, matrices: Sequence[np.ndarray]) -> int:
+        """How many other objects of the category have the centre of their box in an image."""
+        mine = self._categories[object_id].strip()
+        count = 0
+        for other, category in self._categories.items():
+            if other != object_id and category.strip() == mine:
+                center = self._scenes.aligned_box(self._id, other)[:3]
+                seen = [matrix @ [*center, 1.0] for matrix in matrices]
+                count += any(
+                    z > NEAR and 0 <= u < self._size[0] * z and 0 <= v < self._size[1] * z
+                    for u, v, z in seen
+                )
+        return count
+
+
+def _load(root: Path, faults: dict[str, str]) -> list[SceneInfoHandler]:
+    handlers = []
+    for split in FOLDERS:
+        try:
+            handlers.append(SceneInfoHandler.load(root, split))
+        except MissingInputError:  # a root with records and images only
+            continue
+        except EngineError as error:
+            faults[str(info_path(root, split))] = str(error)
+    return handlers
