@@ -102,7 +102,7 @@ def data_files(root: Path) -> dict[str, bytes]:
     }
 
 
-def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """`folder` as `make(folder)` fills it, by whichever test process comes first."""
     done, lock = folder.with_suffix(".done"), folder.with_suffix(".lock")
     try:
@@ -134,7 +134,7 @@ def raw_root(shared_folder) -> Path:
         write_sample_scenes(folder, small=True)
         write_sample_clips(folder, small=True)
 
-    return _made_once(shared_folder / "raw", make)
+    return made_once(shared_folder / "raw", make)
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +145,7 @@ def prepared_root(shared_folder, raw_root) -> Path:
         copy_root(raw_root, folder)
         run_commands(COMMANDS[:3], folder, "--num-workers", "2")
 
-    return _made_once(shared_folder / "prepared", make)
+    return made_once(shared_folder / "prepared", make)
 
 
 @pytest.fixture(scope="session")
@@ -156,4 +156,4 @@ def made_root(shared_folder, prepared_root) -> Path:
         copy_root(prepared_root, folder)
         run_commands(COMMANDS[3:], folder, "--num-workers", "2")
 
-    return _made_once(shared_folder / "made", make)
+    return made_once(shared_folder / "made", make)

@@ -1,13 +1,10 @@
 """Every command as the README types it: same bytes always, right by the oracle, restartable."""
 
 import json
-import sys
-import time
 
 import numpy as np
-import psutil
 import pytest
-from conftest import COMMANDS, FEWER, REPOSITORY, copy_root, data_files, run_command, run_commands
+from conftest import COMMANDS, FEWER, copy_root, data_files, run_command, run_commands
 
 from spatial_engine.audit import object_oracle
 from spatial_engine.audit.camera_oracle import check_camera_file
@@ -255,24 +252,3 @@ def test_one_split_after_the_other_gives_the_same_as_both(raw_root, made_root, t
     run_commands(COMMANDS[2:], tmp_path, "--num-workers", "1")
     expected = data_files(made_root)
     assert data_files(tmp_path) == expected
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("command", COMMANDS[:5])
-def test_a_killed_run_is_continued_to_the_same_bytes(
-    command, workers, raw_root, made_root, tmp_path
-):
-    copy_root(raw_root, tmp_path)
-    run_commands(COMMANDS[: COMMANDS.index(command)], tmp_path, "--num-workers", "1")
-    flags = ["--root", str(tmp_path), "--num-workers", str(workers)]
-    process = psutil.Popen([sys.executable, command, *flags], cwd=REPOSITORY, stderr=-3, stdout=-3)
-    time.sleep(0.7 + 0.6 * (workers - 1))  # past the imports, amid the scenes; any moment must do
-    workers_alive = process.children(recursive=True)
-    process.kill()
-    process.wait()
-    done = run_command(command, tmp_path, "--num-workers", "1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    _, alive = psutil.wait_procs(workers_alive, timeout=10)
-    assert alive == []  # workers end with the one that started them
-    expected, found = data_files(made_root), data_files(tmp_path)
-    assert [name for name in found if found[name] != expected.get(name)] == []

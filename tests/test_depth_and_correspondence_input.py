@@ -1,21 +1,18 @@
-"""Depth and correspondence commands as typed: damaged and missing input, kills, other constants."""
+"""Depth and correspondence commands as typed: damaged and missing input, other constants."""
 
 from __future__ import annotations
 
 import json
 import pickle
-import random
 import shutil
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import psutil
 import pytest
-from conftest import REPOSITORY, copy_root, data_files, run_command
+from conftest import copy_root, data_files, run_command
 
 from spatial_engine.depth_perception import (
     depth_comparison_coor_engine,
@@ -40,7 +37,7 @@ COMPARISON_DOT = f"{DEPTH}comparison_dot_engine.py"
 COOR = f"{MATCH}coor_2_coor.py"
 DOTS = f"{MATCH}dot_2_multichoice.py"
 FOUR = (ESTIMATION_DOT, COMPARISON_COOR, COOR, DOTS)
-KILLED = (COMPARISON_DOT, COMPARISON_COOR, COOR, DOTS)
+CHANGED = (COMPARISON_DOT, COMPARISON_COOR, COOR, DOTS)
 FEW = ("--train-max-samples", "60", "--val-max-samples", "25")
 SCENE, FRAME = "scene0000_00", "00010"
 SCENES = {"train": [SCENE, "scene0001_00", "scene0704_00"], "val": ["scene0011_00", "scene0015_00"]}
@@ -113,9 +110,9 @@ def root(source, tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(source, tmp_path_factory) -> Path:
-    """A root on which the commands that are killed below have run undisturbed."""
+    """A root on which the commands whose input changes below have run."""
     folder = copy_root(source, tmp_path_factory.mktemp("finished"))
-    for command in KILLED:
+    for command in CHANGED:
         done = run_few(command, folder)
         assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -338,32 +335,7 @@ def test_a_small_disk_is_enough_without_pictures(root, module, monkeypatch):
     assert cli.run(module.main, ["--root", str(root), "--num-workers", "1", *FEW]) == 0
 
 
-# ---- kills and constants -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("once", [1, 2])
-@pytest.mark.parametrize("command", KILLED)
-def test_a_killed_run_is_continued_to_the_same_bytes(root, finished, command, once):
-    """Killed amid the work; pictures are continued by one worker and by two."""
-    workers = once if command in (COMPARISON_DOT, DOTS) else 1
-    flags = ["--root", str(root), "--num-workers", "1", *FEW]
-    process = psutil.Popen([sys.executable, command, *flags], cwd=REPOSITORY, stderr=-3, stdout=-3)
-    while process.poll() is None and not list(root.glob("*/*/v1_0/*.parts")):
-        time.sleep(0.002)
-    moment = random.uniform(0, 0.3)
-    time.sleep(moment)
-    process.kill()
-    process.wait()
-    for split in SCENES:  # no record without its picture
-        if list(folder_of(command, root, split).glob("*.jsonl")):
-            records_of(command, root, split)
-    done = run_few(command, root, workers=workers)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for split in SCENES:
-        expected = data_files(folder_of(command, finished, split))
-        found = data_files(folder_of(command, root, split))
-        assert sorted(found) == sorted(expected), moment
-        assert [name for name in found if found[name] != expected[name]] == [], moment
+# ---- constants -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,65 @@ def test_other_errors_of_a_link_are_not_hidden_by_a_copy(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         files.link_or_copy(tmp_path / "one", tmp_path / "three")
     assert not (tmp_path / "three").exists()
+
+
+# ---- two at once ---------------------------------------------------------------------------------
+
+
+def test_of_two_that_write_one_file_the_second_is_refused(tmp_path):
+    path = tmp_path / "out.txt"
+    with files.atomic_path(path) as first:
+        first.write_text("first, half")
+        with raises_one_line(SettingsError, path, "another run"), files.atomic_path(path):
+            pass
+        with open(first, "a") as file:
+            file.write(" and half")
+    assert path.read_text() == "first, half and half"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_folder_that_its_holder_removes_at_that_moment_is_refused_not_missing(
+    tmp_path, monkeypatch
+):
+    folder, real = tmp_path / "parts", os.open
+
+    def removed_before(path, *args):
+        monkeypatch.setattr(os, "open", real)
+        os.rmdir(path)
+        return real(path, *args)
+
+    monkeypatch.setattr(os, "open", removed_before)
+    with raises_one_line(SettingsError, folder, "another run"), files.locked(folder):
+        pass
+
+
+def test_a_folder_that_is_held_is_not_removed_as_that_of_a_killed_run(tmp_path):
+    folder = tmp_path / "parts"
+    files.remove_idle(folder)  # none there
+    with files.locked(folder):
+        (folder / "work").touch()
+        files.remove_idle(folder)
+        assert (folder / "work").exists()
+    files.remove_idle(folder)
+    assert not folder.exists()
+
+
+# ---- errors of the system ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", sorted(files._REMEDIES))
+def test_an_error_of_the_system_is_a_line_with_file_cause_and_remedy(number):
+    error = OSError(number, os.strerror(number), "data/x.txt")
+    place, _, rest = files.explain(error).partition(": ")
+    cause, _, remedy = rest.partition("; ")
+    assert (place, cause, bool(remedy)) == ("data/x.txt", os.strerror(number), True)
+
+
+def test_an_error_that_tells_no_file_gets_the_one_that_was_written(tmp_path):
+    path = tmp_path / "out.txt"
+    with pytest.raises(OSError) as caught, files.atomic_path(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert files.explain(caught.value).startswith(f"{path}: No space left on device; make room")
+    short = OSError("80 requested and 20 written")  # as numpy has it
+    told = files.explain(short, path)
+    assert told == f"{path}: 80 requested and 20 written; make room, then start again"

@@ -465,14 +465,15 @@ KILLED = """
 import importlib, os, sys
 from spatial_engine.utils import cli
 step, left = importlib.import_module(sys.argv.pop(1)), int(sys.argv.pop(1))
-real = os.replace
-def replace(*paths):
-    global left
-    if left == 0:
-        os._exit(9)
-    left -= 1
-    real(*paths)
-os.replace = replace
+def counted(real):
+    def rename(*paths):
+        global left
+        if left == 0:
+            os._exit(9)
+        left -= 1
+        real(*paths)
+    return rename
+os.replace, os.rename = counted(os.replace), counted(os.rename)
 sys.exit(cli.run(step.main))
 """
 

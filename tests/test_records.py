@@ -93,10 +93,15 @@ def test_written_records_read_back_one_a_line(tmp_path):
 
 
 def test_a_bad_line_is_named_by_its_number(tmp_path):
-    for bad in (b'{"a": ', b"[1]", b"5", b"", b"\xff", b'{"a": NaN}'):
+    for bad in (b'{"a": ', b"[1]", b"5", b"\xff", b'{"a": NaN}'):
         (tmp_path / "x.jsonl").write_bytes(b'{"id": "1"}\n' + bad + b"\n")
         with raises_one_line(BadDataError, f"{tmp_path / 'x.jsonl'}:2"):
             list(records.read_jsonl(tmp_path / "x.jsonl"))
+
+
+def test_blank_lines_are_no_records(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(b'{"id":"1"}\n\n{"id":"2"}\n  \n\n')
+    assert [record["id"] for record in records.read_jsonl(tmp_path / "x.jsonl")] == ["1", "2"]
 
 
 def write_parts(folder, sizes, end="\n"):

@@ -313,6 +313,58 @@ def test_without_a_wanted_number_nothing_is_said_of_it(bench):
     assert (bench.meta()["records"], bench.meta()["drops"]) == (2, {"too dark": 1})
 
 
+# ---- two at once, and why things are made again --------------------------------------------------
+
+
+def test_one_that_is_up_to_date_leaves_the_work_of_another_at_the_same_output(bench):
+    """The other was started with other constants, say, and has finished scenes."""
+    bench.make({"a": 1})
+    parts = bench.output.with_name("out.txt.parts")
+    with files.locked(parts):
+        (parts / "a").mkdir()
+        assert bench.make({"a": 1}) == 0
+        assert (parts / "a").is_dir()
+        with raises_one_line(SettingsError, parts, "another run"):
+            bench.make({"a": 2})
+    assert bench.make({"a": 1}) == 0
+    assert bench.names() == ["out.txt", "out.txt.meta.json"]
+
+
+@pytest.mark.parametrize(
+    ("scenes", "flags", "why"),
+    [
+        ({"a": 1, "b": 2}, {}, "inputs changed of b"),
+        ({"a": 1, "b": 1, "c": 1, "d": 1}, {}, "c and 1 more added"),
+        ({"a": 1}, {}, "b left out"),
+        ({"a": 2, "c": 1}, {}, "inputs changed of a; c added; b left out"),
+        ({"a": 1, "b": 1}, {"overwrite": True}, "--overwrite"),
+    ],
+)
+def test_the_table_says_why_an_output_is_made_again(bench, capsys, scenes, flags, why):
+    bench.make({"a": 1, "b": 1})
+    assert "again" not in capsys.readouterr().out
+    bench.make(scenes, flags=flags)
+    assert f"made again: {why};" in capsys.readouterr().out
+
+
+def test_the_table_says_that_lists_have_changed_and_that_scenes_had_failed(bench, capsys):
+    bench.make({"a": 1}, inputs="a list")
+    bench.make({"a": 1}, inputs="another")
+    assert "made again: lists or tables changed;" in capsys.readouterr().out
+    bench.make({"a": 1, "x": -1}, inputs="another")
+    capsys.readouterr()
+    bench.make({"a": 1, "x": 2}, inputs="another")
+    assert "made again: inputs changed of x; x failed before;" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("meta", ["[]", "{", '{"settings": 3, "versions": [], "inputs": 7}'])
+def test_provenance_that_cannot_be_understood_stops_nothing(bench, meta):
+    bench.make({"a": 1})
+    provenance.meta_path(bench.output).write_text(meta)
+    assert bench.make({"a": 1}) == 0
+    assert bench.output.read_text() == "a\n"
+
+
 # ---- room on the disk ----------------------------------------------------------------------------
 
 

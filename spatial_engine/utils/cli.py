@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import BadDataError, EngineError
-from spatial_engine.utils.files import check_id
+from spatial_engine.utils.files import check_id, explain
 
 DEFAULT_SEED = 0
 
@@ -114,8 +114,7 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        print(f"error: {explain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; finished scenes are kept, start again to go on", file=sys.stderr)

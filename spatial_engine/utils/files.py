@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +24,70 @@ PARTS_SUFFIX = ".parts"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 
 
+# What a person can do about an error of the system, by its number.
+_REMEDIES = {
+    errno.ENOSPC: "make room, then start again",
+    errno.EDQUOT: "make room in your quota, then start again",
+    errno.EFBIG: "raise the limit (`ulimit -f`) or use another file system, then start again",
+    errno.EMFILE: "raise the limit (`ulimit -n 4096`), or lower --num-workers, then start again",
+    errno.ENFILE: "close other programs, then start again",
+    errno.EACCES: "give yourself the right to it, or choose another place",
+    errno.EPERM: "give yourself the right to it, or choose another place",
+    errno.EROFS: "choose another place",
+    errno.ENOTDIR: "a file stands where a folder is needed; move it away",
+    errno.EEXIST: "something of that name is in the way; move it away",
+    errno.EISDIR: "a folder stands where a file is needed; move it away",
+    errno.ENOENT: "see that it is there, and what it links to, then start again",
+    errno.ELOOP: "a link leads back to itself; mend it",
+    errno.EIO: "see to the disk, then start again",
+    errno.ESTALE: "see to the network file system, then start again",
+    errno.ENAMETOOLONG: "use shorter names",
+}
+
+
+def explain(error: OSError, place: str | Path = "") -> str:
+    """One line about an error of the system: file (`place` where it names none), cause, remedy."""
+    at = error.filename or place
+    remedy = _REMEDIES.get(
+        error.errno or errno.ENOSPC, ""
+    )  # numpy tells no number of a short write
+    cause = error.strerror or str(error) or type(error).__name__
+    return (f"{at}: " if at else "") + cause + (f"; {remedy}" if remedy else "")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give errors of the system that tell no file (those of writing to an open one) this name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` and rename it to `path` when the block succeeds.
+    """Give a temporary path and rename it to `path` when the block succeeds.
 
-    The temporary name is always the same, so a killed run leaves nothing that a new one would not
-    overwrite.
+    It lies in a folder beside `path` that is held while the block runs: of two runs that write one
+    file, the second is refused (`SettingsError`). The folder's name is always the same, so a killed
+    run leaves nothing that a new one would not remove.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    remove(partial)
-    try:
-        yield partial
-    except BaseException:
-        remove(partial)
-        raise
-    os.replace(partial, path)
+    folder = path.with_name(path.name + PARTIAL_SUFFIX)
+    if not folder.is_dir() or folder.is_symlink():
+        remove(folder)
+    with locked(folder):
+        try:
+            for left in list(folder.iterdir()):
+                remove(left)
+            partial = folder / path.name
+            with naming(path):
+                yield partial
+            os.replace(partial, path)
+        finally:
+            remove(folder)
 
 
 @contextmanager
@@ -50,8 +97,12 @@ def locked(folder: Path) -> Iterator[None]:
     Raises `SettingsError` when another run holds it. The lock goes with the process, however that
     ends. Where the file system cannot lock a folder (NFS often), a warning takes its place.
     """
+    taken = SettingsError(f"{folder}: another run is writing here; wait until it has ended")
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # removed just now, by the run that held it
+        raise taken from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,7 +113,7 @@ def locked(folder: Path) -> Iterator[None]:
             log.warning("%s: cannot be locked (%s); start no second run on it", folder, error)
             same = True
         if not same:
-            raise SettingsError(f"{folder}: another run is writing here; wait until it has ended")
+            raise taken
         yield
     finally:
         os.close(handle)
@@ -74,6 +125,13 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_idle(folder: Path) -> None:
+    """Remove the folder of a run that was killed; another that is at work in it keeps it."""
+    if folder.exists():
+        with suppress(SettingsError), locked(folder):
+            remove(folder)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -121,6 +179,12 @@ def check_id(identifier: str, source: str | Path) -> str:
     return identifier
 
 
+def has_half_characters(text: str) -> bool:
+    """Whether a text holds halves of surrogate pairs, which json and pickles can bring, and which
+    can be neither written nor printed."""
+    return not text.isascii() and re.search("[\ud800-\udfff]", text) is not None
+
+
 def read_id_list(path: str | Path, remedy: str) -> list[str]:
     """Ids of a split list, one a line, sorted, blank lines skipped.
 
@@ -131,7 +195,8 @@ def read_id_list(path: str | Path, remedy: str) -> list[str]:
     if not path.is_file():
         raise MissingInputError(f"{path}: no such list; {remedy}")
     try:
-        lines = mmengine.list_from_file(str(path))
+        with naming(path):
+            lines = mmengine.list_from_file(str(path))
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
     ids = [check_id(line.strip(), path) for line in lines if line.strip()]

@@ -98,7 +98,7 @@ def read_meta(output: Path) -> dict[str, Any]:
     """Provenance of an output, empty where there is none or it cannot be read."""
     try:
         meta = json.loads(meta_path(output).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return meta if isinstance(meta, dict) else {}
 

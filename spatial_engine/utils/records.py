@@ -17,7 +17,7 @@ import orjson
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import sampling
-from spatial_engine.utils.files import remove
+from spatial_engine.utils.files import naming, remove
 
 Value = str | int | list[int]
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
@@ -101,7 +101,7 @@ def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Lines of a file with their numbers from 1; `BadDataError` for one too long to be a record."""
-    with open(path, "rb") as file:
+    with naming(path), open(path, "rb") as file:
         lines = iter(partial(file.readline, MAX_LINE_BYTES + 1), b"")
         for number, line in enumerate(lines, 1):
             if len(line) > MAX_LINE_BYTES:

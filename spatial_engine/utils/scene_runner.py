@@ -26,8 +26,9 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+import spatial_engine
 from spatial_engine.errors import EngineError
-from spatial_engine.utils import executors, files
+from spatial_engine.utils import changes, executors, files
 from spatial_engine.utils.provenance import work_key
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class RunResult:
     failures: dict[str, str]
     reused: int
     seconds: float
+    redone: dict[str, str] = field(default_factory=dict)  # scenes finished before, and why again
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class FinishedScene:
     settings: dict[str, Any]
     inputs: Any
     result: PartResult
+    version: str = changes.UNKNOWN  # of the engine
 
 
 def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
@@ -123,10 +126,17 @@ def run_scenes(
         _discard(left)  # of a killed run; the caller holds the folder
     keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
     done: dict[str, PartResult] = {}
-    for scene_id in keys if not overwrite else ():
-        finished = _read_done(parts_dir / scene_id)
-        if finished is not None and finished.key == keys[scene_id]:
-            done[scene_id] = finished.result
+    redone: dict[str, str] = {}
+    for job in jobs:
+        finished = _read_done(parts_dir / job.scene_id)
+        if finished is None:
+            continue
+        if overwrite:
+            redone[job.scene_id] = changes.OVERWRITE
+        elif finished.key == keys[job.scene_id]:
+            done[job.scene_id] = finished.result
+        else:
+            redone[job.scene_id] = _why_again(finished, step, settings, job)
     reused = set(done)
     failures: dict[str, str] = {}
     todo = [job for job in jobs if job.scene_id not in done]
@@ -161,7 +171,15 @@ def run_scenes(
         failures=dict(sorted(failures.items())),
         reused=len(reused),
         seconds=time.perf_counter() - start,
+        redone=redone,
     )
+
+
+def _why_again(finished: FinishedScene, step: str, settings: dict[str, Any], job: SceneJob) -> str:
+    """One line that says why a finished scene is of no use any more."""
+    before, inputs = finished.settings, finished.inputs
+    found = changes.reasons(finished.version, before, settings, inputs, job.inputs)
+    return "; ".join(found) or f"made by another version, or by {finished.step} for {step}"
 
 
 @contextmanager
@@ -206,7 +224,8 @@ def _do_scene(
         partial.mkdir()  # without parents: the run may be over
         result = work(job.arguments, partial)
         key = job_key(step, settings, job)
-        done = FinishedScene(step, key, settings, job.inputs, result)
+        version = spatial_engine.__version__
+        done = FinishedScene(step, key, settings, job.inputs, result, version)
         (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
         _publish(partial, part_dir, None if overwrite else key)
     except Exception as error:
@@ -266,7 +285,7 @@ def _cause(error: Exception, part_dir: Path) -> str:
     if isinstance(error, EngineError):
         return str(error)
     if isinstance(error, OSError):
-        return f"{error.filename or part_dir}: {error.strerror or error}"
+        return files.explain(error, part_dir)
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return " ".join(f"unexpected {type(error).__name__} at {where}: {error}".split())
@@ -283,5 +302,5 @@ def _read_done(part_dir: Path) -> FinishedScene | None:
     try:
         done = json.loads((part_dir / DONE_FILE).read_text(encoding="utf-8"))
         return FinishedScene(**{**done, "result": PartResult(**done["result"])})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import EngineError, MissingInputError, SettingsError
-from spatial_engine.utils import files, provenance
+from spatial_engine.utils import changes, files, provenance
 from spatial_engine.utils.closing_table import ClosingTable, Row, Tally, listed
 from spatial_engine.utils.scene_runner import (
     RunResult,
@@ -137,8 +137,13 @@ class Step:
                 meta = provenance.read_meta(output)
                 tally = Tally(meta["records"], meta["drops"], meta["notes"])
                 self._add_row(name, tally, start, output, "up to date")
-            files.remove(parts_dir)  # where a run was killed just before it did so
+            files.remove_idle(parts_dir)  # where a run was killed just before it did so
             return
+        inputs_by_scene = {job.scene_id: job.inputs for job in jobs}
+        again = {
+            name: self._why_again(output, key, inputs_by_scene, inputs)
+            for name, output in outputs.items()
+        }
         for output in outputs.values():
             self._refuse_to_shrink(output, [job.scene_id for job in jobs])
         with files.locked(parts_dir):
@@ -152,7 +157,8 @@ class Step:
             # Whatever a killed run leaves half-written lies among the parts, and goes with them.
             targets = {**companions, **outputs}
             partial = {name: parts_dir / f"{name}{files.PARTIAL_SUFFIX}" for name in targets}
-            assemble(list(run.parts.values()), partial)
+            with files.naming(first.parent):
+                assemble(list(run.parts.values()), partial)
             provenance.forget(outputs.values())
             if companions:  # no record without its picture, whenever this is killed
                 for output in outputs.values():
@@ -164,14 +170,15 @@ class Step:
                 os.replace(partial[name], target)
             # Without a key the next start tries again the scenes that failed.
             facts = {"key": "" if run.failures else key, "common_inputs": inputs}
-            facts["inputs"] = {job.scene_id: job.inputs for job in jobs}
+            facts["inputs"] = inputs_by_scene
             facts["companions"] = {name: _size(path) for name, path in companions.items()}
             for name, output in outputs.items():
                 tally = Tally.of(name, run.results.values(), drops.get(name))
                 tally = tally.limited_to((wanted or {}).get(name, -1))
                 scenes = [scene for scene, part in run.results.items() if part.counts.get(name)]
                 self._write_meta(output, run, tally, {**facts, "scenes": scenes})
-                self._add_row(name, tally, start, output)
+                remark = again[name] or changes.by_reason(run.redone)
+                self._add_row(name, tally, start, output, remark)
             if not run.failures:
                 files.remove(parts_dir)
 
@@ -216,7 +223,8 @@ class Step:
                 facts = {"scenes": sorted(like), "scenes_of_other_settings": others}
                 facts["inputs"] = {name: done.inputs for name, done in like.items()}
                 self._write_meta(folder, run, tally, facts)
-                self._add_row(unit, Tally.of(unit, run.results.values()), start, folder)
+                remark = changes.by_reason(run.redone)
+                self._add_row(unit, Tally.of(unit, run.results.values()), start, folder, remark)
         return run
 
     def make_file(
@@ -230,12 +238,20 @@ class Step:
             tally = Tally(provenance.read_meta(output)["records"], {}, {})
             self._add_row(name, tally, start, output, "up to date")
             return
+        again = self._why_again(output, key, inputs)
         with files.atomic_path(output) as partial:
             tally = Tally(write(partial), {}, {})
             provenance.forget([output])
         run = RunResult({}, {}, {}, 0, time.perf_counter() - start)
         self._write_meta(output, run, tally, {"key": key, "inputs": inputs, "scenes": list(inputs)})
-        self._add_row(name, tally, start, output)
+        self._add_row(name, tally, start, output, again)
+
+    def _why_again(self, output: Path, key: str, inputs: Any, common: Any = None) -> str:
+        """Why an output is made that was made before; empty for one that was not."""
+        meta = provenance.read_meta(output)
+        if meta and self.options.overwrite:
+            return f"made again: {changes.OVERWRITE}"
+        return changes.reasons_by_meta(meta, key, self.settings, inputs, common)
 
     def _run(self, work: Work, jobs: Sequence[SceneJob], parts_dir: Path) -> RunResult:
         run = run_scenes(

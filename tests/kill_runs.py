@@ -1,0 +1,348 @@
+"""Kills commands at random moments, starts them again, and compares with an undisturbed run.
+
+    python tests/kill_runs.py --times 20 --seed 0 [--commands extract_posed make_report]
+
+Each command is started as typed, with one worker and with two, on a copy of the small sample data
+on which all others have run; the whole process group, in every fourth run the parent alone, gets
+SIGKILL; most moments are after it has begun to write. Then it is started again, to its end. Prints
+what was survived, and any difference. `test_kill.py` does each command once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from conftest import (
+    COMMANDS,
+    EVALUATION,
+    FEWER,
+    PLAIN,
+    REPOSITORY,
+    made_once,
+    copy_root,
+    run_command,
+    run_commands,
+)
+
+from spatial_engine.utils.records import read_jsonl
+
+OBJECTS = "*_data/object_perception"
+INFOS = "data/scannet/scannet_instance_data"
+BENCHMARK = "evaluation_data/multispa/v1_0"
+# What each command writes below the root, as patterns; whatever begins so is its own.
+WRITES = {
+    "batch_load_scannet_data": [
+        f"{INFOS}.meta", f"{INFOS}/scene*_00", f"{INFOS}/scenes_train_val_info.pkl",
+    ],
+    "extract_posed_images": ["data/scannet/posed_images"],
+    "update_info_file_with_images": [f"{INFOS}/scenes_*_i_D5.pkl"],
+    "make_visibility_info": [f"{INFOS}/*_visibility_info_D5.parquet"],
+    "calculate_frames_relations": ["*_data/camera_movement/*_camera_info_D5.parquet"],
+    "camera_movement_engine_train_val": ["*_data/camera_movement/v1_0"],
+    "depth_estimation_dot_engine": ["*_data/depth_estimation_dot"],
+    "depth_estimation_coor_engine": ["*_data/depth_estimation_coor"],
+    "depth_comparison_dot_engine": ["*_data/depth_comparison_dot"],
+    "depth_comparison_coor_engine": ["*_data/depth_comparison_coor"],
+    "visual_correspondence_qa_engine_dot_2_multichoice": [
+        "*_data/visual_correspondence_dot_2_multichoice",
+    ],
+    "visual_correspondence_qa_engine_coor_2_coor": ["*_data/visual_correspondence_coor_2_coor"],
+    "compute_object_visibility": [f"{OBJECTS}/object_visibility"],
+    "find_object_coverage": [f"{OBJECTS}/train_*_", f"{OBJECTS}/val_*_"],
+    "merge_object_coverage": [f"{OBJECTS}/merged_"],
+    "single_object_perception_engine": [f"{OBJECTS}/object_perception_"],
+    "copy_adt_extrinsics": ["data/tapvid3d_dataset/adt/*.npz"],
+    "make_split_lists": ["data/tapvid3d_dataset/meta_data"],
+    "single_object_movement_engine_coord": ["*_data/object_movement_coord"],
+    "single_object_movement_engine_dot": ["*_data/object_movement_dot", "data/my_tapvid3d_images"],
+    "check_records": ["records_check.json"],
+    "make_benchmark": [f"{BENCHMARK}/multispa.jsonl", f"{BENCHMARK}/images.txt"],
+    "make_baselines": [f"{BENCHMARK}/baselines"],
+    "score_predictions": ["scores"],
+    "make_training_mix": ["training_data/mix3M.json"],
+    "export_uniform": ["*_data/exports/uniform"],
+    "export_llama_factory": ["training_data/exports/llama_factory"],
+    "export_vlmevalkit": ["evaluation_data/exports/vlmevalkit"],
+    "export_lmms_eval": ["evaluation_data/exports/lmms_eval"],
+    "resize_images": ["small"],
+    "make_report": ["report"],
+}  # fmt: skip
+REPORT = "spatial_engine/report/make_report.py"
+# In the order of the README; of the others, check_ms_swift writes nothing.
+WRITING = [c for c in (*COMMANDS, *EVALUATION, REPORT) if Path(c).stem in WRITES]
+WORKERS_BY_FLAG = {"check_records", "export_uniform", "resize_images", "make_report"}  # fmt: skip
+TEMPORARY = re.compile(r"\.(partial|parts|buckets|over|replaced)\b")
+FINISHED_BEFORE = re.compile(r": (\d+) scenes were finished before")
+STARTUP_SHARE = 0.2  # of the kills, before anything is written
+
+
+def flags_of(command: str, root: Path, workers: int) -> list[str]:
+    """The flags with which a command is typed here."""
+    name = Path(command).stem
+    flags = list(FEWER.get(command, ()))
+    if command in COMMANDS or name in WORKERS_BY_FLAG:
+        flags += ["--num-workers", str(workers)]
+    flags += {
+        "score_predictions": [
+            "--paper", str(root / BENCHMARK / "baselines/random.jsonl"),
+            "--output", str(root / "scores"),
+        ],
+        "export_uniform": ["--formats", "jsonl", "parquet"],
+        "resize_images": ["--output", str(root / "small")],
+    }.get(name, [])  # fmt: skip
+    return flags
+
+
+def finish_root(root: Path) -> None:
+    """Run, on a root with the records of all commands, those that make something of them."""
+    for command in WRITING:
+        if command not in COMMANDS:
+            run_commands([command], root, *flags_of(command, root, 2))
+
+
+def finished_once(shared_folder: Path, made_root: Path) -> Path:
+    """The root on which everything has run, made once for all test processes; not to be written
+    to."""
+    return made_once(
+        shared_folder / "finished", lambda folder: finish_root(copy_root(made_root, folder))
+    )
+
+
+def command_of(name: str) -> str:
+    """A command by the name of its file."""
+    return next(command for command in WRITING if Path(command).stem == name)
+
+
+def written_by(command: str, root: Path) -> list[Path]:
+    """What there is of a command's own, its temporary files included."""
+    patterns = WRITES[Path(command).stem]
+    return sorted(path for pattern in patterns for path in root.glob(f"{pattern}*"))
+
+
+def root_before(command: str, finished: Path, raw: Path, target: Path) -> Path:
+    """A copy of a finished root without what `command` makes."""
+    copy_root(finished, target)
+    for path in written_by(command, target):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if "copy_adt_extrinsics" in command:  # it changes what is there
+        clips = "data/tapvid3d_dataset/adt"
+        shutil.copytree(raw / clips, target / clips, dirs_exist_ok=True)
+    return target
+
+
+def data_of(root: Path, copied_from: Path | None = None) -> dict[str, bytes]:
+    """All files under a root that are to be the same: not provenance, which holds times. Where
+    files name the root, one name stands for all."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.name.endswith((".meta.json", ".done.json")):
+            data = path.read_bytes()
+            for place in filter(None, (root, copied_from)):
+                data = data.replace(str(place).encode(), b"ROOT")
+            found[path.relative_to(root).as_posix()] = data
+    return found
+
+
+def names_of(root: Path) -> set[str]:
+    """All files and folders under a root."""
+    return {path.relative_to(root).as_posix() for path in root.rglob("*")}
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What came of one: when it hit ("before", "during" or "after" the writing), what differs."""
+
+    moment: str
+    faults: list[str]
+
+
+class Trial:
+    """One command on a root of its own, killed and started again."""
+
+    def __init__(self, command: str, root: Path, finished: Path):
+        self.command, self.root, self.finished = command, root, finished
+        self.orphans: list[psutil.Process] = []
+        self.at_start = written_by(command, root)
+
+    def has_begun(self) -> bool:
+        return written_by(self.command, self.root) != self.at_start
+
+    def start(self, workers: int, stderr: int = subprocess.DEVNULL) -> psutil.Popen:
+        """The command as typed, in a process group of its own."""
+        line = [sys.executable, self.command, "--root", str(self.root)]
+        if not self.command.endswith(PLAIN):
+            line += flags_of(self.command, self.root, workers)
+        environment = dict(os.environ)
+        if self.command.endswith(".sh"):
+            line = ["bash", self.command, "0", "2", str(workers)]
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+            environment |= {"ROOT": str(self.root), "PATH": path}
+        return psutil.Popen(
+            line, cwd=REPOSITORY, env=environment, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=stderr,
+        )  # fmt: skip
+
+    def measure(self) -> tuple[float, float]:
+        """Seconds of an undisturbed run before it writes, and from then on; its output stays."""
+        start = time.perf_counter()
+        process = self.start(1)
+        self._wait_until_it_writes(process)
+        began = time.perf_counter()
+        process.wait()
+        return began - start, time.perf_counter() - began
+
+    def kill(self, rng: random.Random, workers: int, alone: bool, seconds: tuple) -> str:
+        """Start and kill; returns "before", "during" or "after" the writing."""
+        in_startup = rng.random() < STARTUP_SHARE
+        wait = rng.uniform(0, seconds[0] if in_startup else 0.9 * seconds[1])
+        process = self.start(workers)
+        if not in_startup:
+            self._wait_until_it_writes(process)
+        time.sleep(wait)
+        children = process.children(recursive=True) if process.poll() is None else []
+        with suppress(ProcessLookupError):
+            (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
+        if process.wait() == 0:
+            return "after"
+        self.orphans = children
+        return "during" if self.has_begun() else "before"
+
+    def _wait_until_it_writes(self, process: psutil.Popen) -> None:
+        while process.poll() is None and not self.has_begun():
+            time.sleep(0.003)
+
+    def check_again(self, expected: dict[str, bytes]) -> list[str]:
+        """Start again, to the end; what is not as in an undisturbed run."""
+        faults = list(self._records_without_picture())
+        marks = {path: _state(path) for path in self.root.rglob(".done.json")}
+        parts = Counter(path.parent.parent for path in marks if ".parts" in str(path))
+        done = self._run()
+        if self.command.endswith(".sh") and "another run is writing here" in done.stderr:
+            psutil.wait_procs(self.orphans, timeout=120)  # xargs goes on when bash is gone,
+            done = self._run()
+            parts.clear()  # and has finished what it was at
+        said = f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
+        if done.returncode or "Traceback" in said:
+            faults.append(f"exit code {done.returncode}: {said}")
+        _, alive = psutil.wait_procs(self.orphans, timeout=60)
+        faults += [f"a worker outlived its parent: {process}" for process in alive]
+        for path in (path for path in marks if ".parts" not in str(path)):
+            if not path.exists() or marks[path] != _state(path):
+                faults.append(f"done again: {path.parent}")
+        told = Counter(map(int, FINISHED_BEFORE.findall(done.stderr)))
+        if Counter(parts.values()) - told and "up to date" not in done.stdout:
+            faults.append(f"finished {dict(parts)}, taken up {list(told)}")
+        data, names = data_of(self.root, self.finished), names_of(self.root)
+        faults += [f"left: {name}" for name in sorted(names) if TEMPORARY.search(name)]
+        faults += [
+            f"missing or too much: {name}" for name in sorted(names ^ names_of(self.finished))
+        ]
+        faults += [f"differs: {n}" for n in data if n in expected and data[n] != expected[n]]
+        return faults
+
+    def _run(self) -> subprocess.CompletedProcess:
+        flags = [] if self.command.endswith(".sh") else flags_of(self.command, self.root, 1)
+        return run_command(self.command, self.root, *flags)
+
+    def _records_without_picture(self) -> Iterator[str]:
+        """Of the tasks whose pictures are made with their records: none may be without."""
+        if "_dot" in self.command and "engine" in self.command:
+            for path in written_by(self.command, self.root):
+                for jsonl in path.rglob("v1_0/**/*.jsonl"):
+                    if TEMPORARY.search(str(jsonl)):
+                        continue
+                    for record in read_jsonl(jsonl):
+                        for name in record["image"]:
+                            if not (jsonl.parent / "images" / name).is_file():
+                                yield f"{jsonl}: a record without {name}"
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def kill_once(
+    command: str, finished: Path, raw: Path, folder: Path, rng: random.Random,
+    seconds: tuple[float, float], number: int, expected: dict[str, bytes] | None = None,
+) -> Kill:  # fmt: skip
+    """Kill `command` once, on a root in `folder`; by `number`, with one worker or two, and the
+    whole group or (every fourth) the parent alone."""
+    trial = Trial(command, root_before(command, finished, raw, folder), finished)
+    moment = trial.kill(rng, 1 + number % 2, number % 4 == 3, seconds)
+    return Kill(moment, trial.check_again(expected or data_of(finished)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=20, help="kills of each command")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--commands", nargs="+", default=[""], help="only those with such names")
+    parser.add_argument("--finished", type=Path, help="folder to keep the finished root in")
+    args = parser.parse_args(argv)
+    total, bad = Counter(), 0
+    with tempfile.TemporaryDirectory(prefix="kill_runs_") as scratch:
+        base = args.finished or Path(scratch)
+        raw, finished = make_roots(base)
+        expected = data_of(finished)
+        for command in WRITING:
+            if not any(name in command for name in args.commands):
+                continue
+            rng = random.Random(f"{args.seed} {command}")
+            folder = Path(scratch) / "trial"
+            before = root_before(command, finished, raw, folder)
+            seconds = Trial(command, before, finished).measure()
+            found: Counter[str] = Counter()
+            for number in range(args.times):
+                shutil.rmtree(folder)
+                kill = kill_once(command, finished, raw, folder, rng, seconds, number, expected)
+                found[kill.moment] += 1
+                found["faults"] += bool(kill.faults)
+                for fault in kill.faults[:5]:
+                    print(f"  {command}, kill {number} ({kill.moment}): {fault}", flush=True)
+            shutil.rmtree(folder)
+            survived = sum(found[m] for m in ("before", "during", "after")) - found["faults"]
+            print(
+                f"{Path(command).stem:<50} survived {survived}/{args.times}: before writing "
+                f"{found['before']}, during {found['during']}, after {found['after']}; undisturbed "
+                f"{seconds[0]:.1f} + {seconds[1]:.1f} s",
+                flush=True,
+            )
+            total += found
+            bad += found["faults"]
+    print(f"{sum(total[m] for m in ('before', 'during', 'after'))} kills, {bad} not survived")
+    return 1 if bad else 0
+
+
+def make_roots(base: Path) -> tuple[Path, Path]:
+    """The raw sample data, and a root on which all commands have run undisturbed."""
+    from spatial_engine.sample_data import write_sample_clips, write_sample_scenes
+
+    raw, finished = base / "raw", base / "finished"
+    if not (base / "whole").exists():
+        write_sample_scenes(raw, small=True)
+        write_sample_clips(raw, small=True)
+        shutil.rmtree(finished, ignore_errors=True)
+        run_commands(COMMANDS, copy_root(raw, finished), "--num-workers", "2")
+        finish_root(finished)
+        (base / "whole").touch()
+    return raw, finished
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""What changes between two runs: nothing old is mixed in, and the closing table says why."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import COMMANDS, FEWER, copy_root
+from kill_runs import WRITING, data_of, root_before, written_by
+
+import spatial_engine
+from spatial_engine.utils import cli, provenance
+
+EXTRACT, INFOS, VISIBILITY, RELATIONS, CAMERA = COMMANDS[1:6]
+OBJECTS = "spatial_engine/object_perception/compute_object_visibility.py"
+DEPTH_DOT = "spatial_engine/depth_perception/depth_estimation_dot_engine.py"
+COOR = "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py"
+MOVEMENT = "spatial_engine/object_movement/single_object_movement_engine_coord.py"
+UNIFORM = "spatial_engine/evaluation/export_uniform.py"
+BENCHMARK = "spatial_engine/evaluation/make_benchmark.py"
+CHANGES = [  # command, flags, what the table says of them
+    (EXTRACT, ["--frame-skip", "10"], "FRAME_SKIP"),
+    (OBJECTS, ["--min-visible-share", "0.3"], "MIN_VISIBLE_SHARE"),
+    (CAMERA, ["--min-direction-mm", "60"], "MIN_DIRECTION_MM"),
+    (CAMERA, ["--seed", "3"], "seed"),
+    (DEPTH_DOT, ["--dot-radius-px", "14", "--seed", "3"], "DOT_RADIUS_PX, seed"),
+    (COOR, ["--train-max-samples", "20"], "max_samples"),
+    (MOVEMENT, ["--seed", "3"], "seed"),
+]
+
+
+class Bench:
+    """Runs commands in this process, with one worker, as their command line would."""
+
+    def __init__(self, made: Path, raw: Path, folder: Path, capsys):
+        self.made, self.raw, self.folder, self.capsys = made, raw, folder, capsys
+
+    def run(self, command: str, root: Path, *flags: str) -> str:
+        """The closing table; the command must end well."""
+        self.capsys.readouterr()
+        module = importlib.import_module(command.removesuffix(".py").replace("/", "."))
+        line = ["--root", str(root), *FEWER.get(command, ()), *flags]
+        if command in COMMANDS:
+            line += ["--num-workers", "1"]
+        code = cli.run(module.main, line)
+        said = self.capsys.readouterr()
+        assert code == 0, said.out + said.err
+        return said.out
+
+    def without(self, command: str, name: str) -> Path:
+        """A root on which all but `command` has run."""
+        return root_before(command, self.made, self.raw, self.folder / name)
+
+    def stop(self, command: str, root: Path, monkeypatch, *flags: str) -> None:
+        """Run until all scenes are finished and nothing is in its place."""
+        with monkeypatch.context() as patch, pytest.raises(AssertionError):
+            patch.setattr(provenance, "forget", _interrupt)
+            self.run(command, root, *flags)
+
+
+def _interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def made_by(command: str, root: Path) -> dict[str, bytes]:
+    """What a command has written under a root."""
+    own = [path.relative_to(root).as_posix() for path in written_by(command, root)]
+    return {name: data for name, data in data_of(root).items() if name.startswith(tuple(own))}
+
+
+@pytest.fixture
+def bench(made_root, raw_root, tmp_path, capsys) -> Bench:
+    return Bench(made_root, raw_root, tmp_path, capsys)
+
+
+@pytest.mark.parametrize(("command", "flags", "names"), CHANGES)
+def test_a_changed_constant_or_seed_makes_all_anew_and_is_named(bench, command, flags, names):
+    fresh, stale = bench.without(command, "fresh"), copy_root(bench.made, bench.folder / "stale")
+    assert "again" not in bench.run(command, fresh, *flags)
+    table = bench.run(command, stale, *flags)
+    assert table.count(f"again: constants changed ({names})") >= 1 + (command != EXTRACT)
+    assert "inputs changed" not in table or names == "max_samples"  # decides who is asked what
+    expected = made_by(command, fresh)
+    assert expected and made_by(command, stale) == expected
+    assert expected != made_by(command, bench.made)
+    assert "again" not in bench.run(command, stale, *flags)
+
+
+@pytest.mark.parametrize(("command", "flags", "names"), CHANGES[1:5])
+def test_finished_scenes_of_a_stopped_run_are_not_taken_under_other_constants(
+    bench, command, flags, names, monkeypatch
+):
+    fresh, stopped = bench.without(command, "fresh"), bench.without(command, "stopped")
+    bench.stop(command, stopped, monkeypatch)
+    assert list(stopped.rglob("*.parts/*/.done.json"))
+    table = bench.run(command, stopped, *flags)
+    assert f"scenes done again: constants changed ({names})" in table
+    bench.run(command, fresh, *flags)
+    assert made_by(command, stopped) == made_by(command, fresh) != {}
+
+
+@pytest.mark.parametrize("command", [INFOS, CAMERA, OBJECTS, DEPTH_DOT, MOVEMENT])
+def test_another_version_makes_all_anew_and_is_named(bench, command, monkeypatch):
+    root = copy_root(bench.made, bench.folder / "root")
+    stopped = bench.without(command, "stopped")
+    bench.stop(command, stopped, monkeypatch)
+    monkeypatch.setattr(spatial_engine, "__version__", "99.0")
+    expected = made_by(command, bench.made)
+    table = bench.run(command, root)
+    assert table.count("again: made by version") == table.count("again") >= 2
+    assert "this is 99.0" in table and "up to date" not in table
+    assert "done again: made by version" in bench.run(command, stopped)
+    assert made_by(command, root) == made_by(command, stopped) == expected
+    assert "again" not in bench.run(command, root)
+
+
+def test_the_pose_of_a_frame_changes(bench):
+    """Every step that depends on it makes its scene anew, and says which."""
+    scene = "scene0000_00"
+    pose = f"data/scannet/posed_images/{scene}/00005.txt"
+    steps = (INFOS, VISIBILITY, RELATIONS, CAMERA, OBJECTS)
+    stale, fresh = (copy_root(bench.made, bench.folder / name) for name in ("stale", "fresh"))
+    for command in steps:
+        fresh = root_before(command, fresh, bench.raw, bench.folder / Path(command).stem)
+    lines = (stale / pose).read_text().splitlines()
+    first = lines[0].split()
+    first[3] = str(float(first[3]) + 0.2)  # moved by 0.2 m
+    for root in (stale, fresh):
+        (root / pose).write_text("\n".join([" ".join(first), *lines[1:]]) + "\n")
+    for command in steps:
+        table = bench.run(command, stale)
+        assert f"made again: inputs changed of {scene}" in table, command
+        bench.run(command, fresh)
+        assert made_by(command, stale) == made_by(command, fresh) != made_by(command, bench.made)
+
+
+def test_files_of_a_scene_that_are_only_newer_are_read_again(bench):
+    root = copy_root(bench.made, bench.folder / "root")
+    (scan,) = root.glob("data/scannet/scans/scene0001_00/*.sens")
+    os.utime(scan, ns=(10**18, 10**18))
+    table = bench.run(EXTRACT, root)
+    assert "1 scene done again: inputs changed" in table
+    assert made_by(EXTRACT, root) == made_by(EXTRACT, bench.made)
+
+
+def test_a_colour_image_changes(bench):
+    """It is marked anew; the questions are the same, as they depend on depth alone."""
+    roots = copy_root(bench.made, bench.folder / "stale"), bench.without(DEPTH_DOT, "fresh")
+    folder = f"data/scannet/posed_images/{split_lists(bench.made)['train'][0]}"
+    for root in roots:
+        for path in (root / folder).glob("*.jpg"):
+            cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
+    tables = [bench.run(DEPTH_DOT, root) for root in roots]
+    assert f"made again: inputs changed of {Path(folder).name}" in tables[0]
+    stale, fresh = (made_by(DEPTH_DOT, root) for root in roots)
+    assert stale == fresh != made_by(DEPTH_DOT, bench.made)
+
+
+def split_lists(root: Path) -> dict[str, list[str]]:
+    folder = root / "data/scannet/meta_data"
+    return {s: (folder / f"scannetv2_{s}.txt").read_text().split() for s in ("train", "val")}
+
+
+def test_a_scene_leaves_the_split_list_and_comes_back(bench):
+    left_out = split_lists(bench.made)["train"][-1]
+    steps = (COMMANDS[0], INFOS, VISIBILITY, RELATIONS, CAMERA, DEPTH_DOT, OBJECTS)
+    stale = copy_root(bench.made, bench.folder / "stale")
+    fresh = copy_root(bench.raw, bench.folder / "fresh")
+    path = "data/scannet/meta_data/scannetv2_train.txt"
+    whole = (stale / path).read_text()
+    for root in (stale, fresh):
+        (root / path).write_text(whole.replace(f"{left_out}\n", ""))
+    bench.run(EXTRACT, fresh)
+    for command in steps:
+        table = bench.run(command, stale)
+        assert f"{left_out} left out" in table, command
+        bench.run(command, fresh)
+        kept = {
+            name: data
+            for name, data in made_by(command, stale).items()
+            if f"instance_data/{left_out}/" not in name  # folders of scenes stay
+        }
+        assert kept == made_by(command, fresh) != made_by(command, bench.made)
+    (stale / path).write_text(whole)
+    for command in steps:
+        table = bench.run(command, stale)
+        assert f"{left_out} added" in table, command
+        assert made_by(command, stale) == made_by(command, bench.made)
+
+
+def test_what_is_made_of_records_follows_them(bench):
+    roots = [copy_root(bench.made, bench.folder / name) for name in ("stale", "fresh")]
+    for command in (BENCHMARK, UNIFORM):
+        bench.run(command, roots[0])
+    for root in roots:
+        bench.run(COOR, root, "--seed", "3")
+    benchmark, uniform = (bench.run(command, roots[0]) for command in (BENCHMARK, UNIFORM))
+    for command in (BENCHMARK, UNIFORM):
+        assert "again" not in bench.run(command, roots[1])
+    name = "visual_correspondence_coor_2_coor"
+    assert "made again: inputs changed of" in benchmark and name in benchmark
+    assert uniform.count("made again: inputs changed") == 2  # train and val
+    for command in (BENCHMARK, UNIFORM):
+        assert command in WRITING
+        assert made_by(command, roots[0]) == made_by(command, roots[1]) != {}
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [("truncated", "files changed or gone"), ("gone", ""), ("overwrite", "--overwrite")],
+)
+def test_an_output_that_is_not_as_it_was_is_made_again(bench, damage, why):
+    root = copy_root(bench.made, bench.folder / "root")
+    path = root / "training_data/camera_movement/v1_0/z_movement_train.jsonl"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-10])
+    elif damage == "gone":
+        path.unlink()
+    table = bench.run(CAMERA, root, *(["--overwrite"] if damage == "overwrite" else []))
+    assert f"made again: {why}" in table
+    assert made_by(CAMERA, root) == made_by(CAMERA, bench.made)
