@@ -33,8 +33,8 @@ from conftest import (
     FEWER,
     PLAIN,
     REPOSITORY,
-    made_once,
     copy_root,
+    made_once,
     run_command,
     run_commands,
 )

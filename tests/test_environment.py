@@ -424,8 +424,9 @@ def run_demo(checkout: Path, python: str, **variables: str) -> subprocess.Comple
 def test_the_demo_runs_every_step_and_ends_with_the_table(checkout):
     done = run_demo(checkout, 'case "$*" in *demo_table*) echo "table for $4";; esac')
     assert done.returncode == 0, done.stderr
-    *steps, table = done.stdout.splitlines()
+    *steps, table, look = done.stdout.splitlines()
     assert table == "table for demo"
+    assert look.endswith("demo/report/index.html")
     commands = [re.fullmatch(r"(.*) \.\.\. \d+[.,]\d s", step).group(1) for step in steps]
     assert commands[0] == "python -m spatial_engine.sample_data --root demo"
     assert [command.split()[1] for command in commands[1:]] == demo_scripts()

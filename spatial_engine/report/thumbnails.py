@@ -50,8 +50,9 @@ def make_thumbnails(
     made = spread(work, paths, workers, "thumbnails", "image", CHUNK)
     names = {thumbnail.name for thumbnail in made}
     for old in folder.iterdir():
-        if _NAME.fullmatch(old.name) and old.name not in names:
-            old.unlink()
+        ours = _NAME.fullmatch(old.name.removesuffix(files.PARTIAL_SUFFIX))  # or of a killed run
+        if ours and old.name not in names:
+            files.remove(old)
     return dict(zip(paths, made, strict=True))
 
 

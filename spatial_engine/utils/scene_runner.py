@@ -18,7 +18,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,8 @@ def run_scenes(
     failures: dict[str, str] = {}
     todo = [job for job in jobs if job.scene_id not in done]
     bar = tqdm(total=len(jobs), initial=len(reused), desc=step, unit="scene", disable=None)
-    with logging_redirect_tqdm(), bar, _run_folder(parts_dir) as run_dir:
+    run_folder = _run_folder(parts_dir) if todo else nullcontext(parts_dir)
+    with logging_redirect_tqdm(), bar, run_folder as run_dir:
         outcomes = executors.map_unordered(
             _do_scene,
             ((step, work, job, parts_dir, run_dir, settings, overwrite) for job in todo),
