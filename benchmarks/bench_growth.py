@@ -100,7 +100,9 @@ def measure(folder: Path) -> list[dict[str, object]]:
         }
         commands["movement coord"] = (MOVEMENT, ("--datasets", "adt"))
         for name, (command, flags) in commands.items():
-            if name not in ("points and labels", "extraction", "infos"):
+            if name == "object coverage":
+                flags = ("--split", "train")
+            elif name not in ("points and labels", "extraction", "infos"):
                 flags = ("--splits", "train", *flags)
             seconds, peak = run_command(command, root, *flags, num_workers=workers)
             one = found.setdefault(name, {"seconds": [], "peak_mib": []})

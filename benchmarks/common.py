@@ -133,11 +133,11 @@ class Bench:
     def __init__(self, root: Path, turns: int):
         self.root, self.turns = root, turns
         self.scratch = root / "scratch"
-        self.stages: list[dict[str, Any]] = []
+        self.measured: list[dict[str, Any]] = []
 
     def add(self, name, unit, count, seconds, floor, ratio, memory, what) -> None:
         """Note a stage: `count` units in `seconds`, its floor and what that is, peak MiB."""
-        self.stages.append({
+        self.measured.append({
             "stage": name, "unit": unit, "rate": count / seconds, "seconds": seconds,
             "floor_seconds": floor, "ratio": ratio, "peak_mib": memory, "floor": what,
         })  # fmt: skip
@@ -150,12 +150,12 @@ class Bench:
     def show(self, results: Path) -> None:
         """Print the table, and keep it in a file for `run_all.py`."""
         results.parent.mkdir(parents=True, exist_ok=True)
-        results.write_text(json.dumps({**machine(), "stages": self.stages}, indent=1))
+        results.write_text(json.dumps({**machine(), "stages": self.measured}, indent=1))
         title = f"{date.today()}, {platform.platform()}, Python {platform.python_version()}"
         table = Table(title=f"{title}, one core of {os.cpu_count()}", title_justify="left")
         for heading in ("stage", "s", "rate", "floor s", "ratio", "peak MiB", "the floor is"):
             table.add_column(heading, no_wrap=True)
-        for stage in self.stages:
+        for stage in self.measured:
             table.add_row(
                 stage["stage"], f"{stage['seconds']:.3f}",
                 f"{stage['rate']:,.0f} {stage['unit']}/s", f"{stage['floor_seconds']:.3f}",

@@ -131,12 +131,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
+    parser.add_argument("--turns", type=int, default=3, help="of stage and floor")
     parser.add_argument("--only", nargs="*", choices=SCRIPTS, help="measure these anew, no other")
     args = parser.parse_args()
     for name in SCRIPTS if args.only is None else args.only:
         print(name, flush=True)
         line = [sys.executable, str(REPOSITORY / "benchmarks" / f"{name}.py")]
-        subprocess.run([*line, "--folder", str(args.folder)], check=True)
+        turns = ["--turns", str(args.turns)] if name in SCRIPTS[:4] else []
+        subprocess.run([*line, "--folder", str(args.folder), *turns], check=True)
     results = {
         name: json.loads(results_path(args.folder, name).read_text(encoding="utf-8"))
         for name in SCRIPTS

@@ -12,7 +12,7 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,11 @@ def folder_entries(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str, Any
 
 def folder_fingerprint(path: Path, root: Path, suffixes: tuple[str, ...]) -> list:
     """[path relative to the root, number of files, digest of their names, sizes and mtimes]."""
-    entries = folder_entries(path, suffixes)
+    return fingerprint_of(path, root, folder_entries(path, suffixes))
+
+
+def fingerprint_of(path: Path, root: Path, entries: Sequence[tuple[str, Any, Any]]) -> list:
+    """The same of a folder whose entries were listed already."""
     return [_relative(path, root), len(entries), digest(entries)]
 
 

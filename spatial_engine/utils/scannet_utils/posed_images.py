@@ -7,8 +7,8 @@ sources in this shape are read too: 3x3 intrinsics, any image size, gaps between
 
 from __future__ import annotations
 
-import os
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,9 @@ def format_matrix(matrix: np.ndarray) -> str:
     return "".join(" ".join(map(repr, row)) + "\n" for row in np.asarray(matrix).tolist())
 
 
-def list_frames(folder: Path, step: int) -> list[str]:
-    """Ids of the frames of a folder that are multiples of `step`, ascending; it is listed once."""
-    with os.scandir(folder) as entries:
-        stems = [entry.name[:-4] for entry in entries if entry.name.endswith(".jpg")]
+def frames_among(names: Iterable[str], step: int) -> list[str]:
+    """Ids, ascending, of the frames among names of files that are multiples of `step`."""
+    stems = [name[:-4] for name in names if name.endswith(".jpg")]
     numbered = (stem for stem in stems if stem.isascii() and stem.isdecimal())
     return sorted((stem for stem in numbered if int(stem) % step == 0), key=int)
 

@@ -28,13 +28,12 @@ POINTS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.
 
 
 def add_images(
-    arguments: tuple[Path, str, dict[Any, Any], list[str]], part_dir: Path
+    arguments: tuple[Path, str, dict[Any, Any], list[str], list[str]], part_dir: Path
 ) -> PartResult:
     """Read the poses, intrinsics and sizes of one scene's frames; write its info with them."""
-    images_dir, scene_id, info, outputs = arguments
+    images_dir, scene_id, info, image_ids, outputs = arguments
     if "axis_align_matrix" not in info:
         raise BadDataError(f"scene info: {scene_id} has no axis_align_matrix; {POINTS_REMEDY}")
-    image_ids = posed_images.list_frames(images_dir, posed_images.USED_STEP)
     if not image_ids:
         raise BadDataError(f"{images_dir}: holds no frame of D5; {posed_images.REMEDY}")
     folder = Path("posed_images") / scene_id  # relative to data/scannet
@@ -97,11 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]
-        frames = provenance.folder_fingerprint(
-            images_dir / scene, args.root, (".jpg", ".png", ".txt")
-        )
+        folder = images_dir / scene
+        entries = provenance.folder_entries(folder, (".jpg", ".png", ".txt"))  # the one listing
+        frames = provenance.fingerprint_of(folder, args.root, entries)
         inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
-        return SceneJob(scene, (images_dir / scene, scene, infos[scene], outputs), inputs)
+        listed = [name for name, *_ in entries]
+        image_ids = posed_images.frames_among(listed, posed_images.USED_STEP)
+        return SceneJob(scene, (folder, scene, infos[scene], image_ids, outputs), inputs)
 
     step.make(
         {name: scannet_paths.info_path(args.root, name) for name in names},
