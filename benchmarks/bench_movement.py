@@ -11,7 +11,6 @@ At last 3 million records of one file are shuffled.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import MAXRSS_PER_MIB, Bench, results_path, run_command
+from common import MAXRSS_PER_MIB, Bench, make_parser, results_path, run_command
 
 # isort: split
 import numpy as np
@@ -158,12 +157,7 @@ class MovementBench(Bench):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
-    parser.add_argument("--turns", type=int, default=3)
-    args = parser.parse_args()
+    args = make_parser(__doc__, turns=3).parse_args()
     bench = MovementBench(args.folder / "movement", args.turns)
     bench.stages()
     bench.whole()

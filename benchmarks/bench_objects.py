@@ -10,14 +10,13 @@ command over 64 scenes, which are the true one under other names.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import time
 from itertools import combinations
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import SCENE, Bench, make_copies, prepare, results_path, run_command
+from common import SCENE, Bench, make_copies, make_parser, prepare, results_path, run_command
 
 # isort: split
 import numpy as np
@@ -129,12 +128,7 @@ class ObjectsBench(Bench):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
-    parser.add_argument("--turns", type=int, default=5)
-    args = parser.parse_args()
+    args = make_parser(__doc__, turns=5).parse_args()
     prepare(args.folder)
     bench = ObjectsBench(args.folder, args.turns)
     bench.visibility()

@@ -12,14 +12,22 @@ and encoding, for each picture, the same JPEG by the same library.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import NUM_COPIES, SCENE, Bench, make_copies, prepare, results_path, run_command
+from common import (
+    NUM_COPIES,
+    SCENE,
+    Bench,
+    make_copies,
+    make_parser,
+    prepare,
+    results_path,
+    run_command,
+)
 
 # isort: split
 from spatial_engine.depth_perception import depth_questions
@@ -113,12 +121,7 @@ class PointsBench(Bench):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
-    parser.add_argument("--turns", type=int, default=5)
-    args = parser.parse_args()
+    args = make_parser(__doc__, turns=5).parse_args()
     prepare(args.folder)
     bench = PointsBench(args.folder, args.turns)
     bench.coordinates()

@@ -11,7 +11,6 @@ shared. Peak memory is that of the whole command in a process of its own.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import time
 import zlib
@@ -25,6 +24,7 @@ from common import (
     Bench,
     make_copies,
     make_data,
+    make_parser,
     results_path,
     run_command,
 )
@@ -166,11 +166,7 @@ class ScannetBench(Bench):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
-    parser.add_argument("--turns", type=int, default=5)
+    parser = make_parser(__doc__, turns=5)
     parser.add_argument("--questions", type=int, default=1_000_000)
     args = parser.parse_args()
     make_data(args.folder)

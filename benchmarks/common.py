@@ -3,6 +3,7 @@
 # ruff: noqa: E402 (the number of threads is set before numpy is imported)
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -110,6 +111,16 @@ def take_turns(
     seconds, floors = zip(*times, strict=True)
     ratio = statistics.median(a / b for a, b in times)
     return statistics.median(seconds), statistics.median(floors), ratio
+
+
+def make_parser(docstring: str, turns: int) -> argparse.ArgumentParser:
+    """Flags of a benchmark: where its data is, how often stage and floor take turns."""
+    parser = argparse.ArgumentParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
+    parser.add_argument("--turns", type=int, default=turns)
+    return parser
 
 
 def machine() -> dict[str, str]:

@@ -48,9 +48,8 @@ _REMEDIES = {
 def explain(error: OSError, place: str | Path = "") -> str:
     """One line about an error of the system: file (`place` where it names none), cause, remedy."""
     at = error.filename or place
-    remedy = _REMEDIES.get(
-        error.errno or errno.ENOSPC, ""
-    )  # numpy tells no number of a short write
+    number = error.errno or errno.ENOSPC  # numpy tells none of a short write
+    remedy = _REMEDIES.get(number, "")
     cause = error.strerror or str(error) or type(error).__name__
     return (f"{at}: " if at else "") + cause + (f"; {remedy}" if remedy else "")
 

@@ -42,7 +42,7 @@ def main() -> None:
             (corpus / f"seed{number}").write_bytes(data)
         count = 0
 
-        def test_one(data: bytes) -> None:
+        def feed_one(data: bytes) -> None:
             nonlocal count
             count += 1
             kind, text = run_fuzz.try_file(target, data, Path(folder), count)
@@ -66,7 +66,7 @@ def main() -> None:
             f"-timeout={int(run_fuzz.HANG_SECONDS)}", f"-max_len={MAX_BYTES}", "-rss_limit_mb=2048",
             f"-artifact_prefix={corpus.parent}/",
         ]  # fmt: skip
-        atheris.Setup(flags, test_one, custom_mutator=mutate)
+        atheris.Setup(flags, feed_one, custom_mutator=mutate)
         atheris.Fuzz()
 
 
