@@ -40,6 +40,7 @@ def stop(event, arguments):
 sys.addaudithook(stop)
 """
 OTHER_VERSION = "import spatial_engine; spatial_engine.__version__ = '0.0.1'"
+OTHER_CODE = "from spatial_engine.utils import executors; executors._CODE = 'before the edit'"
 
 
 class Cluster:
@@ -224,6 +225,16 @@ def test_another_version_is_refused_at_the_start(cluster, added, prepared_root, 
     assert text.splitlines()[-1].startswith("error: worker tcp://127.0.0.1:")
     assert f"has spatial_engine 0.0.1, this command {spatial_engine.__version__}" in text
     assert not [path for path in root.rglob("*") if ".partial" in path.name]
+
+
+def test_other_code_of_the_same_version_is_refused(tmp_path):
+    with running_cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(OTHER_CODE)
+        calls = executors.map_unordered(
+            nap, iter([1]), ["call"], num_workers=1, scheduler=cluster.address, shared=tmp_path
+        )
+        with raises_one_line(SettingsError, "worker tcp://127.0.0.1:", "other code", "again"):
+            next(calls)
 
 
 def nap(item: int) -> int:

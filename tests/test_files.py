@@ -35,6 +35,41 @@ def test_the_final_name_appears_only_when_the_block_ends(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced = []
+
+    def fail(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="Input/output") as caught, files.atomic_path(path) as new:
+            new.write_text("new")
+            inode = new.stat().st_ino
+    assert synced == [inode]
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_what_a_folder_holds_is_counted_by_ending(tmp_path):
+    for name in ("a.txt", "b.txt", "more/c.txt", "more/d", ".done.json", "more/.hidden.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("four")
+    (tmp_path / "nowhere.txt").symlink_to(tmp_path / "nothing")
+    held = files.contents(tmp_path)
+    assert held == {"": [1, 4], ".txt": [3, 12]}
+    assert not files.has_lost(tmp_path, held)
+    assert not files.has_lost(tmp_path, {})
+    (tmp_path / "e.txt").write_text("five")
+    assert not files.has_lost(tmp_path, held)
+    (tmp_path / "more/d").write_text("for")
+    assert files.has_lost(tmp_path, held)
+
+
 def test_a_folder_is_made_whole_and_a_left_over_one_is_overwritten(tmp_path):
     (tmp_path / "scene.partial").mkdir()
     (tmp_path / "scene.partial" / "stale").touch()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -112,6 +113,49 @@ def test_changed_settings_inputs_or_overwrite_do_all_again(runner):
         assert sorted(runner.files()) == ["s0/.done.json", "s0/whole.txt"]  # nothing mixed in
     runner.run({"s0": "good"}, **changes[-1])
     assert runner.calls() == {"s0": 4}
+
+
+@pytest.mark.parametrize("damage", ["cut off", "gone", "in a folder"])
+def test_a_folder_that_has_lost_something_is_done_again(runner, damage):
+    """As a power cut, a full disk or a person may leave it."""
+    runner.run({"s0": "good", "s1": "good"})
+    before = runner.files()
+    path = runner.parts / "s0/whole.txt"
+    (runner.parts / "s0/mine.csv").write_text("what somebody adds does not matter")
+    assert runner.run({"s0": "good", "s1": "good"}).reused == 2
+    if damage == "cut off":
+        os.truncate(path, 3)
+    else:
+        path.unlink()
+    if damage == "in a folder":
+        (runner.parts / "s0/whole.txt").mkdir()
+    (job,) = runner.jobs({"s0": "good"})
+    assert not is_done(runner.parts, "step", {"SKIP": 5}, job)
+    result = runner.run({"s0": "good", "s1": "good"})
+    assert result.redone == {"s0": "files changed or gone"}
+    assert runner.calls() == {"s0": 2, "s1": 1}
+    assert runner.files() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("settings", []), ("settings", None), ("version", 3), ("key", None), ("step", 1),
+        ("contents", {".txt": 3}), ("contents", {".txt": [1, "x"]}), ("contents", []),
+        ("contents", {".txt": [1]}), ("result", {"counts": {"out": "x"}}),
+        ("result", {"counts": []}), ("result", {"drops": {"out": 3}}), ("result", None),
+        ("result", {"warnings": [3]}), ("result", {"unknown": 3}), ("unknown", 3),
+    ],
+)  # fmt: skip
+def test_a_mark_of_other_types_is_none(runner, field, value):
+    runner.run({"s0": "good"})
+    mark = runner.parts / "s0/.done.json"
+    whole = json.loads(mark.read_text())
+    mark.write_text(json.dumps({**whole, field: value}))
+    assert scene_runner.read_finished(runner.parts) == {}
+    runner.run({"s0": "good"})
+    assert runner.calls() == {"s0": 2}
+    assert json.loads(mark.read_text()) == whole
 
 
 @pytest.mark.parametrize("done", ["", "{", "[]", "{}", '{"key": 1}', "null", "\udcff"])

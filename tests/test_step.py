@@ -11,7 +11,7 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
-from spatial_engine.utils import files, provenance
+from spatial_engine.utils import engine_code, files, provenance
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 
@@ -34,7 +34,7 @@ class Bench:
     def step(self, **flags) -> Step:
         options = {"root": self.root, "num_workers": 1, "overwrite": False, "scenes": None}
         options |= {"splits": ["train", "val"], "seed": 7}
-        return Step("measure", argparse.Namespace(**{**options, **flags}), {"SKIP": 5})
+        return Step("measure", argparse.Namespace(**{**options, **flags}), {"SKIP": 5}, __file__)
 
     def make(self, scenes: dict[str, int], *, flags=(), **options) -> int:
         step = self.step(**dict(flags))
@@ -75,7 +75,7 @@ def test_provenance_tells_constants_seed_inputs_counts_and_drops(bench):
     listed = {"split list": "5e884898da28"}
     bench.make({"a": 2, "b": 1}, drops={"out": {"no pair": 4}}, inputs=listed)
     meta = bench.meta()
-    assert meta["settings"] == {"SKIP": 5}
+    assert meta["settings"] == {"SKIP": 5, "code": engine_code.digest_of(__file__)}
     assert (meta["seed"], meta["records"], meta["scenes"]) == (7, 3, ["a", "b"])
     assert meta["drops"] == {"no pair": 4, "too dark": 2}
     assert meta["inputs"]["a"] == ["a", 2]

@@ -80,7 +80,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("calculate_frames_relations", args, {})
+    step = Step("calculate_frames_relations", args, {}, __file__)
     for split, scenes in load_splits(args, step):
         table = visibility_table.visibility_path(args.root, split)
         jobs = step.ready(scenes.scene_ids, partial(make_job, scenes, table, made_from(table)))

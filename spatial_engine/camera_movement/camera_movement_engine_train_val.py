@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": camera_questions.templates_digest(),
     }
-    step = Step("camera_movement_engine_train_val", args, settings)
+    step = Step("camera_movement_engine_train_val", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
         list(splits), lambda split: pairs.pairs_path(args.root, split), pairs.REMEDY

@@ -38,7 +38,7 @@ def run_task(
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": depth_questions.templates_digest(task),
     }
-    step = Step(f"{task}_engine", args, settings)
+    step = Step(f"{task}_engine", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
         list(splits),

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         files.dump_json(entries, path)
         return len(entries)
 
-    step = Step("export_llama_factory", args, {})
+    step = Step("export_llama_factory", args, {}, __file__)
     inputs = {"entries": entries}
     step.make_file("dataset_info", folder / "dataset_info.json", inputs, write)
     code = step.close()

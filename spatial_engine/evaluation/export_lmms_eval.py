@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The path as given, not what links lead to: users link data/ to other disks.
     root = args.root.absolute()
     folder = exports_dir(args.root, "val", "lmms_eval", args.version)
-    step = Step("export_lmms_eval", args, {"root": str(root)})
+    step = Step("export_lmms_eval", args, {"root": str(root)}, __file__)
     texts = {"multispa.yaml": fill_yaml(benchmark.absolute()), "utils.py": fill_utils(root)}
     for name, text in texts.items():
         inputs = {

@@ -148,7 +148,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = FilesStep("export_uniform", args, {"BATCH_RECORDS": BATCH_RECORDS})
+    step = FilesStep("export_uniform", args, {"BATCH_RECORDS": BATCH_RECORDS}, __file__)
     found = find_record_files(args.root, args.splits, args.version)
     for split in args.splits:
         jobs = make_jobs(args, found, split)

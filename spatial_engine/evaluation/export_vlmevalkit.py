@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     benchmark = present_benchmark(args.root, args.version)
     root = args.root.absolute()
     output = exports_dir(args.root, "val", "vlmevalkit", args.version) / f"{NAME}.tsv"
-    step = Step("export_vlmevalkit", args, {"base64": args.base64, "root": str(root)})
+    step = Step("export_vlmevalkit", args, {"base64": args.base64, "root": str(root)}, __file__)
 
     def write(path: Path) -> int:
         if args.base64:

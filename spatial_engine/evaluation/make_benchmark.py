@@ -41,7 +41,7 @@ SAMPLES_PER_SUBTASK = 300
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
-    step = Step("make_benchmark", args, {"SAMPLES_PER_SUBTASK": args.samples_per_subtask})
+    step = Step("make_benchmark", args, {"SAMPLES_PER_SUBTASK": args.samples_per_subtask}, __file__)
     files = find_record_files(args.root, ["val"], args.version)
     training = _training_files(args.root, args.version)
     benchmark = benchmark_path(args.root, args.version)

@@ -235,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {**asdict(goal), "JPEG_QUALITY": jpeg.QUALITY}
     found = find_record_files(args.root, args.splits, args.version)
     claim(args.output, settings)
-    step = FilesStep("resize_images", args, settings)
+    step = FilesStep("resize_images", args, settings, __file__)
     resize(args, step, goal, found)
     return step.close()
 

@@ -37,7 +37,7 @@ def run_prompt(
     """Make all data sets and splits of a prompt; the keywords are the constants of its script, by
     split. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, points_per_group, pairs_per_bin)
-    step = Step(f"single_object_movement_engine_{prompt}", args, _settings(args, prompt))
+    step = Step(f"single_object_movement_engine_{prompt}", args, _settings(args, prompt), __file__)
     listed = list_clips(args, step)
     frames_folder = tapvid3d_paths.frames_dir(args.root)
     broken = write_frames(args, step, frames_folder, listed)
@@ -113,7 +113,7 @@ def write_frames(
     for clip_id, path in sorted(paths.items()):
         fingerprint = provenance.file_fingerprint(path, args.root)
         jobs.append(SceneJob(clip_id, path, fingerprint, 0, path.stat().st_size))
-    shared = step.sharing("write_frames")
+    shared = step.sharing("write_frames", clips.__file__)  # they are copied as they are
     ahead = shared.unfinished(jobs, folder)
     files.check_disk(folder, 0, sum(job.num_bytes for job in ahead))
     if not ahead:

@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "MIN_VISIBLE_SHARE": args.min_visible_share,
         "EXCLUDED_CATEGORIES": EXCLUDED_CATEGORIES,
     }
-    step = Step("compute_object_visibility", args, settings)
+    step = Step("compute_object_visibility", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
         list(splits), partial(visibility_table.visibility_path, args.root), visibility_table.REMEDY

@@ -42,7 +42,7 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = cli.make_parser(__doc__).parse_args(argv)
-    step = Step("merge_object_coverage", args, {})
+    step = Step("merge_object_coverage", args, {}, __file__)
     table_path = partial(object_table.table_path, args.root)
     for split in step.present_inputs(args.splits, table_path, object_table.REMEDY):
         merge(args, step, split)

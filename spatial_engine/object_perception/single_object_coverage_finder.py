@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "MIN_SIZE_M": args.min_size_m,
     }
     constants = (args.max_images, args.tolerance, args.min_size_m)
-    step = Step("single_object_coverage_finder", args, settings)
+    step = Step("single_object_coverage_finder", args, settings, __file__)
     jobs = [
         SceneJob(
             scene_id,

@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": object_questions.templates_digest(),
     }
-    step = Step("single_object_perception_engine", args, settings)
+    step = Step("single_object_perception_engine", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for path_of, remedy in (
         (object_table.table_path, object_table.REMEDY),

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import spatial_engine
+from spatial_engine.utils.engine_code import SETTING
 from spatial_engine.utils.provenance import digest
 
 OVERWRITE = "--overwrite"
+LOST = "files changed or gone"
 UNKNOWN = "unknown"  # version that finished something, where that was not written down
 
 
@@ -23,15 +25,18 @@ def reasons(
     inputs: Any,
     inputs_now: Any,
 ) -> list[str]:
-    """What has changed since: version of the engine, constants, inputs; empty when nothing has.
+    """What has changed since: version or code of the engine, constants, inputs; empty when nothing
+    has.
 
     Inputs that are named (dictionaries of scenes or files) are told by name.
     """
     found = []
+    names = {name for names in _compare(settings, settings_now) for name in names}
     if version not in (UNKNOWN, spatial_engine.__version__):
         found.append(f"made by version {version}, this is {spatial_engine.__version__}")
-    changed, added, gone = _compare(settings, settings_now)
-    if names := sorted([*changed, *added, *gone]):
+    elif SETTING in names:
+        found.append("made by other code of this version")
+    if names := sorted(names - {SETTING}):
         found.append(f"constants changed ({', '.join(names)})")
     if not (isinstance(inputs, Mapping) and isinstance(inputs_now, Mapping)):
         return found + (["inputs changed"] if digest(inputs) != digest(inputs_now) else [])
@@ -60,7 +65,7 @@ def reasons_by_meta(
         found.append(f"{_some(sorted(failed))} failed before")
     if not found:
         same = meta.get("key") == key
-        found.append("files changed or gone" if same else "other outputs belong to it")
+        found.append(LOST if same else "other outputs belong to it")
     return f"made again: {'; '.join(found)}"
 
 

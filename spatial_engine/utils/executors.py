@@ -25,6 +25,7 @@ from typing import Any
 
 import spatial_engine
 from spatial_engine.errors import EngineError, SettingsError
+from spatial_engine.utils import engine_code
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ REFRESH_SECONDS = 2  # between two questions how many workers a cluster has
 # setting distributed.scheduler.allowed-failures says (3) fails, and the others go on.
 RETRIES = 2
 INSTALL = "pip install -r requirements/cluster.txt"
+# The code as it is when this is imported, not later: a worker runs on with what it has loaded.
+_CODE = engine_code.digest_of_package()
 # A worker is one process on one core; libraries that start threads of their own only compete.
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
@@ -216,7 +219,8 @@ def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
             "scheduler`, and give the address that it prints"
         ) from None
     client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    cluster = _Cluster(client, address, _Terms(spatial_engine.__version__, str(shared.absolute())))
+    terms = _Terms(spatial_engine.__version__, _CODE, str(shared.absolute()))
+    cluster = _Cluster(client, address, terms)
     try:
         if not cluster.count():
             log.info("%s: waiting for a worker, %d s at most", address, WORKER_SECONDS)
@@ -248,9 +252,10 @@ async def _identify(address: str) -> str:
 
 @dataclass(frozen=True)
 class _Terms:
-    """What a worker and this command must have in common: the version, and a folder."""
+    """What a worker and this command must have in common: version and code, and a folder."""
 
     version: str
+    code: str
     shared: str
 
     def refuse_version(self, place: str, version: str | None) -> None:
@@ -258,6 +263,13 @@ class _Terms:
             raise SettingsError(
                 f"{place} has spatial_engine {version or '(none)'}, this command {self.version}; "
                 "run scheduler and workers in the same environment as this command"
+            )
+
+    def refuse_code(self, place: str, code: str) -> None:
+        if code != self.code:
+            raise SettingsError(
+                f"{place} runs other code of spatial_engine {self.version} than this command; "
+                "bring both to one state of the repository and start the workers again"
             )
 
     def refuse_folder(self, place: str, is_there: bool) -> None:
@@ -296,6 +308,7 @@ def _call_on_worker(terms: _Terms, function: Callable[[Any], Any], item: Any) ->
 
         place = f"worker {get_worker().address}"
         terms.refuse_version(place, spatial_engine.__version__)
+        terms.refuse_code(place, _CODE)
         terms.refuse_folder(place, os.path.isdir(terms.shared))
         _use_one_core()
         _agreed.add(terms)

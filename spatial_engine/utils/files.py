@@ -84,9 +84,23 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             partial = folder / path.name
             with naming(path):
                 yield partial
-            os.replace(partial, path)
+            put_in_place(partial, path)
         finally:
             remove(folder)
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Rename a finished file or folder to its place. A file is on the disk by then: a disk that
+    fails tells so now, not when nobody asks any more, and a power cut leaves no empty file there.
+    """
+    with naming(path):
+        if partial.is_file():
+            handle = os.open(partial, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        os.replace(partial, path)
 
 
 @contextmanager
@@ -124,6 +138,38 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def contents(folder: Path) -> dict[str, list[int]]:
+    """{ending: [files, bytes]} of what a folder holds, hidden files left out."""
+    found: dict[str, list[int]] = {}
+    ahead = [folder]
+    while ahead:
+        with os.scandir(ahead.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    ahead.append(Path(entry.path))
+                    continue
+                try:
+                    size = entry.stat().st_size
+                except FileNotFoundError:  # a link to nothing
+                    continue
+                of_ending = found.setdefault(os.path.splitext(entry.name)[1], [0, 0])
+                of_ending[0] += 1
+                of_ending[1] += size
+    return dict(sorted(found.items()))
+
+
+def has_lost(folder: Path, before: dict[str, list[int]]) -> bool:
+    """Whether files that a folder held are gone or cut off since, by `contents` of then; what
+    others have added does not matter."""
+    now = contents(folder)
+    return any(
+        count > now.get(ending, (0, 0))[0] or size > now.get(ending, (0, 0))[1]
+        for ending, (count, size) in before.items()
+    )
 
 
 def remove_idle(folder: Path) -> None:

@@ -21,7 +21,7 @@ import mmengine
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.files import atomic_path
+from spatial_engine.utils.files import atomic_path, naming
 
 PROTOCOL = 4  # of what we write
 MEMORY_FACTOR = 64  # loading a file may take so many times its size ...
@@ -107,7 +107,7 @@ class IndexedItems(Mapping[str, Any]):
     def _read(self, start: int, end: int) -> Any:
         if _state_of(self._path) != self._state:
             raise BadDataError(f"{self._path}: has changed since it was opened; start again")
-        with open(self._path, "rb") as file:
+        with naming(self._path), open(self._path, "rb") as file:
             file.seek(start)
             item = pickle.PROTO + bytes([3]) + file.read(end - start) + pickle.STOP
         return _unpickle(io.BytesIO(item), len(item), self._path, self._remedy)

@@ -85,7 +85,8 @@ def fingerprint_of(path: Path, root: Path, entries: Sequence[tuple[str, Any, Any
 
 def content_hash(path: Path) -> str:
     """SHA-256 of a list or table that is small enough to be read whole."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with files.naming(path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def work_key(step: str, settings: dict[str, Any], inputs: Any) -> str:

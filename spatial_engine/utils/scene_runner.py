@@ -91,6 +91,7 @@ class FinishedScene:
     inputs: Any
     result: PartResult
     version: str = changes.UNKNOWN  # of the engine
+    contents: dict[str, list[int]] = field(default_factory=dict)  # of the folder, see `files`
 
 
 def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
@@ -101,7 +102,9 @@ def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
 def is_done(parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob) -> bool:
     """Whether the scene's folder is finished and still good."""
     done = _read_done(parts_dir / job.scene_id)
-    return done is not None and done.key == job_key(step, settings, job)
+    if done is None or done.key != job_key(step, settings, job):
+        return False
+    return not files.has_lost(parts_dir / job.scene_id, done.contents)
 
 
 def run_scenes(
@@ -133,10 +136,13 @@ def run_scenes(
             continue
         if overwrite:
             redone[job.scene_id] = changes.OVERWRITE
-        elif finished.key == keys[job.scene_id]:
-            done[job.scene_id] = finished.result
-        else:
+        elif finished.key != keys[job.scene_id]:
             redone[job.scene_id] = _why_again(finished, step, settings, job)
+        elif files.has_lost(parts_dir / job.scene_id, finished.contents):
+            redone[job.scene_id] = changes.LOST
+            files.remove(parts_dir / job.scene_id)
+        else:
+            done[job.scene_id] = finished.result
     reused = set(done)
     failures: dict[str, str] = {}
     todo = [job for job in jobs if job.scene_id not in done]
@@ -226,7 +232,8 @@ def _do_scene(
         result = work(job.arguments, partial)
         key = job_key(step, settings, job)
         version = spatial_engine.__version__
-        done = FinishedScene(step, key, settings, job.inputs, result, version)
+        contents = files.contents(partial)
+        done = FinishedScene(step, key, settings, job.inputs, result, version, contents)
         (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
         _publish(partial, part_dir, None if overwrite else key)
     except Exception as error:
@@ -302,6 +309,24 @@ def _read_done(part_dir: Path) -> FinishedScene | None:
     """What a finished folder says of itself; None for any other."""
     try:
         done = json.loads((part_dir / DONE_FILE).read_text(encoding="utf-8"))
-        return FinishedScene(**{**done, "result": PartResult(**done["result"])})
+        finished = FinishedScene(**{**done, "result": PartResult(**done["result"])})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return finished if _is_sound(finished) else None
+
+
+def _is_sound(done: FinishedScene) -> bool:
+    """Whether all is of the type that it is used as: the file may be damaged, or a stranger's."""
+    result = done.result
+    try:
+        groups = [result.counts, *result.drops.values(), *result.notes.values()]
+        numbers = [number for group in groups for number in group.values()]
+        numbers += [number for count, size in done.contents.values() for number in (count, size)]
+        texts = [done.step, done.key, done.version, *result.warnings]
+        return (
+            all(type(number) is int for number in numbers)
+            and all(isinstance(text, str) for text in texts)
+            and isinstance(done.settings, dict)
+        )
+    except (AttributeError, TypeError, ValueError):
+        return False

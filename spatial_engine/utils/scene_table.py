@@ -161,6 +161,11 @@ class SceneTable:
             raise BadDataError(
                 f"{self.path}: {scene_id} is damaged ({error}); {self.remedy}"
             ) from None
+        if len(table) != num_rows:
+            raise BadDataError(
+                f"{self.path}: {scene_id} holds {len(table):,} rows and claims {num_rows:,}; "
+                f"{self.remedy}"
+            )
         for name, column in zip(table.column_names, table.columns, strict=True):
             is_float = pa.types.is_floating(column.type)
             if column.null_count or (is_float and not np.isfinite(column.to_numpy()).all()):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import EngineError, MissingInputError, SettingsError
-from spatial_engine.utils import changes, files, provenance
+from spatial_engine.utils import changes, engine_code, files, provenance
 from spatial_engine.utils.closing_table import ClosingTable, Row, Tally, listed
 from spatial_engine.utils.scene_runner import (
     RunResult,
@@ -38,21 +37,24 @@ Assemble = Callable[[Sequence[Path], Mapping[str, Path]], None]
 
 
 class Step:
-    """Collects what a command did. `options` are its parsed flags, `settings` its constants."""
+    """Collects what a command did. `options` are its parsed flags, `settings` its constants;
+    `module`, with all that it imports, is the code that decides its outputs (a `__file__`)."""
 
-    def __init__(self, name: str, options: argparse.Namespace, settings: dict[str, Any]):
+    def __init__(
+        self, name: str, options: argparse.Namespace, settings: dict[str, Any], module: str
+    ):
         self.name = name
         self.options = options
-        self.settings = settings
+        self.settings = {**settings, engine_code.SETTING: engine_code.digest_of(module)}
         self.root: Path = options.root
         self.scheduler: str | None = getattr(options, "scheduler", None)
         self.table = ClosingTable(name)
         self._unready: dict[str, str] = {}  # scenes that failed before their job could be made
 
-    def sharing(self, name: str) -> Step:
+    def sharing(self, name: str, module: str) -> Step:
         """A step within this one, whose work other commands do too: it goes by its own name and
         has no settings, so that each finds what the other has finished. One table for both."""
-        shared = Step(name, self.options, {})
+        shared = Step(name, self.options, {}, module)
         shared.table = self.table
         return shared
 
@@ -167,7 +169,7 @@ class Step:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if name in companions:
                     files.remove(target)
-                os.replace(partial[name], target)
+                files.put_in_place(partial[name], target)
             # Without a key the next start tries again the scenes that failed.
             facts = {"key": "" if run.failures else key, "common_inputs": inputs}
             facts["inputs"] = inputs_by_scene

@@ -40,7 +40,7 @@ def run_kind(
         "templates": correspondence_questions.templates_digest(kind),
     }
     name = f"visual_correspondence_{kind}"
-    step = Step(f"visual_correspondence_qa_engine_{kind}", args, settings)
+    step = Step(f"visual_correspondence_qa_engine_{kind}", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for path_of, remedy in (
         (visibility_table.visibility_path, visibility_table.REMEDY),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.files import has_half_characters
+from spatial_engine.utils.files import has_half_characters, naming
 
 REMEDY = "download the scene again"
 MAX_OBJECTS = 100_000  # more in one scene means a damaged file
@@ -78,7 +78,8 @@ def instance_ids(segments: np.ndarray, objects: list[AnnotatedObject]) -> np.nda
 def read_axis_alignment(path: Path) -> np.ndarray:
     """(4, 4) float64 aligned_from_scan of a `<scene>.txt`; identity where the file has none."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with naming(path):
+            text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         raise BadDataError(f"{path}: no such file; {REMEDY}") from None
     for line in text.splitlines():
@@ -112,7 +113,7 @@ def read_label_table(path: Path) -> dict[str, int]:
         )
     table = {}
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with naming(path), open(path, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 category, number = row["raw_category"], int(row["nyu40id"] or 0)
                 if category is None or not 0 <= number <= MAX_NYU40:
@@ -137,7 +138,9 @@ def bounding_box(points: np.ndarray, nyu40_id: int) -> np.ndarray:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        with naming(path):
+            data = path.read_bytes()
+        return json.loads(data)
     except FileNotFoundError:
         raise BadDataError(f"{path}: no such file; {REMEDY}") from None
     except (ValueError, RecursionError) as error:

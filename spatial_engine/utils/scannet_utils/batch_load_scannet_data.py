@@ -90,7 +90,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("batch_load_scannet_data", args, {"UNKNOWN_LABEL": UNKNOWN_LABEL})
+    step = Step("batch_load_scannet_data", args, {"UNKNOWN_LABEL": UNKNOWN_LABEL}, __file__)
     scenes = scannet_paths.listed_scenes(args, step)
     table_path = scannet_paths.label_table_path(args.root)
     nyu40_ids = annotations.read_label_table(table_path)

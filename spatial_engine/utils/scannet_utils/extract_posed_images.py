@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "JPEG_QUALITY": JPEG_QUALITY,
         "PNG_FLAGS": list(posed_images.PNG_FLAGS),
     }
-    step = Step("extract_posed_images", args, settings)
+    step = Step("extract_posed_images", args, settings, __file__)
     if posed_images.USED_STEP % args.frame_skip:
         log.warning(
             "later steps use every %dth frame: of every %dth, only those that are both remain",

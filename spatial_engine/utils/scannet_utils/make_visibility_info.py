@@ -50,7 +50,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("make_visibility_info", args, {})
+    step = Step("make_visibility_info", args, {}, __file__)
     for split, scenes in load_splits(args, step):
         step.make(
             {"frames": visibility_table.visibility_path(args.root, split)},

@@ -8,6 +8,7 @@ import numpy as np
 from plyfile import PlyData, PlyParseError
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.files import naming
 
 REMEDY = "download the scene again"
 
@@ -19,7 +20,9 @@ def read_vertices(path: Path) -> np.ndarray:
     """
     try:
         # Memory-mapped: a header that claims more than the file holds fails before memory is taken.
-        mesh = PlyData.read(str(path), mmap="c", known_list_len={"face": {"vertex_indices": 3}})
+        with naming(path):
+            known = {"face": {"vertex_indices": 3}}
+            mesh = PlyData.read(str(path), mmap="c", known_list_len=known)
         vertices = mesh["vertex"].data
         columns = [vertices[name] for name in ("x", "y", "z", "red", "green", "blue")]
         points = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import jpeg, provenance
+from spatial_engine.utils.files import naming
 from spatial_engine.utils.scannet_utils.annotations import parse_matrix
 from spatial_engine.utils.scannet_utils.sens import MAX_SIDE
 
@@ -121,7 +122,8 @@ def read_image_size(path: Path) -> tuple[int, int]:
 def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
     """(height, width) uint16 depth in millimetres; `size` is the (width, height) it must have."""
     try:
-        data = path.read_bytes()
+        with naming(path):
+            data = path.read_bytes()
     except FileNotFoundError:
         raise BadDataError(f"{path}: no such image; {REMEDY}") from None
     depth = None
@@ -158,7 +160,8 @@ def read_color(path: Path) -> np.ndarray:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii")
+        with naming(path):
+            return path.read_text(encoding="ascii")
     except FileNotFoundError:
         raise BadDataError(f"{path}: no such file; {REMEDY}") from None
     except UnicodeDecodeError:

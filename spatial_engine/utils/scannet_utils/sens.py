@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.files import naming
 
 SENS_VERSION = 4
 COLOR_COMPRESSIONS = {0: "raw", 1: "png", 2: "jpeg"}
@@ -177,7 +178,8 @@ class SensReader:
     def _take(self, count: int, where: str) -> bytes:
         if count > self._size - self._file.tell():
             raise self._bad(f"truncated in {where}")
-        return self._file.read(count)
+        with naming(self.path):
+            return self._file.read(count)
 
     def _bad(self, cause: str) -> BadDataError:
         return BadDataError(f"{self.path}: {cause}; download the scene again")

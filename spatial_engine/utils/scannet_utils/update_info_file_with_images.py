@@ -74,7 +74,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("update_info_file_with_images", args, {"USED_STEP": posed_images.USED_STEP})
+    step = Step(
+        "update_info_file_with_images", args, {"USED_STEP": posed_images.USED_STEP}, __file__
+    )
     scenes = scannet_paths.listed_scenes(args, step)
     infos = read_infos(args.root)
     scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({POINTS_REMEDY})")

@@ -1,0 +1,86 @@
+"""Tells whether the code that decides an output has changed since the output was made.
+
+A digest of a module and of all that it imports of the engine goes into the settings of every step,
+so that work of other code, as after an edit or a new checkout, is never mixed in. How work is run
+(`_RUNNING`) decides no bytes and does not count, nor do comments, docstrings and blank lines.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+SETTING = "code"  # the name of the digest among a step's settings
+_PACKAGE = Path(__file__).resolve().parent.parent
+_RUNNING = {
+    f"utils/{name}.py"
+    for name in (
+        "changes", "cli", "closing_table", "engine_code", "executors", "files", "provenance",
+        "scene_runner", "step",
+    )
+}  # fmt: skip
+
+
+@functools.cache
+def digest_of(module: str) -> str:
+    """Digest (32 hexadecimal digits) of the module at this path and all that it imports."""
+    digest = hashlib.sha256()
+    for name, meaning in sorted(code_of(Path(module).resolve()).items()):
+        digest.update(f"{name}\n{meaning}\0".encode())
+    return digest.hexdigest()[:32]
+
+
+@functools.cache
+def digest_of_package() -> str:
+    """Digest of every module of the engine: two machines with one have the same code."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(f"{_name(path)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def code_of(module: Path) -> dict[str, str]:
+    """What decides the outputs of a module: {name of a module, relative to the engine's folder:
+    its lines that mean something}, itself and all that it imports."""
+    found: dict[str, str] = {}
+    ahead = [module]
+    while ahead:
+        path = ahead.pop()
+        if _name(path) in found or (path != module and _name(path) in _RUNNING):
+            continue
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        found[_name(path)] = _meaning(source, tree)
+        ahead += _imported(tree)
+    return found
+
+
+def _meaning(source: str, tree: ast.Module) -> str:
+    """The lines of a module that say what it does."""
+    told = set()  # lines of docstrings
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and ast.get_docstring(node, clean=False) is not None:
+                told.update(range(first.lineno, first.end_lineno + 1))
+    lines = [line.rstrip() for n, line in enumerate(source.split("\n"), 1) if n not in told]
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
+
+
+def _imported(tree: ast.Module) -> list[Path]:
+    """The engine's modules that a module imports, wherever in it."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    inside = [name.split(".")[1:] for name in names if name.startswith(f"{_PACKAGE.name}.")]
+    paths = [_PACKAGE.joinpath(*parts[:-1], f"{parts[-1]}.py") for parts in inside]
+    return [path for path in paths if path.is_file()]
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(_PACKAGE).as_posix() if _PACKAGE in path.parents else path.name
