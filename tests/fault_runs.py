@@ -8,7 +8,7 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -50,12 +50,16 @@ def line_of(command: str, root: Path, workers: int = 1) -> list[str]:
 
 
 def run_under(
-    fault: Callable[[], None] | None, command: str, root: Path, workers: int = 1
+    fault: Callable[[], None] | None,
+    command: str,
+    root: Path,
+    workers: int = 1,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess:
-    """Run a command in a child that has come under a fault."""
+    """Run a command in a child that has come under a fault, with so much more of an environment."""
     return subprocess.run(
         line_of(command, root, workers), cwd=REPOSITORY, preexec_fn=fault, capture_output=True,
-        text=True, timeout=100,
+        text=True, timeout=100, env={**os.environ, **(environment or {})},
     )  # fmt: skip
 
 

@@ -4,8 +4,9 @@
 
 Each command is started as typed, with one worker and with two, on a copy of the small sample data
 on which all others have run; the whole process group, in every fourth run the parent alone, gets
-SIGKILL; most moments are after it has begun to write. Then it is started again, to its end. Prints
-what was survived, and any difference. `test_kill.py` does each command once.
+SIGKILL; most moments are after it has begun to write. Then it is started again, to its end. Each
+is also started twice at once on one root. Prints what was survived, and any difference.
+`test_kill.py` does each command once.
 """
 
 from __future__ import annotations
@@ -288,6 +289,23 @@ def kill_once(
     return Kill(moment, trial.check_again(expected or data_of(finished)))
 
 
+def start_two(command: str, finished: Path, raw: Path, folder: Path) -> list[str]:
+    """Start `command` twice at once on one root: each is to end well or refuse in one clear line,
+    and what is there is right; where one refused, the next start has nothing to mend."""
+    trial = Trial(command, root_before(command, finished, raw, folder), finished)
+    both = [trial.start(1, stderr=subprocess.PIPE) for _ in range(2)]
+    ended = [(process.communicate(timeout=300)[1].decode(), process.returncode) for process in both]
+    faults = [
+        f"exit code {code}: {text[-1500:]}"
+        for text, code in ended
+        if (code and "another run is writing here" not in text) or "Traceback" in text
+    ]
+    # The chunks of coverage may be shared out between the two.
+    if all(code for _, code in ended) and not command.endswith(".sh"):
+        faults.append(f"none of the two ended well: {ended}")
+    return faults + trial.check_again(data_of(finished))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=20, help="kills of each command")
@@ -308,6 +326,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             before = root_before(command, finished, raw, folder)
             seconds = Trial(command, before, finished).measure()
             found: Counter[str] = Counter()
+            shutil.rmtree(folder)
+            together = start_two(command, finished, raw, folder)
+            for fault in together[:5]:
+                print(f"  {command}, two at once: {fault}", flush=True)
             for number in range(args.times):
                 shutil.rmtree(folder)
                 kill = kill_once(command, finished, raw, folder, rng, seconds, number, expected)
@@ -319,13 +341,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             survived = sum(found[m] for m in ("before", "during", "after")) - found["faults"]
             print(
                 f"{Path(command).stem:<50} survived {survived}/{args.times}: before writing "
-                f"{found['before']}, during {found['during']}, after {found['after']}; undisturbed "
-                f"{seconds[0]:.1f} + {seconds[1]:.1f} s",
+                f"{found['before']}, during {found['during']}, after {found['after']}; two at once "
+                f"{'WRONG' if together else 'right'}; undisturbed {seconds[0]:.1f} + "
+                f"{seconds[1]:.1f} s",
                 flush=True,
             )
             total += found
-            bad += found["faults"]
-    print(f"{sum(total[m] for m in ('before', 'during', 'after'))} kills, {bad} not survived")
+            bad += found["faults"] + bool(together)
+    print(f"{sum(total[m] for m in ('before', 'during', 'after'))} kills, {bad} faults")
     return 1 if bad else 0
 
 

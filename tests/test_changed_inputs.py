@@ -12,7 +12,7 @@ from conftest import COMMANDS, FEWER, copy_root
 from kill_runs import WRITING, data_of, root_before, written_by
 
 import spatial_engine
-from spatial_engine.utils import cli, provenance
+from spatial_engine.utils import cli, engine_code, provenance
 
 EXTRACT, INFOS, VISIBILITY, RELATIONS, CAMERA = COMMANDS[1:6]
 OBJECTS = "spatial_engine/object_perception/compute_object_visibility.py"
@@ -115,6 +115,23 @@ def test_another_version_makes_all_anew_and_is_named(bench, command, monkeypatch
     assert "done again: made by version" in bench.run(command, stopped)
     assert made_by(command, root) == made_by(command, stopped) == expected
     assert "again" not in bench.run(command, root)
+
+
+@pytest.mark.parametrize("command", [EXTRACT, INFOS, CAMERA, OBJECTS, DEPTH_DOT, MOVEMENT, UNIFORM])
+def test_other_code_of_the_same_version_makes_all_anew_and_is_named(bench, command, monkeypatch):
+    """As after an edit, or another state of the repository."""
+    roots = [copy_root(bench.made, bench.folder / "root"), bench.without(command, "stopped")]
+    if command == UNIFORM:
+        bench.run(command, roots[0])
+    expected = made_by(command, roots[0])
+    bench.stop(command, roots[1], monkeypatch)
+    monkeypatch.setattr(engine_code, "digest_of", lambda module: f"edited {Path(module).name}")
+    for root in roots:
+        table = bench.run(command, root)
+        assert "again: made by other code of this version" in table
+        assert "constants changed" not in table and "up to date" not in table
+        assert made_by(command, root) == expected != {}
+        assert "again" not in bench.run(command, root)
 
 
 def test_the_pose_of_a_frame_changes(bench):

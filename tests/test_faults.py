@@ -29,6 +29,7 @@ from spatial_engine.utils import files
 LOAD, EXTRACT, VISIBILITY = (
     "batch_load_scannet_data", "extract_posed_images", "make_visibility_info",
 )  # fmt: skip
+INFOS, OBJECTS, REPORT = "update_info_file_with_images", "compute_object_visibility", "make_report"
 CAMERA, DOT = "camera_movement_engine_train_val", "depth_estimation_dot_engine"
 MOVEMENT, MERGE = "single_object_movement_engine_coord", "merge_object_coverage"
 UNIFORM, BENCHMARK, CHECK, MIX = (
@@ -42,8 +43,8 @@ class Place:
     def __init__(self, name: str, root: Path, finished: Path):
         self.command, self.root, self.finished = command_of(name), root, finished
 
-    def run(self, fault=None, workers: int = 1) -> subprocess.CompletedProcess:
-        done = run_under(fault, self.command, self.root, workers)
+    def run(self, fault=None, workers: int = 1, environment=None) -> subprocess.CompletedProcess:
+        done = run_under(fault, self.command, self.root, workers, environment)
         check_whole(self.command, self.root, self.finished, failed=done.returncode == 1)
         return done
 
@@ -126,6 +127,61 @@ def test_a_full_disk_is_told_and_when_there_is_room_the_next_start_mends_it(
     assert codes in (["1", "0"], ["2", "0"]), said
     assert "make room" in said
     assert data_of(kept) == data_of(there.finished / folder)
+
+
+# ---- a disk that does not take what is written ---------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def failing_disk(tmp_path_factory) -> Path:
+    """The library that fails a process's writes; see its source."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if sys.platform != "linux" or not compiler:
+        pytest.skip("takes Linux and a C compiler")
+    library = tmp_path_factory.mktemp("disk") / "failing_disk.so"
+    source = REPOSITORY / "tests/failing_disk.c"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True
+    )
+    return library
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        *((name, 0) for name in (LOAD, CAMERA, UNIFORM)),
+        *((name, 0.6) for name in (LOAD, EXTRACT, INFOS, VISIBILITY, CAMERA, DOT, OBJECTS)),
+        *((name, 0.6) for name in (MOVEMENT, UNIFORM, BENCHMARK, REPORT)),
+    ],
+)
+def test_a_disk_that_fails_is_told_and_mended(place, failing_disk, name, share):
+    """The first write fails, or one when more than half is written."""
+    there = place(name)
+    made = [path for path in written_by(there.command, there.finished) if path.is_file()]
+    for folder in set(written_by(there.command, there.finished)) - set(made):
+        made += [path for path in folder.rglob("*") if path.is_file()]
+    environment = {
+        "LD_PRELOAD": str(failing_disk),
+        "FAIL_BELOW": str(there.root),
+        "FAIL_AFTER": str(int(share * sum(path.stat().st_size for path in made))),
+    }
+    done = there.run(environment=environment)
+    check_told(done, there.root, "Input/output error", "see to the disk")
+    there.check_mended()
+
+
+@pytest.mark.parametrize("name", [INFOS, VISIBILITY, CAMERA, UNIFORM, BENCHMARK])
+def test_a_disk_that_tells_late_that_it_failed_is_told_and_mended(place, failing_disk, name):
+    """As network file systems and disks with a cache do: at `fsync`, all having been taken."""
+    there = place(name)
+    environment = {
+        "LD_PRELOAD": str(failing_disk), "FAIL_BELOW": str(there.root), "FAIL_SYNC": "1",
+    }  # fmt: skip
+    done = there.run(environment=environment)
+    check_told(done, there.root, "Input/output error", "see to the disk")
+    own = written_by(there.command, there.root)
+    assert not [path for path in own if path.suffix in (".jsonl", ".parquet", ".pkl")]
+    there.check_mended()
 
 
 # ---- no rights -----------------------------------------------------------------------------------

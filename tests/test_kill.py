@@ -1,12 +1,11 @@
 """Every command killed once at a random moment: it ends in the bytes of an undisturbed run."""
 
 import random
-import subprocess
 from pathlib import Path
 
 import kill_runs
 import pytest
-from kill_runs import WRITING, Trial, command_of, data_of, root_before
+from kill_runs import WRITING, command_of
 
 SEED = 20_260_923
 # Of start-up and of writing, about, for what takes longest; others are killed later in their work.
@@ -40,16 +39,5 @@ FAMILIES = [  # one command of each, and of each way to write
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_two_at_once_do_not_mix(name, finished_root, raw_root, tmp_path):
-    """Each ends well or refuses in one clear line, and what is there is right; where one refused,
-    the next start has nothing to mend."""
     command = command_of(name)
-    root = root_before(command, finished_root, raw_root, tmp_path)
-    trial = Trial(command, root, finished_root)
-    both = [trial.start(1, stderr=subprocess.PIPE) for _ in range(2)]
-    ended = [(process.communicate(timeout=120)[1].decode(), process.returncode) for process in both]
-    for text, code in ended:
-        assert code == 0 or "another run is writing here" in text, text
-        assert "Traceback" not in text
-    if name != "find_object_coverage":  # whose chunks may be shared out between the two
-        assert any(code == 0 for _, code in ended), ended
-    assert trial.check_again(data_of(finished_root)) == []
+    assert kill_runs.start_two(command, finished_root, raw_root, tmp_path) == []

@@ -189,7 +189,7 @@ def _looks_like(path: Path, root: Path, known: RecordFile | None) -> tuple[str, 
         parts = path.absolute().parts[len(root.absolute().parts) :]
         below = path.absolute().is_relative_to(root.absolute())
         split = next((s for s, name in FOLDERS.items() if below and parts[0] == name), "")
-    with open(path, "rb") as lines:
+    with files.naming(path), open(path, "rb") as lines:
         for line in islice(iter(lambda: lines.readline(MAX_LINE_BYTES), b""), PEEKED):
             try:
                 record = orjson.loads(line)

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.files import check_id
+from spatial_engine.utils.files import check_id, naming
 from spatial_engine.utils.records import FOLDERS, read_jsonl, read_lines
 from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
 from spatial_engine.utils.subtasks import NAMED_POINT, NUMBER, SUBTASKS, VECTOR
@@ -126,7 +126,7 @@ def read_records(file: RecordFile) -> Iterator[dict[str, Any]]:
 def count_lines(path: Path) -> int:
     """Lines of a file, without reading it as text; a last one without line end counts."""
     lines, last = 0, b"\n"
-    with open(path, "rb") as file:
+    with naming(path), open(path, "rb") as file:
         while block := file.read(2**20):
             lines += block.count(b"\n")
             last = block

@@ -27,6 +27,7 @@ from spatial_engine.evaluation.checking.record_checks import (
     question_key,
 )
 from spatial_engine.evaluation.checking.record_contents import Contents
+from spatial_engine.utils.files import naming
 from spatial_engine.utils.record_files import image_root, place_of, scene_of
 from spatial_engine.utils.records import MAX_LINE_BYTES
 from spatial_engine.utils.subtasks import SUBTASKS
@@ -119,7 +120,7 @@ def parts_of(file: CheckedFile, root: Path, folder: Path, images: bool) -> list[
 
 def lines_of(part: Part) -> Iterator[bytes]:
     """Lines that begin in the part; of one that is too long only the beginning."""
-    with open(part.file.path, "rb") as file:
+    with naming(part.file.path), open(part.file.path, "rb") as file:
         read = partial(file.readline, MAX_LINE_BYTES + 1)
         if part.start:
             file.seek(part.start - 1)

@@ -75,8 +75,9 @@ class SensReader:
         self.path = Path(path)
         self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (closed by __exit__)
         try:
-            self._size = self._file.seek(0, 2)
-            self._file.seek(0)
+            with naming(self.path):
+                self._size = self._file.seek(0, 2)
+                self._file.seek(0)
             self.header = self._read_header()
         except BaseException:
             self._file.close()
