@@ -34,13 +34,12 @@ def package(tmp_path, monkeypatch) -> Path:
         (folder / name).write_text(text)
     monkeypatch.setattr(engine_code, "_PACKAGE", folder)
     yield folder
-    engine_code.digest_of.cache_clear()
-    engine_code.digest_of_package.cache_clear()
+    engine_code.digests_of.cache_clear()
 
 
-def digest_now(package: Path, module: str = "family/script.py") -> str:
-    engine_code.digest_of.cache_clear()
-    return engine_code.digest_of(str(package / module))
+def digests_now(package: Path, module: str = "family/script.py") -> dict[str, str]:
+    engine_code.digests_of.cache_clear()
+    return engine_code.digests_of(str(package / module))
 
 
 def test_what_is_imported_counts_wherever_it_is_imported(package):
@@ -59,12 +58,13 @@ def test_what_is_imported_counts_wherever_it_is_imported(package):
     ],
 )
 def test_an_edit_of_what_decides_is_noticed(package, module, before, after):
-    digest = digest_now(package)
+    digests = digests_now(package)
     text = (package / module).read_text()
     (package / module).write_text(text.replace(before, after))
-    assert digest_now(package) != digest
+    edited = digests_now(package)
+    assert [name for name in digests if digests[name] != edited[name]] == [module]
     (package / module).write_text(text)
-    assert digest_now(package) == digest
+    assert digests_now(package) == digests
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,27 @@ def test_an_edit_of_what_decides_is_noticed(package, module, before, after):
     ],
 )
 def test_an_edit_of_words_or_of_other_code_is_not(package, module, before, after):
-    digest = digest_now(package)
+    digests = digests_now(package)
     text = (package / module).read_text()
     assert before in text
     (package / module).write_text(text.replace(before, after))
-    assert digest_now(package) == digest
+    assert digests_now(package) == digests
 
 
 def test_the_package_as_a_whole_is_told_by_its_bytes(package):
     digest = engine_code.digest_of_package()
+    (package / "utils/.#cli.py").symlink_to("of an editor that has it open")
+    (package / ".checkpoints").mkdir()
+    (package / ".checkpoints/cli.py").write_text("Y = 3")
+    assert engine_code.digest_of_package() == digest
     (package / "utils/cli.py").write_text("Y = 1  # a word\n")
-    engine_code.digest_of_package.cache_clear()
     assert engine_code.digest_of_package() != digest
+
+
+def test_a_function_is_among_the_code_of_its_module(package):
+    digests = engine_code.digests_of(str(Path(__file__)))
+    assert engine_code.is_among(digests_now, digests)
+    assert not engine_code.is_among(digests_now, digests_now(package))
 
 
 def test_what_the_steps_of_the_engine_depend_on():

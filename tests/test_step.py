@@ -75,7 +75,7 @@ def test_provenance_tells_constants_seed_inputs_counts_and_drops(bench):
     listed = {"split list": "5e884898da28"}
     bench.make({"a": 2, "b": 1}, drops={"out": {"no pair": 4}}, inputs=listed)
     meta = bench.meta()
-    assert meta["settings"] == {"SKIP": 5, "code": engine_code.digest_of(__file__)}
+    assert meta["settings"] == {"SKIP": 5, "code": engine_code.digests_of(__file__)}
     assert (meta["seed"], meta["records"], meta["scenes"]) == (7, 3, ["a", "b"])
     assert meta["drops"] == {"no pair": 4, "too dark": 2}
     assert meta["inputs"]["a"] == ["a", 2]

@@ -29,7 +29,7 @@ from spatial_engine.evaluation.exports import (
     without_image_marks,
 )
 from spatial_engine.utils import cli, files, jpeg
-from spatial_engine.utils.provenance import file_fingerprint
+from spatial_engine.utils.provenance import digest, file_fingerprint
 from spatial_engine.utils.record_files import read_uniform
 from spatial_engine.utils.step import Step
 
@@ -78,8 +78,12 @@ def write_tsv(path: Path, table: Iterator[dict], with_images: bool) -> int:
 
 def base64_bytes(benchmark: Path, root: Path) -> int:
     """Bytes of all images of the benchmark as base64."""
-    names = (name for record in read_uniform(benchmark) for name in record["image"])
-    return sum(4 * (path.stat().st_size // 3 + 1) for path in (root / name for name in names))
+    return sum(4 * (path.stat().st_size // 3 + 1) for path in images(benchmark, root))
+
+
+def images(benchmark: Path, root: Path) -> Iterator[Path]:
+    """The images of all questions, in their order."""
+    return (root / name for record in read_uniform(benchmark) for name in record["image"])
 
 
 def _one_or_list(texts: list[str]) -> str:
@@ -106,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return write_tsv(path, rows(read_uniform(benchmark), root, args.base64), args.base64)
 
     inputs = {"benchmark": file_fingerprint(benchmark, args.root)}
+    if args.base64:
+        inputs["images"] = digest([file_fingerprint(p, root) for p in images(benchmark, root)])
     step.make_file(NAME, output, inputs, write)
     return step.close()
 

@@ -205,7 +205,8 @@ def claim(output: Path, settings: dict[str, Any]) -> None:
     """Make the folder of the copy; refuse one that holds anything but such a copy, which resizing
     would replace."""
     output.mkdir(parents=True, exist_ok=True)
-    if not (output / MARK).is_file() and any(output.iterdir()):
+    killed = MARK + files.PARTIAL_SUFFIX  # a run that was killed here
+    if not (output / MARK).is_file() and any(path.name != killed for path in output.iterdir()):
         raise SettingsError(
             f"{output}: is not empty and no copy made by this command; choose another --output"
         )

@@ -15,9 +15,9 @@ from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_pairs, movement_questions
 from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
 from spatial_engine.utils import cli, files, marked_images, provenance, records, rigid_bodies
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
-from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
+from spatial_engine.utils.tapvid3d_utils import clip_frames, tapvid3d_paths
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS
 
 log = logging.getLogger(__name__)
@@ -113,20 +113,12 @@ def write_frames(
     for clip_id, path in sorted(paths.items()):
         fingerprint = provenance.file_fingerprint(path, args.root)
         jobs.append(SceneJob(clip_id, path, fingerprint, 0, path.stat().st_size))
-    shared = step.sharing("write_frames", clips.__file__)  # they are copied as they are
+    shared = step.sharing("write_frames", clip_frames.__file__)
     ahead = shared.unfinished(jobs, folder)
     files.check_disk(folder, 0, sum(job.num_bytes for job in ahead))
     if not ahead:
         return set()
-    return set(shared.make_folders(folder, ahead, write_clip_frames, "frames").failures)
-
-
-def write_clip_frames(path: Path, part_dir: Path) -> PartResult:
-    """Write the stored JPEG bytes of one clip as they are."""
-    images = clips.read_images(path)
-    for number, data in enumerate(images):
-        (part_dir / tapvid3d_paths.frame_name(number)).write_bytes(data)
-    return PartResult(counts={"frames": len(images)})
+    return set(shared.make_folders(folder, ahead, clip_frames.write_clip_frames, "frames").failures)
 
 
 def make_jobs(

@@ -15,6 +15,7 @@ from spatial_engine.utils.provenance import digest
 
 OVERWRITE = "--overwrite"
 LOST = "files changed or gone"
+DAMAGED = "what told of it is damaged"
 UNKNOWN = "unknown"  # version that finished something, where that was not written down
 
 
@@ -35,7 +36,9 @@ def reasons(
     if version not in (UNKNOWN, spatial_engine.__version__):
         found.append(f"made by version {version}, this is {spatial_engine.__version__}")
     elif SETTING in names:
-        found.append("made by other code of this version")
+        code = (_mapping(each.get(SETTING)) for each in (settings, settings_now))
+        edited = sorted({name for names in _compare(*code) for name in names})
+        found.append(f"code changed ({_some(edited)})" if edited else "code changed")
     if names := sorted(names - {SETTING}):
         found.append(f"constants changed ({', '.join(names)})")
     if not (isinstance(inputs, Mapping) and isinstance(inputs_now, Mapping)):

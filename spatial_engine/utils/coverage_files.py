@@ -121,8 +121,8 @@ def merge_chunks(
     if len(settings) > 1:
         first, second = list(settings.values())[:2]
         raise BadDataError(
-            f"{second.path(dimension)}: made with other constants than {first.folder.name}; "
-            f"remove {second.folder.name} and {FIND_REMEDY}"
+            f"{second.path(dimension)}: made with other constants or code than "
+            f"{first.folder.name}; {FIND_REMEDY}"
         )
     missing = sorted(set(content) - set(merged))
     if missing:

@@ -1,8 +1,9 @@
 """Tells whether the code that decides an output has changed since the output was made.
 
-A digest of a module and of all that it imports of the engine goes into the settings of every step,
-so that work of other code, as after an edit or a new checkout, is never mixed in. How work is run
-(`_RUNNING`) decides no bytes and does not count, nor do comments, docstrings and blank lines.
+Digests of a module and of all that it imports of the engine go into the settings of every step, so
+that work of other code, as after an edit or a new checkout, is never mixed in. How work is run
+(`_RUNNING`) decides no bytes and does not count, nor do docstrings, blank lines, and lines that are
+comments only.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-SETTING = "code"  # the name of the digest among a step's settings
+SETTING = "code"  # the name of the digests among a step's settings
 _PACKAGE = Path(__file__).resolve().parent.parent
 _RUNNING = {
     f"utils/{name}.py"
@@ -24,20 +27,21 @@ _RUNNING = {
 
 
 @functools.cache
-def digest_of(module: str) -> str:
-    """Digest (32 hexadecimal digits) of the module at this path and all that it imports."""
-    digest = hashlib.sha256()
-    for name, meaning in sorted(code_of(Path(module).resolve()).items()):
-        digest.update(f"{name}\n{meaning}\0".encode())
-    return digest.hexdigest()[:32]
+def digests_of(module: str) -> dict[str, str]:
+    """Digests of the code that decides the outputs of the module at this path, by module."""
+    return {
+        name: hashlib.sha256(meaning.encode()).hexdigest()[:12]
+        for name, meaning in sorted(code_of(Path(module).resolve()).items())
+    }
 
 
-@functools.cache
 def digest_of_package() -> str:
     """Digest of every module of the engine: two machines with one have the same code."""
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(f"{_name(path)}\0".encode() + path.read_bytes() + b"\0")
+        hidden = any(part.startswith(".") for part in path.relative_to(_PACKAGE).parts)
+        if path.is_file() and not hidden:  # editors leave such things, links to nothing too
+            digest.update(f"{_name(path)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
 
 
@@ -55,6 +59,11 @@ def code_of(module: Path) -> dict[str, str]:
         found[_name(path)] = _meaning(source, tree)
         ahead += _imported(tree)
     return found
+
+
+def is_among(function: Callable, digests: Mapping[str, str]) -> bool:
+    """Whether a function stands in one of these modules."""
+    return _name(Path(inspect.getfile(function)).resolve()) in digests
 
 
 def _meaning(source: str, tree: ast.Module) -> str:

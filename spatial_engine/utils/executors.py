@@ -94,7 +94,7 @@ class _Processes:
         self.num_workers = num_workers
 
     def submit(self, function: Callable[[Any], Any], item: Any) -> Future:
-        return self.pool.submit(function, item)
+        return self.pool.submit(_call_here, _CODE, function, item)
 
     def count(self) -> int:
         """Calls that can be at work at a time."""
@@ -312,6 +312,16 @@ def _call_on_worker(terms: _Terms, function: Callable[[Any], Any], item: Any) ->
         terms.refuse_folder(place, os.path.isdir(terms.shared))
         _use_one_core()
         _agreed.add(terms)
+    return function(item)
+
+
+def _call_here(code: str, function: Callable[[Any], Any], item: Any) -> Any:
+    """One call, in a local process that may have been started long after the command."""
+    if code != _CODE:
+        raise EngineError(
+            "the engine's code was changed while this command ran; finished scenes are kept, start "
+            "it again"
+        )
     return function(item)
 
 

@@ -98,6 +98,9 @@ def put_in_place(partial: Path, path: Path) -> None:
             handle = os.open(partial, os.O_RDONLY)
             try:
                 os.fsync(handle)
+            except OSError as error:  # a file system without it keeps what it is given
+                if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                    raise
             finally:
                 os.close(handle)
         os.replace(partial, path)
@@ -164,8 +167,15 @@ def contents(folder: Path) -> dict[str, list[int]]:
 
 def has_lost(folder: Path, before: dict[str, list[int]]) -> bool:
     """Whether files that a folder held are gone or cut off since, by `contents` of then; what
-    others have added does not matter."""
-    now = contents(folder)
+    others have added does not matter. So has a folder that is gone, or `before` of another form."""
+    try:
+        now = contents(folder)
+        return _is_less(now, before)
+    except (FileNotFoundError, AttributeError, TypeError, ValueError):
+        return True
+
+
+def _is_less(now: dict[str, list[int]], before: dict[str, list[int]]) -> bool:
     return any(
         count > now.get(ending, (0, 0))[0] or size > now.get(ending, (0, 0))[1]
         for ending, (count, size) in before.items()

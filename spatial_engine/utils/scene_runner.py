@@ -133,6 +133,8 @@ def run_scenes(
     for job in jobs:
         finished = _read_done(parts_dir / job.scene_id)
         if finished is None:
+            if (parts_dir / job.scene_id / DONE_FILE).exists():
+                redone[job.scene_id] = changes.DAMAGED
             continue
         if overwrite:
             redone[job.scene_id] = changes.OVERWRITE
@@ -140,7 +142,6 @@ def run_scenes(
             redone[job.scene_id] = _why_again(finished, step, settings, job)
         elif files.has_lost(parts_dir / job.scene_id, finished.contents):
             redone[job.scene_id] = changes.LOST
-            files.remove(parts_dir / job.scene_id)
         else:
             done[job.scene_id] = finished.result
     reused = set(done)
@@ -151,7 +152,11 @@ def run_scenes(
     with logging_redirect_tqdm(), bar, run_folder as run_dir:
         outcomes = executors.map_unordered(
             _do_scene,
-            ((step, work, job, parts_dir, run_dir, settings, overwrite) for job in todo),
+            (
+                (step, work, job, parts_dir, run_dir, settings, replace)
+                for job in todo
+                for replace in [overwrite or redone.get(job.scene_id) == changes.LOST]
+            ),
             [job.scene_id for job in todo],
             num_workers=min(num_workers, len(todo)),
             scheduler=scheduler if todo else None,
@@ -218,12 +223,12 @@ def _do_scene(
     task: tuple[str, Work, SceneJob, Path, Path, dict[str, Any], bool],
 ) -> PartResult | str:
     """Run one job in a worker: its result, or one line that says why there is none."""
-    step, work, job, parts_dir, run_dir, settings, overwrite = task
+    step, work, job, parts_dir, run_dir, settings, replace = task
     part_dir = parts_dir / job.scene_id
     worker = f"{socket.gethostname()[:20]}.{os.getpid()}"  # for whoever looks into the folder
     partial = run_dir / f"{job.scene_id}.{worker}.{uuid.uuid4().hex[:6]}"
     try:
-        if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not overwrite:
+        if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not replace:
             raise EngineError(
                 f"{part_dir}: is there, but was not made by this command; move it away, or replace "
                 "it by --overwrite"
@@ -235,7 +240,7 @@ def _do_scene(
         contents = files.contents(partial)
         done = FinishedScene(step, key, settings, job.inputs, result, version, contents)
         (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
-        _publish(partial, part_dir, None if overwrite else key)
+        _publish(partial, part_dir, None if replace else key)
     except Exception as error:
         return _cause(error, part_dir)
     finally:
@@ -268,7 +273,9 @@ def _remove_stale(part_dir: Path, key: str) -> None:
     """Of a scene that failed now, remove what other inputs or constants gave: not to be taken for
     good."""
     if (done := _read_done(part_dir)) is not None and done.key != key:
-        files.remove(part_dir)
+        aside = part_dir.with_name(f"{part_dir.name}{files.PARTIAL_SUFFIX}")
+        os.rename(part_dir, aside)  # half of it, where this is killed, is not taken for a folder
+        files.remove(aside)
 
 
 def _await_view(parts_dir: Path, keys: dict[str, str]) -> None:

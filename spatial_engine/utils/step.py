@@ -45,7 +45,7 @@ class Step:
     ):
         self.name = name
         self.options = options
-        self.settings = {**settings, engine_code.SETTING: engine_code.digest_of(module)}
+        self.settings = {**settings, engine_code.SETTING: engine_code.digests_of(module)}
         self.root: Path = options.root
         self.scheduler: str | None = getattr(options, "scheduler", None)
         self.table = ClosingTable(name)
@@ -173,7 +173,7 @@ class Step:
             # Without a key the next start tries again the scenes that failed.
             facts = {"key": "" if run.failures else key, "common_inputs": inputs}
             facts["inputs"] = inputs_by_scene
-            facts["companions"] = {name: _size(path) for name, path in companions.items()}
+            facts["companions"] = {name: _held(path) for name, path in companions.items()}
             for name, output in outputs.items():
                 tally = Tally.of(name, run.results.values(), drops.get(name))
                 tally = tally.limited_to((wanted or {}).get(name, -1))
@@ -193,11 +193,17 @@ class Step:
                 files.remove(output)
 
     def _are_whole(self, companions: Mapping[str, Path], output: Path) -> bool:
-        """Whether all companions are as they were when `output` was made."""
-        sizes = provenance.read_meta(output).get("companions", {})
-        return all(path.exists() for path in companions.values()) and (
-            sizes == {name: _size(path) for name, path in companions.items()}
-        )
+        """Whether all companions are as they were when `output` was made: of a folder, that it has
+        lost nothing since."""
+        before = provenance.read_meta(output).get("companions")
+        if not isinstance(before, dict) or before.keys() != companions.keys():
+            return False
+        for name, path in companions.items():
+            if not path.exists() or (path.is_file() and before[name] != _held(path)):
+                return False
+            if path.is_dir() and files.has_lost(path, before[name]):
+                return False
+        return True
 
     def unfinished(self, jobs: Sequence[SceneJob], folder: Path) -> list[SceneJob]:
         """The jobs that `make_folders` would do."""
@@ -256,6 +262,8 @@ class Step:
         return changes.reasons_by_meta(meta, key, self.settings, inputs, common)
 
     def _run(self, work: Work, jobs: Sequence[SceneJob], parts_dir: Path) -> RunResult:
+        if not engine_code.is_among(work, self.settings[engine_code.SETTING]):
+            raise ValueError(f"{work} is not in the code that {self.name} says it depends on")
         run = run_scenes(
             self.name,
             work,
@@ -313,6 +321,6 @@ class Step:
             self.table.empty.append(f"{output}: no records ({listed(tally.drops) or 'no input'})")
 
 
-def _size(path: Path) -> int | None:
-    """Bytes of a file; None for a folder."""
-    return path.stat().st_size if path.is_file() else None
+def _held(path: Path) -> int | dict[str, list[int]]:
+    """Bytes of a file; of a folder what it holds."""
+    return path.stat().st_size if path.is_file() else files.contents(path)
