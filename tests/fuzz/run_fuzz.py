@@ -271,12 +271,12 @@ def run(
 
 def show(counts: dict[str, dict[str, int]]) -> None:
     titles = (*COLUMNS[:4], "slowest ms", "peak MiB")
-    print(f"{'reader':18}" + "".join(f"{title:>12}" for title in titles))
+    print(f"{'reader':22}" + "".join(f"{title:>12}" for title in titles))
     for name, row in counts.items():
         values = [*list(row.values())[:4], row["slowest_us"] // 1000, row["peak_kb"] // 1024]
-        print(f"{name:18}" + "".join(f"{value:12,}" for value in values))
+        print(f"{name:22}" + "".join(f"{value:12,}" for value in values))
     sums = [sum(row[column] for row in counts.values()) for column in COLUMNS[:4]]
-    print(f"{'all':18}" + "".join(f"{value:12,}" for value in sums))
+    print(f"{'all':22}" + "".join(f"{value:12,}" for value in sums))
 
 
 def replay(name: str, path: Path) -> int:
