@@ -103,7 +103,7 @@ class RawClip:
         except RawDataError:
             raise
         except Exception as err:  # a damaged archive can raise almost anything
-            raise RawDataError(f"{self.path}: {name}: {err or type(err).__name__}") from err
+            raise RawDataError(f"{self.path}: {name}: {str(err) or type(err).__name__}") from err
 
     def _numbers(self, name: str, dimensions: int) -> np.ndarray:
         """An array of numbers or truth values, as float64."""
@@ -353,5 +353,5 @@ def object_array(data: bytes) -> list[bytes]:
     except RawDataError:
         raise
     except Exception as err:  # a damaged pickle can raise almost anything
-        raise RawDataError(f"cannot be unpickled: {err or type(err).__name__}") from err
+        raise RawDataError(f"cannot be unpickled: {str(err) or type(err).__name__}") from err
     return list(items)

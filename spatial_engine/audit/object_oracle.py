@@ -200,7 +200,7 @@ def load_plain(path: str | Path) -> dict | str:
     try:
         content = load(Path(path).read_bytes())
     except Exception as err:  # a damaged pickle can raise almost anything
-        return f"cannot be loaded: {err or type(err).__name__}"
+        return f"cannot be loaded: {str(err) or type(err).__name__}"
     return content if isinstance(content, dict) else f"holds a {type(content).__name__}, not a dict"
 
 

@@ -47,7 +47,7 @@ def read_jpeg(content: bytes) -> np.ndarray:
         try:
             return np.asarray(image.convert("RGB"), dtype=np.int64)
         except Exception as err:  # a damaged picture can raise almost anything
-            raise PictureError(f"cannot be decoded: {err or type(err).__name__}") from err
+            raise PictureError(f"cannot be decoded: {str(err) or type(err).__name__}") from err
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -58,7 +58,7 @@ def _opened(content: bytes) -> Image.Image:
     except Image.UnidentifiedImageError as err:  # its text holds an address in memory
         raise PictureError("is no JPEG") from err
     except Exception as err:  # a damaged picture can raise almost anything
-        raise PictureError(f"is no JPEG: {err or type(err).__name__}") from err
+        raise PictureError(f"is no JPEG: {str(err) or type(err).__name__}") from err
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PictureError(f"{width}x{height} pixels, at most {MAX_PIXELS} are read")
