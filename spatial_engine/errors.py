@@ -7,11 +7,11 @@ class EngineError(Exception):
     """Base of all errors that a user can mend; shown as one line, never as a traceback."""
 
     def __init__(self, message: str):
-        super().__init__(_as_line(message))
+        super().__init__(as_line(message))
 
 
-def _as_line(message: str) -> str:
-    """One line that a terminal shows as it is: names and texts of libraries may hold line breaks,
+def as_line(message: str) -> str:
+    """A text as one line that a terminal shows as it is: names and texts of libraries may hold line breaks,
     control characters, marks that turn the direction of writing, or a whole file."""
     line = " ".join(message.split())
     if len(line) > MAX_CHARACTERS:  # the file stands at the start, the remedy at the end

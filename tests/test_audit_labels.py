@@ -19,6 +19,7 @@ from spatial_engine.audit import audit_labels
 from spatial_engine.audit.label_complaints import KEPT, Complaints
 from spatial_engine.audit.label_lines import MAX_LINE_BYTES, index_file
 from spatial_engine.audit.label_records import TASKS, UNITS, find_label_files, label_file
+from spatial_engine.audit.label_report import FileReport, table
 from spatial_engine.audit.scannet_oracle import read_split_list
 from spatial_engine.utils.record_files import find_record_files, to_uniform
 from spatial_engine.utils.records import format_value, read_jsonl, write_jsonl
@@ -248,6 +249,15 @@ def test_lines_that_are_no_records_are_named_and_the_others_checked(root, capsys
     assert "over 16 MiB" in texts[5]
     printed = capsys.readouterr().out
     assert "\x1b" not in printed and "\u202e" not in printed
+
+
+def test_kinds_of_complaints_are_printed_safely_and_not_by_the_thousand():
+    report = FileReport("x", "records", 5000, 5000)
+    for number in range(1, 5000):
+        report.complaints.add(number, f"\x1b[31m{number}x: wrong")
+    printed = "\n".join(table([report]))
+    assert "\x1b" not in printed and len(printed) < 2000
+    assert "4,987 more kinds" in printed
 
 
 def test_complaints_are_all_counted_and_kept_up_to_a_number():

@@ -83,6 +83,10 @@ REPLACED = {
     "fractional vertices": (b"vertex 12", b"vertex 1.5"),
     "one vertex more": (b"vertex 12", b"vertex 13"),
     "faces": (b"face 5", b"face 1000000000000000000"),
+    "faces of another name": (
+        b"face 5\nproperty list uchar int vertex_indices",
+        b"face 2147483648\nproperty list uchar int corners",
+    ),
     "another type": (b"float x", b"double x"),
     "unknown type": (b"float x", b"quux x"),
     "no red": (b"uchar red", b"uchar rad"),

@@ -11,6 +11,9 @@ import copy
 import io
 import json
 import os
+import pickle
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spatial_engine.audit import clip_oracle, movement_oracle
 from spatial_engine.audit.clip_oracle import RawClip, average_linkage, distance_changes, parse_npy
 from spatial_engine.audit.movement_oracle import (
     DISTANCE,
@@ -852,6 +856,157 @@ def test_headers_run_no_code():
         content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
         with pytest.raises(ValueError):
             parse_npy(content + b"\0" * 8)
+
+
+# ---- clips out to do harm ------------------------------------------------------------------------
+
+
+def npy(descr: str, shape: tuple, data: bytes = b"") -> bytes:
+    """An array as its header claims it to be."""
+    header = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode()
+    return b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header + data
+
+
+def hostile(tmp_path: Path, how: int = zipfile.ZIP_DEFLATED, **members: bytes) -> Path:
+    """A root with the clip x of pstudio, of two frames and no point, but for some members."""
+    path = tmp_path / "data/tapvid3d_dataset/pstudio/x.npz"
+    path.parent.mkdir(parents=True)
+    right = {
+        "tracks_XYZ": npy("<f8", (2, 0, 3)), "visibility": npy("|b1", (2, 0)),
+        "fx_fy_cx_cy": npy("<f8", (4,), np.ones(4).tobytes()),
+        "images_jpeg_bytes": npy("|S2", (2,), b"ABCD"),
+    }  # fmt: skip
+    with zipfile.ZipFile(path, "w", how) as archive:
+        for name, content in (right | members).items():
+            archive.writestr(f"{name}.npy", content)
+    return tmp_path
+
+
+def test_the_hostile_clips_below_are_right_but_for_one_member(tmp_path):
+    assert RawClip(hostile(tmp_path), "pstudio", "x").jpegs == [b"AB", b"CD"]
+
+
+@pytest.mark.parametrize("shape", [(10**9, 0, 3), (0, 10**30, 3), (10**4000, 0, 3), (3, 10**9, 3)])
+def test_shapes_are_claims(tmp_path, shape):
+    root = hostile(
+        tmp_path, tracks_XYZ=npy("<f8", shape), visibility=npy("|b1", shape[:2]),
+    )  # fmt: skip
+    with pytest.raises(RawDataError, match=r"x\.npz: (tracks_XYZ is|100001 frames)"):
+        RawClip(root, "pstudio", "x")
+
+
+def test_the_number_of_frames_is_bounded(tmp_path):
+    frames = 100_001
+    root = hostile(
+        tmp_path, tracks_XYZ=npy("<f8", (frames, 0, 3)), visibility=npy("|b1", (frames, 0))
+    )
+    with pytest.raises(RawDataError, match="100001 frames"):
+        RawClip(root, "pstudio", "x")
+
+
+@pytest.mark.parametrize(
+    ("descr", "data"), [("|S0", bytes(10**6)), ("|S1", bytes(10**6)), ("|S" + "9" * 5000, b"")]
+)
+def test_the_width_of_images_is_a_claim(tmp_path, descr, data):
+    root = hostile(tmp_path, images_jpeg_bytes=npy(descr, (2,), data))
+    clip = RawClip(root, "pstudio", "x")
+    tracemalloc.start()
+    try:
+        with pytest.raises(RawDataError, match=r"x\.npz: images"):
+            _ = clip.jpegs
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_member_is_not_inflated_beyond_what_it_says(tmp_path):
+    root = hostile(tmp_path, visibility=npy("|b1", (2, 0)) + bytes(2**26))
+    path = root / "data/tapvid3d_dataset/pstudio/x.npz"
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("visibility.npy").file_size
+    lying = path.read_bytes().replace(size.to_bytes(4, "little"), (500).to_bytes(4, "little"))
+    path.write_bytes(lying)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RawDataError, match="visibility"):
+            RawClip(root, "pstudio", "x")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_of_which_a_little_may_be_anything_are_refused(tmp_path, how):
+    with pytest.raises(RawDataError, match="compression"):
+        RawClip(hostile(tmp_path, how), "pstudio", "x")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+@pytest.mark.parametrize("name", ["extrinsics_w2c", "fx_fy_cx_cy"])
+def test_cameras_that_cannot_be_reckoned_with_are_named(clips, tmp_path, name, value):
+    right = RawClip(clips[0], "adt", clips[1]["adt", "val"][0].clip_id)
+    array = (right.cam_from_world if name == "extrinsics_w2c" else right.intrinsics).copy()
+    array.flat[2] = value
+    with pytest.raises(RawDataError, match=f"{name} is beyond all bounds"):
+        rewritten(clips, tmp_path, "adt", **{name: array})
+
+
+def test_more_points_than_can_be_grouped_are_named(clips, monkeypatch):
+    clip = RawClip(clips[0], "pstudio", "basketball_3")
+    monkeypatch.setattr(clip_oracle, "MAX_GROUPED", 17)
+    with pytest.raises(RawDataError, match="18 points"):
+        clip.rigid_groups()
+
+
+def pickled_images(items: list, protocol: int) -> bytes:
+    array = np.empty(len(items), object)
+    array[:] = items
+    return pickle.dumps(array, protocol)
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_arrays_of_objects_are_read_in_every_protocol(protocol):
+    items = [b"one", b"", b"\xff\xd8"]
+    assert clip_oracle.object_array(pickled_images(items, protocol)) == items
+
+
+NESTED = ("a",)
+for _ in range(60):
+    NESTED = (NESTED, NESTED)
+BOMBS = {
+    "a number to remember by": (b"\x80\x04]r\xff\xff\xff\x7f.", "cannot be unpickled"),
+    "a key hashed for ever": (b"\x80\x02}" + pickle.dumps(NESTED, 2)[2:-1] + b"K\x01s.", "a key"),
+    "room for bytes": (b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b".", "operation"),
+    "a set": (pickle.dumps({1}, 4), "operation"),
+    "code": (pickle.dumps(print, 4), "holds builtins.print"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_in_pickles_of_images_are_refused(name):
+    data, says = BOMBS[name]
+    tracemalloc.start()
+    try:
+        with pytest.raises(RawDataError, match=says) as caught:
+            clip_oracle.object_array(data)
+        assert not str(caught.value).endswith((": ", "MemoryError")), "gigabytes were asked for"
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_image_a_million_times_is_refused(monkeypatch):
+    monkeypatch.setattr(clip_oracle, "MAX_MEMBER_BYTES", 10_000)
+    one = bytes(1000)
+    assert len(clip_oracle.object_array(pickled_images([one] * 10, 4))) == 10
+    with pytest.raises(RawDataError, match="more than 10000 bytes"):
+        clip_oracle.object_array(pickled_images([one] * 11, 4))
+
+
+def test_a_file_as_large_as_no_picture_is_not_read(case, monkeypatch):
+    right = case("pstudio", "val", "coord", DISTANCE)
+    monkeypatch.setattr(movement_oracle, "MAX_MEMBER_BYTES", 100)
+    assert any("cannot be read: over" in text for text in right.complaints(right.records[:1]))
 
 
 # ---- rigid bodies --------------------------------------------------------------------------------

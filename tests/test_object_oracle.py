@@ -11,7 +11,9 @@ import copy
 import itertools
 import json
 import pickle
+import re
 import struct
+import tracemalloc
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spatial_engine.audit import object_oracle
 from spatial_engine.audit.object_oracle import (
     check_coverage,
     check_object_file,
@@ -26,6 +29,8 @@ from spatial_engine.audit.object_oracle import (
     check_object_visibility,
     check_scene_coverage,
     check_scene_visibility,
+    holds_words,
+    load_plain,
 )
 from spatial_engine.audit.scannet_oracle import RawScene, read_split_list
 
@@ -688,6 +693,15 @@ def test_pickles_of_anything_else_are_found(tiny_root, capsys, content, says):
     assert capsys.readouterr().out == ""
 
 
+def test_an_error_without_words_is_named(tiny_root, monkeypatch):
+    def load(content: bytes) -> None:
+        raise MemoryError
+
+    path = write_pickle(tiny_root / "object_visibility.pkl", {})
+    monkeypatch.setattr(object_oracle, "load", load)
+    assert load_plain(path) == "cannot be loaded: MemoryError"
+
+
 def test_files_that_are_no_pickles_are_found(tiny_root):
     path = tiny_root / "object_visibility.pkl"
     whole = pickle.dumps({"scene0000_00": entry_of(RIGHT_ROWS)})
@@ -700,6 +714,68 @@ def test_files_that_are_no_pickles_are_found(tiny_root):
         check_object_visibility(path, tiny_root, "test")
     with pytest.raises(ValueError, match="dimension 'depth'"):
         check_coverage(path, tiny_root, "train", "depth")
+
+
+def bomb(*, key: bool) -> bytes:
+    """Two hundred bytes: a tuple (or a list) of one thing twice, sixty deep; as a key, or not."""
+    nested: object = ("a",) if key else ["a"]
+    for _ in range(60):
+        nested = (nested, nested) if key else [nested, nested]
+    content = pickle.dumps(nested, 2)[2:-1]
+    value = content + b"K\x01" if key else b"X\x0c\0\0\0scene0000_00" + content
+    return b"\x80\x02}" + value + b"s."
+
+
+def deep(levels: int) -> bytes:
+    return b"\x80\x02}X\x0c\0\0\0scene0000_00" + b"]" * levels + b"a" * (levels - 1) + b"s."
+
+
+BOMBS = {
+    "a number to remember by": (b"\x80\x04}r\xff\xff\xff\x7f]a.", "cannot be loaded"),
+    "a key hashed for ever": (bomb(key=True), "a key of type tuple"),
+    "a repetition": (bomb(key=False), "over and over"),
+    "levels": (deep(300), "levels"),
+    "many levels": (deep(100_000), "cannot be loaded"),
+    "room for bytes": (b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b".", "operation"),
+    "a set": (pickle.dumps({"scene0000_00": {1}}, 4), "operation"),
+    "a long int": (pickle.dumps({"scene0000_00": {0: 10**5000}}), "an int that is too long"),
+    "a long key": (pickle.dumps({10**5000: 1}), "or too long"),
+    "a float for a key": (pickle.dumps({0.5: 1}), "a key of type float"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_in_pickles_are_refused(tiny_root, name):
+    data, says = BOMBS[name]
+    path = tiny_root / "object_visibility.pkl"
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        (complaint,) = check_object_visibility(path, tiny_root, "train")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert says in complaint and len(complaint) < 300
+    assert not complaint.endswith((": ", "MemoryError")), "tens of gigabytes were asked for"
+    assert peak < 64 * 2**20
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickles_of_every_protocol_are_read(tiny_root, protocol):
+    content = {"scene0000_00": entry_of(RIGHT_ROWS)}
+    path = tiny_root / "object_visibility.pkl"
+    path.write_bytes(pickle.dumps(content, protocol))
+    assert load_plain(path) == content
+    values = {"a": [1, -2.5, None, True, False, 2**63, -(2**63)], 3: ("é", b"x", (), [], {})}
+    path.write_bytes(pickle.dumps(values, max(protocol, 3)))
+    assert load_plain(path) == values
+
+
+def test_sets_of_more_images_than_are_considered_are_not_judged(tiny_root):
+    scene = RawScene(tiny_root, "scene0000_00")
+    many = tuple(scene.valid_frame_ids)[:1] * 26
+    complaints = check_scene_coverage({0: RIGHT | {26: [many]}}, scene, "length")
+    assert complaints == ["object 0: 26: sets of so many, at most 25 are considered"]
 
 
 # ---- planted errors in questions -----------------------------------------------------------------
@@ -918,3 +994,34 @@ def test_what_a_file_must_be(raw_root, scene, tmp_path):
         assert complaints("length_k2_val_3000", two | {"image": junk})
     with pytest.raises(ValueError, match="split 'test'"):
         complaints("length_k2_val_3000", two, split="test")
+
+
+def test_more_images_than_are_considered_are_one_complaint(scene):
+    record = first_record(scene, "height", 1, "val")
+    record["image"] = [f"{SCENE}/{5 * k:05d}.jpg" for k in range(26)]
+    complaints = check_object_record(record, scene, "val")
+    assert complaints == ["image: 26 images, at most 25 are considered"]
+
+
+@pytest.mark.parametrize("words", ["tv", "tv stand", "a+b", "", ".*", "é", "_"])
+def test_words_stand_in_a_text_as_a_pattern_would_find_them(words):
+    rng = np.random.default_rng(0)
+    parts = [words, "tv", " ", "stand", "s", "é", "_", ".", "a+b", "\ud800"]
+    pattern = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)")
+    for _ in range(500):
+        text = "".join(rng.choice(parts, rng.integers(0, 6)))
+        assert holds_words(text, words) == bool(pattern.search(text)), text
+
+
+def test_a_category_of_megabytes_takes_no_multiple_of_its_size(scene):
+    record = first_record(scene, "height", 1, "val")
+    record["raw_category"] = "x" * 2**22
+    record["text"] += "\n" + "x" * 2**22 + "x in mm?"
+    tracemalloc.start()
+    try:
+        complaints = check_object_record(record, scene, "val")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert any("raw_category" in text for text in complaints)
+    assert peak < 20 * 2**22

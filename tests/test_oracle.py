@@ -32,6 +32,7 @@ from spatial_engine.audit.camera_oracle import (
     heading,
     wrap_degrees,
 )
+from spatial_engine.audit.clip_oracle import read_clip_list
 from spatial_engine.audit.scannet_oracle import (
     RawDataError,
     RawScene,
@@ -39,6 +40,7 @@ from spatial_engine.audit.scannet_oracle import (
     read_axis_alignment,
     read_label_table,
     read_ply_vertices,
+    read_split_list,
     visible,
     visible_points,
 )
@@ -388,6 +390,151 @@ def test_segments_must_match_the_mesh(tmp_path):
     scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)] * 2, segments=[3])
     with pytest.raises(RawDataError, match="1 segment ids, 2 vertices"):
         _ = scene.instance_ids
+
+
+# ---- raw files out to do harm --------------------------------------------------------------------
+
+
+def scan_file(root: Path, end: str) -> Path:
+    return root / "data/scannet/scans" / SCENE / f"{SCENE}{end}"
+
+
+@pytest.mark.parametrize("place", [0, 2], ids=["colour", "depth"])
+@pytest.mark.parametrize("size", [(0, 6), (8, 0), (8193, 6), (8192, 8192), (2**32 - 1, 2**32 - 1)])
+def test_sizes_of_pictures_are_claims(tmp_path, place, size):
+    write_scene(tmp_path, [np.eye(4)], [None], [(0, 0, 0)])
+    path = scan_file(tmp_path, ".sens")
+    whole, at = path.read_bytes(), 4 + 8 + 15 + 4 * 64 + 8 + 4 * place
+    path.write_bytes(whole[:at] + struct.pack("<II", *size) + whole[at + 8 :])
+    with pytest.raises(RawDataError, match=r"\.sens: pictures of"):
+        RawScene(tmp_path, SCENE)
+
+
+def test_the_number_of_frames_is_bounded(tmp_path, monkeypatch):
+    write_scene(tmp_path, [np.eye(4)] * 3, [flat(1)] * 3, [(0, 0, 0)])
+    monkeypatch.setattr(scannet_oracle, "MAX_FRAMES", 2)
+    with pytest.raises(RawDataError, match="3 frames"):
+        RawScene(tmp_path, SCENE)
+
+
+def test_a_frame_id_of_thousands_of_digits_is_none(tmp_path):
+    scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)])
+    with pytest.raises(RawDataError, match="not a frame id"):
+        scene.world_from_cam("9" * 5000)
+    record = make_record()
+    record["image"][0] = f"{SCENE}/{'9' * 5000}.jpg"
+    assert any("<frame>.jpg" in text for text in check_camera_record(record, scene, "train"))
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400", "1e101"])
+def test_an_alignment_that_cannot_be_reckoned_with_is_named(tmp_path, number):
+    path = tmp_path / "a.txt"
+    path.write_text("axisAlignment = 1 0 0 0 0 1 0 0 0 0 1 " + number + " 0 0 0 1")
+    with pytest.raises(RawDataError, match="beyond all bounds"):
+        read_axis_alignment(path)
+
+
+@pytest.mark.parametrize("scale", [1e99, 1e-101])
+def test_poses_and_points_that_overflow_are_named(tmp_path, scale):
+    poses = every_fifth([pose(EAST, 1e30, 0, 0), pose(NORTH, 1, -1e30, 0.5)])
+    alignment = np.diag([scale, scale, scale, 1])
+    scene = write_scene(
+        tmp_path, poses, [flat(9)] * 6, [(2e30, 1, 0)], alignment=alignment, groups=[(0, [0], "x")]
+    )
+    with pytest.raises(RawDataError, match="beyond all bounds"):
+        camera_truth(scene, "00000", "00005")
+    complaints = check_camera_record(make_record(), scene, "train")
+    assert any(text.startswith("raw data:") for text in complaints)
+    if scale > 1:
+        with pytest.raises(RawDataError, match="beyond all bounds"):
+            _ = scene.object_boxes
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"vertex 4", b"vertex " + b"9" * 5000),
+        (b"comment by hand", b"comment " + b"x" * 2**20),
+        (struct.pack("<f", 2.5), struct.pack("<f", math.nan)),
+        (struct.pack("<f", 2.5), struct.pack("<f", -math.inf)),
+    ],
+)
+def test_a_hostile_ply_is_refused(tmp_path, old, new):
+    path = tmp_path / "m.ply"
+    path.write_bytes(ply_bytes([(1, 2.5, 3)] * 4).replace(old, new))
+    with pytest.raises(RawDataError, match=r"m\.ply"):
+        read_ply_vertices(path)
+
+
+HUGE = 2**63
+DEEP = "[" * 100_000
+GROUP = {"objectId": 0, "segments": [3], "label": "chair"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"objectId": True}, {"objectId": "0"}, {"objectId": 1.5}, {"objectId": HUGE},
+        {"objectId": -1}, {"objectId": 100_000}, {"objectId": math.inf}, {"objectId": None},
+        {"segments": None}, {"segments": "3"}, {"segments": {"3": 1}}, {"segments": [[3, 3]]},
+        {"segments": [None]}, {"segments": [3.0]}, {"segments": [True]}, {"label": None},
+        {"label": 5}, {"label": ["chair"]},
+    ],
+)  # fmt: skip
+def test_odd_annotations_are_named(tmp_path, change):
+    scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)], segments=[3])
+    path = scan_file(tmp_path, ".aggregation.json")
+    path.write_text(json.dumps({"segGroups": [GROUP | change]}))
+    with pytest.raises(RawDataError, match=r"aggregation\.json: segGroups\[0\]"):
+        _ = scene.raw_categories
+
+
+def test_huge_segment_numbers_are_numbers(tmp_path):
+    scene = write_scene(
+        tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)] * 2, segments=[HUGE, 4],
+        groups=[(7, [HUGE, 10**400], "a")],
+    )  # fmt: skip
+    assert scene.instance_ids.tolist() == [8, 0]
+
+
+@pytest.mark.parametrize("segment", [None, math.inf, 1.0, "3", [3], {}, True])
+def test_odd_segments_are_named(tmp_path, segment):
+    scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)], segments=[segment])
+    with pytest.raises(RawDataError, match=r"segs\.json: segIndices are no list of int"):
+        _ = scene.instance_ids
+
+
+@pytest.mark.parametrize("end", [".aggregation.json", "_vh_clean_2.0.010000.segs.json"])
+@pytest.mark.parametrize("content", [DEEP, "5", '{"segGroups": 5}', "\ud800", '{"segGroups":[[]]}'])
+def test_annotations_that_are_none_are_named(tmp_path, end, content):
+    scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)])
+    scan_file(tmp_path, end).write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(RawDataError, match=r"\.json"):
+        _ = scene.instance_ids, scene.raw_categories
+
+
+@pytest.mark.parametrize("number", ["41", "-1", "9" * 30, "9" * 5000, "x", ""])
+def test_a_label_table_of_other_numbers_is_named(tmp_path, number):
+    path = tmp_path / "labels.tsv"
+    path.write_text(f"raw_category\tnyu40id\nwall\t{number}\n")
+    with pytest.raises(RawDataError, match=r"labels\.tsv"):
+        read_label_table(path)
+
+
+@pytest.mark.parametrize("line", [b"\xff", b"../x", b"a/b", b"..", b"a\0b", b"a b", b"x" * 201])
+def test_lists_hold_names_only(tmp_path, line):
+    scenes = tmp_path / "data/scannet/meta_data/scannetv2_val.txt"
+    clips = tmp_path / "data/tapvid3d_dataset/meta_data/adt/val.txt"
+    for path, read in (
+        (scenes, lambda: read_split_list(tmp_path, "val")),
+        (clips, lambda: read_clip_list(tmp_path, "adt", "val")),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"Lite_release_x+y_3\r\n\n b.2-3 \n")
+        assert read() == ["Lite_release_x+y_3", "b.2-3"]
+        path.write_bytes(b"scene0000_00\n" + line + b"\n")
+        with pytest.raises(RawDataError, match=r"val\.txt"):
+            read()
 
 
 # ---- visibility ----------------------------------------------------------------------------------
@@ -1229,6 +1376,17 @@ def test_line_numbers_and_order(tmp_path, question_root):
     assert "NaN is not JSON" in complaints[2]
     assert "not a JSON object" in complaints[3]
     assert "7.0" in complaints[4]
+
+
+@pytest.mark.parametrize("field", ["id", "gt_value", "answer_values", "overlap"])
+def test_values_nested_more_deeply_than_any_are_a_complaint(tmp_path, question_root, field):
+    line = json.dumps({**make_record(), field: "DEEP"})
+    depths = (40, *range(900, 1000), 2000, 100_000)
+    lines = [line.replace('"DEEP"', "[" * depth + "]" * depth) for depth in depths]
+    path = write_lines(tmp_path / "f.jsonl", *lines)
+    complaints = check_camera_file(path, question_root, "train")
+    assert len(complaints) == len(depths)
+    assert all("not JSON" in text or "over 32 levels" in text for text in complaints)
 
 
 def test_repeats_are_found(tmp_path, question_root):

@@ -1,6 +1,7 @@
 """Pickles: plain data comes back as it was, nothing else comes back at all."""
 
 import functools
+import io
 import os
 import pickle
 import random
@@ -19,6 +20,7 @@ from spatial_engine.utils.plain_pickle import (
     IndexedItems,
     dump_items,
     dump_pickle,
+    load_bytes_array,
     load_pickle,
 )
 
@@ -252,6 +254,41 @@ def test_what_is_shared_many_times_over_is_refused_at_once(tmp_path):
             assert len(load_pickle(tmp_path / "few.pkl", "make it")) == 2
         with raises_one_line(BadDataError, tmp_path / "x.pkl", "over and over", "make it"):
             load_pickle(tmp_path / "x.pkl", "make it")
+
+
+def deep_key(protocol: int) -> bytes:
+    """Without its first and last bytes, the pickle of tuples of one tuple twice, forty deep."""
+    shared: tuple = ("a",)
+    for _ in range(40):
+        shared = (shared, shared)
+    return pickle.dumps(shared, protocol)[2:-1]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02}" + deep_key(2) + b"K\x01s.",  # a key
+        b"\x80\x02}(" + deep_key(2) + b"K\x01u.",  # one of several
+        b"\x80\x02(" + deep_key(2) + b"K\x01d.",  # of a dictionary made at once
+        b"\x80\x04\x8f(" + deep_key(2) + b"\x90.",  # of a set
+        b"\x80\x04(" + deep_key(2) + b"\x91.",  # of a frozenset
+        b"\x80\x02c__builtin__\nset\n](" + deep_key(2) + b"e\x85R.",  # of a set by its name
+    ],
+)
+def test_a_key_that_would_be_hashed_for_ever_is_refused(tmp_path, data):
+    (tmp_path / "x.pkl").write_bytes(data)
+    with raises_one_line(BadDataError, tmp_path / "x.pkl", "a key of type tuple", "make it"):
+        load_pickle(tmp_path / "x.pkl", "make it")
+    with pytest.raises(BadDataError):
+        load_bytes_array(io.BytesIO(data), len(data), "x")
+
+
+def test_keys_of_plain_data_are_taken(tmp_path):
+    keys = ["a", 5, 2.5, None, True, b"b", ("a", 1), np.float32(3)]
+    value = {"keys": dict.fromkeys(keys, 1), "set": set(keys), "frozen": [frozenset(keys)]}
+    for protocol in range(6):
+        (tmp_path / "x.pkl").write_bytes(pickle.dumps(value, protocol))
+        assert load_pickle(tmp_path / "x.pkl", "make it") == value
 
 
 @pytest.mark.parametrize(

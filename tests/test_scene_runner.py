@@ -295,3 +295,14 @@ def test_what_another_machine_finished_is_waited_for(runner, monkeypatch):
     monkeypatch.setattr(scene_runner, "VIEW_SECONDS", 0.2)
     with raises_one_line(EngineError, runner.parts / "s0", "storage"):
         scene_runner._await_view(runner.parts, {"s0": "another key"})
+
+
+def test_what_a_mark_says_is_shown_and_not_obeyed(runner):
+    runner.run({"s0": "good"})
+    mark = runner.parts / "s0/.done.json"
+    told = json.loads(mark.read_text())
+    told |= {"version": "\u202e1.0\x1b[31m\n", "settings": {"\u202eSKIP\x07": 5}, "key": "other"}
+    mark.write_text(json.dumps(told))
+    (reason,) = runner.run({"s0": "good"}).redone.values()
+    assert reason.isprintable()
+    assert "\\u202e1.0\\x1b[31m" in reason and "\\u202eSKIP\\x07" in reason

@@ -42,7 +42,7 @@ from spatial_engine.audit.record_form import (
     known_type,
     posed_image,
 )
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene
+from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, is_sound
 
 # Per direction question: the word for a positive and for a negative value (SPEC 5).
 WORDS = {
@@ -75,6 +75,8 @@ def camera_truth(scene: RawScene, id1: str, id2: str) -> dict:
     world_from_cam1, world_from_cam2 = scene.world_from_cam(id1), scene.world_from_cam(id2)
     scene.cam_from_world(id2)  # raises for an invalid or singular pose, as the next line does
     cam1_from_cam2 = scene.cam_from_world(id1) @ world_from_cam2
+    if not is_sound(cam1_from_cam2):
+        raise RawDataError(f"{scene.scene_id}: poses of {id1} and {id2} are beyond all bounds")
     displacement = 1000.0 * cam1_from_cam2[:3, 3]
     yaw1, pitch1 = heading(world_from_cam1)
     yaw2, pitch2 = heading(world_from_cam2)

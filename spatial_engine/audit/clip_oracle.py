@@ -23,7 +23,6 @@ How SPEC was read where it leaves a choice:
 from __future__ import annotations
 
 import ast
-import io
 import pickle
 import re
 import struct
@@ -32,9 +31,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from spatial_engine.audit.scannet_oracle import RawDataError
+from spatial_engine.audit.pictures import PictureError, jpeg_size, read_jpeg
+from spatial_engine.audit.plain_unpickler import PlainUnpickler
+from spatial_engine.audit.scannet_oracle import MAX_FRAMES, RawDataError, is_sound, read_ids
 
 DATASETS = ("adt", "pstudio")
 STILL_M = 0.01  # a change of distance up to this is noise
@@ -42,7 +42,10 @@ CUT = 0.1  # m, of the mean over two clusters
 NEVER_KNOWN_M = 10.0
 GROUP_OVER = 5  # points; larger groups are kept
 BORDER_TIE = 1e-6  # px
-MAX_MEMBER_BYTES = 2**31
+# Sizes are claims of a file; beyond these nothing is read.
+MAX_MEMBER_BYTES = 2**28  # of an array
+MAX_VALUES = 2**26  # numbers of an array, eight bytes each
+MAX_GROUPED = 4000  # points of a clip whose groups are looked for: memory grows with the square
 _NUMBERS = r"[<>=|]?(?:b1|\?|[iu][1248]|f[248])"
 
 
@@ -66,19 +69,24 @@ class RawClip:
         self.path = Path(root) / "data" / "tapvid3d_dataset" / dataset / f"{clip_id}.npz"
         self.tracks = self._numbers("tracks_XYZ", 3)
         frames, points = self.tracks.shape[:2]
+        if frames > MAX_FRAMES:
+            raise RawDataError(f"{self.path}: {frames} frames")
         self._wants("tracks_XYZ", self.tracks, (frames, points, 3))
         self.visibility = self._numbers("visibility", 2) != 0
         self._wants("visibility", self.visibility, (frames, points))
         self.intrinsics = self._numbers("fx_fy_cx_cy", 1)
         self._wants("fx_fy_cx_cy", self.intrinsics, (4,))
+        self._bounded("fx_fy_cx_cy", self.intrinsics)
         self.cam_from_world = np.tile(np.eye(4), (frames, 1, 1))
         if dataset == "adt":
             self.cam_from_world = self._numbers("extrinsics_w2c", 3)
             self._wants("extrinsics_w2c", self.cam_from_world, (frames, 4, 4))
+            self._bounded("extrinsics_w2c", self.cam_from_world)
         try:
             self.world_from_cam = np.linalg.inv(self.cam_from_world)
         except np.linalg.LinAlgError as err:
             raise RawDataError(f"{self.path}: extrinsics_w2c: {err}") from err
+        self._bounded("extrinsics_w2c", self.world_from_cam)
 
     def _member(self, name: str) -> bytes:
         try:
@@ -86,17 +94,24 @@ class RawClip:
                 info = archive.getinfo(f"{name}.npy")
                 if info.file_size > MAX_MEMBER_BYTES:
                     raise RawDataError(f"{self.path}: {name} has {info.file_size} bytes")
-                return archive.read(info)
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise RawDataError(f"{self.path}: {name}: compression {info.compress_type}")
+                with archive.open(info) as member:  # read(n) inflates no more than n bytes
+                    return member.read(info.file_size)
         except KeyError:
             raise RawDataError(f"{self.path}: holds no {name}") from None
+        except RawDataError:
+            raise
         except Exception as err:  # a damaged archive can raise almost anything
-            raise RawDataError(f"{self.path}: {name}: {err or type(err).__name__}") from err
+            raise RawDataError(f"{self.path}: {name}: {str(err) or type(err).__name__}") from err
 
     def _numbers(self, name: str, dimensions: int) -> np.ndarray:
         """An array of numbers or truth values, as float64."""
         descr, fortran, shape, data = self._parsed(name)
         if not re.fullmatch(_NUMBERS, descr) or len(shape) != dimensions:
             raise RawDataError(f"{self.path}: {name} is {descr} {shape}")
+        if np.prod([max(side, 1) for side in shape], dtype=object) > MAX_VALUES:
+            raise RawDataError(f"{self.path}: {name} is {shape}, at most {MAX_VALUES} are read")
         dtype, count = np.dtype(descr), int(np.prod(shape, dtype=object))
         if len(data) != count * dtype.itemsize:
             raise RawDataError(f"{self.path}: {name} has {len(data)} bytes, {descr} {shape}")
@@ -110,6 +125,10 @@ class RawClip:
         except ValueError as err:
             raise RawDataError(f"{self.path}: {name}: {err}") from err
 
+    def _bounded(self, name: str, array: np.ndarray) -> None:
+        if not is_sound(array):
+            raise RawDataError(f"{self.path}: {name} is beyond all bounds")
+
     def _wants(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         if array.shape != shape:
             raise RawDataError(f"{self.path}: {name} is {array.shape}, expected {shape}")
@@ -120,19 +139,23 @@ class RawClip:
     def jpegs(self) -> list[bytes]:
         """The JPEG of each frame, without zero bytes at the end."""
         descr, _, shape, data = self._parsed("images_jpeg_bytes")
+        frames = len(self.tracks)
+        if shape != (frames,):
+            raise RawDataError(f"{self.path}: images {shape} of {frames} frames")
         if descr == "|O":
             try:
                 images = object_array(data)
             except RawDataError as err:
                 raise RawDataError(f"{self.path}: images_jpeg_bytes: {err}") from err
-        elif match := re.fullmatch(r"\|S([0-9]+)", descr):
+        elif match := re.fullmatch(r"\|S([0-9]{1,9})", descr):
             size = int(match.group(1))
-            images = [data[start : start + size] for start in range(0, len(data), max(size, 1))]
+            if len(data) != frames * size:
+                raise RawDataError(f"{self.path}: images of {len(data)} bytes, {descr} {shape}")
+            images = [data[start * size : (start + 1) * size] for start in range(frames)]
         else:
             raise RawDataError(f"{self.path}: images_jpeg_bytes is {descr} {shape}")
-        if len(images) != len(self.tracks) or shape != (len(images),):
-            frames = len(self.tracks)
-            raise RawDataError(f"{self.path}: {len(images)} images {shape} of {frames} frames")
+        if len(images) != frames:
+            raise RawDataError(f"{self.path}: {len(images)} images of {frames} frames")
         return [image.rstrip(b"\0") for image in images]
 
     @cached_property
@@ -140,23 +163,20 @@ class RawClip:
         """(width, height) of the first image."""
         if not len(self.tracks):
             raise RawDataError(f"{self.path}: has no frame")
-        return self._opened(0).size
+        try:
+            return jpeg_size(self.jpegs[0])
+        except PictureError as err:
+            raise RawDataError(f"{self.path}: image 0: {err}") from err
 
     def picture(self, frame: int) -> np.ndarray:
         """(H, W, 3) int64 RGB of a frame."""
         try:
-            picture = np.asarray(self._opened(frame).convert("RGB"), dtype=np.int64)
-        except (OSError, ValueError) as err:
+            picture = read_jpeg(self.jpegs[frame])
+        except PictureError as err:
             raise RawDataError(f"{self.path}: image {frame}: {err}") from err
         if picture.shape[1::-1] != self.image_size:
             raise RawDataError(f"{self.path}: image {frame} has another size than the first")
         return picture
-
-    def _opened(self, frame: int) -> Image.Image:
-        try:
-            return Image.open(io.BytesIO(self.jpegs[frame]), formats=["JPEG"])
-        except (OSError, ValueError, Image.DecompressionBombError) as err:
-            raise RawDataError(f"{self.path}: image {frame}: {err}") from err
 
     # ---- geometry ----
 
@@ -211,6 +231,9 @@ class RawClip:
     @cached_property
     def groupings(self) -> list[list[frozenset[int]]]:
         """The kept groups for some orders of merging what is equally near; mostly one is there."""
+        if self.tracks.shape[1] > MAX_GROUPED:
+            points = self.tracks.shape[1]
+            raise RawDataError(f"{self.path}: {points} points, at most {MAX_GROUPED} are grouped")
         known = np.flatnonzero(np.isfinite(self.tracks).all(axis=2).any(axis=0))
         values = distance_changes(self.tracks)
         orders = [known, known[::-1], np.random.default_rng(0).permutation(known)]
@@ -270,12 +293,7 @@ def average_linkage(values: np.ndarray, order: np.ndarray) -> list[list[int]]:
 def read_clip_list(root: str | Path, dataset: str, split: str) -> list[str]:
     """Clip ids of a split, in file order."""
     folder = Path(root) / "data" / "tapvid3d_dataset" / "meta_data" / dataset
-    path = folder / f"{split}.txt"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as err:
-        raise RawDataError(f"{path}: {err.strerror or err}") from err
-    return [line.strip() for line in lines if line.strip()]
+    return read_ids(folder / f"{split}.txt")
 
 
 def parse_npy(content: bytes) -> tuple[str, bool, tuple[int, ...], bytes]:
@@ -309,8 +327,10 @@ class _Named:
         self.state = state
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class _ArrayUnpickler(PlainUnpickler):
     """Builds plain data and, for an array of objects, a `_Named`; runs nothing of any library."""
+
+    dispatch = PlainUnpickler.allowing(pickle.REDUCE + pickle.BUILD)
 
     def find_class(self, module: str, name: str) -> type[_Named]:
         arrays = ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -324,12 +344,14 @@ class _ArrayUnpickler(pickle.Unpickler):
 def object_array(data: bytes) -> list[bytes]:
     """The bytes objects of a pickled one-dimensional array."""
     try:
-        state = _ArrayUnpickler(io.BytesIO(data)).load().state
+        state = _ArrayUnpickler(data).load().state
         *_, shape, _, _, items = state
         if shape != (len(items),) or not all(type(item) is bytes for item in items):
             raise RawDataError("is no row of bytes objects")
+        if sum(map(len, items)) > MAX_MEMBER_BYTES:  # one may stand there many times
+            raise RawDataError(f"is of more than {MAX_MEMBER_BYTES} bytes")
     except RawDataError:
         raise
     except Exception as err:  # a damaged pickle can raise almost anything
-        raise RawDataError(f"cannot be unpickled: {err or type(err).__name__}") from err
+        raise RawDataError(f"cannot be unpickled: {str(err) or type(err).__name__}") from err
     return list(items)

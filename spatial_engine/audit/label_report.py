@@ -14,6 +14,7 @@ import numpy as np
 from spatial_engine.audit.label_complaints import Complaints
 
 SHOWN = 20  # complaints of a file that are printed
+SHOWN_KINDS = 12  # of complaints of a file that are named in the table
 SHOWN_TEXT = 240  # characters of a complaint that are printed
 
 
@@ -105,7 +106,7 @@ def table(reports: Sequence[FileReport]) -> list[str]:
             f"{report.checked:,}",
             f"{report.agree:,}",
             f"{report.not_checked:,}",
-            ", ".join(f"{kind} {count:,}" for kind, count in report.kinds.most_common()) or "-",
+            printable(_kinds(report.kinds)) or "-",
         ]
         for report in reports
     ]
@@ -117,6 +118,13 @@ def table(reports: Sequence[FileReport]) -> list[str]:
         ).rstrip()
         for row in [heads, *rows]
     ]
+
+
+def _kinds(kinds: Counter[str]) -> str:
+    """The kinds of complaints that there are most of, with how many of each."""
+    shown = [f"{kind} {count:,}" for kind, count in kinds.most_common(SHOWN_KINDS)]
+    more = len(kinds) - len(shown)
+    return ", ".join([*shown, f"{more:,} more kinds"] if more else shown)
 
 
 def complaint_lines(report: FileReport) -> list[str]:

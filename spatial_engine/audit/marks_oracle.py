@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from spatial_engine.audit.pictures import PictureError, jpeg_size, read_file, read_jpeg
 from spatial_engine.audit.scannet_oracle import RawDataError, RawScene
 
 MARK_RADIUS = 10.0  # px, in frames up to FULL_WIDTH wide
@@ -105,25 +106,26 @@ def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def source_picture(scene: RawScene, frame_id: str) -> np.ndarray:
     """(H, W, 3) int64 RGB of a raw frame."""
     try:
-        with Image.open(io.BytesIO(scene.jpeg_bytes(frame_id))) as image:
-            size, picture = image.size, np.asarray(image.convert("RGB"), dtype=np.int64)
-    except (OSError, ValueError, Image.DecompressionBombError) as err:
+        content = scene.jpeg_bytes(frame_id)
+        size = jpeg_size(content)
+        if size != scene.colour_size:
+            raise RawDataError(f"{scene.scene_id}: colour of frame {frame_id} is {size}")
+        return read_jpeg(content)
+    except PictureError as err:
         raise RawDataError(f"{scene.scene_id}: colour of frame {frame_id}: {err}") from err
-    if size != scene.colour_size:
-        raise RawDataError(f"{scene.scene_id}: colour of frame {frame_id} is {size}")
-    return picture
 
 
 def marked_picture(path: Path, size: tuple[int, int]) -> np.ndarray | str:
     """(H, W, 3) int64 RGB of a JPEG file of that (width, height), or a complaint."""
     try:
-        with Image.open(path, formats=["JPEG"]) as image:
-            if image.size != size:
-                return f"image: {path} is {image.size}, its frame {size}"
-            return np.asarray(image.convert("RGB"), dtype=np.int64)
+        content = read_file(path)
+        found = jpeg_size(content)
+        if found != size:
+            return f"image: {path} is {found}, its frame {size}"
+        return read_jpeg(content)
     except FileNotFoundError:
         return f"image: {path} is not there"
-    except (OSError, ValueError, Image.DecompressionBombError) as err:
+    except (OSError, PictureError) as err:
         return f"image: {path} is no JPEG that can be decoded: {err}"
 
 

@@ -35,7 +35,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spatial_engine.audit.clip_oracle import BORDER_TIE, DATASETS, RawClip, read_clip_list
+from spatial_engine.audit.clip_oracle import (
+    BORDER_TIE,
+    DATASETS,
+    MAX_MEMBER_BYTES,
+    RawClip,
+    read_clip_list,
+)
 from spatial_engine.audit.marks_oracle import (
     CENTRE_TOLERANCE,
     COLOUR_TOLERANCE,
@@ -54,6 +60,7 @@ from spatial_engine.audit.marks_oracle import (
     marked_picture,
     parse_colour,
 )
+from spatial_engine.audit.pictures import PictureError, read_file
 from spatial_engine.audit.record_form import (
     ROUNDING_TIE,
     check_coordinate_words,
@@ -200,9 +207,11 @@ class ClipChecks:
 
     def _check_frame(self, name: str, frame: int) -> list[str]:
         try:
-            content = (self.images / name).read_bytes()
+            content = read_file(self.images / name, MAX_MEMBER_BYTES)
         except OSError as err:
             return [f"image: {self.images / name} cannot be read: {err.strerror or err}"]
+        except PictureError as err:
+            return [f"image: {self.images / name} cannot be read: {err}"]
         if content.rstrip(b"\0") != self.clip.jpegs[frame]:
             return [f"image: {self.images / name} is not the stored JPEG of frame {frame}"]
         return []

@@ -32,7 +32,6 @@ How SPEC was read where it leaves a choice:
 
 from __future__ import annotations
 
-import pickle
 import random
 import re
 from collections.abc import Callable, Iterable
@@ -43,6 +42,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spatial_engine.audit.plain_unpickler import load
 from spatial_engine.audit.record_form import (
     FileRules,
     acceptable_integers,
@@ -195,20 +195,12 @@ def _why_not(scene: RawScene, object_id: object) -> str:
 # ---- pickles, scene by scene ---------------------------------------------------------------------
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds dict, list, tuple, str, int, float and such; nothing that a file could name."""
-
-    def find_class(self, module: str, name: str) -> object:
-        raise pickle.UnpicklingError(f"holds {module}.{name}, which is no plain data")
-
-
 def load_plain(path: str | Path) -> dict | str:
     """The dict in a pickle of plain data, or a complaint."""
     try:
-        with open(path, "rb") as f:
-            content = _PlainUnpickler(f).load()
+        content = load(Path(path).read_bytes())
     except Exception as err:  # a damaged pickle can raise almost anything
-        return f"cannot be loaded: {err or type(err).__name__}"
+        return f"cannot be loaded: {str(err) or type(err).__name__}"
     return content if isinstance(content, dict) else f"holds a {type(content).__name__}, not a dict"
 
 
@@ -402,6 +394,9 @@ def _read_sets(table: object, scene: RawScene) -> tuple[list[frozenset[str]], li
         if type(size) is not int or size < 1 or not isinstance(sets, list):
             complaints.append(f"{size!r}: {sets!r:.80} is not a size k: a list")
             continue
+        if size > MAX_IMAGES and sets:
+            complaints.append(f"{size!r}: sets of so many, at most {MAX_IMAGES} are considered")
+            continue
         for images in sets:
             if not isinstance(images, tuple) or not all(type(image) is str for image in images):
                 complaints.append(f"{images!r:.80} is no tuple of str")
@@ -522,6 +517,8 @@ def shown_frames(record: dict) -> tuple[str, list[str]] | str:
     images = record.get("image")
     if not isinstance(images, list) or not images:
         return f"image: {images!r} is not a list of one path or more"
+    if len(images) > MAX_IMAGES:
+        return f"image: {len(images)} images, at most {MAX_IMAGES} are considered"
     found = [posed_image(path) for path in images]
     for one in found:
         if isinstance(one, str):
@@ -538,13 +535,23 @@ def _check_question(text: str, record: dict) -> list[str]:
     """The last line of a text asks about the category, in millimetres, without the answer."""
     complaints = []
     category, lines = record.get("raw_category"), text.strip().splitlines() or [""]
-    if isinstance(category, str):
-        words = rf"(?<!\w){re.escape(category.strip())}(?!\w)"
-        if not re.search(words, lines[-1]):
-            complaints.append(f"the category {category!r} is not in the question")
+    if isinstance(category, str) and not holds_words(lines[-1], category.strip()):
+        complaints.append(f"the category {category!r} is not in the question")
     if not re.search(r"\bmm\b|millimet", lines[-1].lower()):
         complaints.append("does not say that millimetres are wanted")
     return complaints + check_leak(text, record.get("gt_value"), ())
+
+
+def holds_words(text: str, words: str) -> bool:
+    """Whether the words stand in the text, not as parts of longer words."""
+    start = text.find(words)
+    while start >= 0:
+        end = start + len(words)
+        before, after = text[max(start - 1, 0) : start], text[end : end + 1]
+        if not re.search(r"\w", before + after):
+            return True
+        start = text.find(words, start + 1)
+    return False
 
 
 def _check_truth(record: dict, scene: RawScene, frames: list[str], dimension: str) -> list[str]:

@@ -37,7 +37,8 @@ FORBIDDEN_FIELDS = ("length", "label", "objects", "solution")  # trainers give t
 ROUNDING_TIE = 1e-6  # of a unit (mm, degree, 1/1000) from a half: either neighbour is right
 OVERLAP_TOLERANCE = 0.01  # percent
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent, both included
-SCENE_PATTERN, FRAME_PATTERN = "[A-Za-z0-9_-]+", "[0-9]{5,}"
+SCENE_PATTERN, FRAME_PATTERN = "[A-Za-z0-9_-]+", "[0-9]{5,9}"
+MAX_LEVELS = 32  # of lists and objects within each other
 
 
 # ---- values and how they are written -------------------------------------------------------------
@@ -356,7 +357,10 @@ def _first_pass(f: Iterable[bytes], split: str, split_scenes: set[str], rules: F
 
 
 def parse_line(line: bytes) -> dict | str:
-    """A line's record, or a complaint. NaN and Infinity are not JSON."""
+    """A line's record, or a complaint. NaN and Infinity are not JSON.
+
+    What is nested more deeply than any record is refused: it could be parsed and not be written.
+    """
 
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is not JSON")
@@ -365,4 +369,20 @@ def parse_line(line: bytes) -> dict | str:
         record = json.loads(line.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as err:
         return f"not JSON: {err}"
+    if _levels(record) > MAX_LEVELS:
+        return f"line: over {MAX_LEVELS} levels of lists and objects"
     return record if isinstance(record, dict) else "the record is not a JSON object"
+
+
+def _levels(value: object) -> int:
+    """How many lists and objects stand within each other; counted to one more than is allowed."""
+    here, levels = [value], 0
+    while levels <= MAX_LEVELS:
+        here = [item for item in here if isinstance(item, (list, dict))]
+        if not here:
+            break
+        levels += 1
+        here = [
+            inner for item in here for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return levels

@@ -41,6 +41,14 @@ import numpy as np
 DEPTH_TIE_M = 1e-4
 PIXEL_TIE = 1e-3
 
+# Sizes are claims of a file; beyond these nothing is read.
+MAX_SIDE, MAX_PIXELS = 8192, 2**24  # of a picture; each of its pixels takes 24 bytes and more
+MAX_FRAMES = 100_000
+MAX_OBJECTS = 100_000  # object ids are below
+MAX_PLY_HEADER = 2**20
+MAX_MAGNITUDE = 1e100  # of metres and the like: products of three are still float64
+NYU40 = 40
+
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 MAX_PNG_MM = 65535
 
@@ -137,9 +145,12 @@ class RawScene:
             colour_w, colour_h, depth_w, depth_h = read("<IIII")
             self.colour_size = (colour_w, colour_h)
             self.depth_size = (depth_w, depth_h)
+            for w, h in (self.colour_size, self.depth_size):
+                if not (0 < w <= MAX_SIDE and 0 < h <= MAX_SIDE and w * h <= MAX_PIXELS):
+                    raise RawDataError(f"{self._sens}: pictures of {w}x{h} pixels")
             (self.depth_shift,) = read("<f")
             (num_frames,) = read("<Q")
-            if num_frames * _FRAME_HEADER_BYTES > size:
+            if num_frames > MAX_FRAMES or num_frames * _FRAME_HEADER_BYTES > size:
                 raise RawDataError(f"{self._sens}: {num_frames} frames do not fit in {size} bytes")
 
             poses = []
@@ -157,7 +168,7 @@ class RawScene:
 
     def _index(self, frame_id: str) -> int:
         """Frame number of an id such as "00005"."""
-        if not re.fullmatch(r"[0-9]{5,}", frame_id) or f"{int(frame_id):05d}" != frame_id:
+        if not re.fullmatch(r"[0-9]{5,9}", frame_id) or f"{int(frame_id):05d}" != frame_id:
             raise RawDataError(f"{self.scene_id}: {frame_id!r} is not a frame id")
         if int(frame_id) >= len(self._frames):
             raise RawDataError(
@@ -189,7 +200,7 @@ class RawScene:
 
     def world_from_cam(self, frame_id: str) -> np.ndarray:
         """(4, 4) axis-aligned camera-to-world pose, E of SPEC 4 and 5."""
-        return self.axis_align @ self.poses[self._index(frame_id)]
+        return self.axis_align @ self.poses[self._index(frame_id)]  # inf where the pose is
 
     def cam_from_world(self, frame_id: str) -> np.ndarray:
         """(4, 4) inverse of `world_from_cam`: a true inverse, as SPEC says, not a transpose.
@@ -198,10 +209,14 @@ class RawScene:
         """
         if not self.is_valid(frame_id):
             raise RawDataError(f"{self.scene_id}: frame {frame_id} has no valid pose")
+        world_from_cam = self.world_from_cam(frame_id)
         try:
-            return np.linalg.inv(self.world_from_cam(frame_id))
+            cam_from_world = np.linalg.inv(world_from_cam)
         except np.linalg.LinAlgError as err:
             raise RawDataError(f"{self.scene_id}: pose of frame {frame_id} is singular") from err
+        if not (is_sound(world_from_cam) and is_sound(cam_from_world)):
+            raise RawDataError(f"{self.scene_id}: pose of frame {frame_id} is beyond all bounds")
+        return cam_from_world
 
     def jpeg_bytes(self, frame_id: str) -> bytes:
         """The stored JPEG of a frame, byte for byte."""
@@ -231,8 +246,7 @@ class RawScene:
             )
         if not (np.isfinite(self.depth_shift) and self.depth_shift > 0):
             raise RawDataError(f"{self._sens}: depth shift {self.depth_shift}")
-        values = struct.unpack(f"<{width * height}H", data)
-        stored = np.array(values, dtype=np.float64).reshape(height, width)
+        stored = np.frombuffer(data, "<u2").reshape(height, width).astype(np.float64)
         return stored * 1000.0 / self.depth_shift
 
     def depth_mm(self, frame_id: str) -> np.ndarray:
@@ -250,32 +264,46 @@ class RawScene:
     @cached_property
     def vertices_aligned(self) -> np.ndarray:
         """(N, 3) mesh vertices in the axis-aligned world, metres."""
-        return self.vertices @ self.axis_align[:3, :3].T + self.axis_align[:3, 3]
+        with np.errstate(over="ignore", invalid="ignore"):
+            aligned = self.vertices @ self.axis_align[:3, :3].T + self.axis_align[:3, 3]
+        if not is_sound(aligned):
+            raise RawDataError(f"{self.scene_id}: aligned vertices are beyond all bounds")
+        return aligned
 
     @cached_property
     def _groups(self) -> list[tuple[int, list[int], str]]:
         """(objectId, segments, label) of every annotated object, in file order."""
         path = self._folder / f"{self.scene_id}.aggregation.json"
-        groups = _read_json_list(path, "segGroups")
-        try:
-            return [(int(g["objectId"]), list(g["segments"]), str(g["label"])) for g in groups]
-        except (KeyError, TypeError, ValueError) as err:
-            raise RawDataError(f"{path}: {err!r} in segGroups") from err
+        found = []
+        for k, group in enumerate(_read_json_list(path, "segGroups")):
+            if not isinstance(group, dict):
+                raise RawDataError(f"{path}: segGroups[{k}] is no object")
+            object_id, segments = group.get("objectId"), group.get("segments")
+            if type(object_id) is not int or not 0 <= object_id < MAX_OBJECTS:
+                raise RawDataError(f"{path}: segGroups[{k}]: no objectId below {MAX_OBJECTS}")
+            if not isinstance(segments, list) or not all(type(s) is int for s in segments):
+                raise RawDataError(f"{path}: segGroups[{k}]: segments are no list of int")
+            if not isinstance(group.get("label"), str):
+                raise RawDataError(f"{path}: segGroups[{k}]: no label")
+            found.append((object_id, segments, group["label"]))
+        return found
 
     @cached_property
     def instance_ids(self) -> np.ndarray:
         """(N,) int64 per vertex: objectId + 1, 0 = unannotated; a later claim wins."""
         path = self._folder / f"{self.scene_id}_vh_clean_2.0.010000.segs.json"
-        segment_of_vertex = np.array(_read_json_list(path, "segIndices"), dtype=np.int64)
+        segment_of_vertex = _read_json_list(path, "segIndices")
+        if not all(type(segment) is int for segment in segment_of_vertex):
+            raise RawDataError(f"{path}: segIndices are no list of int")
         if len(segment_of_vertex) != len(self.vertices):
             raise RawDataError(
                 f"{path}: {len(segment_of_vertex)} segment ids, {len(self.vertices)} vertices"
             )
-        instance = np.zeros(len(self.vertices), dtype=np.int64)
+        owners: dict[int, int] = {}
         for object_id, segments, _ in self._groups:
             for segment in segments:
-                instance[segment_of_vertex == segment] = object_id + 1
-        return instance
+                owners[segment] = object_id + 1
+        return np.array([owners.get(segment, 0) for segment in segment_of_vertex], dtype=np.int64)
 
     @property
     def raw_categories(self) -> dict[int, str]:
@@ -411,9 +439,12 @@ def read_axis_alignment(path: str | Path) -> np.ndarray:
         key, _, value = line.partition("=")
         if key.strip() == "axisAlignment":
             try:
-                return np.array([float(word) for word in value.split()]).reshape(4, 4)
+                matrix = np.array([float(word) for word in value.split()]).reshape(4, 4)
             except ValueError as err:
                 raise RawDataError(f"{path}: axisAlignment is not 16 numbers") from err
+            if not is_sound(matrix):
+                raise RawDataError(f"{path}: axisAlignment is beyond all bounds")
+            return matrix
     return np.eye(4)
 
 
@@ -425,7 +456,7 @@ def read_ply_vertices(path: str | Path) -> np.ndarray:
         raise RawDataError(f"{path}: {err.strerror or err}") from err
     end = data.find(b"end_header")
     body = data.find(b"\n", end) + 1
-    if not data.startswith(b"ply") or end < 0 or body == 0:
+    if not data.startswith(b"ply") or not 0 <= end <= MAX_PLY_HEADER or body == 0:
         raise RawDataError(f"{path}: not a PLY file")
     count, element, names, codes = 0, None, [], "<"
     for line in data[:end].decode("ascii", errors="replace").splitlines():
@@ -439,8 +470,8 @@ def read_ply_vertices(path: str | Path) -> np.ndarray:
                 raise RawDataError(f"{path}: first element is {words[1]}, not vertex")
             element = words[1]
             if element == "vertex":
-                if not re.fullmatch("[0-9]+", words[2]):
-                    raise RawDataError(f"{path}: {words[2]!r} vertices")
+                if not re.fullmatch("[0-9]{1,18}", words[2]):
+                    raise RawDataError(f"{path}: {words[2][:80]!r} vertices")
                 count = int(words[2])
         if words[:1] == ["property"] and element == "vertex":
             if words[1] not in _PLY_CODES:
@@ -454,7 +485,11 @@ def read_ply_vertices(path: str | Path) -> np.ndarray:
         raise RawDataError(f"{path}: {count} vertices do not fit in {len(data)} bytes")
     ix, iy, iz = names.index("x"), names.index("y"), names.index("z")
     rows = struct.iter_unpack(codes, data[body:stop])
-    return np.array([(r[ix], r[iy], r[iz]) for r in rows], dtype=np.float64).reshape(-1, 3)
+    values = (value for r in rows for value in (r[ix], r[iy], r[iz]))
+    vertices = np.fromiter(values, dtype=np.float64, count=3 * count).reshape(-1, 3)
+    if not is_sound(vertices):
+        raise RawDataError(f"{path}: a vertex is beyond all bounds")
+    return vertices
 
 
 def read_label_table(path: str | Path) -> dict[str, int]:
@@ -469,26 +504,46 @@ def read_label_table(path: str | Path) -> dict[str, int]:
     raw_category, nyu40id = columns.index("raw_category"), columns.index("nyu40id")
     rows = [line.split("\t") for line in lines[1:] if line.strip()]
     try:
-        return {row[raw_category]: int(row[nyu40id]) for row in rows}
+        table = {row[raw_category]: int(row[nyu40id]) for row in rows}
     except (IndexError, ValueError) as err:
         raise RawDataError(f"{path}: {err}") from err
+    if any(not 0 <= number <= NYU40 for number in table.values()):
+        raise RawDataError(f"{path}: an nyu40id is not from 0 to {NYU40}")
+    return table
 
 
 def read_split_list(root: str | Path, split: str) -> list[str]:
     """Scene ids of `data/scannet/meta_data/scannetv2_{split}.txt`, in file order."""
-    path = Path(root) / "data" / "scannet" / "meta_data" / f"scannetv2_{split}.txt"
+    return read_ids(Path(root) / "data" / "scannet" / "meta_data" / f"scannetv2_{split}.txt")
+
+
+def read_ids(path: Path) -> list[str]:
+    """Ids of scenes or clips, one a line, in file order; each may be the name of a file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().decode("utf-8").splitlines()
     except OSError as err:
         raise RawDataError(f"{path}: {err.strerror or err}") from err
-    return [line.strip() for line in lines if line.strip()]
+    except UnicodeDecodeError as err:
+        raise RawDataError(f"{path}: {err}") from err
+    ids = [line.strip() for line in lines if line.strip()]
+    for name in ids:
+        if not re.fullmatch("[A-Za-z0-9_.+-]{1,200}", name) or name in (".", ".."):
+            raise RawDataError(f"{path}: {name[:80]!r} is not an id")
+    return ids
+
+
+def is_sound(values: np.ndarray) -> bool:
+    """Whether all are numbers that can be reckoned with."""
+    return bool((np.abs(values) <= MAX_MAGNITUDE).all())
 
 
 def _read_json_list(path: Path, key: str) -> list:
     """The list under `key` of a JSON file."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as err:
+    except OSError as err:
+        raise RawDataError(f"{path}: {err.strerror or err}") from err
+    except (ValueError, RecursionError) as err:
         raise RawDataError(f"{path}: {err}") from err
     if not isinstance(content, dict) or not isinstance(content.get(key), list):
         raise RawDataError(f"{path}: no list {key}")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import spatial_engine
+from spatial_engine.errors import as_line
 from spatial_engine.utils.engine_code import SETTING
 from spatial_engine.utils.provenance import digest
 
@@ -29,7 +30,8 @@ def reasons(
     """What has changed since: version or code of the engine, constants, inputs; empty when nothing
     has.
 
-    Inputs that are named (dictionaries of scenes or files) are told by name.
+    Inputs that are named (dictionaries of scenes or files) are told by name. What was is read from
+    files, which may be damaged or a stranger's.
     """
     found = []
     names = {name for names in _compare(settings, settings_now) for name in names}
@@ -42,12 +44,13 @@ def reasons(
     if names := sorted(names - {SETTING}):
         found.append(f"constants changed ({', '.join(names)})")
     if not (isinstance(inputs, Mapping) and isinstance(inputs_now, Mapping)):
-        return found + (["inputs changed"] if digest(inputs) != digest(inputs_now) else [])
+        found += ["inputs changed"] if digest(inputs) != digest(inputs_now) else []
+        return [as_line(text) for text in found]
     texts = ("inputs changed of {}", "{} added", "{} left out")
     for text, names in zip(texts, _compare(inputs, inputs_now), strict=True):
         if names:
             found.append(text.format(_some(names)))
-    return found
+    return [as_line(text) for text in found]
 
 
 def reasons_by_meta(
@@ -69,7 +72,7 @@ def reasons_by_meta(
     if not found:
         same = meta.get("key") == key
         found.append(LOST if same else "other outputs belong to it")
-    return f"made again: {'; '.join(found)}"
+    return as_line(f"made again: {'; '.join(found)}")
 
 
 def by_reason(redone: Mapping[str, str]) -> str:

@@ -238,10 +238,10 @@ _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): _Array,
     ("_codecs", "encode"): _latin1,
-    ("__builtin__", "set"): set,
-    ("__builtin__", "frozenset"): frozenset,
-    ("builtins", "set"): set,
-    ("builtins", "frozenset"): frozenset,
+    ("__builtin__", "set"): lambda items=(): set(_hashable(items)),
+    ("__builtin__", "frozenset"): lambda items=(): frozenset(_hashable(items)),
+    ("builtins", "set"): lambda items=(): set(_hashable(items)),
+    ("builtins", "frozenset"): lambda items=(): frozenset(_hashable(items)),
 } | {
     (f"{package}.{module}", name): stand_in
     for package in ("numpy.core", "numpy._core")
@@ -253,8 +253,45 @@ _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
 }
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Knows nothing but the stand-ins above."""
+# Hashed in no time; a frozenset, whose items were looked at, remembers its hash.
+_FLAT = (str, int, float, bool, type(None), bytes, frozenset)
+
+
+def _hashable(keys: Any) -> Any:
+    """The same keys, if they are hashed in no time: tuples of one tuple twice, forty deep, take 200
+    bytes and would be hashed for ever."""
+    for key in keys:
+        of_tuple = type(key) is tuple and all(type(item) in _FLAT for item in key)
+        if type(key) not in _FLAT and not of_tuple and not isinstance(key, np.generic):
+            raise pickle.UnpicklingError(f"a key of type {type(key).__name__} is not plain data")
+    return keys
+
+
+def _checking_keys(operation: bytes, place: slice) -> Callable[[Any], None]:
+    """An operation that hashes what stands at that place of the stack, after a look at it."""
+    work = pickle._Unpickler.dispatch[operation[0]]
+
+    def checked(unpickler: Any) -> None:
+        _hashable(unpickler.stack[place])  # since the last mark: what the operation takes
+        work(unpickler)
+
+    return checked
+
+
+class _PlainUnpickler(pickle._Unpickler):
+    """Knows nothing but the stand-ins above, and keys that are short. Python's own unpickler in
+    Python: the one in C asks nobody before it hashes a key."""
+
+    dispatch = pickle._Unpickler.dispatch | {
+        operation[0]: _checking_keys(operation, place)
+        for operation, place in (
+            (pickle.DICT, slice(None, None, 2)),
+            (pickle.SETITEM, slice(-2, -1)),
+            (pickle.SETITEMS, slice(None, None, 2)),
+            (pickle.ADDITEMS, slice(None)),
+            (pickle.FROZENSET, slice(None)),
+        )
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _STAND_INS:

@@ -4,10 +4,11 @@
     python tests/fuzz/run_fuzz.py --targets sens ply --cases 5000
     python tests/fuzz/run_fuzz.py --targets sens --replay FILE
 
-A file must be read or be refused by an `EngineError` of one line. A finding is anything else:
-another exception, an answer that makes no sense, a crash of the interpreter, more memory than the
-target may take, or more than `HANG_SECONDS`. Findings are saved with their bytes, one for each
-cause, and the exit code is 1. The same seed gives the same files, however the work is spread.
+A file must be read or be refused by an `EngineError` (by the audit with a `RawDataError`) of one
+line. A finding is anything else: another exception, an answer that makes no sense, a crash of the
+interpreter, more memory than the target may take, or more than `HANG_SECONDS`. Findings are saved
+with their bytes, one for each cause, and the exit code is 1. The same seed gives the same files,
+however the work is spread.
 
 Files are read in child processes, whose address space is limited on Linux; a child that dies or
 hangs is replaced, and the next file is tried.
@@ -35,9 +36,8 @@ import hypothesis
 import mutations
 import numpy as np
 import pyarrow as pa
-from targets import FAULTY, TARGETS, Target
-
-from spatial_engine.errors import EngineError
+from target import Target
+from targets import FAULTY, TARGETS
 
 HANG_SECONDS = 10.0  # small files take milliseconds
 ROOM_MB = 512  # address space above what a target may take: libraries map more than they use
@@ -112,8 +112,8 @@ def try_file(target: Target, data: bytes, folder: Path, number: int = 0) -> tupl
     os.utime(path, ns=(number, number))  # readers may keep what they know of a file by its time
     try:
         target.read(path)
-    except EngineError as error:
-        line = str(error)
+    except target.refusals as error:
+        line = target.shown(str(error))
         if not line.isprintable() or not line or len(line) > MAX_MESSAGE:
             return "message", repr(line)
         return "refused", line
@@ -271,12 +271,12 @@ def run(
 
 def show(counts: dict[str, dict[str, int]]) -> None:
     titles = (*COLUMNS[:4], "slowest ms", "peak MiB")
-    print(f"{'reader':18}" + "".join(f"{title:>12}" for title in titles))
+    print(f"{'reader':22}" + "".join(f"{title:>12}" for title in titles))
     for name, row in counts.items():
         values = [*list(row.values())[:4], row["slowest_us"] // 1000, row["peak_kb"] // 1024]
-        print(f"{name:18}" + "".join(f"{value:12,}" for value in values))
+        print(f"{name:22}" + "".join(f"{value:12,}" for value in values))
     sums = [sum(row[column] for row in counts.values()) for column in COLUMNS[:4]]
-    print(f"{'all':18}" + "".join(f"{value:12,}" for value in sums))
+    print(f"{'all':22}" + "".join(f"{value:12,}" for value in sums))
 
 
 def replay(name: str, path: Path) -> int:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mutations
 import numpy as np
 import seeds
 import texts
-from hypothesis import strategies as st
+from audit_targets import AUDIT_TARGETS
+from target import Target
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.evaluation import predictions
@@ -44,22 +42,6 @@ from spatial_engine.utils.scannet_utils.sens import SensReader
 from spatial_engine.utils.subtasks import SUBTASKS
 from spatial_engine.utils.tapvid3d_utils import clips
 from spatial_engine.utils.visibility_table import VisibilityInfoHandler
-
-
-@dataclass(frozen=True)
-class Target:
-    """A reader. `name` is that of the file that it reads; `reshape` are changes that know its form;
-    `texts` makes files from nothing; `memory_mb` is what one file may take."""
-
-    read: Callable[[Path], None]
-    seeds: Callable[[], list[bytes]]
-    name: str = "x"
-    reshape: Sequence[mutations.Reshape] = ()
-    tokens: Sequence[bytes] = ()
-    texts: st.SearchStrategy[Any] | None = None
-    memory_mb: int = 256
-    binary: bool = False
-
 
 # ---- ScanNet, raw --------------------------------------------------------------------------------
 
@@ -509,4 +491,4 @@ TARGETS: dict[str, Target] = {
         tokens=texts.ZIP_TOKENS,
     ),
     "answer": Target(read_answers, seeds.answers, texts=texts.SAID, tokens=texts.SAID_TOKENS),
-}
+} | AUDIT_TARGETS

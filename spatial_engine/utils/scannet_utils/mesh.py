@@ -11,6 +11,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils.files import naming
 
 REMEDY = "download the scene again"
+MAX_HEADER_BYTES = 2**16  # real ones take 400
 
 
 def read_vertices(path: Path) -> np.ndarray:
@@ -21,6 +22,7 @@ def read_vertices(path: Path) -> np.ndarray:
     try:
         # Memory-mapped: a header that claims more than the file holds fails before memory is taken.
         with naming(path):
+            _check_counts(path)
             known = {"face": {"vertex_indices": 3}}
             mesh = PlyData.read(str(path), mmap="c", known_list_len=known)
         vertices = mesh["vertex"].data
@@ -33,3 +35,19 @@ def read_vertices(path: Path) -> np.ndarray:
     if not np.isfinite(points).all():
         raise BadDataError(f"{path}: some vertices are not finite; {REMEDY}")
     return points
+
+
+def _check_counts(path: Path) -> None:
+    """Raise `ValueError` where the header claims more than the file can hold, a byte for each of an
+    element: plyfile reads lists one by one, as many as are claimed."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        header, end, _ = file.read(MAX_HEADER_BYTES).partition(b"end_header")
+    if not end:
+        raise ValueError(f"no header in the first {MAX_HEADER_BYTES} bytes")
+    for line in header.splitlines():
+        words = line.split()
+        if words[:1] == [b"element"] and len(words) == 3 and int(words[2]) > size:
+            raise ValueError(
+                f"the header claims {int(words[2]):,} of {words[1].decode('ascii', 'replace')}"
+            )
