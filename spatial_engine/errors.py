@@ -11,8 +11,8 @@ class EngineError(Exception):
 
 
 def as_line(message: str) -> str:
-    """A text as one line that a terminal shows as it is: names and texts of libraries may hold line breaks,
-    control characters, marks that turn the direction of writing, or a whole file."""
+    """A text as one line that a terminal shows as it is: names and texts of libraries may hold line
+    breaks, control characters, marks that turn the direction of writing, or a whole file."""
     line = " ".join(message.split())
     if len(line) > MAX_CHARACTERS:  # the file stands at the start, the remedy at the end
         line = f"{line[: MAX_CHARACTERS // 2]} ... {line[-MAX_CHARACTERS // 2 :]}"

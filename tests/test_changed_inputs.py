@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 from pathlib import Path
 
 import cv2
 import pytest
 from conftest import COMMANDS, FEWER, copy_root
+from helpers import raises_one_line
 from kill_runs import WRITING, data_of, root_before, written_by
 
 import spatial_engine
+from spatial_engine.errors import SettingsError
 from spatial_engine.utils import cli, engine_code, provenance
+from spatial_engine.utils.plain_pickle import load_pickle
 
 EXTRACT, INFOS, VISIBILITY, RELATIONS, CAMERA = COMMANDS[1:6]
 OBJECTS = "spatial_engine/object_perception/compute_object_visibility.py"
@@ -120,20 +124,82 @@ def test_another_version_makes_all_anew_and_is_named(bench, command, monkeypatch
 @pytest.mark.parametrize("command", [EXTRACT, INFOS, CAMERA, OBJECTS, DEPTH_DOT, MOVEMENT, UNIFORM])
 def test_other_code_of_the_same_version_makes_all_anew_and_is_named(bench, command, monkeypatch):
     """As after an edit, or another state of the repository."""
-    roots = [copy_root(bench.made, bench.folder / "root"), bench.without(command, "stopped")]
+    roots = [copy_root(bench.made, bench.folder / "root")]
     if command == UNIFORM:
         bench.run(command, roots[0])
     expected = made_by(command, roots[0])
-    bench.stop(command, roots[1], monkeypatch)
-    real = engine_code.digests_of
-    edited = "errors.py"
-    monkeypatch.setattr(engine_code, "digests_of", lambda module: {**real(module), edited: "new"})
+    if command not in (EXTRACT, UNIFORM):  # which put each scene, or file, in its place
+        roots.append(bench.without(command, "stopped"))
+        bench.stop(command, roots[1], monkeypatch)
+    edit_code(monkeypatch)
     for root in roots:
         table = bench.run(command, root)
-        assert f"again: code changed ({edited})" in table
+        assert "again: code changed (x.py)" in table
         assert "constants changed" not in table and "up to date" not in table
         assert made_by(command, root) == expected != {}
         assert "again" not in bench.run(command, root)
+
+
+def edit_code(monkeypatch) -> None:
+    real = engine_code.digests_of
+    monkeypatch.setattr(engine_code, "digests_of", lambda module: {**real(module), "x.py": "new"})
+
+
+def test_scenes_of_other_code_are_not_joined_with_new_ones(bench, monkeypatch):
+    """A trial after an edit, and a full run in which the scan of a finished scene is gone."""
+    load = COMMANDS[0]
+    root = copy_root(bench.made, bench.folder / "root")
+    infos = "data/scannet/scannet_instance_data/scenes_train_val_info.pkl"
+    before = (root / infos).read_bytes()
+    edit_code(monkeypatch)
+    with raises_one_line(SettingsError, "scene0000_00", "other code", "without --scenes"):
+        module = importlib.import_module(load.removesuffix(".py").replace("/", "."))
+        module.main(["--root", str(root), "--num-workers", "1", "--scenes", "scene0001_00"])
+    assert (root / infos).read_bytes() == before
+    shutil.rmtree(root / "data/scannet/scans/scene0000_00")
+    table = bench.run(load, root)
+    assert "1 left out: made by other code or constants before" in table
+    scenes = load_pickle(root / infos, "")
+    assert "scene0000_00" not in scenes and "scene0001_00" in scenes
+
+
+def test_pictures_that_are_lost_are_made_again(bench):
+    for damage in ("gone", "cut off"):
+        root = copy_root(bench.made, bench.folder / damage)
+        path = next((root / "training_data/depth_estimation_dot/v1_0/images").glob("*/*.jpg"))
+        path.unlink() if damage == "gone" else os.truncate(path, 0)
+        assert "made again: files changed or gone" in bench.run(DEPTH_DOT, root)
+        assert made_by(DEPTH_DOT, root) == made_by(DEPTH_DOT, bench.made)
+        assert "again" not in bench.run(DEPTH_DOT, root)
+
+
+def test_a_table_that_holds_images_follows_them(bench):
+    export = "spatial_engine/evaluation/export_vlmevalkit.py"
+    root = copy_root(bench.made, bench.folder / "root")
+    bench.run(BENCHMARK, root)
+    for flags in ([], ["--base64"]):
+        bench.run(export, root, *flags)
+        assert "up to date" in bench.run(export, root, *flags)
+    (table,) = root.glob("evaluation_data/exports/vlmevalkit/*.tsv")
+    before = table.read_bytes()
+    name = (root / "evaluation_data/multispa/v1_0/images.txt").read_text().split()[0]
+    cv2.imwrite(str(root / name), 255 - cv2.imread(str(root / name)))
+    assert "made again: inputs changed of images" in bench.run(export, root, "--base64")
+    assert table.read_bytes() != before
+
+
+@pytest.mark.parametrize("command", [INFOS, CAMERA, UNIFORM, BENCHMARK])
+def test_what_a_kill_leaves_beside_a_whole_output_is_removed(bench, command):
+    """As between the renaming of an output, or of what tells of it, and the end."""
+    root = copy_root(bench.made, bench.folder / "root")
+    bench.run(command, root)
+    expected = {path.name for path in root.rglob("*")}
+    outputs = [path for path in written_by(command, root) if path.is_file()]
+    outputs += [path for folder in written_by(command, root) for path in folder.rglob("*.json*")]
+    for path in outputs:
+        path.with_name(f"{path.name}.partial").mkdir(exist_ok=True)
+    assert "again" not in bench.run(command, root)
+    assert {path.name for path in root.rglob("*")} == expected
 
 
 def test_the_pose_of_a_frame_changes(bench):

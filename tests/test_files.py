@@ -55,6 +55,24 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_is_no_error(tmp_path, monkeypatch, number):
+    def fail(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with files.atomic_path(tmp_path / "out.txt") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "out.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("before", [{".txt": 5}, {".txt": ["x", 1]}, {".txt": [1]}, [], 7, None])
+def test_what_is_told_of_a_folder_in_another_form_is_lost(tmp_path, before):
+    (tmp_path / "a.txt").write_text("four")
+    assert files.has_lost(tmp_path, before)
+    assert files.has_lost(tmp_path / "gone", {})
+
+
 def test_what_a_folder_holds_is_counted_by_ending(tmp_path):
     for name in ("a.txt", "b.txt", "more/c.txt", "more/d", ".done.json", "more/.hidden.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

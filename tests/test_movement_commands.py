@@ -104,6 +104,19 @@ def test_lists_hold_out_activities_and_are_never_overwritten(root, run):
     assert own.read_text() == "boxes_99\n"
 
 
+def test_what_a_kill_leaves_beside_a_list_or_a_clip_is_removed(root, run):
+    modules = (make_split_lists, copy_adt_extrinsics)
+    for module in modules:
+        check_fine(run(module, root))
+    expected = made(root)
+    for path in (root / DATA / "meta_data/adt/train.txt", clip_file(root, "adt", CLEAN)):
+        path.with_name(f"{path.name}.partial").mkdir()
+    for module in modules:
+        check_fine(run(module, root))
+    assert not list(root.rglob("*.partial"))
+    assert made(root) == expected
+
+
 def test_one_missing_list_is_made_and_the_other_stays(root, run):
     folder = root / DATA / "meta_data/pstudio"
     folder.mkdir(parents=True)

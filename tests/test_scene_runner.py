@@ -11,7 +11,7 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
-from spatial_engine.utils import scene_runner
+from spatial_engine.utils import executors, scene_runner
 from spatial_engine.utils.scene_runner import PartResult, SceneJob, is_done, run_scenes
 
 
@@ -295,6 +295,52 @@ def test_what_another_machine_finished_is_waited_for(runner, monkeypatch):
     monkeypatch.setattr(scene_runner, "VIEW_SECONDS", 0.2)
     with raises_one_line(EngineError, runner.parts / "s0", "storage"):
         scene_runner._await_view(runner.parts, {"s0": "another key"})
+
+
+def test_a_folder_that_has_lost_something_stays_until_the_new_one_is_there(runner, monkeypatch):
+    """However a run that does it again ends."""
+    runner.run({"s0": "good"})
+    before = runner.files()
+    (runner.parts / "s0/whole.txt").unlink()
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(scene_runner, "_publish", stop)
+        runner.run({"s0": "good"})
+    assert sorted(runner.files()) == ["s0/.done.json"]
+    assert runner.run({"s0": "good"}).redone == {"s0": "files changed or gone"}
+    assert runner.files() == before
+
+
+def test_a_stale_folder_that_is_half_removed_is_not_in_the_way(runner, monkeypatch):
+    runner.run({"s0": "good"})
+
+    def stop(folder: Path) -> None:
+        (folder / ".done.json").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(scene_runner.files, "remove", stop)
+        scene_runner._remove_stale(runner.parts / "s0", "another key")
+    assert runner.run({"s0": "good"}).failures == {}
+    assert sorted(runner.files()) == ["s0/.done.json", "s0/whole.txt"]
+
+
+def test_a_damaged_mark_is_told(runner):
+    runner.run({"s0": "good"})
+    (runner.parts / "s0/.done.json").write_text("{")
+    assert runner.run({"s0": "good"}).redone == {"s0": "what told of it is damaged"}
+
+
+def test_code_that_is_edited_while_a_command_runs_is_refused(runner, monkeypatch):
+    """The processes of a second pool load what is on the disk by then."""
+    runner.run({"s0": "good"}, num_workers=2)
+    monkeypatch.setattr(executors, "_CODE", "as it was when the command was started")
+    with raises_one_line(EngineError, "code was changed", "start it again"):
+        runner.run({"s0": "good", "s1": "good", "s2": "good"}, num_workers=2)
+    assert not (runner.parts / "s1").exists()
 
 
 def test_what_a_mark_says_is_shown_and_not_obeyed(runner):

@@ -88,7 +88,9 @@ def _union(parts: list[np.ndarray]) -> np.ndarray:
 def write_report(path: Path, reports: Sequence[FileReport], settings: dict) -> None:
     """The JSON file, whole or not at all; the same for any number of workers."""
     content = {**settings, "files": {report.name: report.content() for report in reports}}
-    partial = path.with_name(f"{path.name}.partial")
+    for left in path.parent.glob(f"{path.name}.*.partial"):  # of an audit that was killed
+        left.unlink(missing_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         os.replace(partial, path)

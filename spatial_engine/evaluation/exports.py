@@ -95,9 +95,7 @@ class FilesStep(Step):
         ahead = self.outdated(jobs)
         for output, job in jobs.items():
             if output not in ahead:
-                meta = provenance.read_meta(output)
-                tally = Tally(meta["records"], meta["drops"], meta["notes"])
-                self._add_row(job.scene_id, tally, start, output, "up to date")
+                self._add_current(job.scene_id, start, output)
         failures: Mapping[str, str] = {}
         if ahead:
             with files.locked(parts_dir):

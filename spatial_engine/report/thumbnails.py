@@ -102,7 +102,7 @@ def _make(root: Path, folder: Path, side: int, redo: bool, path: Path) -> Thumbn
         return Thumbnail("", PLACE_SIZE, f"{path}: no such image; {REMEDY}")
     except (BadDataError, OSError) as error:
         return Thumbnail("", PLACE_SIZE, str(error))
-    with files.atomic_path(target) as partial_path:
+    with files.atomic_path(target, sync=False) as partial_path:
         partial_path.write_bytes(simplejpeg.encode_jpeg(reduced, QUALITY, "RGB", "420"))
         os.utime(partial_path, ns=(time, time))
     return Thumbnail(name, size)

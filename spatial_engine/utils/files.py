@@ -66,12 +66,12 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, sync: bool = True) -> Iterator[Path]:
     """Give a temporary path and rename it to `path` when the block succeeds.
 
     It lies in a folder beside `path` that is held while the block runs: of two runs that write one
     file, the second is refused (`SettingsError`). The folder's name is always the same, so a killed
-    run leaves nothing that a new one would not remove.
+    run leaves nothing that a new one would not remove. `sync` is as in `put_in_place`.
     """
     path = Path(path)
     folder = path.with_name(path.name + PARTIAL_SUFFIX)
@@ -84,17 +84,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             partial = folder / path.name
             with naming(path):
                 yield partial
-            put_in_place(partial, path)
+            put_in_place(partial, path, sync)
         finally:
             remove(folder)
 
 
-def put_in_place(partial: Path, path: Path) -> None:
-    """Rename a finished file or folder to its place. A file is on the disk by then: a disk that
-    fails tells so now, not when nobody asks any more, and a power cut leaves no empty file there.
+def put_in_place(partial: Path, path: Path, sync: bool = True) -> None:
+    """Rename a finished file or folder to its place. A file is on the disk by then, but for
+    thousands of small ones (`sync`): a disk that fails tells so now, not when nobody asks any more,
+    and a power cut leaves no empty file there.
     """
     with naming(path):
-        if partial.is_file():
+        if sync and partial.is_file():
             handle = os.open(partial, os.O_RDONLY)
             try:
                 os.fsync(handle)
@@ -180,6 +181,11 @@ def _is_less(now: dict[str, list[int]], before: dict[str, list[int]]) -> bool:
         count > now.get(ending, (0, 0))[0] or size > now.get(ending, (0, 0))[1]
         for ending, (count, size) in before.items()
     )
+
+
+def remove_left(path: Path) -> None:
+    """Remove what a run left that was killed when `path` was in its place already."""
+    remove_idle(path.with_name(path.name + PARTIAL_SUFFIX))
 
 
 def remove_idle(folder: Path) -> None:

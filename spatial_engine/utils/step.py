@@ -136,9 +136,7 @@ class Step:
         whole = self._are_whole(companions, first)
         if not redo and whole and all(provenance.is_current(o, key) for o in outputs.values()):
             for name, output in outputs.items():
-                meta = provenance.read_meta(output)
-                tally = Tally(meta["records"], meta["drops"], meta["notes"])
-                self._add_row(name, tally, start, output, "up to date")
+                self._add_current(name, start, output)
             files.remove_idle(parts_dir)  # where a run was killed just before it did so
             return
         inputs_by_scene = {job.scene_id: job.inputs for job in jobs}
@@ -243,8 +241,7 @@ class Step:
         start = time.perf_counter()
         key = provenance.work_key(self.name, self.settings, inputs)
         if provenance.is_current(output, key) and not self.options.overwrite:
-            tally = Tally(provenance.read_meta(output)["records"], {}, {})
-            self._add_row(name, tally, start, output, "up to date")
+            self._add_current(name, start, output)
             return
         again = self._why_again(output, key, inputs)
         with files.atomic_path(output) as partial:
@@ -306,6 +303,14 @@ class Step:
             "seconds": round(run.seconds, 3),
         }
         provenance.write_meta(output, about_data, about_run)
+
+    def _add_current(self, name: str, start: float, output: Path) -> None:
+        """The row of an output that is as it is to be."""
+        meta = provenance.read_meta(output)
+        for path in (output, provenance.meta_path(output)):
+            files.remove_left(path)
+        tally = Tally(meta["records"], meta["drops"], meta["notes"])
+        self._add_row(name, tally, start, output, "up to date")
 
     def _add_row(
         self,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.utils import cli, provenance
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import annotations, scannet_paths
@@ -115,10 +115,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def write_infos(root: Path, folder: Path, step: Step) -> None:
-    """Join the infos of all finished scenes that are listed, those of earlier runs too."""
+    """Join the infos of all finished scenes that are listed, those of earlier runs too.
+
+    Those of other code or constants, whose scans are gone or which a trial leaves out, are not
+    mixed in: they are counted.
+    """
     lists = scannet_paths.read_split_lists(root)
     listed = {scene for ids in lists.values() for scene in ids}
     finished = {scene: done for scene, done in read_finished(folder).items() if scene in listed}
+    mark = provenance.digest([step.name, step.settings])
+    others = [s for s, d in finished.items() if provenance.digest([d.step, d.settings]) != mark]
+    for scene in others:
+        del finished[scene]
+    if others and step.options.scenes:
+        raise SettingsError(
+            f"{folder}: {len(others)} scenes there, {others[0]} among them, were made by other "
+            "code or constants; run without --scenes, or use another --root for a trial"
+        )
+    if others:
+        step.table.absent["made by other code or constants before, not to be made again now"] += (
+            len(others)
+        )
 
     def write(path: Path) -> int:
         remedy = "run this command with --overwrite"

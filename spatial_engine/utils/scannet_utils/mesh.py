@@ -46,8 +46,6 @@ def _check_counts(path: Path) -> None:
     if not end:
         raise ValueError(f"no header in the first {MAX_HEADER_BYTES} bytes")
     for line in header.splitlines():
-        words = line.split()
-        if words[:1] == [b"element"] and len(words) == 3 and int(words[2]) > size:
-            raise ValueError(
-                f"the header claims {int(words[2]):,} of {words[1].decode('ascii', 'replace')}"
-            )
+        words = line.decode("ascii", "replace").split()
+        if words[:1] == ["element"] and len(words) == 3 and int(words[2]) > size:
+            raise ValueError(f"the header claims {int(words[2]):,} of {words[1]}")

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils import cli
-from spatial_engine.utils.files import atomic_path
+from spatial_engine.utils.files import atomic_path, remove_left
 from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
 
 
@@ -32,6 +32,7 @@ def copy_extrinsics(clip: Path, annotation: Path) -> bool:
     """
     num_frames, _, there = clips.read_shape(clip)
     if there:
+        remove_left(clip)
         return False
     if not annotation.is_file():
         raise MissingInputError(f"{annotation}: no such annotation, {clip.name} stays without")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.files import atomic_path, check_id, read_id_list
+from spatial_engine.utils.files import atomic_path, check_id, read_id_list, remove_left
 
 DATASETS = ("adt", "pstudio")
 DATA = Path("data/tapvid3d_dataset")
@@ -89,9 +89,11 @@ def write_missing_lists(root: Path, dataset: str) -> list[Path]:
     written = []
     for split in ("train", "val"):
         path = list_path(root, dataset, split)
-        if not path.exists():
-            _write_list(path, (clip for clip in clips if split_of(dataset, clip) == split))
-            written.append(path)
+        if path.exists():
+            remove_left(path)
+            continue
+        _write_list(path, (clip for clip in clips if split_of(dataset, clip) == split))
+        written.append(path)
     return written
 
 
