@@ -301,6 +301,8 @@ LINES = {
     "nan": (b'{"id": NaN}\n', "json"),
     "a list": (b"[1]\n", "json"),
     "too deep": (b"[" * 5000 + b"]" * 5000 + b"\n", "json"),
+    "too deep to write": (b"[" * 300 + b"]" * 300 + b"\n", "json"),
+    "a field too deep to write": (b'{"id": ' + b"[" * 300 + b"]" * 300 + b"}\n", "json"),
     "nothing in it": (b"{}\n", "field"),
 }
 

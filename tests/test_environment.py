@@ -1,7 +1,6 @@
 """The ground the engine stands on: pinned packages, the set-up and the three commands in bash."""
 
 import importlib.metadata
-import importlib.util
 import os
 import re
 import shutil
@@ -9,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import check_versions
+import install
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 if sys.version_info >= (3, 11):
@@ -23,10 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 SCRIPTS = [*ROOT.glob("*.sh"), *REQUIREMENTS.glob("*.sh"), ROOT / ".ci" / "run"]
 GROUND_FILES = [*REQUIREMENTS.glob("*.*"), *SCRIPTS, *ROOT.glob("*.toml"), *ROOT.glob(".*.yaml")]
-
-spec = importlib.util.spec_from_file_location("install", REQUIREMENTS / "install.py")
-install = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(install)
 
 
 def pinned(*names: str) -> dict[str, Requirement]:
@@ -70,6 +68,7 @@ def test_every_range_of_the_project_has_a_pin_inside_it(extra, lists):
         assert wanted.specifier.contains(version_of(pin)), f"{pin} is outside {wanted}"
 
 
+@pytest.mark.pins
 def test_the_lists_are_closed():
     """Installation does not resolve anything, so what a pinned package needs must be pinned too."""
     pins = pinned("data_engine.txt", "cluster.txt", "viewer.txt", "dev.txt")
@@ -89,10 +88,54 @@ def test_the_lists_are_closed():
     assert checked > 30
 
 
+MACHINES = [  # sys_platform, platform_system and platform_machine, as markers name them
+    ("linux", "Linux", "x86_64"),
+    ("linux", "Linux", "aarch64"),
+    ("darwin", "Darwin", "x86_64"),
+    ("darwin", "Darwin", "arm64"),
+]
+
+
+@pytest.mark.pins
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: f"{machine[1]}-{machine[2]}")
+@pytest.mark.parametrize("python", check_versions.PYTHONS)
+def test_the_lists_are_closed_for_every_python_and_machine(python, machine):
+    """As far as the packages of this environment tell: those that only others need are not here."""
+    there = dict(zip(("sys_platform", "platform_system", "platform_machine"), machine, strict=True))
+    there |= {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+    pins = pinned("data_engine.txt", "cluster.txt", "viewer.txt", "dev.txt")
+    checked = 0
+    for name, pin in pins.items():
+        if name == install.OPENCV:
+            name = install.installed_opencv()
+        try:
+            metadata = importlib.metadata.metadata(name)
+        except importlib.metadata.PackageNotFoundError:
+            assert pin.marker and not pin.marker.evaluate(), f"{pin} is not installed"
+            continue
+        if pin.marker and not pin.marker.evaluate(there):
+            continue
+        assert metadata["Version"] == version_of(pin), f"{pin} is not installed"
+        pythons = SpecifierSet(metadata.get("Requires-Python", ""))
+        assert pythons.contains(f"{python}.0"), f"{pin} is not for Python {python}"
+        for need in map(Requirement, metadata.get_all("Requires-Dist") or []):
+            if need.marker is None or need.marker.evaluate(there):
+                found = pins.get(canonicalize_name(need.name))
+                assert found, f"{name} needs {need}, which no list pins"
+                assert found.marker is None or found.marker.evaluate(there), f"{name} needs {need}"
+                assert need.specifier.contains(version_of(found)), f"{name} needs {need}"
+                checked += 1
+    assert checked > 30
+
+
+@pytest.mark.pins
 @pytest.mark.parametrize("name", ["cluster", "viewer"])
 def test_what_an_extra_needs_is_in_its_list_and_that_of_the_engine(name):
     pins = pinned("data_engine.txt", f"{name}.txt")
-    needed = [need for p in pinned(f"{name}.txt") for need in importlib.metadata.requires(p) or []]
+    here = [
+        p for p, pin in pinned(f"{name}.txt").items() if not pin.marker or pin.marker.evaluate()
+    ]
+    needed = [need for p in here for need in importlib.metadata.requires(p) or []]
     needs = [Requirement(text) for text in needed]
     names = [n.name for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
     assert names

@@ -5,6 +5,7 @@ import re
 import tracemalloc
 
 import numpy as np
+import orjson
 import pytest
 from helpers import raises_one_line
 
@@ -22,6 +23,31 @@ def record_of(split, images=2, gt_value="right", extra=None):
         split, "id7", names, sizes, "camera_x_movement", "x_movement", SENTENCES, gt_value,
         extra or {},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_what_could_not_be_written_again_is_not_read(tmp_path, opening):
+    """orjson reads 1,024 levels of lists and objects, and writes 254."""
+
+    def line(levels):
+        closing = "]" if opening == "[" else "}"
+        return '{"x": ' + opening * levels + "1" + closing * levels + "}"
+
+    most = records.MAX_NESTING - 1  # the record is one
+    for as_read in (line(most), line(most).encode()):
+        assert records.parse_json(as_read) == json.loads(as_read)
+    for levels in (most + 1, 250, 300, 1500):
+        with pytest.raises(orjson.JSONDecodeError):
+            records.parse_json(line(levels))
+    path = tmp_path / "a.jsonl"
+    path.write_text(f"{line(1)}\n{line(300)}\n")
+    with raises_one_line(BadDataError, f"{path}:2", "levels"):
+        list(records.read_jsonl(path))
+
+
+def test_many_brackets_are_not_many_levels():
+    value = {"points": [[1, 2]] * 500, "text": "[ " * 500}
+    assert records.parse_json(json.dumps(value)) == value
 
 
 @pytest.mark.parametrize("images", [1, 2, 3, 5])

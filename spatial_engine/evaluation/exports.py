@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
-
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import files, provenance
 from spatial_engine.utils.closing_table import Tally
 from spatial_engine.utils.record_files import FIRST_VERSION, RecordFile, benchmark_path
-from spatial_engine.utils.records import FOLDERS, format_value
+from spatial_engine.utils.records import FOLDERS, format_value, parse_json
 from spatial_engine.utils.scene_runner import SceneJob, Work, job_key
 from spatial_engine.utils.step import Step
 
@@ -70,7 +68,7 @@ def without_image_marks(text: str) -> str:
 
 def answer_of(record: Mapping[str, Any]) -> str:
     """The right answer of a uniform record, as it stands between backticks in training."""
-    return format_value(orjson.loads(record["gt_value"]))
+    return format_value(parse_json(record["gt_value"]))
 
 
 class FilesStep(Step):

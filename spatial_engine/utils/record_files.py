@@ -17,7 +17,7 @@ import orjson
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id, naming
-from spatial_engine.utils.records import FOLDERS, read_jsonl, read_lines
+from spatial_engine.utils.records import FOLDERS, parse_json, read_jsonl, read_lines
 from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
 from spatial_engine.utils.subtasks import NAMED_POINT, NUMBER, SUBTASKS, VECTOR
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frames_dir, recording_of
@@ -178,10 +178,10 @@ def from_uniform(record: dict[str, Any]) -> dict[str, Any]:
     if not is_uniform(record):
         return record
     plain = {k: v for k, v in record.items() if k not in ("gt_unit", "extra", "gt_value")}
-    extra = orjson.loads(record.get("extra"))  # without it: as of a text that is no JSON
+    extra = parse_json(record.get("extra"))  # without it: as of a text that is no JSON
     if not isinstance(extra, dict):
         raise ValueError("`extra` is no JSON object")
-    return {**plain, "gt_value": orjson.loads(record.get("gt_value")), **extra}
+    return {**plain, "gt_value": parse_json(record.get("gt_value")), **extra}
 
 
 def read_uniform(path: Path) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from spatial_engine.utils.files import naming, remove
 Value = str | int | list[int]
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
+MAX_NESTING = 100  # a record has five levels; orjson reads 1,024 of them and writes 254
 DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 
@@ -115,12 +116,34 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         if line.isspace():
             continue
         try:
-            record = orjson.loads(line)
+            record = parse_json(line)
         except orjson.JSONDecodeError as error:
             raise BadDataError(f"{path}:{number}: not json ({error})") from None
         if not isinstance(record, dict):
             raise BadDataError(f"{path}:{number}: not a record")
         yield record
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text that is not from us: one that can be written again.
+
+    Raises `orjson.JSONDecodeError`, also for more than `MAX_NESTING` levels of lists and objects.
+    """
+    value = orjson.loads(text)
+    opening = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    if sum(map(text.count, opening)) <= MAX_NESTING:  # each level begins with one
+        return value
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        outer = [one.values() if isinstance(one, dict) else one for one in level if _nests(one)]
+        if not outer:
+            return value
+        level = list(chain.from_iterable(outer))
+    raise orjson.JSONDecodeError(f"more than {MAX_NESTING} levels of lists and objects", "", 0)
+
+
+def _nests(value: Any) -> bool:
+    return isinstance(value, (list, dict))
 
 
 def join_parts(

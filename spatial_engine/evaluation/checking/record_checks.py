@@ -28,7 +28,7 @@ from spatial_engine.evaluation.checking.record_values import (
     points_of,
 )
 from spatial_engine.utils.record_files import from_uniform, is_uniform
-from spatial_engine.utils.records import FOLDERS, RESERVED_FIELDS, format_value
+from spatial_engine.utils.records import FOLDERS, RESERVED_FIELDS, format_value, parse_json
 from spatial_engine.utils.subtasks import SUBTASKS, Subtask
 
 Fault = tuple[str, str]  # kind, cause
@@ -41,7 +41,7 @@ _SPAN = re.compile("`+([^`]*)`+")
 def parse(line: bytes) -> tuple[Record, list[Fault]]:
     """A line's record in the engine's own form, or {} and what is wrong with the line."""
     try:
-        record = orjson.loads(line)
+        record = parse_json(line)
         if not isinstance(record, dict):
             return {}, [("json", f"a record is an object, not {shown(record)}")]
     except orjson.JSONDecodeError as error:

@@ -58,7 +58,7 @@ def second_looks(parts: Sequence[Part]) -> tuple[list[SecondLook], int]:
         left_out += more
         for part in parts if len(twice) else ():
             hashes = np.load(hash_path(part.folder, part.place, kind))
-            lines = np.flatnonzero(np.isin(hashes, twice))
+            lines = np.flatnonzero(np.isin(hashes, twice, kind="sort"))
             if len(lines):
                 looks.setdefault(part.place, {})[kind] = lines
     return [SecondLook(part, looks[part.place]) for part in parts if part.place in looks], left_out
