@@ -14,10 +14,11 @@ import pytest
 from conftest import REPOSITORY
 
 CASES = 200  # of each reader: some 40 s on one core
-# Any text has an answer or none; so has provenance; of records and tables the audit complains.
+# Any text has an answer or none; provenance and marks of finished folders are good or not; of
+# records and tables the audit complains.
 READERS_WITHOUT_REFUSAL = {
-    "answer", "meta", "audit_camera", "audit_depth", "audit_correspondence", "audit_object",
-    "audit_movement", "audit_visibility", "audit_coverage",
+    "answer", "meta", "done_mark", "audit_camera", "audit_depth", "audit_correspondence",
+    "audit_object", "audit_movement", "audit_visibility", "audit_coverage",
 }  # fmt: skip
 FAULTS = {
     "faulty_crash": "crash",

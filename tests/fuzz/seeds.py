@@ -22,6 +22,7 @@ from spatial_engine.utils.object_table import SeenObject
 from spatial_engine.utils.record_files import RecordFile, to_uniform
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write_sens
+from spatial_engine.utils.scene_runner import DONE_FILE, PartResult, RunResult, SceneJob, run_scenes
 from spatial_engine.utils.visibility_table import merge_visibility, write_scene_visibility
 
 SCENES = ("scene0000_00", "scene0000_01")
@@ -331,6 +332,30 @@ def metas() -> list[bytes]:
         provenance.meta_path(path).rename(path)
 
     return [_written(write)]
+
+
+def folder_jobs() -> list[SceneJob]:
+    return [SceneJob(scene, None, {"x.sens": ["d", 1]}) for scene in SCENES]
+
+
+def folder_work(_: None, folder: Path) -> PartResult:
+    (folder / "x").write_bytes(b"made")
+    return PartResult({"images": 3}, {"images": {"no pose": 1}}, {"images": {"gray": 2}}, ["odd"])
+
+
+def run_folders(folder: Path, jobs: list[SceneJob]) -> RunResult:
+    """A run of a command that makes a folder for each scene."""
+    settings = {"seed": 0, "size": [16, 12]}
+    return run_scenes("make_folders", folder_work, jobs, folder, settings, num_workers=1)
+
+
+def done_marks() -> list[bytes]:
+    """What a finished folder says of itself, before and after a change of constants."""
+    with tempfile.TemporaryDirectory() as folder:
+        run_folders(Path(folder), folder_jobs()[:1])
+        now = (Path(folder) / SCENES[0] / DONE_FILE).read_bytes()
+    before = json.loads(now) | {"key": "k", "settings": {"seed": 1}, "version": "0.0.1"}
+    return [now, json.dumps(before).encode()]
 
 
 def prediction_tables() -> list[bytes]:

@@ -6,7 +6,9 @@ sense, or raises `EngineError`. Anything else is a finding.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +24,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.evaluation import predictions
 from spatial_engine.evaluation.answers import read_answer
 from spatial_engine.utils import (
+    changes,
     coverage_files,
     files,
     jpeg,
@@ -31,9 +34,11 @@ from spatial_engine.utils import (
     provenance,
     record_files,
     records,
+    scene_runner,
     scene_table,
     templates,
 )  # fmt: skip
+from spatial_engine.utils.closing_table import Tally
 from spatial_engine.utils.scannet_utils import annotations, extract_posed_images, posed_images
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
 from spatial_engine.utils.scannet_utils.scannet_paths import info_path, instance_data_dir
@@ -248,6 +253,26 @@ def read_meta(path: Path) -> None:
     assert provenance.is_current(output, "k") is False  # there is no output
 
 
+def read_done_marks(path: Path) -> None:
+    """Finished folders whose marks tell this: of the job at hand, and of another in the folder."""
+    folder = path.parent / "marked"
+    shutil.rmtree(folder, ignore_errors=True)
+    for scene in seeds.SCENES:
+        (folder / scene).mkdir(parents=True)
+        seeds.folder_work(None, folder / scene)
+        shutil.copyfile(path, folder / scene / scene_runner.DONE_FILE)
+    run = seeds.run_folders(folder, seeds.folder_jobs()[:1])
+    assert list(run.parts) == [seeds.SCENES[0]] and not run.failures
+    assert changes.by_reason(run.redone).isprintable()
+    finished = scene_runner.read_finished(folder)
+    for done in finished.values():  # as `Step.make_folders` tells of them
+        provenance.digest(done.settings), provenance.digest(done.inputs)
+        json.dumps([done.settings, done.inputs])
+    for results in (run.results.values(), [done.result for done in finished.values()]):
+        tally = Tally.of("images", results)
+        f"{tally.records:,} {tally}"
+
+
 # ---- records and predictions ---------------------------------------------------------------------
 
 
@@ -428,6 +453,13 @@ TARGETS: dict[str, Target] = {
         read_meta,
         seeds.metas,
         "x.meta.json",
+        reshape=TREE,
+        texts=texts.JSON,
+        tokens=texts.JSON_TOKENS,
+    ),
+    "done_mark": Target(
+        read_done_marks,
+        seeds.done_marks,
         reshape=TREE,
         texts=texts.JSON,
         tokens=texts.JSON_TOKENS,
