@@ -81,12 +81,21 @@ WRITES = {
     "export_vlmevalkit": ["evaluation_data/exports/vlmevalkit"],
     "export_lmms_eval": ["evaluation_data/exports/lmms_eval"],
     "resize_images": ["small"],
-    "make_report": ["report"],
+    "audit_labels": ["label_audit.json"],
+    "audit_tables": ["table_audit.json"],
+    "make_report": ["report/[!s]"],
+    "make_contact_sheets": ["report/sheets"],
 }  # fmt: skip
-REPORT = "spatial_engine/report/make_report.py"
-# In the order of the README; of the others, check_ms_swift writes nothing.
-WRITING = [c for c in (*COMMANDS, *EVALUATION, REPORT) if Path(c).stem in WRITES]
-WORKERS_BY_FLAG = {"check_records", "export_uniform", "resize_images", "make_report"}  # fmt: skip
+LOOKING = (
+    "spatial_engine/audit/audit_labels.py", "spatial_engine/report/make_report.py",
+    "spatial_engine/report/make_contact_sheets.py",
+)  # fmt: skip
+# Of the others, check_ms_swift writes nothing, and view_scene not the same bytes each time.
+WRITING = [c for c in (*COMMANDS, *EVALUATION, *LOOKING) if Path(c).stem in WRITES]
+WORKERS_BY_FLAG = {
+    "check_records", "export_uniform", "resize_images", "audit_labels", "audit_tables",
+    "make_report", "make_contact_sheets",
+}  # fmt: skip
 TEMPORARY = re.compile(r"\.(partial|parts|buckets|over|replaced)\b")
 FINISHED_BEFORE = re.compile(r": (\d+) scenes were finished before")
 STARTUP_SHARE = 0.2  # of the kills, before anything is written
@@ -105,6 +114,9 @@ def flags_of(command: str, root: Path, workers: int) -> list[str]:
         ],
         "export_uniform": ["--formats", "jsonl", "parquet"],
         "resize_images": ["--output", str(root / "small")],
+        "audit_labels": ["--sample", "1"],
+        "audit_tables": ["--sample", "1"],
+        "make_contact_sheets": ["--records-per-sheet", "1", "--splits", "val"],
     }.get(name, [])  # fmt: skip
     return flags
 
