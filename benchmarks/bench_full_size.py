@@ -26,7 +26,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from spatial_engine.utils import pairs, visibility_table
-from spatial_engine.utils.plain_pickle import dump_items
+from spatial_engine.utils.indexed_pickle import dump_items
 from spatial_engine.utils.scannet_utils import scannet_paths
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 

@@ -14,7 +14,8 @@ from tiny_objects import image_ids, random_objects, seen_object, write_table
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import object_table
-from spatial_engine.utils.plain_pickle import dump_items, load_pickle
+from spatial_engine.utils.indexed_pickle import dump_items
+from spatial_engine.utils.plain_pickle import load_pickle
 
 COLUMNS = ["scene_id", "image_id", "category", "object_id", "intersection_count", "visibility"]
 

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from numpy._core.numeric import _frombuffer
 
 from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.indexed_pickle import IndexedItems, dump_items
 from spatial_engine.utils.plain_pickle import (
-    IndexedItems,
-    dump_items,
     dump_pickle,
     load_bytes_array,
     load_pickle,

@@ -27,7 +27,8 @@ from spatial_engine.evaluation.predictions import read_predictions
 from spatial_engine.object_perception.object_questions import can_be_said
 from spatial_engine.utils import jpeg, object_table, pairs, record_files, scene_table
 from spatial_engine.utils.coverage_files import load_coverage
-from spatial_engine.utils.plain_pickle import dump_items, load_pickle
+from spatial_engine.utils.indexed_pickle import dump_items
+from spatial_engine.utils.plain_pickle import load_pickle
 from spatial_engine.utils.scannet_utils import batch_load_scannet_data, extract_posed_images
 from spatial_engine.utils.scannet_utils.scannet_paths import (
     info_path,

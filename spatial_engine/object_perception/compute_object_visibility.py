@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils import cli, object_table, plain_pickle, provenance, visibility_table
+from spatial_engine.utils import cli, indexed_pickle, object_table, provenance, visibility_table
 from spatial_engine.utils.object_views import view_objects
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
@@ -115,7 +115,7 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
     """Both files of a split; the pickle is written scene by scene from the table."""
     object_table.merge_objects([part / PART for part in parts], outputs["table"])
     scenes = object_table.iterate_dictionaries(outputs["table"])
-    plain_pickle.dump_items(scenes, outputs[OUTPUT])
+    indexed_pickle.dump_items(scenes, outputs[OUTPUT])
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -7,13 +7,9 @@ Python objects. Memory is bounded in proportion to the file, where the system al
 
 from __future__ import annotations
 
-import io
-import json
 import pickle
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,14 +17,14 @@ import mmengine
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.files import atomic_path, naming
+from spatial_engine.utils.files import atomic_path
+from spatial_engine.utils.memory import bounded_memory
 
 PROTOCOL = 4  # of what we write
 MEMORY_FACTOR = 64  # loading a file may take so many times its size ...
 BYTES_FACTOR = 4  # the same of an array of bytes
 MEMORY_FLOOR = 128 * 2**20  # ... and so many bytes in any case
 WRITTEN_FLOOR = 10**6  # the same of its data written out, with what is shared at every place
-_INDEX_MARK = b"items of this pickle\n"  # the last bytes of a file of `dump_items`
 _PLAIN_DTYPE = re.compile(r"(b1|[iuf][1248]|f16|c8|c16|[SU][0-9]{1,6})")
 
 
@@ -36,109 +32,6 @@ def dump_pickle(value: Any, path: str | Path) -> None:
     """Write plain data as a pickle, whole or not at all."""
     with atomic_path(path) as partial, open(partial, "wb") as file:
         mmengine.dump(value, file, file_format="pkl", protocol=PROTOCOL)
-
-
-def dump_items(items: Iterable[tuple[str, Any]], path: Path) -> None:
-    """Write a dictionary as a pickle item by item: no more than one is in memory.
-
-    Behind the end of the pickle, where no reader of pickles looks, stands where each item is, so
-    that `IndexedItems` reads one without the others. Protocol 3 numbers what it remembers
-    explicitly, so that the pickles of single keys and values, without their first two bytes (the
-    protocol) and their last (the end), can stand in a row.
-    """
-    spans: dict[str, tuple[int, int]] = {}
-    with open(path, "wb") as file:
-        file.write(pickle.PROTO + bytes([3]) + pickle.EMPTY_DICT)
-        for key, value in items:
-            file.write(pickle.dumps(key, 3)[2:-1])
-            start = file.tell()
-            file.write(pickle.dumps(value, 3)[2:-1])
-            spans[key] = (start, file.tell())
-            file.write(pickle.SETITEM)
-        file.write(pickle.STOP)
-        index = json.dumps(spans).encode()
-        file.write(index + len(index).to_bytes(8, "little") + _INDEX_MARK)
-
-
-class IndexedItems(Mapping[str, Any]):
-    """The items of a pickle by `dump_items`, read one at a time; the last one stays in memory.
-
-    Small enough to be sent to a worker. Raises `BadDataError` for an item that is damaged, or when
-    the file has changed since.
-    """
-
-    def __init__(self, path: Path, spans: Mapping[str, tuple[int, int]], remedy: str):
-        self._path, self._remedy = path, remedy
-        self._spans = dict(spans)
-        self._state = _state_of(path)
-        self._last: tuple[str, Any] | None = None
-
-    @classmethod
-    def open(cls, path: Path, remedy: str) -> IndexedItems | None:
-        """The items of a file; None for a pickle without an index."""
-        spans = _read_index(path)
-        return None if spans is None else cls(path, spans, remedy)
-
-    def only(self, keys: Iterable[str]) -> IndexedItems:
-        """A few of the items."""
-        few = IndexedItems.__new__(IndexedItems)
-        few.__dict__ = {**self.__dict__, "_spans": {k: self._spans[k] for k in keys}, "_last": None}
-        return few
-
-    def __getitem__(self, key: str) -> Any:
-        if self._last is None or self._last[0] != key:
-            start, end = self._spans[key]
-            self._last = None  # its memory is free before the next is read
-            self._last = (key, self._read(start, end))
-        return self._last[1]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._spans)
-
-    def __len__(self) -> int:
-        return len(self._spans)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._spans
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_last": None}
-
-    def _read(self, start: int, end: int) -> Any:
-        if _state_of(self._path) != self._state:
-            raise BadDataError(f"{self._path}: has changed since it was opened; start again")
-        with naming(self._path), open(self._path, "rb") as file:
-            file.seek(start)
-            item = pickle.PROTO + bytes([3]) + file.read(end - start) + pickle.STOP
-        return _unpickle(io.BytesIO(item), len(item), self._path, self._remedy)
-
-
-def _state_of(path: Path) -> tuple[int, int] | None:
-    """(size, mtime in ns) of a file, None without it."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_size, status.st_mtime_ns
-
-
-def _read_index(path: Path) -> dict[str, tuple[int, int]] | None:
-    """Where the items stand; None where nothing, or nothing sound, is told."""
-    tail = len(_INDEX_MARK) + 8
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(size - tail, 0))
-            length, mark = file.read(8), file.read()
-            start = size - tail - int.from_bytes(length, "little")
-            if mark != _INDEX_MARK or start < 0:
-                return None
-            file.seek(start)
-            spans = json.loads(file.read(size - tail - start))
-        spans = {key: (int(first), int(end)) for key, (first, end) in spans.items()}
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        return None
-    return spans if all(0 < first <= end <= start for first, end in spans.values()) else None
 
 
 def load_pickle(path: str | Path, remedy: str) -> Any:
@@ -151,10 +44,10 @@ def load_pickle(path: str | Path, remedy: str) -> Any:
     if not path.is_file():
         raise MissingInputError(f"{path}: no such file; {remedy}")
     with open(path, "rb") as file:
-        return _unpickle(file, path.stat().st_size, path, remedy)
+        return unpickle(file, path.stat().st_size, path, remedy)
 
 
-def _unpickle(file: IO[bytes], size: int, path: Path, remedy: str) -> Any:
+def unpickle(file: IO[bytes], size: int, path: Path, remedy: str) -> Any:
     """Plain data of an open pickle of `size` bytes, or `BadDataError`."""
     try:
         with bounded_memory(MEMORY_FLOOR + MEMORY_FACTOR * size):
@@ -373,23 +266,3 @@ def _written_out(value: Any, done: dict[int, int]) -> int:
             total += sum(_written_out(item, done) for item in value.values())
         done[id(value)] = total
     return done[id(value)]
-
-
-@contextmanager
-def bounded_memory(num_bytes: int) -> Iterator[None]:
-    """Let the process grow by `num_bytes` at most, on Linux: ten bytes can ask for gigabytes."""
-    if not sys.platform.startswith("linux"):
-        yield
-        return
-    import resource
-
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    bound = pages * resource.getpagesize() + num_bytes
-    if limits[0] != resource.RLIM_INFINITY:
-        bound = min(bound, limits[0])
-    resource.setrlimit(resource.RLIMIT_AS, (bound, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, limits)

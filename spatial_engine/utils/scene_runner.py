@@ -101,10 +101,7 @@ def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
 
 def is_done(parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob) -> bool:
     """Whether the scene's folder is finished and still good."""
-    done = _read_done(parts_dir / job.scene_id)
-    if done is None or done.key != job_key(step, settings, job):
-        return False
-    return not files.has_lost(parts_dir / job.scene_id, done.contents)
+    return isinstance(_find_finished(parts_dir, step, settings, job), PartResult)
 
 
 def run_scenes(
@@ -128,22 +125,12 @@ def run_scenes(
     for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
         _discard(left)  # of a killed run; the caller holds the folder
     keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
-    done: dict[str, PartResult] = {}
-    redone: dict[str, str] = {}
-    for job in jobs:
-        finished = _read_done(parts_dir / job.scene_id)
-        if finished is None:
-            if (parts_dir / job.scene_id / DONE_FILE).exists():
-                redone[job.scene_id] = changes.DAMAGED
-            continue
-        if overwrite:
-            redone[job.scene_id] = changes.OVERWRITE
-        elif finished.key != keys[job.scene_id]:
-            redone[job.scene_id] = _why_again(finished, step, settings, job)
-        elif files.has_lost(parts_dir / job.scene_id, finished.contents):
-            redone[job.scene_id] = changes.LOST
-        else:
-            done[job.scene_id] = finished.result
+    found = {job.scene_id: _find_finished(parts_dir, step, settings, job) for job in jobs}
+    done = {scene: what for scene, what in found.items() if isinstance(what, PartResult)}
+    redone = {scene: what for scene, what in found.items() if isinstance(what, str) and what}
+    if overwrite:
+        redone |= dict.fromkeys([*done, *redone], changes.OVERWRITE)
+        done = {}
     reused = set(done)
     failures: dict[str, str] = {}
     todo = [job for job in jobs if job.scene_id not in done]
@@ -185,6 +172,22 @@ def run_scenes(
         seconds=time.perf_counter() - start,
         redone=redone,
     )
+
+
+def _find_finished(
+    parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob
+) -> PartResult | str:
+    """What a scene gave that is finished and still good; else why it is done again, empty for one
+    that was never finished."""
+    part_dir = parts_dir / job.scene_id
+    finished = _read_done(part_dir)
+    if finished is None:
+        return changes.DAMAGED if (part_dir / DONE_FILE).exists() else ""
+    if finished.key != job_key(step, settings, job):
+        return _why_again(finished, step, settings, job)
+    if files.has_lost(part_dir, finished.contents):
+        return changes.LOST
+    return finished.result
 
 
 def _why_again(finished: FinishedScene, step: str, settings: dict[str, Any], job: SceneJob) -> str:

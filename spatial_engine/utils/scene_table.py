@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id
-from spatial_engine.utils.plain_pickle import bounded_memory
+from spatial_engine.utils.memory import bounded_memory
 
 # What repeats takes a few bytes in a file, however often it does. A scan of 6,000 frames gives 0.7
 # million pairs of D5 frames, which see 18 million points.

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from plyfile import PlyData, PlyElement
 
-from spatial_engine.utils import jpeg, object_table, pairs, plain_pickle, provenance, records
+from spatial_engine.utils import indexed_pickle, jpeg, object_table, pairs, provenance, records
 from spatial_engine.utils.object_table import SeenObject
 from spatial_engine.utils.record_files import RecordFile, to_uniform
 from spatial_engine.utils.scannet_utils import posed_images
@@ -165,7 +165,7 @@ def infos() -> dict[str, Any]:
 
 
 def info_pickles() -> list[bytes]:
-    indexed = _written(lambda path: plain_pickle.dump_items(infos().items(), path))
+    indexed = _written(lambda path: indexed_pickle.dump_items(infos().items(), path))
     return [indexed, *(pickle.dumps(infos(), protocol) for protocol in (4, 2))]
 
 

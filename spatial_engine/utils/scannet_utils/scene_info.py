@@ -17,7 +17,8 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id, has_half_characters
 from spatial_engine.utils.geometry import is_valid_pose
-from spatial_engine.utils.plain_pickle import IndexedItems, load_pickle
+from spatial_engine.utils.indexed_pickle import IndexedItems
+from spatial_engine.utils.plain_pickle import load_pickle
 from spatial_engine.utils.provenance import digest
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.scannet_paths import SCANNET, info_path, instance_data_dir

@@ -17,7 +17,8 @@ from typing import Any
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import cli, provenance
-from spatial_engine.utils.plain_pickle import dump_items, dump_pickle, load_pickle
+from spatial_engine.utils.indexed_pickle import dump_items
+from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
