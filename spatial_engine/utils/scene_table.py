@@ -90,6 +90,9 @@ def _read_footer(path: Path, num_bytes: int, mtime_ns: int) -> tuple[pq.FileMeta
     """Footer and entries of a table. A process that opens it for one scene after the other reads
     them once: they grow with the scenes, so that reading them for each would cost their square."""
     footer = pq.read_metadata(path)
+    rows = sum(footer.row_group(k).num_rows for k in range(footer.num_row_groups))
+    if rows != footer.num_rows:  # pyarrow 26 reads as many rows as a row group claims
+        raise ValueError(f"its scenes claim {rows:,} rows, and the file {footer.num_rows:,}")
     return footer, json.loads((footer.metadata or {})[_KEY])
 
 
