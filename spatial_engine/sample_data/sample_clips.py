@@ -91,6 +91,7 @@ def write_sample_clips(
             num_workers=num_workers,
             scheduler=scheduler,
             overwrite=overwrite,
+            folders_stay=False,
         )
         for spec in specs:
             if spec.clip_id in run.parts:

@@ -114,18 +114,22 @@ def run_scenes(
     num_workers: int,
     scheduler: str | None = None,
     overwrite: bool = False,
+    folders_stay: bool = True,
 ) -> RunResult:
     """Do what is missing of `jobs`, each into `parts_dir/<scene id>/`, in `num_workers` processes
     or on the workers of the Dask cluster whose address is `scheduler`.
 
-    A scene whose work raises is named in `failures`; the others go on.
+    A scene whose work raises is named in `failures`; the others go on. Where the caller moves away
+    what is in the folders (not `folders_stay`), their marks alone tell what is finished.
     """
     start = time.perf_counter()
     executors.collect_garbage_seldom()
     for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
         _discard(left)  # of a killed run; the caller holds the folder
     keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
-    found = {job.scene_id: _find_finished(parts_dir, step, settings, job) for job in jobs}
+    found = {
+        job.scene_id: _find_finished(parts_dir, step, settings, job, folders_stay) for job in jobs
+    }
     done = {scene: what for scene, what in found.items() if isinstance(what, PartResult)}
     redone = {scene: what for scene, what in found.items() if isinstance(what, str) and what}
     if overwrite:
@@ -175,7 +179,7 @@ def run_scenes(
 
 
 def _find_finished(
-    parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob
+    parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob, look: bool = True
 ) -> PartResult | str:
     """What a scene gave that is finished and still good; else why it is done again, empty for one
     that was never finished."""
@@ -185,7 +189,7 @@ def _find_finished(
         return changes.DAMAGED if (part_dir / DONE_FILE).exists() else ""
     if finished.key != job_key(step, settings, job):
         return _why_again(finished, step, settings, job)
-    if files.has_lost(part_dir, finished.contents):
+    if look and files.has_lost(part_dir, finished.contents):
         return changes.LOST
     return finished.result
 
