@@ -68,6 +68,16 @@ def test_scenes_and_frames_ascend_and_invalid_poses_are_left_out(load):
     assert np.isfinite(poses).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_poses_that_are_beyond_all_numbers_once_they_are_aligned_are_refused(load):
+    info = scene_info()
+    info["images_info"]["00005"]["extrinsic_matrix"] = np.full((4, 4), 1e308)
+    info["axis_align_matrix"] = np.full((4, 4), 1e10)
+    scenes = load({SCENE: info})
+    with raises_one_line(BadDataError, SCENE, "extrinsic_matrix"):
+        scenes.valid_frames(SCENE)
+
+
 def test_a_scene_without_frames_has_none(load):
     ids, poses = load({SCENE: {**scene_info(), "images_info": {}}}).valid_frames(SCENE)
     assert (ids, poses.shape) == ([], (0, 4, 4))

@@ -100,7 +100,11 @@ class SceneInfoHandler:
         except (LookupError, TypeError, ValueError):
             raise self._bad(scene_id, "extrinsic_matrix") from None
         valid = np.flatnonzero(is_valid_pose(poses))
-        return [ids[k] for k in valid], self.axis_align_matrix(scene_id) @ poses[valid]
+        with np.errstate(over="ignore", invalid="ignore"):
+            aligned = self.axis_align_matrix(scene_id) @ poses[valid]
+        if not np.isfinite(aligned).all():
+            raise self._bad(scene_id, "extrinsic_matrix")
+        return [ids[k] for k in valid], aligned
 
     def axis_align_matrix(self, scene_id: str) -> np.ndarray:
         """(4, 4) aligned_from_scan."""
