@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,7 @@ PROTOCOL = 4  # of what we write
 MEMORY_FACTOR = 64  # loading a file may take so many times its size ...
 BYTES_FACTOR = 4  # the same of an array of bytes
 MEMORY_FLOOR = 128 * 2**20  # ... and so many bytes in any case
+MAX_REMEMBERED = 2**28  # things in one pickle that are referred to again
 WRITTEN_FLOOR = 10**6  # the same of its data written out, with what is shared at every place
 _PLAIN_DTYPE = re.compile(r"(b1|[iuf][1248]|f16|c8|c16|[SU][0-9]{1,6})")
 
@@ -171,6 +173,22 @@ def _checking_keys(operation: bytes, place: slice) -> Callable[[Any], None]:
     return checked
 
 
+def _whole_frame(unpickler: Any) -> None:
+    """A frame must be there as it is claimed; Python's own reads on where it is cut off."""
+    (size,) = struct.unpack("<Q", unpickler.read(8))
+    unpickler._unframer.load_frame(size)
+    if unpickler._unframer.current_frame.getbuffer().nbytes < size:
+        raise pickle.UnpicklingError("it is cut off")
+
+
+def _remembered(unpickler: Any) -> None:
+    """Numbers of what is remembered count up from 0: a larger one is of a damaged file."""
+    (number,) = struct.unpack("<I", unpickler.read(4))
+    if number > MAX_REMEMBERED:
+        raise pickle.UnpicklingError(f"it remembers something as number {number}")
+    unpickler.memo[number] = unpickler.stack[-1]
+
+
 class _PlainUnpickler(pickle._Unpickler):
     """Knows nothing but the stand-ins above, and keys that are short. Python's own unpickler in
     Python: the one in C asks nobody before it hashes a key."""
@@ -185,6 +203,7 @@ class _PlainUnpickler(pickle._Unpickler):
             (pickle.FROZENSET, slice(None)),
         )
     }
+    dispatch |= {pickle.FRAME[0]: _whole_frame, pickle.LONG_BINPUT[0]: _remembered}
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _STAND_INS:
