@@ -417,3 +417,13 @@ def test_provenance_says_how_large_the_images_are(small):
     assert meta["settings"]["max_side"] == MAX_SIDE
     scene = Scene(small, {}, Goal(8), None)
     assert resize_scene(scene, small).counts == {"images": 0}
+
+
+def test_a_copy_that_was_killed_while_it_claimed_its_folder_is_taken_up(tmp_path):
+    (tmp_path / f"{resize_images.MARK}{files.PARTIAL_SUFFIX}").mkdir()
+    resize_images.claim(tmp_path, {"max_side": 8})
+    assert [path.name for path in tmp_path.iterdir()] == [resize_images.MARK]
+    (tmp_path / resize_images.MARK).unlink()
+    (tmp_path / "mine.txt").write_text("mine")
+    with raises_one_line(SettingsError, tmp_path, "not empty"):
+        resize_images.claim(tmp_path, {"max_side": 8})
