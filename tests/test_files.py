@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 from helpers import raises_one_line
@@ -236,6 +239,43 @@ def test_of_two_that_write_one_file_the_second_is_refused(tmp_path):
             file.write(" and half")
     assert path.read_text() == "first, half and half"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.txt"]
+
+
+@pytest.mark.parametrize("asked", ["is_symlink", "is_file"])
+def test_a_run_that_begins_while_the_place_is_looked_at_keeps_its_folder(
+    tmp_path, monkeypatch, asked
+):
+    path, folder = tmp_path / "out.txt", tmp_path / "out.txt.partial"
+    other, begun, real = ExitStack(), [], getattr(Path, asked)
+
+    def begins_after(self):
+        answer = real(self)
+        if self == folder and not begun:
+            begun.append(True)
+            other.enter_context(files.locked(folder))
+            (folder / "out.txt").write_text("half")
+        return answer
+
+    monkeypatch.setattr(Path, asked, begins_after)
+    with other:
+        with suppress(SettingsError), files.atomic_path(path) as first:
+            first.write_text("whole")
+        if begun:
+            assert (folder / "out.txt").read_text() == "half" and not path.exists()
+        else:  # that question is not asked
+            assert path.read_text() == "whole"
+
+
+def test_a_folder_that_is_gone_when_it_is_held_is_refused(tmp_path, monkeypatch):
+    folder, real = tmp_path / "parts", fcntl.flock
+
+    def gone_after(handle, how):
+        real(handle, how)
+        folder.rmdir()
+
+    monkeypatch.setattr(fcntl, "flock", gone_after)
+    with raises_one_line(SettingsError, folder, "another run"), files.locked(folder):
+        pass
 
 
 def test_a_folder_that_its_holder_removes_at_that_moment_is_refused_not_missing(

@@ -75,8 +75,9 @@ def atomic_path(path: str | Path, sync: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     folder = path.with_name(path.name + PARTIAL_SUFFIX)
-    if not folder.is_dir() or folder.is_symlink():
-        remove(folder)
+    # Not `remove`, nor a file by not being a folder: another run may make the folder at any moment.
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink(missing_ok=True)
     with locked(folder):
         try:
             for left in list(folder.iterdir()):
@@ -123,8 +124,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            same = folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
-        except BlockingIOError:
+            same = os.path.samestat(os.fstat(handle), folder.stat())
+        except (BlockingIOError, FileNotFoundError):
             same = False
         except OSError as error:
             log.warning("%s: cannot be locked (%s); start no second run on it", folder, error)
