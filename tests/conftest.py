@@ -1,5 +1,6 @@
 """Sample scenes in raw formats, made once for all tests, and the commands run on them as typed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -88,6 +89,40 @@ def copy_root(source: Path, target: Path) -> Path:
     return target
 
 
+PICTURES = (".jpg", ".png", ".svg")  # three quarters of the files of a root
+
+
+def link_root(source: Path, target: Path) -> Path:
+    """Like `copy_root`, but the pictures are links to the same bytes: commands put files in place
+    whole. A test that changes a picture itself takes `own_picture` of it before."""
+    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_link_or_copy)
+    return target
+
+
+def own_picture(path: Path) -> Path:
+    """The picture at `path`, no longer sharing its bytes with other roots."""
+    copy = path.with_name(f"{path.name}.copy")
+    shutil.copy2(path, copy)
+    return copy.replace(path)
+
+
+def _link_or_copy(source: str, target: str) -> str:
+    if not source.endswith(PICTURES):
+        return shutil.copy2(source, target)
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        return shutil.copy2(source, target)
+    return target
+
+
+def _pictures(root: Path) -> dict[str, list[int]]:
+    """Size and time of each picture under a root."""
+    files = (path for path in root.rglob("*") if path.name.endswith(PICTURES) and path.is_file())
+    stats = {path.relative_to(root).as_posix(): path.stat() for path in files}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+
+
 def data_files(root: Path) -> dict[str, bytes]:
     """All files made under a root by relative path, without provenance (which holds times) and
     raw data."""
@@ -114,8 +149,18 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
             time.sleep(0.1)
         raise TimeoutError(f"{folder} was not made by the other test process") from None
     make(folder)
-    done.touch()
+    partial = done.with_suffix(".partial")
+    partial.write_text(json.dumps(_pictures(folder)))
+    partial.replace(done)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_pictures_stay(shared_folder):
+    """No test has written into a picture that roots share."""
+    yield
+    for done in shared_folder.glob("*.done"):
+        assert _pictures(done.with_suffix("")) == json.loads(done.read_text()), done
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ from conftest import (
     PLAIN,
     REPOSITORY,
     copy_root,
+    link_root,
     made_once,
     run_command,
     run_commands,
@@ -149,7 +150,7 @@ def written_by(command: str, root: Path) -> list[Path]:
 
 def root_before(command: str, finished: Path, raw: Path, target: Path) -> Path:
     """A copy of a finished root without what `command` makes."""
-    copy_root(finished, target)
+    link_root(finished, target)
     for path in written_by(command, target):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     if "copy_adt_extrinsics" in command:  # it changes what is there

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import COMMANDS, FEWER, copy_root
+from conftest import COMMANDS, FEWER, link_root, own_picture
 from helpers import raises_one_line
 from kill_runs import WRITING, data_of, root_before, written_by
 
@@ -82,7 +82,7 @@ def bench(made_root, raw_root, tmp_path, capsys) -> Bench:
 
 @pytest.mark.parametrize(("command", "flags", "names"), CHANGES)
 def test_a_changed_constant_or_seed_makes_all_anew_and_is_named(bench, command, flags, names):
-    fresh, stale = bench.without(command, "fresh"), copy_root(bench.made, bench.folder / "stale")
+    fresh, stale = bench.without(command, "fresh"), link_root(bench.made, bench.folder / "stale")
     assert "again" not in bench.run(command, fresh, *flags)
     table = bench.run(command, stale, *flags)
     assert table.count(f"again: constants changed ({names})") >= 1 + (command != EXTRACT)
@@ -108,7 +108,7 @@ def test_finished_scenes_of_a_stopped_run_are_not_taken_under_other_constants(
 
 @pytest.mark.parametrize("command", [INFOS, CAMERA, OBJECTS, DEPTH_DOT, MOVEMENT])
 def test_another_version_makes_all_anew_and_is_named(bench, command, monkeypatch):
-    root = copy_root(bench.made, bench.folder / "root")
+    root = link_root(bench.made, bench.folder / "root")
     stopped = bench.without(command, "stopped")
     bench.stop(command, stopped, monkeypatch)
     monkeypatch.setattr(spatial_engine, "__version__", "99.0")
@@ -124,7 +124,7 @@ def test_another_version_makes_all_anew_and_is_named(bench, command, monkeypatch
 @pytest.mark.parametrize("command", [EXTRACT, INFOS, CAMERA, OBJECTS, DEPTH_DOT, MOVEMENT, UNIFORM])
 def test_other_code_of_the_same_version_makes_all_anew_and_is_named(bench, command, monkeypatch):
     """As after an edit, or another state of the repository."""
-    roots = [copy_root(bench.made, bench.folder / "root")]
+    roots = [link_root(bench.made, bench.folder / "root")]
     if command == UNIFORM:
         bench.run(command, roots[0])
     expected = made_by(command, roots[0])
@@ -148,7 +148,7 @@ def edit_code(monkeypatch) -> None:
 def test_scenes_of_other_code_are_not_joined_with_new_ones(bench, monkeypatch):
     """A trial after an edit, and a full run in which the scan of a finished scene is gone."""
     load = COMMANDS[0]
-    root = copy_root(bench.made, bench.folder / "root")
+    root = link_root(bench.made, bench.folder / "root")
     infos = "data/scannet/scannet_instance_data/scenes_train_val_info.pkl"
     before = (root / infos).read_bytes()
     edit_code(monkeypatch)
@@ -165,9 +165,9 @@ def test_scenes_of_other_code_are_not_joined_with_new_ones(bench, monkeypatch):
 
 def test_pictures_that_are_lost_are_made_again(bench):
     for damage in ("gone", "cut off"):
-        root = copy_root(bench.made, bench.folder / damage)
+        root = link_root(bench.made, bench.folder / damage)
         path = next((root / "training_data/depth_estimation_dot/v1_0/images").glob("*/*.jpg"))
-        path.unlink() if damage == "gone" else os.truncate(path, 0)
+        path.unlink() if damage == "gone" else os.truncate(own_picture(path), 0)
         assert "made again: files changed or gone" in bench.run(DEPTH_DOT, root)
         assert made_by(DEPTH_DOT, root) == made_by(DEPTH_DOT, bench.made)
         assert "again" not in bench.run(DEPTH_DOT, root)
@@ -175,7 +175,7 @@ def test_pictures_that_are_lost_are_made_again(bench):
 
 def test_a_table_that_holds_images_follows_them(bench):
     export = "spatial_engine/evaluation/export_vlmevalkit.py"
-    root = copy_root(bench.made, bench.folder / "root")
+    root = link_root(bench.made, bench.folder / "root")
     bench.run(BENCHMARK, root)
     for flags in ([], ["--base64"]):
         bench.run(export, root, *flags)
@@ -183,7 +183,8 @@ def test_a_table_that_holds_images_follows_them(bench):
     (table,) = root.glob("evaluation_data/exports/vlmevalkit/*.tsv")
     before = table.read_bytes()
     name = (root / "evaluation_data/multispa/v1_0/images.txt").read_text().split()[0]
-    cv2.imwrite(str(root / name), 255 - cv2.imread(str(root / name)))
+    image = own_picture(root / name)
+    cv2.imwrite(str(image), 255 - cv2.imread(str(image)))
     assert "made again: inputs changed of images" in bench.run(export, root, "--base64")
     assert table.read_bytes() != before
 
@@ -191,7 +192,7 @@ def test_a_table_that_holds_images_follows_them(bench):
 @pytest.mark.parametrize("command", [INFOS, CAMERA, UNIFORM, BENCHMARK])
 def test_what_a_kill_leaves_beside_a_whole_output_is_removed(bench, command):
     """As between the renaming of an output, or of what tells of it, and the end."""
-    root = copy_root(bench.made, bench.folder / "root")
+    root = link_root(bench.made, bench.folder / "root")
     bench.run(command, root)
     expected = {path.name for path in root.rglob("*")}
     outputs = [path for path in written_by(command, root) if path.is_file()]
@@ -207,7 +208,7 @@ def test_the_pose_of_a_frame_changes(bench):
     scene = "scene0000_00"
     pose = f"data/scannet/posed_images/{scene}/00005.txt"
     steps = (INFOS, VISIBILITY, RELATIONS, CAMERA, OBJECTS)
-    stale, fresh = (copy_root(bench.made, bench.folder / name) for name in ("stale", "fresh"))
+    stale, fresh = (link_root(bench.made, bench.folder / name) for name in ("stale", "fresh"))
     for command in steps:
         fresh = root_before(command, fresh, bench.raw, bench.folder / Path(command).stem)
     lines = (stale / pose).read_text().splitlines()
@@ -223,7 +224,7 @@ def test_the_pose_of_a_frame_changes(bench):
 
 
 def test_files_of_a_scene_that_are_only_newer_are_read_again(bench):
-    root = copy_root(bench.made, bench.folder / "root")
+    root = link_root(bench.made, bench.folder / "root")
     (scan,) = root.glob("data/scannet/scans/scene0001_00/*.sens")
     os.utime(scan, ns=(10**18, 10**18))
     table = bench.run(EXTRACT, root)
@@ -233,11 +234,11 @@ def test_files_of_a_scene_that_are_only_newer_are_read_again(bench):
 
 def test_a_colour_image_changes(bench):
     """It is marked anew; the questions are the same, as they depend on depth alone."""
-    roots = copy_root(bench.made, bench.folder / "stale"), bench.without(DEPTH_DOT, "fresh")
+    roots = link_root(bench.made, bench.folder / "stale"), bench.without(DEPTH_DOT, "fresh")
     folder = f"data/scannet/posed_images/{split_lists(bench.made)['train'][0]}"
     for root in roots:
         for path in (root / folder).glob("*.jpg"):
-            cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
+            cv2.imwrite(str(own_picture(path)), 255 - cv2.imread(str(path)))
     tables = [bench.run(DEPTH_DOT, root) for root in roots]
     assert f"made again: inputs changed of {Path(folder).name}" in tables[0]
     stale, fresh = (made_by(DEPTH_DOT, root) for root in roots)
@@ -252,8 +253,8 @@ def split_lists(root: Path) -> dict[str, list[str]]:
 def test_a_scene_leaves_the_split_list_and_comes_back(bench):
     left_out = split_lists(bench.made)["train"][-1]
     steps = (COMMANDS[0], INFOS, VISIBILITY, RELATIONS, CAMERA, DEPTH_DOT, OBJECTS)
-    stale = copy_root(bench.made, bench.folder / "stale")
-    fresh = copy_root(bench.raw, bench.folder / "fresh")
+    stale = link_root(bench.made, bench.folder / "stale")
+    fresh = link_root(bench.raw, bench.folder / "fresh")
     path = "data/scannet/meta_data/scannetv2_train.txt"
     whole = (stale / path).read_text()
     for root in (stale, fresh):
@@ -277,7 +278,7 @@ def test_a_scene_leaves_the_split_list_and_comes_back(bench):
 
 
 def test_what_is_made_of_records_follows_them(bench):
-    roots = [copy_root(bench.made, bench.folder / name) for name in ("stale", "fresh")]
+    roots = [link_root(bench.made, bench.folder / name) for name in ("stale", "fresh")]
     for command in (BENCHMARK, UNIFORM):
         bench.run(command, roots[0])
     for root in roots:
@@ -298,7 +299,7 @@ def test_what_is_made_of_records_follows_them(bench):
     [("truncated", "files changed or gone"), ("gone", ""), ("overwrite", "--overwrite")],
 )
 def test_an_output_that_is_not_as_it_was_is_made_again(bench, damage, why):
-    root = copy_root(bench.made, bench.folder / "root")
+    root = link_root(bench.made, bench.folder / "root")
     path = root / "training_data/camera_movement/v1_0/z_movement_train.jsonl"
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-10])
