@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import io
+import os
 import tracemalloc
 
 import numpy as np
@@ -8,6 +11,7 @@ from helpers import raises_one_line
 from plyfile import PlyData, PlyElement
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.scannet_utils import mesh
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
 
 NAMES = ("x", "y", "z", "red", "green", "blue")
@@ -68,6 +72,28 @@ def test_a_mesh_cut_at_any_length_is_refused(path):
         path.write_bytes(data[:length])
         with raises_one_line(BadDataError, path):
             read_vertices(path)
+
+
+def test_a_disk_that_fails_behind_the_header_is_told_before_anything_is_mapped(path, monkeypatch):
+    write_ply(path, random_vertices(10_000))
+
+    class Failing(io.FileIO):
+        def read(self, size=-1):
+            if self.tell() >= mesh.MAX_HEADER_BYTES:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    monkeypatch.setattr(mesh, "open", lambda path, mode: Failing(path), raising=False)
+    with pytest.raises(OSError) as caught:
+        read_vertices(path)
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(path))
+
+
+def test_a_mesh_that_is_larger_than_any_is_refused_unread(path):
+    write_ply(path, random_vertices(9))
+    os.truncate(path, mesh.MAX_BYTES + 1)
+    with raises_one_line(BadDataError, path, "1,073,741,825 bytes"):
+        read_vertices(path)
 
 
 def test_no_mesh_is_named(path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import pickle
 from contextlib import suppress
 from pathlib import Path
@@ -138,6 +139,23 @@ def test_damaged_arrays_are_named(load, tmp_path):
         except Exception as error:
             failures[number] = repr(error)
     assert failures == {}
+
+
+def test_an_array_on_a_disk_that_fails_is_named(load, tmp_path, monkeypatch):
+    """It is read, not mapped: the disk would end the process whenever a number is looked at."""
+    scenes, folder = load({SCENE: scene_info()}), instance_data_dir(tmp_path) / SCENE
+    folder.mkdir()
+    np.save(folder / "aligned_points.npy", np.zeros((50, 6)))
+    real = np.load
+
+    def failing(path, mmap_mode=None, **options):
+        if mmap_mode is None:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, mmap_mode, **options)
+
+    monkeypatch.setattr(np, "load", failing)
+    with raises_one_line(BadDataError, folder / "aligned_points.npy", "Input/output error"):
+        scenes.points(SCENE)
 
 
 def test_arrays_of_another_shape_are_refused(load, tmp_path):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +43,18 @@ def test_merged_scenes_read_back_in_order_with_rows_and_facts(merged):
         assert table.read(scene, ["value"]).column_names == ["value"]
         assert table.num_rows(scene) == len(rows)
         assert table.facts(scene) == {"rows": len(rows)}
+
+
+def test_a_part_on_a_disk_that_fails_is_named(merged, tmp_path, monkeypatch):
+    """It is read, not mapped: the disk would end the process in the middle of the merging."""
+
+    def failing(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    part = next(tmp_path.glob("*.arrow"))
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with raises_one_line(BadDataError, part, "Input/output error"):
+        merge_parts([part], tmp_path / "one.parquet")
 
 
 def test_each_scene_is_one_row_group_for_any_reader(merged):

@@ -78,7 +78,7 @@ def record_scene(
 def read_colors(scenes: SceneInfoHandler, scene_id: str) -> np.ndarray:
     """(n, 3) uint8 RGB of the vertices; `SceneInfoHandler.points` checks the same file."""
     path = instance_data_dir(scenes.root) / scene_id / "aligned_points.npy"
-    return np.load(path, mmap_mode="r", allow_pickle=False)[:, 3:].clip(0, 255).astype(np.uint8)
+    return np.load(path, allow_pickle=False)[:, 3:].clip(0, 255).astype(np.uint8)
 
 
 def read_jpeg(scenes: SceneInfoHandler, scene_id: str, image_id: str) -> bytes:

@@ -45,14 +45,14 @@ def merge_parts(parts: Sequence[Path], output: Path, **encoding: Any) -> None:
 
     `encoding` goes to the parquet writer.
     """
-    first, _ = _read_part(parts[0])
-    entries = [_read_part(part)[1] for part in parts]
-    schema = first.schema.with_metadata({_KEY: json.dumps(entries)})
+    heads = [_read_head(part) for part in parts]
+    entries = [entry for _, entry in heads]
+    schema = heads[0][0].with_metadata({_KEY: json.dumps(entries)})
     try:
         with pq.ParquetWriter(output, schema, write_page_checksum=True, **encoding) as writer:
             for part in parts:
-                table, _ = _read_part(part)
-                with _named(part):
+                with _named(part):  # read, not mapped: a disk that fails ends no process
+                    table = pa.ipc.open_file(pa.py_buffer(part.read_bytes())).read_all()
                     table.validate(full=True)  # Arrow would follow an offset that points anywhere
                     table = table.cast(schema)
                 writer.write_table(table, row_group_size=max(len(table), 1))
@@ -60,13 +60,13 @@ def merge_parts(parts: Sequence[Path], output: Path, **encoding: Any) -> None:
         raise BadDataError(f"{parts[0]}: a damaged part ({error}); {_REMEDY}") from None
 
 
-def _read_part(path: Path) -> tuple[pa.Table, list[Any]]:
-    """A part, mapped into memory rather than read, and its entry: scene id and facts."""
+def _read_head(path: Path) -> tuple[pa.Schema, list[Any]]:
+    """Columns of a part, and its entry: scene id and facts."""
     with _named(path):
-        with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-        (entry,) = json.loads((table.schema.metadata or {})[_KEY])
-    return table, entry
+        with pa.OSFile(str(path)) as file:
+            schema = pa.ipc.open_file(file).schema
+        (entry,) = json.loads((schema.metadata or {})[_KEY])
+    return schema, entry
 
 
 @contextmanager

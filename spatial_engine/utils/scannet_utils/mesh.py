@@ -12,6 +12,7 @@ from spatial_engine.utils.files import naming
 
 REMEDY = "download the scene again"
 MAX_HEADER_BYTES = 2**16  # real ones take 400
+MAX_BYTES = 2**30  # real ones take 10 million
 
 
 def read_vertices(path: Path) -> np.ndarray:
@@ -23,6 +24,7 @@ def read_vertices(path: Path) -> np.ndarray:
         # Memory-mapped: a header that claims more than the file holds fails before memory is taken.
         with naming(path):
             _check_counts(path)
+            _read_through(path)
             known = {"face": {"vertex_indices": 3}}
             mesh = PlyData.read(str(path), mmap="c", known_list_len=known)
         vertices = mesh["vertex"].data
@@ -41,6 +43,8 @@ def _check_counts(path: Path) -> None:
     """Raise `ValueError` where the header claims more than the file can hold, a byte for each of an
     element: plyfile reads lists one by one, as many as are claimed."""
     size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{size:,} bytes, of {MAX_BYTES:,} at most")
     with open(path, "rb") as file:
         header, end, _ = file.read(MAX_HEADER_BYTES).partition(b"end_header")
     if not end:
@@ -49,3 +53,11 @@ def _check_counts(path: Path) -> None:
         words = line.decode("ascii", "replace").split()
         if words[:1] == ["element"] and len(words) == 3 and int(words[2]) > size:
             raise ValueError(f"the header claims {int(words[2]):,} of {words[1]}")
+
+
+def _read_through(path: Path) -> None:
+    """Read a file to its end. A disk that fails is an `OSError` here; under a mapping it would end
+    the process without a word. What was read is in memory then, and mapped at once."""
+    with open(path, "rb") as file:
+        while file.read(2**20):
+            pass

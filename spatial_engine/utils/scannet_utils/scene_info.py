@@ -214,11 +214,12 @@ class SceneInfoHandler:
     def _array(
         self, scene_id: str, name: str, columns: int | None, kinds: str = "iuf"
     ) -> np.ndarray:
-        """A numeric array of a scene, (n, columns), or (n,) for None; mapped, not yet read."""
+        """A numeric array of a scene, (n, columns), or (n,) for None."""
         path = instance_data_dir(self.root) / scene_id / name
         remedy = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            np.load(path, mmap_mode="r", allow_pickle=False)  # claims no more than there is
+            array = np.load(path, allow_pickle=False)  # a map of a failing disk ends the process
         except FileNotFoundError:
             raise BadDataError(f"{path}: no such file; {remedy}") from None
         except Exception as error:  # a damaged header can raise almost anything
