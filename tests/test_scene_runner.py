@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import signal
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -352,3 +354,19 @@ def test_what_a_mark_says_is_shown_and_not_obeyed(runner):
     (reason,) = runner.run({"s0": "good"}).redone.values()
     assert reason.isprintable()
     assert "\\u202e1.0\\x1b[31m" in reason and "\\u202eSKIP\\x07" in reason
+
+
+def test_garbage_between_two_runs_in_one_process_is_collected(runner):
+    """Nothing of it may be set aside with what is there at the start of a run."""
+
+    class Node:
+        pass
+
+    assert runner.run({"a": "well"}).failures == {}
+    one = Node()
+    one.itself = one
+    there = weakref.ref(one)
+    del one
+    assert runner.run({"b": "well"}).failures == {}
+    gc.collect()
+    assert there() is None

@@ -41,6 +41,7 @@ RETRIES = 2
 INSTALL = "pip install -r requirements/cluster.txt"
 # The code as it is when this is imported, not later: a worker runs on with what it has loaded.
 _CODE = engine_code.digest_of_package()
+_SELDOM = (100_000, 20, 100)  # thresholds of the garbage collector
 # A worker is one process on one core; libraries that start threads of their own only compete.
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
@@ -349,6 +350,8 @@ def _use_one_core() -> None:
 
 def collect_garbage_seldom() -> None:
     """Records are many small containers without cycles: looking for cycles among them at Python's
-    usual rate takes a third of the time of making them."""
-    gc.freeze()  # what is there by now stays, modules above all
-    gc.set_threshold(100_000, 20, 100)
+    usual rate takes a third of the time of making them. A process does this once: whatever garbage
+    there is each time would stay for good."""
+    if gc.get_threshold() != _SELDOM:
+        gc.freeze()  # what is there by now stays, modules above all
+        gc.set_threshold(*_SELDOM)
