@@ -19,7 +19,7 @@ from spatial_engine.audit import audit_labels
 from spatial_engine.audit.label_complaints import KEPT, Complaints
 from spatial_engine.audit.label_lines import MAX_LINE_BYTES, index_file
 from spatial_engine.audit.label_records import TASKS, UNITS, find_label_files, label_file
-from spatial_engine.audit.label_report import FileReport, table
+from spatial_engine.audit.label_report import FileReport, table, write_report
 from spatial_engine.audit.scannet_oracle import read_split_list
 from spatial_engine.utils.record_files import find_record_files, to_uniform
 from spatial_engine.utils.records import format_value, read_jsonl, write_jsonl
@@ -458,3 +458,18 @@ def test_faults_in_the_pickles_are_found_and_named_with_their_scene(root):
         assert found["agree"] == found["checked"] - 1 > 0
     other = files["training_data/object_perception/object_visibility.pkl"]
     assert other["complaints"] == [] and other["checked"] == other["in_file"] > 1
+
+
+def test_what_a_killed_audit_left_is_removed_and_what_another_is_at_stays(tmp_path):
+    path = tmp_path / "label_audit.json"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        partial = path.with_name(f"{path.name}.{other.pid}.partial")
+        partial.write_text("half")
+        odd = path.with_name(f"{path.name}..partial")
+        odd.write_text("")
+        write_report(path, [], {"seed": 0})
+        assert partial.read_text() == "half" and not odd.exists()
+        other.communicate(b"\n")
+    write_report(path, [], {"seed": 0})
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert json.loads(path.read_text()) == {"seed": 0, "files": {}}

@@ -88,14 +88,28 @@ def _union(parts: list[np.ndarray]) -> np.ndarray:
 def write_report(path: Path, reports: Sequence[FileReport], settings: dict) -> None:
     """The JSON file, whole or not at all; the same for any number of workers."""
     content = {**settings, "files": {report.name: report.content() for report in reports}}
-    for left in path.parent.glob(f"{path.name}.*.partial"):  # of an audit that was killed
-        left.unlink(missing_ok=True)
+    for left in path.parent.glob(f"{path.name}.*.partial"):
+        if not _is_at_work(
+            left.name[len(path.name) + 1 :].removesuffix(".partial")
+        ):  # of an audit that was killed
+            left.unlink(missing_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _is_at_work(number: str) -> bool:
+    """Whether a process of that number is there."""
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def table(reports: Sequence[FileReport]) -> list[str]:

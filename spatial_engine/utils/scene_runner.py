@@ -127,9 +127,8 @@ def run_scenes(
     for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
         _discard(left)  # of a killed run; the caller holds the folder
     keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
-    found = {
-        job.scene_id: _find_finished(parts_dir, step, settings, job, folders_stay) for job in jobs
-    }
+    look = folders_stay and not overwrite
+    found = {job.scene_id: _find_finished(parts_dir, step, settings, job, look) for job in jobs}
     done = {scene: what for scene, what in found.items() if isinstance(what, PartResult)}
     redone = {scene: what for scene, what in found.items() if isinstance(what, str) and what}
     if overwrite:
