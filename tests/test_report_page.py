@@ -306,6 +306,7 @@ def test_back_closes_the_large_view_and_keeps_the_filters(visit, address):
         expect(page).to_have_url(listed)
         assert count(page) == "8 of 400 records"
         page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()  # what goes back is to be in the history first
     page.go_back()
     expect(dialog).to_be_hidden()
     page.go_forward()
