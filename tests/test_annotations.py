@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -130,8 +131,17 @@ def test_axis_alignment_is_found_among_the_keys(tmp_path, end):
     lines = ["axisAlignmentOld = 1", f"axisAlignment = {NUMBERS} ", "colorHeight = 968", ""]
     path.write_bytes(end.join(lines).encode())
     np.testing.assert_array_equal(annotations.read_axis_alignment(path), MATRIX)
+    path.write_bytes(b"\xef\xbb\xbf" + lines[1].encode())  # as an editor of Windows saves it
+    np.testing.assert_array_equal(annotations.read_axis_alignment(path), MATRIX)
     path.write_bytes(end.join(lines[2:]).encode() + b"sceneType = caf\xe9")  # test scenes have none
-    np.testing.assert_array_equal(annotations.read_axis_alignment(path), np.eye(4))
+    assert annotations.read_axis_alignment(path) is None
+
+
+@pytest.mark.parametrize("text", ["", "\n", "Not Found", "<html lang='en'>\n<p>404</p></html>"])
+def test_a_file_that_is_no_text_of_a_scene_is_not_taken_for_the_identity(tmp_path, text):
+    (tmp_path / "s.txt").write_text(text)
+    with raises_one_line(BadDataError, tmp_path / "s.txt", "download the scene again"):
+        annotations.read_axis_alignment(tmp_path / "s.txt")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +178,92 @@ def test_a_file_that_is_not_the_label_table_is_refused(tmp_path, data):
     (tmp_path / "l.tsv").write_bytes(data)
     with raises_one_line(BadDataError, tmp_path / "l.tsv"):
         annotations.read_label_table(tmp_path / "l.tsv")
+
+
+def test_a_label_table_is_read_with_the_mark_of_its_editor_and_with_rows_twice(tmp_path, caplog):
+    path = tmp_path / "l.tsv"
+    rows = [HEAD, "1\twall\tx\t9\t1\t2", "1\twall\tx\t9\t1\t2"]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    assert annotations.read_label_table(path) == {"wall": 1}
+    assert not caplog.messages
+    path.write_text("\n".join([*rows, "1\twall\tx\t9\t7\t2"]))
+    assert annotations.read_label_table(path) == {"wall": 7}
+    assert len(caplog.messages) == 1 and str(path) in caplog.text and "'wall'" in caplog.text
+
+
+def test_the_table_of_2017_is_refused_by_naming_the_one_that_is_wanted(tmp_path):
+    path = tmp_path / "l.tsv"
+    path.write_text("index\tcategory\tcount\tnyuId\tnyu40id\teigen13id\n1\twall\t9\t21\t1\t12\n")
+    words = ("2017", "no column raw_category", "scannetv2-labels.combined.tsv", "README.md")
+    with raises_one_line(BadDataError, path, *words):
+        annotations.read_label_table(path)
+    path.write_text("a,b\n1,2\n")
+    with raises_one_line(BadDataError, path, "no column raw_category and no nyu40id"):
+        annotations.read_label_table(path)
+
+
+def test_labels_are_found_whatever_their_capitals_and_the_blanks_around_them():
+    table = {"tv": 25, "TV stand": 3, "chair": 5, "Chair": 40}
+    labels = ("tv", "TV", " tv\n", "TV stand", "chair ", "Chair", "CHAIR", "tv  stand", "")
+    found = [annotations.nyu40_id(table, label) for label in labels]
+    assert found == [25, 25, 25, 3, 5, 40, 5, None, None]
+
+
+ORIGINS = {  # what a file says of itself -> words of the refusal, none where it is fine
+    "new": ({"sceneId": "scannet.scene0000_00",
+             "segmentsFile": "scannet.scene0000_00_vh_clean_2.0.010000.segs.json"}, ""),
+    "old": ({"sceneId": "scene0000_00",
+             "segmentsFile": "scene0000_00_vh_clean_2.0.010000.segs.json"}, ""),
+    "a path": ({"segmentsFile": "scans/scene0000_00/scene0000_00_vh_clean_2.segs.json"}, ""),
+    "nothing": ({}, ""),
+    "odd": ({"sceneId": 5, "segmentsFile": None}, ""),
+    "words": ({"sceneId": "my kitchen"}, ""),
+    "full mesh": ({"segmentsFile": "scannet.scene0000_00_vh_clean.segs.json"}, "full mesh"),
+    "full mesh by id": ({"sceneId": "scene0000_00_vh_clean"}, "full mesh"),
+    "other scene": ({"sceneId": "scannet.scene0000_01"}, "is of scene0000_01"),
+    "other segments": ({"segmentsFile": "scene0011_00_vh_clean_2.segs.json"}, "is of scene"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORIGINS)
+def test_annotations_that_say_they_are_of_another_scene_or_mesh_are_refused(tmp_path, name):
+    stated, words = ORIGINS[name]
+    for suffix, content, read in (
+        (".aggregation.json", {"segGroups": [group(0, "a", [1])]}, annotations.read_objects),
+        ("_vh_clean_2.0.010000.segs.json", {"segIndices": [1]}, annotations.read_segments),
+    ):
+        path = tmp_path / f"scene0000_00{suffix}"
+        path.write_text(json.dumps(content | stated))
+        with raises_one_line(BadDataError, path, words) if words else nullcontext():
+            assert len(read(path)) == 1
+        renamed = path.rename(tmp_path / f"my_kitchen{suffix}")  # the user's own name for it
+        if "full" not in words:
+            assert len(read(renamed)) == 1
+
+
+def test_an_object_that_is_there_twice_the_same_is_one(objects_of):
+    """As in one scene of the real data, whose annotation stands in its file twice."""
+    groups = [group(0, "chair", [1, 2]), group(1, "wall", [3])]
+    assert objects_of([*groups, *groups]) == objects_of(groups)
+    assert [item.object_id for item in objects_of([group(7, "a", [1]), group(3, "b", [2])])] == [
+        7,
+        3,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("segments", "refused"),
+    [
+        ([], False), ([[1]], False), ([[9]], True), ([[]], True), ([[1], [9]], False),
+        ([[9], [9]], True), ([[1], [2], [9]], False), ([[1], [9], []], True),
+        ([[1, 9]] * 9, False), ([[1]] * 7 + [[9], [8]], False), ([[1]] * 4 + [[9], [8]], True),
+    ],
+)  # fmt: skip
+def test_objects_of_another_mesh_are_refused_from_a_third_on(tmp_path, segments, refused):
+    objects = [AnnotatedObject(k, "x", tuple(mine)) for k, mine in enumerate(segments)]
+    expected = raises_one_line(BadDataError, tmp_path, "another mesh", "download")
+    with expected if refused else nullcontext():
+        annotations.check_fit(np.array([1, 1, 2, 3]), objects, tmp_path)
 
 
 def test_boxes_bound_their_points_and_no_points_give_a_zero_box():

@@ -1,12 +1,15 @@
 """Damaged and missing input: one clear line, the right exit code, the other scenes done."""
 
+import json
 import pickle
 import re
+import shutil
 import struct
 
 import pytest
 from conftest import COMMANDS, FEWER, copy_root, data_files, run_command
 
+from spatial_engine.audit.scannet_oracle import RawDataError, RawScene
 from spatial_engine.utils import pairs
 from spatial_engine.utils.files import locked
 from spatial_engine.utils.scannet_utils.scannet_paths import info_path
@@ -74,7 +77,8 @@ def header_end(path):
     [
         (lambda p: p.write_bytes(p.read_bytes()[:100]), ["truncated in the header"]),
         (lambda p: p.write_bytes(p.read_bytes()[:-5000]), ["truncated in frame"]),
-        (lambda p: p.write_bytes(b""), ["truncated in the header"]),
+        (lambda p: p.write_bytes(b""), ["is empty"]),
+        (lambda p: p.write_bytes(b"<!DOCTYPE html><p>404"), ["is a web page"]),
         (lambda p: overwrite(p, 0, struct.pack("<I", 3)), ["version 3"]),
         (lambda p: overwrite(p, 4, struct.pack("<Q", 10**18)), ["truncated in the header"]),
         (lambda p: overwrite(p, header_end(p), struct.pack("<i", 9)), ["colour compression 9"]),
@@ -106,6 +110,105 @@ def test_segments_of_another_mesh_are_named(root):
     done = run_one(LOAD, root)
     folder = root / "data/scannet/scannet_instance_data"
     check_one_scene_failed(done, folder, str(path), "vertices, the mesh has")
+
+
+def change_json(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def of_other_mesh(content):
+    """As a segmentation of the full mesh has it: other numbers, hardly one that is known."""
+    groups = content["segGroups"]
+    for group in groups[: len(groups) // 3 + 1]:
+        group["segments"] = [number + 10**6 for number in group["segments"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (of_other_mesh, "objects have no vertex in the mesh"),
+        (lambda content: content.update(segmentsFile=f"{SCENE}_vh_clean.segs.json"), "full mesh"),
+        (lambda content: content.update(sceneId="scannet.scene0011_00"), "is of scene0011_00"),
+    ],
+)
+def test_an_aggregation_of_another_mesh_is_named(root, change, words):
+    path = raw_file(root, ".aggregation.json")
+    change_json(path, change)
+    folder = root / "data/scannet/scannet_instance_data"
+    check_one_scene_failed(run_one(LOAD, root), folder, str(path), words, "download")
+    scene = RawScene(root, SCENE)
+    with pytest.raises(RawDataError, match=r"mesh|is of"):  # the audit reads it by itself
+        _ = scene.instance_ids
+
+
+def test_test_scenes_are_named_as_such(root):
+    """Nothing that can be downloaded would help: no annotation of them is published."""
+    scene, scans = "scene0707_00", root / "data/scannet/scans"
+    (scans / scene).mkdir()
+    for suffix in ("_vh_clean_2.ply", ".txt"):
+        shutil.copy(raw_file(root, suffix), scans / scene / f"{scene}{suffix}")
+    with open(root / "data/scannet/meta_data/scannetv2_val.txt", "a") as file:
+        file.write(f"{scene}\n")
+    done = run_one(LOAD, root)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("failed: ")]
+    assert done.returncode == 1 and len(failed) == 1
+    assert "a test scene" in failed[0] and "take it off the split list" in failed[0]
+    assert "download" not in done.stdout + done.stderr
+
+
+def test_what_is_taken_for_granted_is_counted(root):
+    """The kitchen has no axisAlignment; another scene has no objects, and one has them twice."""
+    change_json(raw_file(root, ".aggregation.json"), lambda content: content["segGroups"].clear())
+
+    def twice(content):
+        groups = content["segGroups"]
+        again = [{**group, "objectId": group["objectId"] + 500} for group in groups]
+        content["segGroups"] = groups + again
+
+    change_json(raw_file(root, ".aggregation.json", "scene0011_00"), twice)
+    done = run_one(LOAD, root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "without axisAlignment (identity taken) 1, without objects 1" in done.stdout
+    for line in (
+        "scene0704_00: scene0704_00.txt has no axisAlignment, the identity is taken",
+        f"{SCENE}: {SCENE}.aggregation.json holds no object",
+        "have no vertices, most because later objects claim their segments",
+    ):
+        assert done.stderr.count(line) == 1
+
+
+def test_links_to_nothing_are_told(root, tmp_path_factory):
+    gone = tmp_path_factory.mktemp("disk") / "gone"
+    scans = root / "data/scannet/scans"
+    shutil.rmtree(scans / SCENE)
+    (scans / SCENE).symlink_to(gone)
+    for command, made in ((LOAD, "scannet_instance_data"), (EXTRACT, "posed_images")):
+        done = run_one(command, root)
+        words = (f"{scans / SCENE} links to {gone}, which is not there", "mount its disk")
+        check_one_scene_failed(done, root / "data/scannet" / made, *words)
+    shutil.rmtree(root / "data/scannet/posed_images")
+    (root / "data/scannet/posed_images").symlink_to(gone)
+    done = run_one(EXTRACT, root)
+    check_refused(done, str(root / "data/scannet/posed_images"), f"links to {gone}, which is not")
+    assert "move it away" not in done.stderr
+    scans.rename(root / "aside")
+    scans.symlink_to(gone)
+    for command in (LOAD, EXTRACT):
+        check_refused(run_one(command, root), f"{scans}: links to {gone}, which is not there")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [("scans/scans", "move them to"), ("scans_test", "have no annotation")]
+)
+def test_scans_that_lie_elsewhere_are_found(root, place, words):
+    scans = root / "data/scannet/scans"
+    aside = scans.rename(root / "aside")
+    scans.mkdir()
+    aside.rename(root / "data/scannet" / place)
+    for command in (LOAD, EXTRACT):
+        check_refused(run_one(command, root), f"some are in data/scannet/{place}: ", words)
 
 
 def test_a_truncated_mesh_is_named(root):

@@ -19,6 +19,7 @@ from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils import jpeg
+from spatial_engine.utils.rigid_bodies import rigid_bodies
 from spatial_engine.utils.tapvid3d_utils.clips import (
     Clip,
     read_clip,
@@ -152,6 +153,37 @@ def test_a_point_without_coordinates_is_not_visible(path):
     clip = read_clip(path, camera_moves=True)
     expected = {(0, 0), (1, 2), (2, 3)}
     assert {tuple(index) for index in np.argwhere(~clip.visible).tolist()} == expected
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_point_at_infinity_is_one_without_coordinates(path, dtype):
+    """Nothing is reckoned with it, so that numpy has nothing to warn of."""
+    tracks = arrays(dtype)["tracks_XYZ"]
+    tracks[0, 0], tracks[1, 1, 2], tracks[2, 3] = np.inf, -np.inf, (np.nan, np.inf, 1)
+    unknown = ~np.isfinite(tracks).all(axis=2)
+    write(path, tracks_XYZ=tracks, visibility=np.ones((FRAMES, POINTS), bool))
+    clip = read_clip(path, camera_moves=True)
+    np.testing.assert_array_equal(np.isnan(clip.tracks_cam).all(axis=2), unknown)
+    np.testing.assert_array_equal(clip.tracks_cam[~unknown], tracks[~unknown])
+    np.testing.assert_array_equal(clip.visible, ~unknown)
+    for values in (clip.tracks_world(), clip.project()):
+        np.testing.assert_array_equal(np.isfinite(values).all(axis=2), ~unknown)
+    rigid_bodies(clip.tracks_cam)
+
+
+@pytest.mark.parametrize("key", ["fx_fy_cx_cy", "extrinsics_w2c", "tracks_XYZ"])
+def test_numbers_that_no_place_or_camera_can_have_are_refused(path, key):
+    array = arrays(np.float64)[key]
+    array.flat[1] = 1e200 if key == "tracks_XYZ" else np.inf
+    write(path, **{key: array})
+    check_refused(path, key)
+
+
+def test_what_a_download_left_in_place_of_a_clip_is_told(path):
+    for data, words in ((b"", "is empty"), (b"<?xml version='1.0'?><Error>", "web page")):
+        path.write_bytes(data)
+        check_refused(path, words, "get the clip again")
 
 
 def test_what_is_not_visible_stays_so(path):

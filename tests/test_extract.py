@@ -56,6 +56,12 @@ def reader(tmp_path):
         sens.__exit__()
 
 
+def test_a_file_without_frames_is_refused(tmp_path, reader):
+    path = reader("jpeg").path
+    with raises_one_line(BadDataError, path, "holds no frames", "download the scene again"):
+        extract_posed_images.extract_scene((path, 5), tmp_path)
+
+
 def picture() -> np.ndarray:
     """(48, 64, 3) BGR: red left, blue right, smooth enough for JPEG."""
     image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)

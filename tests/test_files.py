@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import raises_one_line
 
-from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
+from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.utils import files
 
 
@@ -138,26 +138,6 @@ def test_an_id_cannot_be_the_temporary_name_of_another():
 def test_ids_of_the_data_sets_pass():
     for identifier in ("scene0000_00", "Apartment_release_meal_seq136_8", "boxes_11", "7-s.1+a"):
         assert files.check_id(identifier, "x") == identifier
-
-
-def test_id_lists_are_sorted_whatever_line_ends_blanks_and_last_line(tmp_path):
-    path = tmp_path / "list.txt"
-    for data in (b"b\na\n", b"b\r\na\r\n", b"\n  b  \n\n\ta", b"b\r\n\r\na", b"a\nb", b"b\ra\r"):
-        path.write_bytes(data)
-        assert files.read_id_list(path, "get it") == ["a", "b"]
-
-
-def test_bad_id_lists_are_named(tmp_path):
-    path = tmp_path / "list.txt"
-    with raises_one_line(MissingInputError, path, "get it"):
-        files.read_id_list(path, "get it")
-    for data in (b"", b"\n \r\n"):
-        path.write_bytes(data)
-        assert files.read_id_list(path, "get it") == []
-    for data in (b"a\nb\na\n", b"a\n../b\n", b"\xff\xfe\x00", b"a\xe9\n"):
-        path.write_bytes(data)
-        with raises_one_line(BadDataError, path):
-            files.read_id_list(path, "get it")
 
 
 def test_a_folder_is_held_by_one_at_a_time_and_free_afterwards(tmp_path):
@@ -323,3 +303,22 @@ def test_an_error_that_tells_no_file_gets_the_one_that_was_written(tmp_path):
     short = OSError("80 requested and 20 written")  # as numpy has it
     told = files.explain(short, path)
     assert told == f"{path}: 80 requested and 20 written; make room, then start again"
+
+
+def test_a_link_to_nothing_is_told_as_what_it_is_where_something_is_to_be_written(tmp_path):
+    """Without that, the system says "File exists", and the remedy would be to move it away."""
+    link = tmp_path / "training_data"
+    link.symlink_to(tmp_path / "gone")
+    for write in (
+        lambda: (link / "camera/v1_0").mkdir(parents=True),
+        lambda: (link / "part.json").write_text("x"),
+        lambda: files.locked(link / "parts").__enter__(),
+    ):
+        with pytest.raises(OSError) as caught:
+            write()
+        told = files.explain(caught.value)
+        assert f"links to {tmp_path / 'gone'}, which is not there; {files.LINK_REMEDY}" in told
+        assert "File exists" not in told and "move it away" not in told
+    (tmp_path / "gone").mkdir()
+    assert files.dangling_link(link / "part.json") == ""
+    assert "move it away" in files.explain(FileExistsError(errno.EEXIST, "File exists", link))

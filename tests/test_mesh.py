@@ -96,6 +96,12 @@ def test_a_mesh_that_is_larger_than_any_is_refused_unread(path):
         read_vertices(path)
 
 
+def test_a_mesh_without_vertices_is_refused(path):
+    write_ply(path, random_vertices(0))
+    with raises_one_line(BadDataError, path, "no vertices"):
+        read_vertices(path)
+
+
 def test_no_mesh_is_named(path):
     with raises_one_line(BadDataError, path, "no such file"):
         read_vertices(path)

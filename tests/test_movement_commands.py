@@ -233,6 +233,21 @@ def test_a_listed_clip_that_is_not_there_is_counted(root, run):
     assert clips_asked(root, "coord", "pstudio") == {"boxes_11", "basketball_7"}
 
 
+def test_links_to_nothing_are_told(root, run, tmp_path):
+    path = clip_file(root, "pstudio", "boxes_11")
+    assert run(make_split_lists, root).returncode == 0
+    path.unlink()
+    path.symlink_to(tmp_path / "gone.npz")
+    done = run(coord, root, "--datasets", "pstudio")
+    told = f"failed: boxes_11: {path}: links to {tmp_path / 'gone.npz'}, which is not there; make"
+    assert done.returncode == 1 and told in done.stdout, done.stdout + done.stderr
+    assert clips_asked(root, "coord", "pstudio") == {"softball_3", "basketball_7"}
+    shutil.rmtree(root / DATA / "pstudio")
+    (root / DATA / "pstudio").symlink_to(tmp_path / "gone")
+    words = (f"{root / DATA / 'pstudio'}: links to {tmp_path / 'gone'}, which", "mount its disk")
+    check_refused(run(coord, root, "--datasets", "pstudio"), *words)
+
+
 @pytest.mark.parametrize("prompt", [coord, dot])
 def test_a_damaged_clip_is_named_and_the_others_are_done(root, run, prompt):
     path = clip_file(root, "pstudio", "softball_3")

@@ -951,6 +951,20 @@ def test_cameras_that_cannot_be_reckoned_with_are_named(clips, tmp_path, name, v
         rewritten(clips, tmp_path, "adt", **{name: array})
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_point_at_infinity_is_one_without_coordinates(clips, tmp_path):
+    tracks = RawClip(clips[0], "pstudio", "basketball_3").tracks.copy()
+    tracks[0, 0, 0], tracks[1, 1] = np.inf, (-np.inf, np.nan, 1)
+    raw = rewritten(clips, tmp_path, "pstudio", tracks_XYZ=tracks)
+    unknown = ~np.isfinite(tracks).all(axis=2)
+    assert np.isnan(raw.tracks[unknown]).all() and (raw.tracks[~unknown] == tracks[~unknown]).all()
+    assert np.isnan(raw.world[unknown]).all() and not raw.shown()[unknown].any()
+    assert raw.rigid_groups()
+    tracks[2, 2, 2] = 1e200
+    with pytest.raises(RawDataError, match="tracks_XYZ is beyond all bounds"):
+        rewritten(clips, tmp_path, "pstudio", tracks_XYZ=tracks)
+
+
 def test_more_points_than_can_be_grouped_are_named(clips, monkeypatch):
     clip = RawClip(clips[0], "pstudio", "basketball_3")
     monkeypatch.setattr(clip_oracle, "MAX_GROUPED", 17)

@@ -296,8 +296,14 @@ def test_axis_alignment(tmp_path):
     assert read_axis_alignment(path).tolist() == expected
     path.write_bytes(b"axisAlignment=" + numbers.encode())
     assert read_axis_alignment(path).tolist() == expected
+    path.write_bytes(b"\xef\xbb\xbfaxisAlignment=" + numbers.encode())
+    assert read_axis_alignment(path).tolist() == expected
     path.write_bytes(b"x = 1\n")
     assert np.array_equal(read_axis_alignment(path), np.eye(4))
+    for data in (b"", b"<html>404</html>"):
+        path.write_bytes(data)
+        with pytest.raises(RawDataError, match="no line `key = value`"):
+            read_axis_alignment(path)
     path.write_bytes(b"axisAlignment = 1 2 3\n")
     with pytest.raises(RawDataError, match="16 numbers"):
         read_axis_alignment(path)
@@ -367,8 +373,8 @@ def test_instances_boxes_and_labels(tmp_path):
         "1\twall\twall\t9\t1",
         "2\tchair\tc\t8\t5",
     ]
-    for line_end in ("\n", "\r\n"):
-        table.write_bytes((line_end.join(rows) + line_end).encode())
+    for line_end, mark in (("\n", b""), ("\r\n", b""), ("\r\n", b"\xef\xbb\xbf")):
+        table.write_bytes(mark + (line_end.join(rows) + line_end).encode())
         assert read_label_table(table) == {"wall": 1, "chair": 5}
     assert scene.nyu40_ids == {0: 5, 1: 5, 2: 0}
     assert scene.semantic_ids.tolist() == [5, 5, 0, 0, 0]
@@ -513,6 +519,43 @@ def test_annotations_that_are_none_are_named(tmp_path, end, content):
         _ = scene.instance_ids, scene.raw_categories
 
 
+@pytest.mark.parametrize("groups", [[[5], [6]], [[0], [6], []], [[5]]])
+def test_an_aggregation_of_another_mesh_is_named(tmp_path, groups):
+    named = [(k, segments, "chair") for k, segments in enumerate(groups)]
+    scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)], groups=named)
+    with pytest.raises(RawDataError, match="another mesh"):
+        _ = scene.instance_ids
+
+
+@pytest.mark.parametrize(
+    ("key", "stated"),
+    [
+        ("segmentsFile", f"scannet.{SCENE}_vh_clean.segs.json"),
+        ("segmentsFile", "scene0999_01_vh_clean_2.0.010000.segs.json"),
+        ("sceneId", "scannet.scene0999_01"),
+    ],
+)
+@pytest.mark.parametrize("end", [".aggregation.json", "_vh_clean_2.0.010000.segs.json"])
+def test_annotations_of_another_scene_or_mesh_are_named(tmp_path, end, key, stated):
+    scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)], groups=[(0, [0], "a")])
+    path = scan_file(tmp_path, end)
+    fine = f"{SCENE}_vh_clean_2.0.010000.segs.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"segmentsFile": fine}))
+    assert RawScene(tmp_path, SCENE).instance_ids.tolist() == [1]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: stated}))
+    with pytest.raises(RawDataError, match="is of"):
+        _ = scene.instance_ids
+
+
+def test_labels_are_found_whatever_their_capitals_and_blanks(tmp_path):
+    groups = [(0, [0], "Wall "), (1, [0], "walls")]
+    scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)], groups=groups)
+    table = tmp_path / "data/scannet/meta_data/scannetv2-labels.combined.tsv"
+    table.parent.mkdir()
+    table.write_text("raw_category\tnyu40id\nwall\t1\n")
+    assert scene.nyu40_ids == {0: 1, 1: 0}
+
+
 @pytest.mark.parametrize("number", ["41", "-1", "9" * 30, "9" * 5000, "x", ""])
 def test_a_label_table_of_other_numbers_is_named(tmp_path, number):
     path = tmp_path / "labels.tsv"
@@ -530,8 +573,9 @@ def test_lists_hold_names_only(tmp_path, line):
         (clips, lambda: read_clip_list(tmp_path, "adt", "val")),
     ):
         path.parent.mkdir(parents=True)
-        path.write_bytes(b"Lite_release_x+y_3\r\n\n b.2-3 \n")
-        assert read() == ["Lite_release_x+y_3", "b.2-3"]
+        for mark in (b"", b"\xef\xbb\xbf"):
+            path.write_bytes(mark + b"Lite_release_x+y_3\r\n\n b.2-3 \n")
+            assert read() == ["Lite_release_x+y_3", "b.2-3"]
         path.write_bytes(b"scene0000_00\n" + line + b"\n")
         with pytest.raises(RawDataError, match=r"val\.txt"):
             read()

@@ -15,6 +15,7 @@ from plyfile import PlyData
 
 from spatial_engine.errors import SettingsError
 from spatial_engine.sample_data import render, write_sample_scenes, write_scene
+from spatial_engine.sample_data.__main__ import main as sample_data_command
 from spatial_engine.sample_data.camera_path import camera_path, pose
 from spatial_engine.sample_data.labels import CATEGORIES, NYU40
 from spatial_engine.sample_data.layouts import LAYOUTS
@@ -401,6 +402,19 @@ def test_data_of_other_origin_is_never_touched(tmp_path):
     (lists / "scannetv2_train.txt").write_text("scene0191_00\n")
     with pytest.raises(SettingsError, match="scannetv2_train"):
         write_sample_scenes(tmp_path / "other", small=True, overwrite=True)
+
+
+def test_scenes_can_be_made_alone_and_an_unknown_one_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match=f"nosuch.*{LIVING}.*boxes_11"):
+        sample_data_command(["--root", str(tmp_path), "--small", "--scenes", LIVING, "nosuch"])
+    assert not list(tmp_path.iterdir())
+    flags = ["--root", str(tmp_path), "--small", "--num-workers", "1"]
+    assert sample_data_command([*flags, "--scenes", KITCHEN]) == 0
+    assert [path.name for path in (tmp_path / "data/scannet/scans").iterdir()] == [KITCHEN]
+    assert not (tmp_path / "data/tapvid3d_dataset").exists()
+    assert sample_data_command([*flags, "--scenes", KITCHEN, "boxes_11"]) == 0
+    clips = [path.name for path in tmp_path.rglob("*.npz")]
+    assert clips == ["boxes_11.npz"]
 
 
 def test_write_scene_repeats_frames_and_follows_its_seed(tmp_path):

@@ -179,6 +179,34 @@ def test_damaged_depth_is_refused(tmp_path):
                 sens.depth_image(SensFrame(np.eye(4), b"", stored))
 
 
+def test_damaged_depth_is_named_by_its_frame(tmp_path):
+    frames, _ = random_frames(np.random.default_rng(3), 11)
+    frames[10] = dataclasses.replace(frames[10], depth_bytes=b"no zlib")
+    write_sens(tmp_path / "x.sens", header_of(11), frames)
+    with SensReader(tmp_path / "x.sens") as sens:
+        read = dict(sens.frames(5))
+        sens.depth_image(read[5])
+        with raises_one_line(BadDataError, sens.path, "frame 10 cannot be inflated"):
+            sens.depth_image(read[10])
+
+
+def test_depth_of_a_kind_that_is_not_read_has_one_remedy(tiny):
+    path, _, _, data = tiny
+    path.write_bytes(patched(data, FORMAT_AT + 4, "<i", 2))
+    with pytest.raises(BadDataError, match=r"occi.*with zlib depth") as caught:
+        SensReader(path)
+    assert "download" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_none_is_named(tmp_path):
+    path = tmp_path / "x.sens"
+    with raises_one_line(BadDataError, path, "no such file", "download"):
+        SensReader(path)
+    path.write_bytes(b"<html>404")
+    with raises_one_line(BadDataError, path, "web page", "download"):
+        SensReader(path)
+
+
 def test_depth_whose_checksum_is_cut_off_is_refused(tmp_path):
     write_sens(tmp_path / "x.sens", header_of(0), [])
     stored = zlib.compress(bytes(range(2 * DEPTH[0] * DEPTH[1])))[:-4]

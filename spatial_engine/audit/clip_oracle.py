@@ -53,7 +53,8 @@ class RawClip:
     """One clip as its file has it: T frames, N points.
 
     Attributes:
-        tracks: (T, N, 3) float64 metres in the camera of each frame; may hold NaN.
+        tracks: (T, N, 3) float64 metres in the camera of each frame; NaN where any
+            of the three is not finite.
         visibility: (T, N) bool. intrinsics: (4,) float64 fx, fy, cx, cy in pixels.
         cam_from_world, world_from_cam: (T, 4, 4) float64.
     Images are read when asked for.
@@ -72,6 +73,9 @@ class RawClip:
         if frames > MAX_FRAMES:
             raise RawDataError(f"{self.path}: {frames} frames")
         self._wants("tracks_XYZ", self.tracks, (frames, points, 3))
+        known = np.isfinite(self.tracks).all(axis=2)
+        self._bounded("tracks_XYZ", self.tracks[known])
+        self.tracks[~known] = np.nan
         self.visibility = self._numbers("visibility", 2) != 0
         self._wants("visibility", self.visibility, (frames, points))
         self.intrinsics = self._numbers("fx_fy_cx_cy", 1)

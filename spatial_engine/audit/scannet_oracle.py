@@ -17,6 +17,9 @@ How SPEC was read where it leaves a choice:
 - 3.1 "the later one wins": later in the order of `segGroups` in the aggregation file, whatever the
   objectId. Boxes are taken after that, from the vertices an object keeps.
 - 3.1 "identity where the file has none": a `.txt` without the key; a missing `.txt` is an error.
+- 3.1 a label that the table has only without its capitals, or the blanks around it, has that id.
+- An aggregation in which a third of the objects or more have no vertex is of another mesh and is
+  refused; one object alone may be so.
 - 3.2 "rescaled": value * 1000 / shift, rounded to the nearest whole millimetre, at most 65535. An
   exact half may go either way: `depth_mm` goes to even, `visible_points` allows both.
 - 4 "a rounding tie": within 0.001 depth pixels of one. A point near a tie, or near the border,
@@ -48,6 +51,7 @@ MAX_OBJECTS = 100_000  # object ids are below
 MAX_PLY_HEADER = 2**20
 MAX_MAGNITUDE = 1e100  # of metres and the like: products of three are still float64
 NYU40 = 40
+FOREIGN_SHARE = 3  # 1 of so many objects without vertices: the aggregation is of another mesh
 
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 MAX_PNG_MM = 65535
@@ -299,6 +303,14 @@ class RawScene:
             raise RawDataError(
                 f"{path}: {len(segment_of_vertex)} segment ids, {len(self.vertices)} vertices"
             )
+        there = set(segment_of_vertex)
+        foreign = sum(there.isdisjoint(segments) for _, segments, _ in self._groups)
+        few = foreign == 0 or (foreign == 1 < len(self._groups))
+        if not few and foreign >= len(self._groups) / FOREIGN_SHARE:
+            raise RawDataError(
+                f"{path}: {foreign} of {len(self._groups)} objects have no vertex, so the "
+                "aggregation is of another mesh"
+            )
         owners: dict[int, int] = {}
         for object_id, segments, _ in self._groups:
             for segment in segments:
@@ -328,7 +340,10 @@ class RawScene:
         """{objectId: NYU40 id of its label}; 0 for a label that the label table does not have."""
         path = self.root / "data/scannet/meta_data/scannetv2-labels.combined.tsv"
         table = read_label_table(path)
-        return {object_id: table.get(label, 0) for object_id, label in self.raw_categories.items()}
+        return {
+            object_id: table.get(label, table.get(label.strip().lower(), 0))
+            for object_id, label in self.raw_categories.items()
+        }
 
     @property
     def semantic_ids(self) -> np.ndarray:
@@ -435,7 +450,8 @@ def read_axis_alignment(path: str | Path) -> np.ndarray:
         text = Path(path).read_bytes().decode("utf-8", errors="replace")
     except OSError as err:
         raise RawDataError(f"{path}: {err.strerror or err}") from err
-    for line in text.splitlines():  # takes LF and CRLF
+    lines = text.removeprefix("\ufeff").splitlines()  # takes LF and CRLF
+    for line in lines:
         key, _, value = line.partition("=")
         if key.strip() == "axisAlignment":
             try:
@@ -445,6 +461,8 @@ def read_axis_alignment(path: str | Path) -> np.ndarray:
             if not is_sound(matrix):
                 raise RawDataError(f"{path}: axisAlignment is beyond all bounds")
             return matrix
+    if not any(re.match(r"\s*\w+\s*=", line) for line in lines):
+        raise RawDataError(f"{path}: no line `key = value`")
     return np.eye(4)
 
 
@@ -495,12 +513,13 @@ def read_ply_vertices(path: str | Path) -> np.ndarray:
 def read_label_table(path: str | Path) -> dict[str, int]:
     """{raw_category: nyu40id} of the ScanNet label table (tab-separated, LF or CRLF)."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")  # read_text turned CRLF into LF
+        # read_text turned CRLF into LF
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as err:
         raise RawDataError(f"{path}: {err}") from err
     columns = lines[0].split("\t") if lines else []
     if "raw_category" not in columns or "nyu40id" not in columns:
-        raise RawDataError(f"{path}: no columns raw_category and nyu40id")
+        raise RawDataError(f"{path}: no columns raw_category and nyu40id, as in the v2 table")
     raw_category, nyu40id = columns.index("raw_category"), columns.index("nyu40id")
     rows = [line.split("\t") for line in lines[1:] if line.strip()]
     try:
@@ -520,7 +539,7 @@ def read_split_list(root: str | Path, split: str) -> list[str]:
 def read_ids(path: Path) -> list[str]:
     """Ids of scenes or clips, one a line, in file order; each may be the name of a file."""
     try:
-        lines = path.read_bytes().decode("utf-8").splitlines()
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()
     except OSError as err:
         raise RawDataError(f"{path}: {err.strerror or err}") from err
     except UnicodeDecodeError as err:
@@ -547,4 +566,15 @@ def _read_json_list(path: Path, key: str) -> list:
         raise RawDataError(f"{path}: {err}") from err
     if not isinstance(content, dict) or not isinstance(content.get(key), list):
         raise RawDataError(f"{path}: no list {key}")
+    for name in ("sceneId", "segmentsFile"):
+        _check_origin(str(content.get(name, "")), path)
     return content[key]
+
+
+def _check_origin(stated: str, path: Path) -> None:
+    """Refuse an annotation file that says that it is of another scene or of the full mesh."""
+    scenes = set(re.findall("scene[0-9]{4}_[0-9]{2}", stated))
+    if re.match("scene[0-9]{4}_[0-9]{2}", path.name) and scenes - {path.name[:12]}:
+        raise RawDataError(f"{path}: is of {min(scenes - {path.name[:12]})}")
+    if "_vh_clean" in stated.replace("_vh_clean_2", ""):
+        raise RawDataError(f"{path}: is of the full mesh {stated[:80]!r}")

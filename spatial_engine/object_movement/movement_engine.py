@@ -15,6 +15,7 @@ from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_pairs, movement_questions
 from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
 from spatial_engine.utils import cli, files, marked_images, provenance, records, rigid_bodies
+from spatial_engine.utils.input_files import missing
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
 from spatial_engine.utils.tapvid3d_utils import clip_frames, tapvid3d_paths
@@ -71,9 +72,11 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
     listed: dict[tuple[str, str], list[str]] = {}
     known: set[str] = set()
     for dataset in args.datasets:
+        folder = tapvid3d_paths.clips_dir(args.root, dataset)
+        if files.dangling_link(folder):
+            raise MissingInputError(missing(folder, tapvid3d_paths.REMEDY))
         for path in tapvid3d_paths.write_missing_lists(args.root, dataset):
             log.info("%s: made from the clips on disk", path)
-        folder = tapvid3d_paths.clips_dir(args.root, dataset)
         if not tapvid3d_paths.list_path(args.root, dataset, "train").is_file():
             step.table.absent[f"{dataset}, no clips in {folder} ({tapvid3d_paths.REMEDY})"] += 1
             continue
@@ -84,13 +87,11 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
         known |= {clip for clip_ids in by_split.values() for clip in clip_ids}
         for split in args.splits:
             wanted = [c for c in by_split[split] if not args.scenes or c in args.scenes]
-            listed[dataset, split] = step.present_scenes(
-                wanted,
-                lambda clip, dataset=dataset: tapvid3d_paths.clip_path(
-                    args.root, dataset, clip
-                ).is_file(),
-                f"listed, no {folder.name}/<clip>.npz",
-            )
+            paths = {clip: tapvid3d_paths.clip_path(args.root, dataset, clip) for clip in wanted}
+            # A link to nothing is there: whoever reads it names it.
+            there = {c for c, path in paths.items() if path.is_file() or files.dangling_link(path)}
+            what = f"listed, no {folder.name}/<clip>.npz"
+            listed[dataset, split] = step.present_scenes(wanted, there.__contains__, what)
     unknown = sorted(set(args.scenes or ()) - known)
     if unknown:
         raise MissingInputError(f"--scenes {unknown[0]}: no such clip in the split lists")
@@ -112,7 +113,7 @@ def write_frames(
     jobs = []
     for clip_id, path in sorted(paths.items()):
         fingerprint = provenance.file_fingerprint(path, args.root)
-        jobs.append(SceneJob(clip_id, path, fingerprint, 0, path.stat().st_size))
+        jobs.append(SceneJob(clip_id, path, fingerprint, 0, fingerprint[1] or 0))
     shared = step.sharing("write_frames", clip_frames.__file__)
     ahead = shared.unfinished(jobs, folder)
     files.check_disk(folder, 0, sum(job.num_bytes for job in ahead))

@@ -1,12 +1,14 @@
 """Makes five sample scenes in ScanNet's raw formats and eight TAPVid-3D clips, all ray-cast.
 
     python -m spatial_engine.sample_data --root demo
+    python -m spatial_engine.sample_data --root demo --scenes scene0000_00 boxes_11
 
 Reads nothing. Writes under ROOT/data/scannet: scans/<scene>/<scene>{.sens, _vh_clean_2.ply,
 .aggregation.json, _vh_clean_2.0.010000.segs.json, .txt} and meta_data/{scannetv2_train.txt,
 scannetv2_val.txt, scannetv2-labels.combined.tsv}. Writes under ROOT/data/tapvid3d_dataset:
 {adt,pstudio}/<clip>.npz and adt/tmp/<clip>.npz. The same bytes for the same seed. Data of other
-origin under ROOT is never touched. Costs about 80 s of one core; --small, 13 s.
+origin under ROOT is never touched. Costs about 80 s of one core; --small, 13 s. --scenes makes the
+scenes and clips of these ids alone; the lists of scenes name all five in any case.
 
 Every oddity of real scans that a reader must survive is in one of the scenes:
   scene0000_00  living room. Tracking lost at frames 34-36 (pose -inf; 35 is a kept frame); an
@@ -44,8 +46,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from spatial_engine.sample_data.sample_clips import write_sample_clips
-from spatial_engine.sample_data.sample_scenes import write_sample_scenes
+from spatial_engine.errors import SettingsError
+from spatial_engine.sample_data.sample_clips import CLIPS, write_sample_clips
+from spatial_engine.sample_data.sample_scenes import ROOMS, write_sample_scenes
 from spatial_engine.utils import cli
 
 
@@ -54,8 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.make_parser(__doc__, splits=False)
     parser.add_argument("--small", action="store_true", help="small images, a variant for tests")
     options = parser.parse_args(argv)
+    wanted = options.scenes or [*ROOMS, *CLIPS]
+    unknown = [name for name in wanted if name not in ROOMS and name not in CLIPS]
+    if unknown:
+        known = ", ".join([*ROOMS, *CLIPS])
+        raise SettingsError(f"--scenes {unknown[0]}: no sample has this id; there are {known}")
     failed = False
-    for kind, write in (("scenes", write_sample_scenes), ("clips", write_sample_clips)):
+    kinds = (("scenes", write_sample_scenes, ROOMS), ("clips", write_sample_clips, CLIPS))
+    for kind, write, ids in kinds:
+        if ids.keys().isdisjoint(wanted):
+            continue
         run = write(
             options.root,
             seed=options.seed,
@@ -63,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             scheduler=options.scheduler,
             overwrite=options.overwrite,
             small=options.small,
+            only=wanted,
         )
         made = len(run.parts) - run.reused
         print(f"{made} {kind} made, {run.reused} were there, {run.seconds:.0f} s: {options.root}")

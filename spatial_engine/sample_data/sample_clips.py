@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -66,16 +66,18 @@ def write_sample_clips(
     scheduler: str | None = None,
     overwrite: bool = False,
     small: bool = False,
+    only: Collection[str] | None = None,
 ) -> RunResult:
     """Write the sample clips under `root`; what is finished with the same settings stays, also
     where a command has added to a clip since.
 
-    `small` gives the variant for tests. Beside the clips of adt, `tmp` holds the annotation files
-    that the official script leaves; the one of pstudio is empty. Raises `SettingsError` where
-    clips of other origin are in the way: they are never replaced.
+    `small` gives the variant for tests; `only` makes the clips of these ids alone. Beside the
+    clips of adt, `tmp` holds the annotation files that the official script leaves; the one of
+    pstudio is empty. Raises `SettingsError` where clips of other origin are in the way: they are
+    never replaced.
     """
     base = Path(root) / "data/tapvid3d_dataset"
-    specs = sample_clip_specs(seed, small)
+    specs = [s for s in sample_clip_specs(seed, small) if only is None or s.clip_id in only]
     with files.locked(base / MARKS):
         for spec in specs:
             _check(base, spec)

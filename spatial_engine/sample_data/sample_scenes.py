@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,12 @@ def write_sample_scenes(
     scheduler: str | None = None,
     overwrite: bool = False,
     small: bool = False,
+    only: Collection[str] | None = None,
 ) -> RunResult:
     """Write the sample scenes under `root`; what is finished with the same settings stays.
 
-    `small` gives the variant for tests: a few seconds, the same oddities. Raises `SettingsError`
+    `small` gives the variant for tests: a few seconds, the same oddities; `only` makes the scenes
+    of these ids alone, while the lists name all of them. Raises `SettingsError`
     where ScanNet data of other origin is in the way: it is never replaced.
     """
     scannet = Path(root) / "data/scannet"
@@ -77,7 +80,7 @@ def write_sample_scenes(
         for split, scenes in SPLITS.items()
     } | {"scannetv2-labels.combined.tsv": label_table()}
     _refuse_foreign(scannet, meta_data)
-    specs = sample_specs(seed, small)
+    specs = [s for s in sample_specs(seed, small) if only is None or s.scene_id in only]
     jobs = [SceneJob(spec.scene_id, spec, asdict(spec)) for spec in specs]
     run = run_scenes(
         STEP,

@@ -15,7 +15,7 @@ from typing import Any
 
 import mmengine
 
-from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
+from spatial_engine.errors import BadDataError, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,9 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "use shorter names",
 }
 
+LINK_REMEDY = "make the folder that it links to, mount its disk, or remove the link"
+_NOT_THERE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR)  # what a link to nothing gives
+
 
 def explain(error: OSError, place: str | Path = "") -> str:
     """One line about an error of the system: file (`place` where it names none), cause, remedy."""
@@ -51,7 +54,18 @@ def explain(error: OSError, place: str | Path = "") -> str:
     number = error.errno or errno.ENOSPC  # numpy tells none of a short write
     remedy = _REMEDIES.get(number, "")
     cause = error.strerror or str(error) or type(error).__name__
+    if number in _NOT_THERE and (link := dangling_link(Path(str(at)))):
+        cause, remedy = link, LINK_REMEDY
     return (f"{at}: " if at else "") + cause + (f"; {remedy}" if remedy else "")
+
+
+def dangling_link(path: Path) -> str:
+    """What is wrong where `path`, or a folder above it, is a link to nothing; empty elsewhere."""
+    for place in (path, *path.parents):
+        if os.path.islink(place) and not os.path.exists(place):
+            name = "" if place == path else f"{place} "
+            return f"{name}links to {os.readlink(place)}, which is not there"
+    return ""
 
 
 @contextmanager
@@ -245,27 +259,6 @@ def has_half_characters(text: str) -> bool:
     """Whether a text holds halves of surrogate pairs, which json and pickles can bring, and which
     can be neither written nor printed."""
     return not text.isascii() and re.search("[\ud800-\udfff]", text) is not None
-
-
-def read_id_list(path: str | Path, remedy: str) -> list[str]:
-    """Ids of a split list, one a line, sorted, blank lines skipped.
-
-    Raises `MissingInputError` when there is no list, `BadDataError` when an id stands in it twice
-    or cannot be part of a path.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingInputError(f"{path}: no such list; {remedy}")
-    try:
-        with naming(path):
-            lines = mmengine.list_from_file(str(path))
-    except UnicodeDecodeError as error:
-        raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
-    ids = [check_id(line.strip(), path) for line in lines if line.strip()]
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise BadDataError(f"{path}: {twice} is listed twice; remove one of the two lines")
-    return sorted(ids)
 
 
 def dump_json(value: Any, path: str | Path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import atomic_path
+from spatial_engine.utils.input_files import missing
 from spatial_engine.utils.memory import bounded_memory
 
 PROTOCOL = 4  # of what we write
@@ -44,7 +45,7 @@ def load_pickle(path: str | Path, remedy: str) -> Any:
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingInputError(f"{path}: no such file; {remedy}")
+        raise MissingInputError(missing(path, remedy))
     with open(path, "rb") as file:
         return unpickle(file, path.stat().st_size, path, remedy)
 

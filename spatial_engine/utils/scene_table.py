@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id
+from spatial_engine.utils.input_files import missing
 from spatial_engine.utils.memory import bounded_memory
 
 # What repeats takes a few bytes in a file, however often it does. A scan of 6,000 frames gives 0.7
@@ -115,7 +116,7 @@ class SceneTable:
         self.path = Path(path)
         self.remedy = remedy
         if not self.path.is_file():
-            raise MissingInputError(f"{path}: no such table; {remedy}")
+            raise MissingInputError(missing(self.path, remedy, "table"))
         try:
             status = self.path.stat()
             footer, self.entries = _read_footer(self.path, status.st_size, status.st_mtime_ns)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from spatial_engine.errors import EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import changes, engine_code, files, provenance
 from spatial_engine.utils.closing_table import ClosingTable, Row, Tally, listed
+from spatial_engine.utils.input_files import missing
 from spatial_engine.utils.scene_runner import (
     RunResult,
     SceneJob,
@@ -80,7 +81,7 @@ class Step:
         """
         there = [name for name in names if path_of(name).exists()]
         if not there:
-            raise MissingInputError(f"{path_of(names[0])}: no such file; {remedy}")
+            raise MissingInputError(missing(path_of(names[0]), remedy))
         for name in sorted(set(names) - set(there)):
             self.table.absent[f"{name}, no {path_of(name).name} ({remedy})"] += 1
         return there

@@ -26,7 +26,7 @@ from spatial_engine.evaluation.answers import read_answer
 from spatial_engine.utils import (
     changes,
     coverage_files,
-    files,
+    input_files,
     jpeg,
     object_table,
     pairs,
@@ -86,7 +86,7 @@ def read_segments(path: Path) -> None:
 
 def read_axis_alignment(path: Path) -> None:
     matrix = annotations.read_axis_alignment(path)
-    assert matrix.shape == (4, 4) and np.isfinite(matrix).all()
+    assert matrix is None or (matrix.shape == (4, 4) and np.isfinite(matrix).all())
 
 
 def read_label_table(path: Path) -> None:
@@ -242,7 +242,7 @@ def read_clip(path: Path) -> None:
 
 
 def read_id_list(path: Path) -> None:
-    for name in files.read_id_list(path, "get it"):
+    for name in input_files.read_id_list(path, "get it"):
         _check_inside(path.parent / name, path.parent)
 
 

@@ -8,7 +8,11 @@ names the file.
 from __future__ import annotations
 
 import csv
+import io
 import json
+import logging
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +21,20 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import has_half_characters, naming
+from spatial_engine.utils.input_files import check_content, missing, read_text
+
+log = logging.getLogger(__name__)
 
 REMEDY = "download the scene again"
+TABLE_REMEDY = "get it as spatial_engine/utils/scannet_utils/README.md says"
 MAX_OBJECTS = 100_000  # more in one scene means a damaged file
 MAX_NYU40 = 40  # the highest id of NYU40
+# Of a scene's objects, 1 of so many without any vertex means the annotation of another mesh. Real
+# scenes have a few: questions about a third of a scene are worth less than no wrong label.
+FOREIGN_SHARE = 3
+_SCENE_ID = re.compile(r"scene\d{4}_\d{2}")
+_FULL_MESH = re.compile(r"_vh_clean(?!_2)")  # the mesh that is read is `_vh_clean_2`
+_KEY = re.compile(r"\s*\w+\s*=")
 
 
 @dataclass(frozen=True)
@@ -33,9 +47,15 @@ class AnnotatedObject:
 
 
 def read_objects(path: Path) -> list[AnnotatedObject]:
-    """Objects of an `.aggregation.json` in the order of the file; ids are unique."""
-    groups = _member(_read_json(path), "segGroups", list, path)
-    objects = []
+    """Objects of an `.aggregation.json` in the order of the file; ids are unique.
+
+    An object that is there twice, the same in all, is one. Raises `BadDataError` for a file that
+    says that it is of another scene or mesh.
+    """
+    content = _read_json(path)
+    groups = _member(content, "segGroups", list, path)
+    _check_origin(content, path)
+    objects: dict[int, AnnotatedObject] = {}
     for group in groups:
         object_id = _member(group, "objectId", int, path)
         label = _member(group, "label", str, path)
@@ -46,15 +66,20 @@ def read_objects(path: Path) -> list[AnnotatedObject]:
             raise BadDataError(f"{path}: objectId {object_id} is not plausible; {REMEDY}")
         if not all(isinstance(segment, int) for segment in segments):
             raise BadDataError(f"{path}: object {object_id} has segments without number; {REMEDY}")
-        objects.append(AnnotatedObject(object_id, label, tuple(segments)))
-    if len({item.object_id for item in objects}) < len(objects):
-        raise BadDataError(f"{path}: two objects have one objectId; {REMEDY}")
-    return objects
+        item = AnnotatedObject(object_id, label, tuple(segments))
+        if objects.setdefault(object_id, item) != item:
+            raise BadDataError(
+                f"{path}: two objects have the objectId {object_id}; {REMEDY}, or take it off the "
+                "split list"
+            )
+    return list(objects.values())
 
 
 def read_segments(path: Path) -> np.ndarray:
     """Segment id of every vertex from a `.segs.json`, (n,) int64; ids are sparse."""
-    indices = _member(_read_json(path), "segIndices", list, path)
+    content = _read_json(path)
+    indices = _member(content, "segIndices", list, path)
+    _check_origin(content, path)
     try:
         segments = np.array(indices)
     except (ValueError, OverflowError):
@@ -62,6 +87,37 @@ def read_segments(path: Path) -> np.ndarray:
     if segments.ndim != 1 or (len(segments) and segments.dtype.kind != "i"):  # u: beyond int64
         raise BadDataError(f"{path}: segIndices is not a list of whole numbers; {REMEDY}")
     return segments.astype(np.int64)
+
+
+def _check_origin(content: dict[str, Any], path: Path) -> None:
+    """Raise `BadDataError` where a file says that it is of another scene, or of the full mesh."""
+    own = _SCENE_ID.match(path.name)
+    for key in ("sceneId", "segmentsFile"):
+        text = content.get(key)
+        if not isinstance(text, str):
+            continue
+        for other in _SCENE_ID.findall(text) if own else ():
+            if other != own.group():
+                raise BadDataError(f"{path}: is of {other}, as its {key} says; {REMEDY}")
+        if _FULL_MESH.search(text):
+            raise BadDataError(
+                f"{path}: is of the full mesh ({key} {text[:80]!r}), not of _vh_clean_2.ply; "
+                f"download {path.name} in its place"
+            )
+
+
+def check_fit(segments: np.ndarray, objects: list[AnnotatedObject], path: Path) -> None:
+    """Raise `BadDataError` where a third of the objects or more (`FOREIGN_SHARE`) have no segment
+    that a vertex has: the aggregation at `path` is of another mesh than the segments (n,). One
+    object alone may be so."""
+    there = set(np.unique(segments).tolist())
+    foreign = sum(there.isdisjoint(item.segments) for item in objects)
+    several = foreign > 1 or foreign == len(objects) > 0
+    if several and foreign * FOREIGN_SHARE >= len(objects):
+        raise BadDataError(
+            f"{path}: {foreign} of {len(objects)} objects have no vertex in the mesh, so it is of "
+            f"another mesh; {REMEDY}"
+        )
 
 
 def instance_ids(segments: np.ndarray, objects: list[AnnotatedObject]) -> np.ndarray:
@@ -75,21 +131,19 @@ def instance_ids(segments: np.ndarray, objects: list[AnnotatedObject]) -> np.nda
     return owners[place.reshape(-1)] if len(segments) else np.zeros(0, np.int32)
 
 
-def read_axis_alignment(path: Path) -> np.ndarray:
-    """(4, 4) float64 aligned_from_scan of a `<scene>.txt`; identity where the file has none."""
-    try:
-        with naming(path):
-            text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
-    for line in text.splitlines():
+def read_axis_alignment(path: Path) -> np.ndarray | None:
+    """(4, 4) float64 aligned_from_scan of a `<scene>.txt`; None where the file has none."""
+    lines = read_text(path, REMEDY, errors="replace").splitlines()
+    for line in lines:
         key, _, value = line.partition("=")
         if key.strip() == "axisAlignment":
             matrix = parse_matrix(value, (4, 4), path)
             if not np.isfinite(matrix).all():
                 raise BadDataError(f"{path}: axisAlignment is not finite; {REMEDY}")
             return matrix
-    return np.eye(4)
+    if not any(map(_KEY.match, lines)):
+        raise BadDataError(f"{path}: holds no line `key = value`; {REMEDY}")
+    return None
 
 
 def parse_matrix(text: str, shape: tuple[int, int], path: Path, remedy: str = REMEDY) -> np.ndarray:
@@ -108,22 +162,41 @@ def parse_matrix(text: str, shape: tuple[int, int], path: Path, remedy: str = RE
 def read_label_table(path: Path) -> dict[str, int]:
     """NYU40 id by raw category, from the tab-separated label table."""
     if not path.is_file():
-        raise MissingInputError(
-            f"{path}: no such file; get it as spatial_engine/utils/scannet_utils/README.md says"
-        )
-    table = {}
+        raise MissingInputError(missing(path, TABLE_REMEDY))
+    text = read_text(path, TABLE_REMEDY)
+    table: dict[str, int] = {}
     try:
-        with naming(path), open(path, encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                category, number = row["raw_category"], int(row["nyu40id"] or 0)
-                if category is None or not 0 <= number <= MAX_NYU40:
-                    raise ValueError(f"{category!r} has the id {number}")
-                table[category] = number
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise BadDataError(f"{path}: not the label table ({error!r}); get it again") from None
+        rows = csv.DictReader(io.StringIO(text, ""), delimiter="\t", quoting=csv.QUOTE_NONE)
+        _check_columns(rows.fieldnames or (), path)
+        for row in rows:
+            category, number = row["raw_category"], int(row["nyu40id"] or 0)
+            if category is None or not 0 <= number <= MAX_NYU40:
+                raise ValueError(f"{category!r} has the id {number}")
+            if table.get(category, number) != number:
+                log.warning("%s: %r has two NYU40 ids, the later is taken", path, category)
+            table[category] = number
+    except (ValueError, TypeError, csv.Error) as error:
+        raise BadDataError(f"{path}: not the label table ({error}); get it again") from None
     if not table:
         raise BadDataError(f"{path}: the label table has no rows; get it again")
     return table
+
+
+def _check_columns(names: Sequence[str], path: Path) -> None:
+    """Raise `BadDataError` for another table, naming the one that is wanted."""
+    lacking = [name for name in ("raw_category", "nyu40id") if name not in names]
+    if lacking:
+        which = "is the label table of 2017" if "category" in names else "is not the label table"
+        raise BadDataError(
+            f"{path}: {which}: it has no column {' and no '.join(lacking)}; wanted is "
+            f"scannetv2-labels.combined.tsv of ScanNet v2, {TABLE_REMEDY}"
+        )
+
+
+def nyu40_id(table: dict[str, int], label: str) -> int | None:
+    """NYU40 id of an object's label; blanks around it and capitals play no part where the table
+    does not have it as it is. None for a label that is not in the table."""
+    return table.get(label, table.get(label.strip().lower()))
 
 
 def bounding_box(points: np.ndarray, nyu40_id: int) -> np.ndarray:
@@ -138,11 +211,12 @@ def bounding_box(points: np.ndarray, nyu40_id: int) -> np.ndarray:
 
 def _read_json(path: Path) -> Any:
     try:
+        check_content(path, REMEDY)
         with naming(path):
             data = path.read_bytes()
         return json.loads(data)
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+        raise BadDataError(missing(path, REMEDY)) from None
     except (ValueError, RecursionError) as error:
         raise BadDataError(f"{path}: not json ({error}); {REMEDY}") from None
 

@@ -21,7 +21,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils import cli, files, provenance
 from spatial_engine.utils.geometry import is_valid_pose
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
-from spatial_engine.utils.scannet_utils.sens import SensFrame, SensReader
+from spatial_engine.utils.scannet_utils.sens import REMEDY, SensFrame, SensReader
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 
@@ -38,6 +38,8 @@ def extract_scene(arguments: tuple[Path, int], part_dir: Path) -> PartResult:
     path, frame_skip = arguments
     kept = lost = unmeasured = 0
     with SensReader(path) as sens:
+        if not len(sens):
+            raise BadDataError(f"{path}: holds no frames; {REMEDY}")
         intrinsic = posed_images.format_matrix(sens.header.color_intrinsic.astype(np.float64))
         (part_dir / posed_images.INTRINSIC_FILE).write_text(intrinsic)
         for number, frame in sens.frames(frame_skip):
@@ -72,7 +74,7 @@ def color_jpeg(sens: SensReader, number: int, frame: SensFrame) -> bytes:
     data = np.frombuffer(frame.color_bytes, np.uint8)
     if kind == "jpeg":
         if frame.color_bytes[:2] != b"\xff\xd8":
-            raise BadDataError(f"{sens.path}: frame {number} holds no JPEG; download it again")
+            raise BadDataError(f"{sens.path}: frame {number} holds no JPEG; {REMEDY}")
         return frame.color_bytes
     if kind == "png":
         whole = posed_images.is_whole_png(frame.color_bytes, (width, height))
@@ -81,7 +83,7 @@ def color_jpeg(sens: SensReader, number: int, frame: SensFrame) -> bytes:
         whole = len(data) == 3 * width * height
         image = data.reshape(height, width, 3)[..., ::-1] if whole else None  # stored as RGB
     if image is None or image.shape[:2] != (height, width):
-        raise BadDataError(f"{sens.path}: the colour of frame {number} is damaged")
+        raise BadDataError(f"{sens.path}: the colour of frame {number} is damaged; {REMEDY}")
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
@@ -119,21 +121,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             *(posed_images.USED_STEP, args.frame_skip),
         )
 
-    def sens_path(scene: str) -> Path:
-        return scannet_paths.scan_dir(args.root, scene) / f"{scene}.sens"
-
-    scenes = step.present_scenes(
-        scannet_paths.listed_scenes(args, step),
-        lambda scene: sens_path(scene).is_file(),
-        "listed, no data/scannet/scans/<scene>/<scene>.sens",
-    )
+    scenes = scannet_paths.listed_scenes(args, step)
+    scenes = scannet_paths.present_scans(args.root, step, scenes, ".sens")
     jobs = [
-        SceneJob(
-            scene,
-            (sens_path(scene), args.frame_skip),
-            provenance.file_fingerprint(sens_path(scene), args.root),
-        )
+        SceneJob(scene, (path, args.frame_skip), provenance.file_fingerprint(path, args.root))
         for scene in scenes
+        for path in [scannet_paths.scan_dir(args.root, scene) / f"{scene}.sens"]
     ]
     folder = scannet_paths.posed_images_dir(args.root)
     check_disk(step.unfinished(jobs, folder), folder, args.frame_skip)

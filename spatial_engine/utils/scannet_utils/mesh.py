@@ -9,6 +9,7 @@ from plyfile import PlyData, PlyParseError
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.files import naming
+from spatial_engine.utils.input_files import check_content, missing
 
 REMEDY = "download the scene again"
 MAX_HEADER_BYTES = 2**16  # real ones take 400
@@ -22,6 +23,7 @@ def read_vertices(path: Path) -> np.ndarray:
     """
     try:
         # Memory-mapped: a header that claims more than the file holds fails before memory is taken.
+        check_content(path, REMEDY)
         with naming(path):
             _check_counts(path)
             _read_through(path)
@@ -31,9 +33,11 @@ def read_vertices(path: Path) -> np.ndarray:
         columns = [vertices[name] for name in ("x", "y", "z", "red", "green", "blue")]
         points = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+        raise BadDataError(missing(path, REMEDY)) from None
     except (PlyParseError, KeyError, ValueError, OverflowError, MemoryError, TypeError) as error:
         raise BadDataError(f"{path}: not a mesh that can be read ({error}); {REMEDY}") from None
+    if not len(points):
+        raise BadDataError(f"{path}: the mesh has no vertices; {REMEDY}")
     if not np.isfinite(points).all():
         raise BadDataError(f"{path}: some vertices are not finite; {REMEDY}")
     return points

@@ -7,6 +7,7 @@ sources in this shape are read too: 3x3 intrinsics, any image size, gaps between
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -161,7 +162,7 @@ def read_color(path: Path) -> np.ndarray:
 def _read_text(path: Path) -> str:
     try:
         with naming(path):
-            return path.read_text(encoding="ascii")
+            return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("ascii")
     except FileNotFoundError:
         raise BadDataError(f"{path}: no such file; {REMEDY}") from None
     except UnicodeDecodeError:

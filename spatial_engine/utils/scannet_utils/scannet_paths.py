@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.utils.files import read_id_list
+from spatial_engine.utils.files import dangling_link
+from spatial_engine.utils.input_files import missing, read_id_list
 from spatial_engine.utils.step import Step
 
 SCANNET = Path("data/scannet")
 SPLITS = ("train", "val")
+# Where scans lie that are not where they belong, and what to do then.
+_OTHER_PLACES = {
+    "scans/scans": f"move them to {SCANNET}/scans",
+    "scans_test": "test scenes have no annotation, take them off the split list",
+}
 _README = "get it as spatial_engine/utils/scannet_utils/README.md says"
 
 
@@ -55,13 +62,35 @@ def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
             step.table.failures[split] = f"{path}: the list is empty; {_README}"
     scenes = sorted(scene for split in args.splits for scene in lists.get(split, ()))
     if not scenes:
+        path = list_path(args.root, args.splits[0])
         raise MissingInputError(
-            f"{list_path(args.root, args.splits[0])}: lists no scene; {_README}"
+            f"{path}: lists no scene; {_README}" if path.exists() else missing(path, _README)
         )
     unknown = set(args.scenes or ()) - set(scenes)
     if unknown:
         raise MissingInputError(f"--scenes {min(unknown)}: in none of the split lists")
     return [scene for scene in scenes if scene in args.scenes] if args.scenes else scenes
+
+
+def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "") -> list[str]:
+    """The scenes whose folder, or with a `suffix` whose file of that ending, is on disk; the others
+    are counted. A link to nothing counts as there: whoever reads it names it.
+
+    Raises `MissingInputError` where the folder of all scans is such a link.
+    """
+    scans = root / SCANNET / "scans"
+    if dangling_link(scans):
+        raise MissingInputError(missing(scans, _README))
+    paths = {scene: scan_dir(root, scene) for scene in scenes}
+    what = f"listed, no {SCANNET}/scans/<scene>"
+    if suffix:
+        paths = {scene: path / f"{scene}{suffix}" for scene, path in paths.items()}
+        what += f"/<scene>{suffix}"
+    there = {scene for scene, path in paths.items() if path.exists() or dangling_link(path)}
+    for place, hint in _OTHER_PLACES.items():
+        if any((root / SCANNET / place / scene).is_dir() for scene in paths.keys() - there):
+            what += f" (some are in {SCANNET}/{place}: {hint})"
+    return step.present_scenes(scenes, there.__contains__, what)
 
 
 def list_path(root: Path, split: str) -> Path:
@@ -77,7 +106,7 @@ def read_split_lists(root: Path) -> dict[str, list[str]]:
     lists = {}
     for split in SPLITS:
         path = list_path(root, split)
-        if path.exists():
+        if path.exists() or dangling_link(path):
             lists[split] = read_id_list(path, _README)
     both = set(lists.get("train", ())) & set(lists.get("val", ()))
     if both:

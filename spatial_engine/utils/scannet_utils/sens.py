@@ -22,7 +22,9 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.files import naming
+from spatial_engine.utils.input_files import check_content, missing
 
+REMEDY = "download the scene again"
 SENS_VERSION = 4
 COLOR_COMPRESSIONS = {0: "raw", 1: "png", 2: "jpeg"}
 DEPTH_COMPRESSIONS = {0: "raw", 1: "zlib", 2: "occi"}
@@ -63,6 +65,7 @@ class SensFrame:
     depth_bytes: bytes
     color_time: int = 0
     depth_time: int = 0
+    number: int = 0  # in its file, for messages
 
 
 class SensReader:
@@ -73,7 +76,11 @@ class SensReader:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (closed by __exit__)
+        try:
+            check_content(self.path, REMEDY)
+            self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (closed by __exit__)
+        except FileNotFoundError:
+            raise BadDataError(missing(self.path, REMEDY)) from None
         try:
             with naming(self.path):
                 self._size = self._file.seek(0, 2)
@@ -113,7 +120,8 @@ class SensReader:
             color_bytes = self._take(color_size, where)
             depth_bytes = self._take(depth_size, where)
             matrix = np.array(pose, np.float32).reshape(4, 4)
-            yield number, SensFrame(matrix, color_bytes, depth_bytes, color_time, depth_time)
+            times = (color_time, depth_time)
+            yield number, SensFrame(matrix, color_bytes, depth_bytes, *times, number)
 
     def depth_image(self, frame: SensFrame) -> np.ndarray:
         """Depth of a frame in the file's own units, (height, width) uint16; 0 = not measured.
@@ -124,17 +132,17 @@ class SensReader:
         if not frame.depth_bytes:
             return np.zeros((height, width), np.uint16)
         expected = 2 * width * height
-        raw = frame.depth_bytes
+        raw, name = frame.depth_bytes, f"the depth image of frame {frame.number}"
         if self.header.depth_compression == "zlib":
             inflater = zlib.decompressobj()
             try:
                 raw = inflater.decompress(raw, expected + 1)  # one more byte shows a bomb
             except zlib.error as error:
-                raise self._bad(f"a depth image cannot be inflated ({error})") from None
+                raise self._bad(f"{name} cannot be inflated ({error})") from None
             if not inflater.eof:
-                raise self._bad(f"a depth image does not end with its {expected} bytes")
+                raise self._bad(f"{name} does not end with its {expected} bytes")
         if len(raw) != expected:
-            raise self._bad(f"a depth image holds {len(raw)} bytes or more, {expected} expected")
+            raise self._bad(f"{name} holds {len(raw)} bytes or more, {expected} expected")
         return np.frombuffer(raw, "<u2").reshape(height, width)
 
     def _read_header(self) -> SensHeader:
@@ -151,7 +159,8 @@ class SensReader:
         if depth_code not in DEPTH_COMPRESSIONS:
             raise self._bad(f"unknown depth compression {depth_code}")
         if DEPTH_COMPRESSIONS[depth_code] == "occi":
-            raise self._bad("depth is occi-compressed, which is not supported; convert it to zlib")
+            remedy = "write the file again with zlib depth, or take the scene off the split list"
+            raise self._bad("depth is occi-compressed, which cannot be read", remedy)
         if not all(0 < side <= MAX_SIDE for side in sides):
             raise self._bad(f"image sizes {sides[:2]} and {sides[2:]} are not plausible")
         if not (np.isfinite(shift) and shift > 0):
@@ -182,8 +191,8 @@ class SensReader:
         with naming(self.path):
             return self._file.read(count)
 
-    def _bad(self, cause: str) -> BadDataError:
-        return BadDataError(f"{self.path}: {cause}; download the scene again")
+    def _bad(self, cause: str, remedy: str = REMEDY) -> BadDataError:
+        return BadDataError(f"{self.path}: {cause}; {remedy}")
 
 
 def write_sens(path: str | Path, header: SensHeader, frames: Iterable[SensFrame]) -> None:

@@ -16,12 +16,15 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import jpeg
+from spatial_engine.utils.input_files import check_content, missing
 from spatial_engine.utils.plain_pickle import load_bytes_array
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import REMEDY
 
+CLIP_REMEDY = "get the clip again"
 EXTRINSICS = "extrinsics_w2c"
 EXTRINSICS_REMEDY = "run spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py"
 MAX_MEMBER_BYTES = 256 * 2**20  # of one array; the largest real ones have some 30 MB
+MAX_METRES = 1e100  # of a coordinate; products of three are still numbers
 MAX_FRAMES = 100_000  # frames are numbered with five digits
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
@@ -31,8 +34,9 @@ class Clip:
     """One clip: T frames, N points.
 
     `images` T JPEGs; `image_size` (width, height); `tracks_cam` (T, N, 3) float64 metres in the
-    camera of each frame (x right, y down, z forward), NaN where unknown; `visible` (T, N) bool, in
-    which case the point is finite; `fx_fy_cx_cy` (4,) pixels; `world_from_cam` (T, 4, 4).
+    camera of each frame (x right, y down, z forward), NaN where the file has anything that is not
+    finite; `visible` (T, N) bool, in which case the point is finite; `fx_fy_cx_cy` (4,) pixels;
+    `world_from_cam` (T, 4, 4).
     """
 
     clip_id: str
@@ -76,6 +80,10 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
     count = len(images)
     if tracks.ndim != 3 or tracks.shape[0] != count or tracks.shape[2] != 3:
         raise _bad(path, f"tracks_XYZ has the shape {tracks.shape} for {count} frames")
+    known = np.isfinite(tracks).all(axis=2)
+    if (np.abs(tracks[known]) > MAX_METRES).any():
+        raise _bad(path, f"tracks_XYZ holds coordinates over {MAX_METRES:g} m")
+    tracks[~known] = np.nan  # inf means the same
     if visible.shape != tracks.shape[:2]:
         raise _bad(path, f"visibility has the shape {visible.shape}")
     if intrinsics.shape != (4,) or not np.isfinite(intrinsics).all() or (intrinsics[:2] <= 0).any():
@@ -85,7 +93,7 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
         images=images,
         image_size=jpeg.read_size(images[0], path),
         tracks_cam=tracks,
-        visible=visible & np.isfinite(tracks).all(axis=2),
+        visible=visible & known,
         fx_fy_cx_cy=intrinsics,
         world_from_cam=_inverse(cam_from_world, count, path),
     )
@@ -132,7 +140,8 @@ def _inverse(cam_from_world: np.ndarray, count: int, path: Path) -> np.ndarray:
 
 def _open(path: Path) -> zipfile.ZipFile:
     if not path.is_file():
-        raise MissingInputError(f"{path}: no such clip; {REMEDY}")
+        raise MissingInputError(missing(path, REMEDY, "clip"))
+    check_content(path, CLIP_REMEDY, packed=True)
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # a damaged archive can raise almost anything
@@ -228,4 +237,4 @@ def _trimmed(data: bytes, number: int, path: Path) -> bytes:
 
 
 def _bad(path: Path, cause: str) -> BadDataError:
-    return BadDataError(f"{path}: {cause}; get the clip again")
+    return BadDataError(f"{path}: {cause}; {CLIP_REMEDY}")

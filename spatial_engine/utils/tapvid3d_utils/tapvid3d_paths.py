@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.files import atomic_path, check_id, read_id_list, remove_left
+from spatial_engine.utils.files import atomic_path, check_id, remove_left
+from spatial_engine.utils.input_files import read_id_list
 
 DATASETS = ("adt", "pstudio")
 DATA = Path("data/tapvid3d_dataset")
