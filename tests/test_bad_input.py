@@ -199,6 +199,14 @@ def test_links_to_nothing_are_told(root, tmp_path_factory):
         check_refused(run_one(command, root), f"{scans}: links to {gone}, which is not there")
 
 
+def test_a_packed_sens_is_told(root):
+    path = raw_file(root, ".sens")
+    path.rename(f"{path}.gz")
+    done = run_one(EXTRACT, root)
+    words = (f"{path}: no such file", f"{path.name}.gz is there; unpack it")
+    check_one_scene_failed(done, root / "data/scannet/posed_images", *words)
+
+
 @pytest.mark.parametrize(
     ("place", "words"), [("scans/scans", "move them to"), ("scans_test", "have no annotation")]
 )

@@ -35,6 +35,8 @@ def test_bad_id_lists_are_named(path):
         path.write_bytes(data)
         with raises_one_line(BadDataError, path):
             read_id_list(path, "get it")
+    with raises_one_line(BadDataError, path, "'scans/a' is no id", "without folder"):
+        read_id_list(path, "get it")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -50,7 +52,7 @@ def test_a_list_in_utf_16_is_named_as_such(path, encoding):
 )
 def test_names_of_files_are_no_ids(path, name):
     path.write_text(f"{name}\n")
-    with raises_one_line(BadDataError, path, name, "without ending"):
+    with raises_one_line(BadDataError, path, name, "without folder and ending"):
         read_id_list(path, "get it")
 
 

@@ -22,20 +22,25 @@ _FILE_ENDINGS = (".sens", ".ply", ".json", ".txt", ".npz", ".zip")  # of no scen
 
 
 def missing(path: Path, remedy: str, what: str = "file") -> str:
-    """Message about a path where nothing is: a link to nothing and a file of nearly that name are
-    told, as the remedy is another then."""
+    """Message about a path where nothing is; `remedy` is told unless there is a better one."""
     if link := dangling_link(path):
         return f"{path}: {link}; {LINK_REMEDY}"
+    return f"{path}: no such {what}{found_instead(path) or f'; {remedy}'}"
+
+
+def found_instead(path: Path) -> str:
+    """What lies beside a path where nothing is under nearly its name, and what to do; or empty."""
+    packed = {f"{path.name}{ending}".lower() for ending in _PACKED}
     try:
         names = sorted(other.name for other in path.parent.iterdir())
     except OSError:
-        names = []
+        return ""
     for name in names:
-        if name.lower() in {f"{path.name}{ending}".lower() for ending in _PACKED}:
-            return f"{path}: no such {what}, but {name} is there; unpack it"
+        if name.lower() in packed:
+            return f", but {name} is there; unpack it"
         if name.lower() == path.name.lower() and name != path.name:
-            return f"{path}: no such {what}, but {name} is there; rename it"
-    return f"{path}: no such {what}; {remedy}"
+            return f", but {name} is there; rename it"
+    return ""
 
 
 def check_content(path: Path, remedy: str, *, packed: bool = False, empty: bool = False) -> None:
@@ -88,13 +93,18 @@ def read_id_list(path: str | Path, remedy: str) -> list[str]:
             lines = mmengine.list_from_file(str(path), encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
-    ids = [check_id(line.strip(), path) for line in lines if line.strip()]
-    for identifier in ids:
-        if identifier.lower().endswith(_FILE_ENDINGS):
-            raise BadDataError(
-                f"{path}: {identifier[:60]!r} is the name of a file; list ids alone, without ending"
-            )
+    ids = [_listed_id(line.strip(), path) for line in lines if line.strip()]
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
         raise BadDataError(f"{path}: {twice} is listed twice; remove one of the two lines")
     return sorted(ids)
+
+
+def _listed_id(identifier: str, path: Path) -> str:
+    remedy = "list ids alone, one a line, without folder and ending"
+    if identifier.lower().endswith(_FILE_ENDINGS):
+        raise BadDataError(f"{path}: {identifier[:60]!r} is the name of a file; {remedy}")
+    try:
+        return check_id(identifier, path)
+    except BadDataError as error:
+        raise BadDataError(f"{error}; {remedy}") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.utils.files import dangling_link
-from spatial_engine.utils.input_files import missing, read_id_list
+from spatial_engine.utils.input_files import found_instead, missing, read_id_list
 from spatial_engine.utils.step import Step
 
 SCANNET = Path("data/scannet")
@@ -74,7 +74,8 @@ def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
 
 def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "") -> list[str]:
     """The scenes whose folder, or with a `suffix` whose file of that ending, is on disk; the others
-    are counted. A link to nothing counts as there: whoever reads it names it.
+    are counted. A link to nothing, a packed file and one of another case count as there: whoever
+    reads it names it.
 
     Raises `MissingInputError` where the folder of all scans is such a link.
     """
@@ -86,7 +87,12 @@ def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "
     if suffix:
         paths = {scene: path / f"{scene}{suffix}" for scene, path in paths.items()}
         what += f"/<scene>{suffix}"
-    there = {scene for scene, path in paths.items() if path.exists() or dangling_link(path)}
+    is_there = Path.is_file if suffix else Path.is_dir
+    there = {
+        scene
+        for scene, path in paths.items()
+        if is_there(path) or dangling_link(path) or (suffix and found_instead(path))
+    }
     for place, hint in _OTHER_PLACES.items():
         if any((root / SCANNET / place / scene).is_dir() for scene in paths.keys() - there):
             what += f" (some are in {SCANNET}/{place}: {hint})"
