@@ -268,7 +268,7 @@ def write_scan(root: Path, labels: list[str]) -> None:
     kinds = [*((n, "f4") for n in "xyz"), *((n, "u1") for n in ("red", "green", "blue"))]
     mesh = PlyData([PlyElement.describe(np.zeros(4, kinds), "vertex")])
     mesh.write(str(folder / f"{SCENE}_vh_clean_2.ply"))
-    groups = [{"objectId": k, "label": text, "segments": [k]} for k, text in enumerate(labels)]
+    groups = [{"objectId": k, "label": text, "segments": [k % 2]} for k, text in enumerate(labels)]
     aggregation = json.dumps({"segGroups": groups})
     (folder / f"{SCENE}.aggregation.json").write_text(aggregation)
     segments = json.dumps({"segIndices": [0, 0, 1, 1]})
