@@ -13,7 +13,7 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,9 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     """Read one scene's raw files and write its arrays and its object infos."""
     scan_dir, scene_id, nyu40_ids = arguments
     unaligned, objects, instances = read_annotated_mesh(scan_dir, scene_id)
-    warnings = []
     axis_align = annotations.read_axis_alignment(scan_dir / (scene_id + SCENE_TEXT))
     if unstated := axis_align is None:
         axis_align = np.eye(4)
-        warnings.append(f"{scene_id}{SCENE_TEXT} has no axisAlignment, the identity is taken")
     aligned = unaligned.copy()
     aligned[:, :3] = unaligned[:, :3] @ axis_align[:3, :3].T + axis_align[:3, 3]
 
@@ -75,22 +73,32 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     np.save(part_dir / "instance_mask.npy", instances)
     np.save(part_dir / "semantic_mask.npy", labels[instances])
     dump_pickle(info, part_dir / "object_info.pkl")
-    if unknown:
-        names = (f"{label[:60]!r} ({number})" for label, number in sorted(unknown.items()))
-        warnings.append(f"not in the label table, taken as 0: {', '.join(names)}")
-    if not objects:
-        warnings.append(f"{scene_id}{AGGREGATION} holds no object")
-    elif empty * annotations.FOREIGN_SHARE >= len(objects):
-        warnings.append(
-            f"{empty} of {len(objects)} objects of {scene_id}{AGGREGATION} have no vertices, most "
-            "because later objects claim their segments"
-        )
     notes = {
         "objects without vertices": empty,
         "without axisAlignment (identity taken)": int(unstated),
         "without objects": int(not objects),
     }
+    warnings = list(remarks(scene_id, unstated, unknown, empty, len(objects)))
     return PartResult({"scenes": 1}, notes={"scenes": notes}, warnings=warnings)
+
+
+def remarks(
+    scene_id: str, unstated: bool, unknown: Counter[str], empty: int, num_objects: int
+) -> Iterator[str]:
+    """Lines about what is taken for granted in a scene, and about labels (`unknown`, with how many
+    objects have them) and objects (`empty` of them without vertices) that are of little use."""
+    if unstated:
+        yield f"{scene_id}{SCENE_TEXT} has no axisAlignment, the identity is taken"
+    if unknown:
+        names = (f"{label[:60]!r} ({number})" for label, number in sorted(unknown.items()))
+        yield f"not in the label table, taken as 0: {', '.join(names)}"
+    if not num_objects:
+        yield f"{scene_id}{AGGREGATION} holds no object"
+    elif empty * annotations.FOREIGN_SHARE >= num_objects:
+        yield (
+            f"{empty} of {num_objects} objects of {scene_id}{AGGREGATION} have no vertices: their "
+            "segments are claimed by later objects, or are not in the mesh"
+        )
 
 
 def read_annotated_mesh(
