@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from fractions import Fraction
 
 import pytest
 from answer_forms import is_right, misread
+from conftest import REPOSITORY
 
 from spatial_engine.evaluation.answers import CUT_OFF, DIFFER, NOTHING, read, read_answer
 from spatial_engine.utils.subtasks import SUBTASKS
@@ -329,6 +332,10 @@ KINDS = [
 ]  # fmt: skip
 
 KINDS += [
+    (LETTER, None, ["Answer: B (or C)", "N/A", "A to D", "A vs. C"]),
+    (YAW, None, ["The sofa is on the left.", "The left lamp is hidden", "on the right side"]),
+    (YAW, "left", ["It moved to the left a bit.", "It turned to the left slightly", "to its left"]),
+    (DEPTH_WISE, None, ["back-and-forth", "back and forth"]),
     (LENGTH, None, ["half of 2.4 m", "twice 600 mm", "1.2 times 1 m", "20% of 6 m", "2 × 600 mm"]),
     (LENGTH, 1200, ["'''1200'''", '"""1200 mm"""', "2 × 600 mm = 1200 mm", "1.2 m (3'11\")"]),
     (VECTOR, None, ["| z | y | x |\n|---|---|---|\n| 1 | 2 | 3 |", "Order: z, x, y\n[1, 2, 3]"]),
@@ -343,6 +350,30 @@ KINDS += [
 def test_form_is_read_as_it_is_meant(subtask, right, text):
     right = (Fraction(right),) if isinstance(right, (int, float)) else right
     assert is_right(read_answer(text, subtask), right)
+
+
+TEMPLATES = sorted(REPOSITORY.glob("spatial_engine/*/templates/*.json"))
+VALUES = {
+    "number": ["1234", "17"], "vector": ["[ -393 , 355 , -1070 ]"],
+    "coordinates": ["[ 300 , 500 ]"], "named point": ["[ 300 , 500 ]"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_sentences_of_the_engine_are_read_without_their_backticks(path):
+    """A model that was trained on them may leave the backticks out."""
+    kind = path.stem.replace("movement_coord_", "").replace("movement_dot_", "")
+    tasks = [name for name in SUBTASKS if name == path.stem or f"_{kind}_" in name]
+    assert tasks
+    found = json.loads(path.read_text(encoding="utf-8"))
+    sentences = [s for key, texts in found.items() if key.startswith("answers") for s in texts]
+    assert len(sentences) >= 10
+    for subtask in map(SUBTASKS.get, tasks):
+        for value in subtask.options or VALUES[subtask.answer]:
+            numbers = tuple(Fraction(n) for n in re.findall(r"-?\d+", value))
+            for sentence in sentences:
+                said = sentence.format(answer=value).replace("`", "")
+                assert read_answer(said, subtask) == (numbers or value), said
 
 
 def test_composed_forms_are_read_right_or_not_at_all():

@@ -88,7 +88,7 @@ _REASON = (
     r"whereas|although|though|and (?:the|it)|with (?:the|a)"
 )
 _CLAUSE_END = re.compile(
-    rf"[.!](?=\s|$)|[。;:\n]|(?<=\S)\s?\((?!\w\))|\s-\s(?=[^\W\d])|(?<=\b[A-Z])\)(?=\s)"
+    rf"[.!](?=\s|$)|[。;:\n]|(?<=\S)\s?\((?!\w\)|or\b|maybe|perhaps|possibly)|\s-\s(?=[^\W\d])|(?<=\b[A-Z])\)(?=\s)"
     rf"|\b,?\s(?:{_REASON})\b|,\s?(?:for|so)\b|,?\s?(?:因为|因為|由于|なぜなら|왜냐하면)",
     re.IGNORECASE,
 )

@@ -25,7 +25,7 @@ _EAST = {  # words of a sentence without blanks; one sign alone is an answer, bu
     "up": "[向往朝]上|上[升移方仰]|위로|위쪽|위를|上へ|上に|上向",
     "down": "[向往朝]下|下[降移方]|아래|下へ|下に|下向",
     "forward": "[向往朝]前|前[进進移方]|앞으로|앞쪽|전진|前へ|前に",
-    "backward": "[向往朝][后後]|[后後][退移方]|뒤로|뒤쪽|후진|[后後]ろ",
+    "backward": "[向往朝][后後]|[后後][退移方进進]|뒤로|뒤쪽|후진|[后後]ろ",
 }
 _ALONE = {"up": "上|위|うえ", "down": "下|した", "forward": "前|앞|まえ", "backward": "后|後|뒤"}
 _DIRECTIONS = {
@@ -36,7 +36,10 @@ _ALONE_FORMS = {
     name: re.compile(rf"(?:{FORMS[name]}|{_EAST[name]}|{_ALONE.get(name, 'left^')})", re.IGNORECASE)
     for name in FORMS
 }
-_IDIOMS = re.compile(  # left, right, up and back that are no directions
+_IDIOMS = re.compile(  # left, right, up and back that are no directions of a motion
+    r"\b(?:on|from|in|at|of|by) (?:the|its) (?:left|right)(?:(?:[ -]hand)?[ -]side)?\b|"
+    r"(?<!\bto )(?<!\btoward )(?<!\btowards )\bthe (?:left|right) "
+    r"(?!side|hand|direction|by|and|or|is|was|as|since|because|of)[a-z]{3,}|"
     r"\b(?:right[ -](?:angles?|now|away|here|there|after|before|answer|one|choice|option|"
     r"direction)|"
     r"(?:all|that's|that is|you're|is it|am I) right(?= *[.,!?]|$)|(?:the )?right answer|"
@@ -46,7 +49,8 @@ _IDIOMS = re.compile(  # left, right, up and back that are no directions
     r"sum|sums|add|adds|follow|back|look|looked|mix|mixed|get|give|come|comes)[ -]up(?! or| and)|"
     r"up[ -](?:to(?! the (?:left|right))|front)|close-?ups?|upside down|"
     r"(?:break|breaks|breaking|broken|settle|write|note|calm)[ -]down|look(?:ing|s)? forward to|"
-    r"(?:straight|fast)[ -]forward|go(?:ing)? ahead|back (?:and forth|to the|of|in|wall|side|door)|"
+    r"(?:straight|fast)[ -]forward|go(?:ing)? ahead|back(?:[ -]and[ -]forth| (?:to the|of|"
+    r"in|wall|side|door))|"
     r"the back|go(?:ing)? back|come back|look(?:ing)? back|forward (?:axis|direction|pass)|"
     r"(?:left|right|up|down)[ -]most)\b|左右|上下|前后|前後",
     re.IGNORECASE,
@@ -61,7 +65,8 @@ _CLAUSE = re.compile(r"[.,;:!?()\n。]|\bbut\b|\bso\b")
 _LETTER = re.compile(r"(?<![A-Za-z0-9_'-])([A-Z])(?![A-Za-z0-9_'])(?!-[A-Za-z])")
 _ARTICLE = re.compile(  # opens a sentence: "A chair ...", but not "A is closer ..."
     r"(?:^|[.!?:\n])\s{0,3}A(?= [a-z])(?! (?:is|was|has|and|or|in|at|on|lies|appears|seems|looks|"
-    r"matches|corresponds|because|since|as|than|would|must|fits|marks|shows|for|with)\b)"
+    r"matches|corresponds|because|since|as|than|would|must|fits|marks|shows|for|with|"
+    r"to|through|vs|versus|nor|but|not|then|rather|instead|can|could|might|may|should|does)\b)"
 )
 _SPOKEN_OF = re.compile(  # small letters that are announced; "the point is a corner" does not
     r"(?i:\b(?:option|answer|choice|letter|point|dot)(?: is)?[\s:*(]{1,4})"
@@ -76,12 +81,13 @@ _ENGLISH_FILLING = re.compile(
     re.IGNORECASE,
 )
 _NO_LETTERS = re.compile(r"[^\W\d_]")
+_NOT_APPLICABLE = re.compile(r"\bN/A\b", re.IGNORECASE)
 _EDGE = " \t\r\n.,;:!?()[]{}<>'\"*#~-。"
 
 
 def option_candidates(place: Place, subtask: Subtask) -> list[str]:
     """The options that a place names, each once; UNCLEAR for one that is denied."""
-    text = place.text
+    text = _NOT_APPLICABLE.sub(" ", place.text)
     if (only := _alone(text, subtask)) is not None:
         return [only]
     found = []
