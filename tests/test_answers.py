@@ -50,12 +50,13 @@ def number(text: str) -> Fraction | None:
         ("```\nright\n```", "right"),
         ("``left`` and then `right`", "left"),  # double before single, whatever the order
         ("`right` and then ``left``", "left"),
-        ("`left`, no: `right`", "right"),  # of several the last
-        ("``left``, no: ``right``", "right"),
+        ("`left`, no: `right`", None),  # two differ, and none of them is the plainer
+        ("``left``, no: ``right``", None),
+        ("`left`, that is `left`", "left"),
         ("`right` is in `Image-2`", "right"),  # the last that can be read
         ("``up`` `right`", "right"),
         ("`up`, that is to the right", "right"),  # none can be read: the text outside
-        ("`left or right`: left", "left"),
+        ("`left or right`: left", None),  # the plainest place says both
         ("`the left side`", "left"),
         # the fallback
         ("right", "right"),
@@ -163,8 +164,8 @@ def test_word_is_read_only_where_it_can_be_the_answer(word):
         ("`－5`", "-5"),  # of full width
         ("x=-3", "-3"),
         ("(-3)", "-3"),
-        ("10-20", "20"),  # a range, and no minus
-        ("10 - 20", "20"),
+        ("10-20", None),  # a range
+        ("10 - 20", None),
         ("1,234", "1234"),
         ("`1,234.5 mm`", "1234.5"),
         ("1,234,567", "1234567"),
@@ -193,7 +194,7 @@ def test_word_is_read_only_where_it_can_be_the_answer(word):
         # running text
         ("The depth at [ 599 , 217 ] is 2430", "2430"),
         ("The depth is 2.5 m, seen with 2 eyes", "2500"),  # the one with a unit
-        ("first 300, then 400", "400"),
+        ("first 300, then 400", None),
         ("Image-1 shows it: 500", "500"),
         ("500 from Image-1 to Image-2", "500"),
         ("500 between images 1 and 2", "500"),
@@ -201,7 +202,7 @@ def test_word_is_read_only_where_it_can_be_the_answer(word):
         ("In this image 1.2 m", "1200"),
         # several spans
         ("``12`` `34`", "12"),
-        ("`12` `34`", "34"),
+        ("`12` `34`", None),
         ("`34` in `Image-2`", "34"),
         ("`34` (`mm`)", "34"),
         ("<think>`99`</think>5", "5"),
@@ -263,12 +264,12 @@ def test_angle_is_read_with_its_unit(text):
         ("x = 1, y = 2, z = 3", "1 2 3"),
         ('```json\n{"x": 1, "y": 2, "z": 3}\n```', "1 2 3"),
         ("right 100 mm, down 50 mm, forward -3 mm", "100 50 -3"),
-        ("[3,4,5] then [6,7,8]", "6 7 8"),  # the last brackets with as many numbers
+        ("[3,4,5] then [6,7,8]", None),  # two differ
         ("[3,4,5] at [1,2]", "3 4 5"),
         ("[ x , y , z ] = [ 1 , 2 , 3 ]", "1 2 3"),
         ("Image-1 to Image-2: [1, 2, 3]", "1 2 3"),
         ("``[3,4,5]`` `[6,7,8]`", "3 4 5"),
-        ("`[3,4,5]` `[6,7,8]`", "6 7 8"),
+        ("`[3,4,5]` `[6,7,8]`", None),
         ("`[1,2,3]` from `[7,8]`", "1 2 3"),
         ("[1, 2]", None),
         ("[1, 2, 3, 4]", None),
@@ -306,7 +307,13 @@ UNITS_OF_HOSTILE_TEXT = (
     "`", "``a", "` ", "a`", "`1 1` ", "1", "1 ", "1,", "111,", "1.", ".", "1.1 ", "-", "- 1", "+1",
     "[", "]", "[]", "[1]", "[1,2,3]", "[1 2 3 4]", "([{<", " ", "\n", "image ", "image-", "A ",
     "images 1 ", "A a ", "\nA", "answer is ", "left ", "left\n", "</think>", "1e9,", "1 m ", "1°",
-    "−", "1_", "\x00", "٣", "²", "(1,111,",
+    "−", "1_", "\x00", "٣", "²", "(1,111,", "\\boxed{", "\\boxed{1}", "<think>", "**1** ", "1\n",
+    "x: 1, ", "answer is 1 ", "answer: ", "1'", '1"', "{", "}", "±1", "(m) 1", "in m ", "⁰", "1⁰",
+    "- 1\n", "not ", "B, not ", "1=1+", "√(1)=", "<answer>", "<answer>1</answer>", "$", "\\(",
+    "&amp;", "1 m 2 cm ", "1m2cm", "one meter ", "二米", "B. ", "答案是B", "a, ", "|1|", "|-",
+    "1 and ", "[1] ", "<point>1 2</point>", "(1, 2) of image 1", "image 1 (", "'1 ", "**",
+    "__1__", "wait ", " in", "1 in ", "_", "*a*", "~1", "1~", "1 ± 2 ", "error 1 ", "(((1",
+    "1/2 ", "x ", "x, y, z ", "left 1 mm, ",
 )  # fmt: skip
 
 

@@ -21,7 +21,12 @@ from helpers import raises_one_line
 from scipy.stats import binomtest
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
-from spatial_engine.evaluation import make_benchmark, predictions, score_predictions
+from spatial_engine.evaluation import (
+    make_benchmark,
+    predictions,
+    score_predictions,
+    score_tables,
+)
 from spatial_engine.evaluation.predictions import Predictions, read_predictions
 from spatial_engine.evaluation.results import (
     MEAN,
@@ -129,6 +134,26 @@ def test_missing_unparsable_duplicate_and_unknown_predictions_are_counted(tmp_pa
             assert (line.missing, line.unparsable, line.duplicates) == (1, 3, 2)
     assert [v["parsed"] for v in results.verdicts] == ["1000", "5000", None, None, None, None]
     assert [v["prediction"] for v in results.verdicts][3:] == ["", "", None]
+    assert results.unparsable_by_reason() == {"nothing found": 3}  # a missing one has no reason
+
+
+def test_unparsable_predictions_are_counted_by_reason(capsys):
+    said = {
+        "0": "`1000`",
+        "1": "`1000` or `2000`",
+        "2": "<think>1000",
+        "3": "no idea",
+        "4": "1-2 m",
+    }
+    records = [record("object_height", n, 1000) for n in range(5)]
+    texts = {f"object_height_{n}": text for n, text in said.items()}
+    results = score_model(records, Predictions(texts, {}, 0))
+    assert results.unparsable_by_reason() == {
+        "candidates differ": 2, "cut off": 1, "nothing found": 1,
+    }  # fmt: skip
+    assert [v["unread"] for v in results.verdicts][:2] == [None, "candidates differ"]
+    score_tables.print_results("model", results)
+    assert "2 candidates differ, 1 cut off, 1 nothing found" in capsys.readouterr().out
 
 
 # Intervals

@@ -205,7 +205,7 @@ def test_words_and_letters_must_be_the_same_case_folded(task):
                 score = score_record(record_of(task, truth), f"`{spelled}`")
                 assert (score.correct, score.parsed) == (said == truth, said)
         assert score_record(record_of(task, truth), "neither").parsed is None
-        assert not is_right(task, truth, f"`{truth}s`")
+        assert not is_right(task, truth, f"`{truth}ness`")
 
 
 def test_score_tells_what_was_read():

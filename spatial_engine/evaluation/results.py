@@ -53,7 +53,12 @@ class Results:
     subtasks: list[Line]
     rows: list[Line]
     unknown: int
-    verdicts: list[dict[str, Any]]  # by record: id, task, correct, parsed, prediction
+    verdicts: list[dict[str, Any]]  # by record: id, task, correct, parsed, unread, prediction
+
+    def unparsable_by_reason(self) -> dict[str, int]:
+        """How many predictions could not be read, by reason (answers.py)."""
+        said = (v["unread"] for v in self.verdicts if v["prediction"] is not None)
+        return dict(sorted(Counter(reason for reason in said if reason).items()))
 
 
 def score_model(records: Sequence[Mapping[str, Any]], predictions: Predictions) -> Results:
@@ -65,7 +70,7 @@ def score_model(records: Sequence[Mapping[str, Any]], predictions: Predictions) 
         score = score_record(record, said or "")
         verdict = {
             "id": record["id"], "task": score.task, "correct": score.correct,
-            "parsed": score.parsed, "prediction": said,
+            "parsed": score.parsed, "unread": score.unread or None, "prediction": said,
         }  # fmt: skip
         verdicts.append(verdict)
         by_task[score.task].append(verdict)

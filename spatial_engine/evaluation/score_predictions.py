@@ -9,7 +9,7 @@ Costs  seconds.
 `score_predictions.py A.jsonl` prints the 26 subtasks and the 12 rows of the paper's Table 2;
 `score_predictions.py --compare A.jsonl B.jsonl` sets models side by side (comparison.png, too),
 `--paper` beside what the paper reports. The rules are in scoring.py; how an answer is found in a
-text, in answers.py.
+text, in docs/answers.md.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def write_scores(base: Path, name: str, results: Results) -> None:
         {
             "model": name,
             "counts": dict(counts_of(results)),
+            "unparsable_by_reason": results.unparsable_by_reason(),
             "subtasks": [_plain(line) for line in results.subtasks],
             "rows": [_plain(line) for line in results.rows],
         },

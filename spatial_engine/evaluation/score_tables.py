@@ -35,6 +35,9 @@ def print_results(name: str, results: Results) -> None:
         _print(name, table)
     said = counts_of(results)
     print(", ".join(f"{number} {what}" for what, number in said.items()))
+    if reasons := results.unparsable_by_reason():
+        told = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+        print(f"unparsable: {told} (docs/answers.md says how an answer is read)")
 
 
 def print_comparison(

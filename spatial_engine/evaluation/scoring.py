@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from spatial_engine.evaluation.answers import Answer, read_answer
+from spatial_engine.evaluation.answers import Answer, read
 from spatial_engine.utils.record_files import from_uniform
 from spatial_engine.utils.records import Value, format_value
 from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
@@ -26,20 +26,23 @@ RADIUS = Fraction(5, 100)  # of the image's width
 
 @dataclass(frozen=True)
 class Score:
-    """The verdict on one prediction; `parsed` is the answer as read, None where none was found."""
+    """The verdict on one prediction; `parsed` is the answer as read, None where there is none, for
+    the reason `unread` (answers.py)."""
 
     task: str
     correct: bool
     parsed: str | None
+    unread: str = ""
 
 
 def score_record(record: Mapping[str, Any], prediction: str) -> Score:
     """Score what a model said to an evaluation record, in the engine's own form or uniform."""
     record = from_uniform(dict(record))
     subtask = SUBTASKS[record["task"]]
-    answer = read_answer(prediction, subtask)
+    reading = read(prediction, subtask)
+    answer = reading.answer
     if answer is None:
-        return Score(subtask.name, False, None)
+        return Score(subtask.name, False, None, reading.reason)
     truth: Value = record["gt_value"]
     if isinstance(answer, str):
         return Score(subtask.name, answer.casefold() == str(truth).casefold(), answer)

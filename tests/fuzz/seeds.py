@@ -383,5 +383,7 @@ def answers() -> list[bytes]:
         "``left``", "The answer is `B`.", "<think>`3`</think> about 1,234 mm, i.e. 1.2 m",
         "`[ 12 , -345 , 6.5e2 ]`", "[500, 250]", "(1 m, 2 m, 3 m)", "It turned by 15°, I am sure",
         "Image-1 shows A, so: **A**", "4 ft (1219 mm)", "up or down? Final answer: down",
+        r"$\boxed{1.2\text{ m}}$", "<think>A</think><answer>B</answer>", "答案是B", "1m20cm ± 5 mm",
+        "393 mm left, z: -1.07 m, y = 355", "1\u202f200,5 mm (x 10³)", "**B**\n\nWait, actually C",
     )  # fmt: skip
     return [text.encode() for text in texts]

@@ -100,5 +100,25 @@ MATRIX_TOKENS = (
     "١".encode(),
     b"axisAlignment =",
 )
-SAID_TOKENS = (b"`", b"``", b"</think>", b"[", b"]", b"1,234", b" mm", b"e99", b"\n", b"A ")
+SAID_TOKENS = (
+    b"`",
+    b"``",
+    b"</think>",
+    b"[",
+    b"]",
+    b"1,234",
+    b" mm",
+    b"e99",
+    b"\n",
+    b"A ",
+    b"\\boxed{",
+    b"**",
+    b"<answer>",
+    b"<think>",
+    b"Answer: ",
+    "±".encode(),
+    "³".encode(),
+    b"x = ",
+    b" not ",
+)
 ZIP_TOKENS = (b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"\xff\xff\xff\xff")
