@@ -494,9 +494,7 @@ def check_object_record(record: dict, scene: RawScene, split: str) -> list[str]:
     if isinstance(shown, str):
         return [*complaints, shown]
     scene_id, frames = shown
-    complaints += check_texts(
-        record, split, len(frames), lambda text: _check_question(text, record)
-    )
+    complaints += check_words(record, split)
     if scene_id != scene.scene_id:
         return [*complaints, f"image: of scene {scene_id}, checked against {scene.scene_id}"]
     wrong = [complaint for frame in frames if (complaint := check_frame(scene, frame))]
@@ -529,6 +527,12 @@ def shown_frames(record: dict) -> tuple[str, list[str]] | str:
     if len(set(frames)) < len(frames):
         return f"image: {frames} holds a frame twice"
     return scenes[0], frames
+
+
+def check_words(record: dict, split: str) -> list[str]:
+    """Complaints about question and answer, as they are read, of a record that shows images."""
+    images = len(record["image"])
+    return check_texts(record, split, images, lambda text: _check_question(text, record))
 
 
 def _check_question(text: str, record: dict) -> list[str]:

@@ -7,7 +7,8 @@ code with the engine. One scene is in memory at a time, and of the lines only th
 How SPEC was read where it leaves a choice:
 - 10 "the nearest integer": an exact half, or what is within ROUNDING_TIE of one, may go either way.
 - 10 "the answer stands in backticks, once": the reply holds two backticks and between them exactly
-  the answer; a question may hold backticks (the form of answer wanted, the choices offered).
+  the answer; a question may hold backticks (the form of answer wanted, the choices offered), and
+  may explain itself by a corner of the image or by "0 if it did not move": CONVENTIONS are no leak.
 - 10 "and the question says so": a question about coordinates names the origin (top or upper, left)
   and the scale (1000) in some words.
 - 10 coordinates of a point with 0 <= u < W are 0 to 1000, both included.
@@ -39,6 +40,8 @@ OVERLAP_TOLERANCE = 0.01  # percent
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent, both included
 SCENE_PATTERN, FRAME_PATTERN = "[A-Za-z0-9_-]+", "[0-9]{5,9}"
 MAX_LEVELS = 32  # of lists and objects within each other
+# Values by which questions explain their units; that the answer is one of them gives nothing away.
+CONVENTIONS = (0, [0, 0, 0], [0, 0], [1000, 0], [0, 1000], [1000, 1000])
 
 
 # ---- values and how they are written -------------------------------------------------------------
@@ -163,8 +166,19 @@ def check_leak(text: str, answer: object, choices: Iterable[object]) -> list[str
     spans = [span.strip() for span in backticked(text)]
     others = [answer_text(choice) for choice in choices if choice != answer]
     if answer_text(answer) in spans and not any(other in spans for other in others):
-        return [f"the answer {answer_text(answer)!r} stands in the question"]
+        return _leak(answer)
     return []
+
+
+def check_secret(text: str, values: object) -> list[str]:
+    """A list of numbers that is, or gives away, the answer does not stand in the text at all."""
+    return _leak(values) if answer_text(values) in text else []
+
+
+def _leak(answer: object) -> list[str]:
+    if answer in CONVENTIONS:
+        return []
+    return [f"the answer {answer_text(answer)!r} stands in the question"]
 
 
 def check_coordinate_words(text: str, points: list[list[int]]) -> list[str]:
