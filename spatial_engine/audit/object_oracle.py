@@ -56,7 +56,13 @@ from spatial_engine.audit.record_form import (
     known_type,
     posed_image,
 )
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, read_split_list, visible
+from spatial_engine.audit.scannet_oracle import (
+    RawDataError,
+    RawScene,
+    frame_of,
+    read_split_list,
+    visible,
+)
 
 DIMENSIONS = ("height", "length", "width")
 TASK_OF = {f"object_perception_{name}_estimation": f"object_{name}" for name in DIMENSIONS}
@@ -281,7 +287,7 @@ def check_scene_visibility(
     for object_id in entry["object_to_images"]:
         reason = _why_not(scene, object_id)
         complaints += [reason] if reason else []
-    named = {*entry["image_to_objects"], *(image for _, image in by_object)}
+    named = {*map(_frame, entry["image_to_objects"]), *(image for _, image in by_object)}
     for image in sorted(named - set(scene.valid_frame_ids), key=repr):
         complaints.append(f"image {image!r} is no D5 frame with a valid pose")
     chosen = scene.valid_frame_ids if images is None else list(images)
@@ -315,10 +321,16 @@ def _read_rows(table: object, other: str, other_type: type) -> tuple[dict, list[
             if types not in ((other_type, int, float), (other_type, int, int)):
                 complaints.append(f"{key!r}: {row!r:.120} holds a value of another type")
                 continue
-            if (key, row[other]) in found:
+            pair = _frame(key), _frame(row[other])
+            if pair in found:
                 complaints.append(f"{key!r}: {row[other]!r} twice")
-            found[key, row[other]] = count, percent
+            found[pair] = count, percent
     return found, complaints
+
+
+def _frame(name: object) -> object:
+    """The id of the frame that a name means; of an object, or what is neither, the name itself."""
+    return frame_of(name) or name
 
 
 def _check_row(row: tuple[int, float] | None, thing: RawObject, image: str) -> str:
@@ -400,7 +412,9 @@ def _read_sets(table: object, scene: RawScene) -> tuple[list[frozenset[str]], li
         for images in sets:
             if not isinstance(images, tuple) or not all(type(image) is str for image in images):
                 complaints.append(f"{images!r:.80} is no tuple of str")
-            elif len(images) != size:
+                continue
+            images = tuple(map(_frame, images))
+            if len(images) != size:
                 complaints.append(f"{images} stands under k = {size}")
             elif len(set(images)) != size:
                 complaints.append(f"{images} holds an image twice")

@@ -26,9 +26,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spatial_engine.audit.scannet_oracle import (
+    FRAME_PATTERN,
     FRAME_STEP,
     RawDataError,
     RawScene,
+    frame_of,
     overlap,
     read_split_list,
 )
@@ -38,7 +40,7 @@ FORBIDDEN_FIELDS = ("length", "label", "objects", "solution")  # trainers give t
 ROUNDING_TIE = 1e-6  # of a unit (mm, degree, 1/1000) from a half: either neighbour is right
 OVERLAP_TOLERANCE = 0.01  # percent
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent, both included
-SCENE_PATTERN, FRAME_PATTERN = "[A-Za-z0-9_-]+", "[0-9]{5,9}"
+SCENE_PATTERN = "[A-Za-z0-9_-]+"
 MAX_LEVELS = 32  # of lists and objects within each other
 # Values by which questions explain their units; that the answer is one of them gives nothing away.
 CONVENTIONS = (0, [0, 0, 0], [0, 0], [1000, 0], [0, 1000], [1000, 1000])
@@ -206,14 +208,18 @@ def posed_image(path: object) -> tuple[str, str] | str:
     match = isinstance(path, str) and re.fullmatch(
         f"({SCENE_PATTERN})/({FRAME_PATTERN})[.]jpg", path
     )
-    return match.groups() if match else f"image: {path!r} is not <scene>/<frame>.jpg"
+    if not match:
+        return f"image: {path!r} is not <scene>/<frame>.jpg"
+    return match[1], frame_of(match[2])
 
 
 def marked_image(path: object) -> tuple[str, str] | str:
     """(scene id, id of the frame shown) of an image with marks, or a complaint."""
     pattern = f"({SCENE_PATTERN})/({FRAME_PATTERN})_[A-Za-z0-9_-]+[.]jpg"
     match = isinstance(path, str) and re.fullmatch(pattern, path)
-    return match.groups() if match else f"image: {path!r} is not <scene>/<frame>_<name>.jpg"
+    if not match:
+        return f"image: {path!r} is not <scene>/<frame>_<name>.jpg"
+    return match[1], frame_of(match[2])
 
 
 def check_list_of_images(images: object, count: int) -> list[str]:
