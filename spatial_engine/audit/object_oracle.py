@@ -385,7 +385,7 @@ def check_scene_coverage(
         found: list[str] = []
         if size < MIN_SIZE_M - NOT_JUDGED_M:
             if object_id in entry:
-                found = [f"is there, its {dimension} is only {size} m"]
+                found = [f"is there, its {dimension} is only {round(size, 6)} m"]
         elif object_id in entry or size > MIN_SIZE_M + NOT_JUDGED_M:
             sets, found = _read_sets(entry.get(object_id, {}), scene)
             for images in sets:
@@ -435,7 +435,8 @@ def check_set(images: frozenset[str], thing: RawObject, dimension: str) -> str:
             return f"image {image} does not see the object, {seen}"
     if thing.covers(images, dimension) is False:
         extents = [thing.extents(axis, images)[1] for axis in thing.axes(dimension)]
-        return f"does not cover, extent {extents} m of {thing.target(dimension)} m"
+        shown = " or ".join(f"{extent:.6f}" for extent in extents)
+        return f"does not cover, extent {shown} m of {thing.target(dimension):.6f} m"
     for one in sorted(images):
         if len(images) > 1 and thing.covers(images - {one}, dimension):
             return f"is not minimal, covers without image {one}"
@@ -586,7 +587,9 @@ def _check_truth(record: dict, scene: RawScene, frames: list[str], dimension: st
     if type(gt_value) is not int or gt_value not in acceptable_integers(1000.0 * size):
         complaints.append(f"gt_value: {gt_value!r}, the {dimension} is {1000.0 * size:.6f} mm")
     if size < MIN_SIZE_M - NOT_JUDGED_M:
-        complaints.append(f"object_id: the {dimension} of object {object_id} is only {size} m")
+        complaints.append(
+            f"object_id: the {dimension} of object {object_id} is only {round(size, 6)} m"
+        )
     wrong = check_set(frozenset(frames), thing, dimension)
     return [*complaints, f"image: {wrong}"] if wrong else complaints
 
