@@ -500,6 +500,14 @@ TARGETS: dict[str, Target] = {
         texts=texts.RECORDS,
         tokens=texts.JSON_TOKENS,
     ),
+    "predictions_json": Target(
+        read_predictions,
+        lambda: [b"[" + b",".join(data.splitlines()) + b"]" for data in seeds.jsonls()[2:]],
+        "x.json",
+        reshape=(mutations.json_tree,),
+        texts=texts.RECORDS,
+        tokens=(*texts.JSON_TOKENS, b"NaN", b"\xef\xbb\xbf", b"\xff\xfe"),
+    ),
     "predictions_tsv": Target(
         read_predictions,
         seeds.prediction_tables,
