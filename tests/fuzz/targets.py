@@ -31,6 +31,7 @@ from spatial_engine.utils import (
     object_table,
     pairs,
     plain_pickle,
+    plain_record,
     provenance,
     record_files,
     records,
@@ -280,7 +281,7 @@ def read_jsonl(path: Path) -> None:
     for record in records.read_jsonl(path):
         assert isinstance(record, dict)
         with suppress(ValueError):  # as it says
-            assert isinstance(record_files.from_uniform(record), dict)
+            assert isinstance(plain_record.from_uniform(record), dict)
 
 
 def read_places(path: Path) -> None:
