@@ -7,13 +7,16 @@ import shutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import COMMANDS, link_root, run_command
 
+from spatial_engine.audit import audit_labels
 from spatial_engine.audit.camera_oracle import camera_truth
 from spatial_engine.audit.scannet_oracle import RawScene, overlap, read_split_list, visible
 from spatial_engine.audit.table_oracle import Relation, check_relations, check_seen_points
 from spatial_engine.evaluation import audit_tables
 from spatial_engine.utils import cli
 from spatial_engine.utils.pairs import pairs_path
+from spatial_engine.utils.records import read_jsonl
 from spatial_engine.utils.visibility_table import visibility_path
 
 
@@ -113,3 +116,47 @@ def test_the_oracle_of_the_tables_sees_each_kind_of_fault(made_root):
         assert [c for c in complaints if "missing" not in c and f": {field} " in c]
     (found,) = [c for c in check_relations({pair[::-1]: right}, scene, []) if "is no pair" in c]
     assert str(pair[::-1]) in found
+
+
+def names_of_its_own(root):
+    """A root whose scenes name their frames in four ways, some with gaps between the numbers."""
+    ways = {
+        "scene0000_00": ("{}", 5), "scene0704_00": ("{:06d}", 5),
+        "scene0011_00": ("{:012d}", 10), "scene0015_00": ("", 5),
+    }  # fmt: skip
+    for scene, (form, step) in ways.items():
+        for path in list((root / "data/scannet/posed_images" / scene).glob("[0-9]*")):
+            number = int(path.stem)
+            name = (form or ("{}" if number % 10 else "{:05d}")).format(number)
+            if number % step or (scene == "scene0704_00" and number == 15):
+                path.unlink()
+            else:
+                path.rename(path.with_name(name + path.suffix))
+    return root
+
+
+def test_frames_go_by_their_numbers_however_they_are_named(prepared_root, tmp_path):
+    root = names_of_its_own(link_root(prepared_root, tmp_path / "root"))
+    ask = [c for c in COMMANDS if "depth_" in c or "correspondence" in c or "camera_movement_" in c]
+    few = ("--num-workers", "1", "--train-max-samples", "5", "--val-max-samples", "3")
+    for command in COMMANDS[2:16]:
+        done = run_command(command, root, *(few if command in ask else few[:2]))
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    shown = {name for path in root.glob("*/camera_movement/v1_0/*.jsonl")
+             for record in read_jsonl(path) for name in record["image"]}  # fmt: skip
+    assert {"scene0000_00/5.jpg", "scene0704_00/000005.jpg", "scene0015_00/5.jpg"} <= shown
+    assert not any("/000015" in name for name in shown)
+    flags = ["--root", str(root), "--num-workers", "1"]
+    assert audit_labels.main([*flags, "--tables"]) == 0
+    assert audit(root)[0] == 0
+
+
+def test_a_frame_that_is_named_twice_is_complained_about(made_root):
+    scene = RawScene(made_root, read_split_list(made_root, "val")[0])
+    one, two = scene.valid_frame_ids[:2]
+    seen = {image: [] for image in scene.valid_frame_ids}
+    (found,) = check_seen_points({**seen, f"0{one}": []}, scene, [])
+    assert found == f"'{one}' and '0{one}' are one frame"
+    rows = {(one, two): Relation(0, 0, 0, 0), (one, f"0{two}"): Relation(0, 0, 0, 0)}
+    found = check_relations(rows, scene, [])
+    assert f"'{two}' and '0{two}' are one frame" in found

@@ -426,6 +426,11 @@ def test_planted_errors_are_found(raw_root, right, question_type, split, plant, 
         ("Which one would be touched first?", (True, False)),
         ("Which is nearer, not farther?", (True,)),
         ("Which is closer or farther?", (True, False)),
+        ("Which is more remote?", (False,)),
+        ("Which has more depth?", (False,)),
+        ("Which one is the least distant?", (True,)),
+        ("Near the border, how close is it?", (True, False)),
+        ("Write no more than the letter of the one reached later.", (True, False)),
     ],
 )
 def test_words_and_side_must_agree(raw_root, right, question, sides):
@@ -438,11 +443,14 @@ def test_words_and_side_must_agree(raw_root, right, question, sides):
         assert found is (closer not in sides), complaints
 
 
-def test_words_of_the_task_count_where_the_question_has_none(raw_root, right):
+@pytest.mark.parametrize("task", ["Find the farther dot.", "Study the nearer parts of the scene."])
+def test_words_of_the_task_ask_for_nothing(raw_root, right, task):
     folder, record = right[COMP_DOT, "val"]
-    other = "farther" if record["is_closer_question"] else "closer"
-    record = record | {"text": f"<image>\nFind the {other} dot.\nIs it A or B?"}
-    assert "do not fit" in complaints_about(raw_root, folder, record, "val")[0]
+    for closer in (True, False):
+        record = record | {"is_closer_question": closer}
+        record["text"] = f"<image>\n{task}\nWhich one would be touched first, A or B?"
+        complaints = complaints_about(raw_root, folder, record, "val")
+        assert not any("do not fit is_closer_question" in text for text in complaints)
 
 
 def test_an_error_in_the_reply_is_found(raw_root, right):

@@ -7,10 +7,14 @@ import base64
 import importlib.util
 import json
 import math
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import orjson
 import pandas as pd
 import pyarrow.json
 import pyarrow.parquet as pq
@@ -30,7 +34,7 @@ from spatial_engine.evaluation import (
     exports,
     make_benchmark,
 )
-from spatial_engine.utils import cli, provenance
+from spatial_engine.utils import cli, plain_record, provenance
 from spatial_engine.utils.record_files import (
     UNIFORM_FIELDS,
     RecordFile,
@@ -311,6 +315,18 @@ def test_pandas_and_pyarrow_read_each_uniform_file(root, split):
         assert pq.read_schema(parquet).equals(schema)
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_what_is_loaded_of_jsonl_and_of_parquet_can_be_concatenated(root, datasets, split):
+    loaded = [
+        datasets.load_dataset(builder, data_files=uniform(root, split, form), split="train")
+        for builder, form in (("json", "jsonl"), ("parquet", "parquet"))
+    ]
+    assert loaded[0].features == loaded[1].features
+    both = datasets.concatenate_datasets(loaded)
+    assert len(both) == 2 * len(loaded[0])
+    assert both[0] == both[len(loaded[0])]
+
+
 def test_parquet_is_written_in_batches_of_one_schema(root, tmp_path, monkeypatch):
     monkeypatch.setattr(export_uniform, "BATCH_RECORDS", 7)
     records = list(read_jsonl(Path(uniform(root, "train")[0])))[:30]
@@ -422,16 +438,12 @@ def test_vlmevalkit_gets_the_files_as_base64(root, tmp_path):
     path = tmp_path / "x.tsv"
     assert export_vlmevalkit.write_tsv(path, export_vlmevalkit.rows(iter(some), root, True), True)
     table = read_as_vlmevalkit(path)
-    assert list(table.columns) == [*export_vlmevalkit.COLUMNS, "image"]
-    names = []
+    assert list(table.columns) == ["index", "id", "question", "answer", "task", "image"]
     for row, record in zip(table.to_dict("records"), some, strict=True):
         encoded = one_or_list(row["image"])
         files = [(root / name).read_bytes() for name in record["image"]]
         assert [base64.b64decode(text, validate=True) for text in encoded] == files
         assert all(len(text) > 64 for text in encoded), "shorter ones stand for another row"
-        names += one_or_list(row["image_path"])
-    assert len(set(names)) == sum(len(record["image"]) for record in some)
-    assert not any("/" in name for name in names)
 
 
 def test_vlmevalkit_base64_names_a_missing_image(root, tmp_path):
@@ -459,8 +471,8 @@ def test_base64_flag_changes_the_table(root, tmp_path):
 
 def test_image_marks_go_and_the_words_stay():
     text = "Image-1: <image>\nImage-2: <image>\nIn Image-1, where?\nSay `x`."
-    assert exports.without_image_marks(text) == "In Image-1, where?\nSay `x`."
-    assert exports.without_image_marks("<image>\nHow far?") == "How far?"
+    assert plain_record.without_image_marks(text) == "In Image-1, where?\nSay `x`."
+    assert plain_record.without_image_marks("<image>\nHow far?") == "How far?"
 
 
 # lmms-eval
@@ -547,6 +559,38 @@ def test_lmms_eval_rows_are_means_over_subtasks(task):
     assert metrics["multispa_mean"](verdicts) == 31.25
     assert math.isnan(metrics["multispa_depth_comparison"](verdicts))
     assert math.isnan(metrics["multispa_mean"]([]))
+
+
+BLOCKED = (
+    "mmengine", "numpy", "cv2", "PIL", "pandas", "pyarrow", "tqdm", "scipy", "openpyxl", "rich",
+    "matplotlib", "jinja2", "plyfile", "simplejpeg",
+)  # fmt: skip
+
+
+def test_lmms_eval_task_scores_with_orjson_and_the_standard_library_alone(root):
+    code = f"""
+import importlib.util, json, sys
+for name in {BLOCKED!r}:
+    sys.modules[name] = None
+spec = importlib.util.spec_from_file_location("multispa_utils", sys.argv[1])
+utils = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(utils)
+record = json.loads(sys.argv[2])
+said = f"`{{utils.doc_to_target(record)}}`"
+assert utils.doc_to_text(record) in record["text"]
+assert utils.process_results(record, [said])[utils.MEAN]["correct"]
+known = {{*sys.stdlib_module_names, "spatial_engine", "multispa_utils", "orjson", "__main__"}}
+print(sorted({{name.split(".")[0] for name in sys.modules if sys.modules[name]}} - known))
+"""
+    task = root / "evaluation_data/exports/lmms_eval/utils.py"
+    record = json.dumps(benchmark_of(root)[0])
+    line = [sys.executable, "-S", "-c", code, str(task), record]
+    orjson_folder = Path(orjson.__file__).parents[1]
+    path = os.pathsep.join([str(REPOSITORY), str(orjson_folder)])
+    done = subprocess.run(
+        line, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 def test_lmms_eval_task_is_filled_in_for_any_path(tmp_path):

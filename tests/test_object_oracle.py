@@ -281,7 +281,8 @@ VISIBILITY_ERRORS = [
     (new_pair(99, "00000"), "none of this id"),
     (new_pair("13", "00000"), "is not int"),
     (new_pair(13, 0), "is not str"),
-    (new_pair(13, "0"), "no D5 frame"),
+    (new_pair(13, "0"), "intersection_count 5"),  # frame 00000, by another name
+    (new_pair(13, "0x"), "no D5 frame"),
     (new_pair(13, "00001"), "no D5 frame"),
     (new_pair(41, "00000", 1), "intersection_count 1, 0 to 0"),  # seen by no image
     (lambda entry: entry["object_to_images"].update({0: []}), "of category 'floor'"),

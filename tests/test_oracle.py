@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spatial_engine.audit import camera_oracle, scannet_oracle
+from spatial_engine.audit import camera_oracle, record_form, scannet_oracle
 from spatial_engine.audit.camera_oracle import (
     QUESTION_TYPES,
     acceptable_integers,
@@ -1054,7 +1054,7 @@ def answered(record: dict, value: object, text: str) -> None:
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_wrong_answers_are_found(scene, question_type, wrong, split):
     record = make_record(question_type, split)
-    answered(record, wrong, camera_oracle.answer_text(wrong))
+    answered(record, wrong, record_form.answer_text(wrong))
     complaints = check_camera_record(record, scene, split)
     assert [c.split(":")[0] for c in complaints] == ["gt_value", "answer_values"]
     assert all("raw data say" in c for c in complaints)
@@ -1081,7 +1081,7 @@ def test_wrong_answers_are_found(scene, question_type, wrong, split):
 )
 def test_wrong_types_are_found(scene, question_type, wrong):
     record = make_record(question_type, "val")
-    answered(record, wrong, camera_oracle.answer_text(wrong))
+    answered(record, wrong, record_form.answer_text(wrong))
     complaints = check_camera_record(record, scene, "val")
     assert any(c.startswith("gt_value") for c in complaints), complaints
 

@@ -219,5 +219,20 @@ def test_frames_are_listed_by_their_colour_image_and_step(tmp_path):
     for name in ("00020.png", "00020.txt", "intrinsic.txt", "00025.jpeg"):
         (tmp_path / name).touch()
     expected = ["00000", "00005", "00010", "99995"]
-    assert posed_images.frames_among(os.listdir(tmp_path), 5) == expected
-    assert len(posed_images.frames_among(os.listdir(tmp_path), 1)) == len(numbers)
+    assert posed_images.frames_among(os.listdir(tmp_path), 5, tmp_path) == expected
+    assert len(posed_images.frames_among(os.listdir(tmp_path), 1, tmp_path)) == len(numbers)
+
+
+def test_names_of_frames_stay_and_go_by_their_numbers(tmp_path):
+    names = [f"{name}.jpg" for name in ("100", "00095", "5", "000010", "0", "7")]
+    assert posed_images.frames_among(names, 5, tmp_path) == ["0", "5", "000010", "00095", "100"]
+    assert posed_images.by_number(["100", "00095", "5"], tmp_path) == ["5", "00095", "100"]
+
+
+def test_two_names_of_one_frame_are_refused_and_one_that_is_no_number(tmp_path):
+    with raises_one_line(BadDataError, tmp_path, "00005 and 5 are both frame 5"):
+        posed_images.frames_among(["5.jpg", "0.jpg", "00005.jpg"], 5, tmp_path)
+    assert posed_images.frames_among(["7.jpg", "07.jpg", "0.jpg"], 5, tmp_path) == ["0"]
+    for name in ("frame5", "-5", "٣", "5.0"):
+        with raises_one_line(BadDataError, tmp_path, "no number of a frame"):
+            posed_images.by_number([name], tmp_path)

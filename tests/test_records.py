@@ -10,7 +10,7 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils import records
+from spatial_engine.utils import plain_record, records
 
 SENTENCES = ("Look at the views.", "Which way?", "It went `{answer}`, as one sees.")
 VALUES = ["right", "A", 0, 1234, -5, [500, 0], [12, -3400, 7]]
@@ -33,7 +33,7 @@ def test_what_could_not_be_written_again_is_not_read(tmp_path, opening):
         closing = "]" if opening == "[" else "}"
         return '{"x": ' + opening * levels + "1" + closing * levels + "}"
 
-    most = records.MAX_NESTING - 1  # the record is one
+    most = plain_record.MAX_NESTING - 1  # the record is one
     for as_read in (line(most), line(most).encode()):
         assert records.parse_json(as_read) == json.loads(as_read)
     for levels in (most + 1, 250, 300, 1500):

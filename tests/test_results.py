@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import gzip
 import json
+import re
 import shutil
 import tracemalloc
 import zipfile
@@ -18,6 +21,7 @@ import pandas as pd
 import pytest
 from conftest import run_command
 from helpers import raises_one_line
+from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 from scipy.stats import binomtest
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
@@ -455,6 +459,151 @@ def test_huge_table_of_text_is_refused(tmp_path, monkeypatch):
     path = write(tmp_path, "m.tsv", "id\tprediction\nfirst\ta\n")
     with raises_one_line(BadDataError, path, ".jsonl"):
         read_predictions(path, IDS)
+
+
+# Predictions as other programs write them
+
+
+def with_cached_value(path: Path, value: bytes) -> None:
+    """Let the sheet's formulas have a value, as xlsxwriter gives them 0 and Excel what it finds."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            data = re.sub(rb"</f><v ?/>|</f><v></v>", b"</f><v>" + value + b"</v>", data)
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize("value", [b"", b"0", b"1300", b"#NAME?"])
+def test_what_begins_with_an_equals_sign_in_a_sheet_is_its_own_text(tmp_path, value):
+    said = {"first": "=1200 mm", "second": "=", "third": "= `[ 1 , 2 ]`"}
+    path = tmp_path / "m.xlsx"
+    table = pd.DataFrame({"id": list(said), "prediction": list(said.values())})
+    table.to_excel(path, index=False, engine="openpyxl")
+    with_cached_value(path, value)
+    assert read_predictions(path, IDS).texts == said
+
+
+def test_formulas_of_arrays_are_text_and_tables_of_data_are_lost(tmp_path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["id", "prediction"], ["first", ""], ["second", ""]):
+        sheet.append(row)
+    sheet["B2"] = ArrayFormula("B2:B2", "=1200 mm")
+    sheet["B3"] = DataTableFormula(ref="B3:B3")
+    book.save(tmp_path / "m.xlsx")
+    found = read_predictions(tmp_path / "m.xlsx", IDS).texts
+    assert found == {"first": "{=1200 mm}", "second": ""}
+
+
+def test_dates_and_errors_of_a_sheet_are_no_answer_and_are_told(tmp_path, caplog):
+    """Excel makes a date of 1-2; of #N/A the letter A would be read."""
+    book = openpyxl.Workbook()
+    for row in (
+        ["id", "prediction", "time"], ["first", datetime.date(2026, 2, 1)],
+        ["second", "#N/A", datetime.date(2026, 2, 1)], ["third", datetime.time(3, 4)],
+    ):  # fmt: skip
+        book.active.append(row)
+    book.save(tmp_path / "m.xlsx")
+    assert read_predictions(tmp_path / "m.xlsx", IDS).texts == dict.fromkeys(IDS, "")
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert "m.xlsx: 3 cells" in told and "B2" in told
+
+
+ROWS_OF_JSON = [
+    {"id": "first", "prediction": "1200 mm"},
+    {"id": "second", "prediction": None},
+    {"id": "other", "prediction": "`é` [ 1 ]"},
+]
+AS_READ = Predictions({"first": "1200 mm", "second": ""}, {}, 1)
+FORMS_OF_JSON = {
+    "a list": json.dumps(ROWS_OF_JSON),
+    "a list with line breaks": json.dumps(ROWS_OF_JSON, indent=1, ensure_ascii=False),
+    "a list in an object": json.dumps({"model": "m", "records": ROWS_OF_JSON}),
+    "an object by id": json.dumps({r["id"]: r["prediction"] for r in ROWS_OF_JSON}),
+    "an object by id, with line breaks": json.dumps(
+        {r["id"]: r["prediction"] for r in ROWS_OF_JSON}, indent=1
+    ),
+    "records by id": json.dumps({r["id"]: {"prediction": r["prediction"]} for r in ROWS_OF_JSON}),
+    "pandas": pd.DataFrame(ROWS_OF_JSON).to_json(),
+    "pandas records": pd.DataFrame(ROWS_OF_JSON).to_json(orient="records"),
+    "pandas index": pd.DataFrame(ROWS_OF_JSON).to_json(orient="index"),
+    "pandas lines": pd.DataFrame(ROWS_OF_JSON).to_json(orient="records", lines=True),
+    "columns": json.dumps(pd.DataFrame(ROWS_OF_JSON).to_dict(orient="list")),
+    "lines with NaN": "\n".join(json.dumps(r) for r in ROWS_OF_JSON).replace("null", "NaN"),
+    "a list with NaN": json.dumps(ROWS_OF_JSON).replace("null", "NaN"),
+    "lines of Windows": "\r\n".join(json.dumps(r) for r in ROWS_OF_JSON),
+    "by index": json.dumps([
+        {"index": 0, "prediction": "1200 mm"}, {"index": "1.0", "prediction": None},
+        {"index": 7, "prediction": ""},
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("form", FORMS_OF_JSON)
+def test_json_is_read_in_every_usual_form(tmp_path, form, mark):
+    for name in ("m.json", "m.jsonl"):
+        path = write(tmp_path, name, FORMS_OF_JSON[form].encode(mark))
+        assert read_predictions(path, IDS) == AS_READ
+
+
+def test_a_long_list_is_read_piece_by_piece(tmp_path):
+    long = "x" * 300_000  # longer than a piece
+    rows = [{"id": f"other{k}", "prediction": "é, ] [ " * 20} for k in range(20_000)]
+    rows.insert(7, {"id": "first", "prediction": long})
+    path = write(tmp_path, "m.json", json.dumps(rows))
+    tracemalloc.start()
+    try:
+        found = read_predictions(path, IDS)
+        assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 2
+    finally:
+        tracemalloc.stop()
+    assert (found.texts, found.unknown) == ({"first": long}, 20_000)
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_table_that_excel_saved_as_text_is_read(tmp_path, suffix, mark):
+    separator = "\t" if suffix == "tsv" else ","
+    said = f'two\r\nlines, "quotes"{separator}and é'
+    quoted = said.replace('"', '""')
+    text = separator.join(["id", "prediction"]) + f'\r\nfirst{separator}"{quoted}"\r\n'
+    path = write(tmp_path, f"m.{suffix}", text.encode(mark))
+    assert read_predictions(path, IDS).texts == {"first": said}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("m.json", '[{"id":"first","prediction":"a"},', ["item 2", "not whole"]),
+        ("m.json", '[{"id":"first","prediction":"a"}] and more', ["behind the list"]),
+        ("m.json", '[{"id":"first","prediction":"a"},5]', [":1", "item 2", "not a record"]),
+        ("m.json", '[{"id":"first","said":"a"}]', ["item 1", "`prediction`", "said"]),
+        ("m.json", '[{"id":"first","prediction":"\xe9"}]'.encode("latin-1"), ["UTF-8"]),
+        pytest.param("m.json", "[" * 100_000, ["item 1"], id="deep"),
+        ("m.json", '{"id":"first","prediction":"a"', [":1", "not json", "jsonl"]),
+        ("m.json", '{"a":[{"id":"first"}],"b":[{"id":"first"}]}', ["several lists", "a, b"]),
+        ("m.json", '{"id":["first","second"],"prediction":["a"]}', ["not of one length"]),
+        ("m.json", '{"model":"m","accuracy":5}', ["no prediction", "3 ids"]),
+        ("m.jsonl", b'{"id":"first","prediction":"\xe9"}\n', [":1", "not json"]),
+        ("m.jsonl", '{"id":"first","prediction":"a"}'.encode("utf-16-le"), [":1", "not json"]),
+        ("m.jsonl.gz", gzip.compress(b'{"id":"first"}', mtime=0), ["gunzip"]),
+        ("m.jsonl", b"PAR1rest", ["parquet"]),
+        ("m.tsv", b"PK\x03\x04rest", [".xlsx"]),
+        ("m.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ["password"]),
+        ("m.csv", "id,prediction\nfirst,1,200 mm\n", [":2", "3 cells", "quotes"]),
+        ("m.csv", 'id,prediction\nfirst,"a" b\n', [":2", "quotes"]),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_its_true_reason(tmp_path, name, data, words):
+    with raises_one_line(BadDataError, tmp_path / name, *words):
+        read_predictions(write(tmp_path, name, data), IDS)
+
+
+def test_halves_of_characters_in_a_prediction_are_replaced(tmp_path):
+    path = write(tmp_path, "m.json", '[{"id": "first", "prediction": "a\\ud83d"}]')
+    assert read_predictions(path, IDS).texts == {"first": "a?"}
 
 
 # The command

@@ -12,6 +12,7 @@ from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils import engine_code, files, provenance
+from spatial_engine.utils.closing_table import ClosingTable, Row, Tally
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.step import Step
 
@@ -311,6 +312,21 @@ def test_surplus_and_shortfall_are_told(bench, capsys, wanted, records, told):
 def test_without_a_wanted_number_nothing_is_said_of_it(bench):
     bench.make({"a": 2}, wanted={"another": 1})
     assert (bench.meta()["records"], bench.meta()["drops"]) == (2, {"too dark": 1})
+
+
+def test_what_is_only_counted_is_not_among_what_was_left_out(capsys):
+    table = ClosingTable("measure")
+    tally = Tally(12, {"too dark": 2}, {"depths within 20 mm": 3, "sets of 1": 1200})
+    table.rows += [
+        Row("a", tally, 0.5, "made/a", "made again"),
+        Row("b", Tally(1, {}, {"c": 1}), 0, ""),
+    ]
+    assert table.close() == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "made again; left out: too dark 2" in lines
+    assert "counted: depths within 20 mm 3, sets of 1 1,200" in lines
+    assert "counted: c 1" in lines
+    assert sum("left out" in line for line in lines) == 1
 
 
 # ---- two at once, and why things are made again --------------------------------------------------

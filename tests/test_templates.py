@@ -1,13 +1,27 @@
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from helpers import raises_one_line
 
+from spatial_engine.audit import (
+    camera_oracle,
+    correspondence_oracle,
+    depth_oracle,
+    movement_oracle,
+    object_oracle,
+)
 from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.records import format_value, make_record
+from spatial_engine.utils.subtasks import SUBTASKS
 from spatial_engine.utils.templates import load_templates
 
 
@@ -183,3 +197,141 @@ def test_faults_in_the_lists_of_a_variant_are_found(load_variant, fault):
     with raises_one_line(BadDataError, "task.json"):
         load_variant(groups, "closer")
     assert load_variant(groups, "farther")
+
+
+# ---- what the audit reads in the sentences -------------------------------------------------------
+
+PLACES = ([37, 912], [0, 0], [1000, 1000])  # two of them are corners, by which questions explain
+CATEGORIES = ("chair", "trash can", " t.v. ", "4 mm drill", "1200", "café table", 'a "bar"')
+
+
+class Asked(NamedTuple):
+    """What can be asked in a task: its question type, the number of images, for each variant of
+    its sentences the (gt_value, further fields) that there may be, and how a question is filled."""
+
+    question_type: str
+    images: int
+    cases: dict[str, list[tuple[object, dict]]]
+    fill: Callable[[str, dict], str] = lambda question, record: question
+
+
+def camera_asked(name: str) -> Asked:
+    values = SUBTASKS[f"camera_{name}"].options or (0, 7, 180, 2310)
+    if name == "displacement_vector":
+        values = ([0, 0, 0], [-12, 340, 5], [1000, 0, 0])
+    return Asked(name, 2, {"": [(value, {}) for value in values]})
+
+
+def depth_asked(task: str) -> Asked:
+    marked = task.endswith("_dot")
+    if "estimation" in task:
+        points = [{"x": x, "y": y, "depth_mm": 1000, "letter": None} for x, y in PLACES]
+        slot = (lambda q, r: q) if marked else fill_points("point")
+        return Asked(task, 1, {"": [(1000, {"points_info": [p]}) for p in points]}, slot)
+    cases: dict[str, list] = {"closer": [], "farther": []}
+    for variant, closer in (("closer", True), ("farther", False)):
+        for first, second in itertools.permutations(PLACES, 2):
+            points = [
+                {"x": x, "y": y, "depth_mm": depth, "letter": letter if marked else None}
+                for (x, y), depth, letter in zip((first, second), (900, 2500), "AB", strict=True)
+            ]
+            chosen = points[0 if closer else 1]
+            answer = chosen["letter"] if marked else [chosen["x"], chosen["y"]]
+            cases[variant].append((answer, {"points_info": points, "is_closer_question": closer}))
+    return Asked(task, 1, cases, (lambda q, r: q) if marked else fill_points("point1", "point2"))
+
+
+def fill_points(*slots: str) -> Callable[[str, dict], str]:
+    def fill(question: str, extra: dict) -> str:
+        points = [[p["x"], p["y"]] for p in extra.get("points_info", ())] or [extra["p1"]]
+        for slot, point in zip(slots, points, strict=True):
+            question = question.replace(f"{{{slot}}}", format_value(point))
+        return question
+
+    return fill
+
+
+def correspondence_asked(task: str) -> Asked:
+    pairs = [{"p1": p1, "p2": p2} for p1, p2 in itertools.product(PLACES, repeat=2)]
+    if task == "correspondence_coor":
+        cases = [(extra["p2"], extra) for extra in pairs]
+        return Asked("visual_correspondence_coor_2_coor", 2, {"": cases}, fill_points("point"))
+    cases = list(zip("ABCDABCDA", pairs, strict=True))
+    return Asked("visual_correspondence_dot_2_multichoice", 2, {"": cases})
+
+
+def movement_asked(prompt: str, quantity: str) -> Asked:
+    name = {"distance": "total_distance", "vector": "displacement_vector"}[quantity]
+    still, moving = (0, (12, 1000)) if quantity == "distance" else ([0, 0, 0], ([1000, 0, -7],))
+    cases = {
+        "static": [(still, {"p1": p1}) for p1 in PLACES],
+        "moving": [(value, {"p1": p1}) for value in moving for p1 in PLACES],
+    }
+    fill = fill_points("point") if prompt == "coord" else (lambda q, r: q)
+    return Asked(f"tapvid3d_{name}", 2, cases, fill)
+
+
+def asked_in(task: str) -> Asked:
+    family, _, rest = task.partition("_")
+    if family == "camera":
+        return camera_asked(rest)
+    if family == "depth":
+        return depth_asked(task)
+    if family == "correspondence":
+        return correspondence_asked(task)
+    if family == "movement":
+        return movement_asked(*rest.split("_")[:2])
+    cases = [(1200, {"raw_category": category}) for category in CATEGORIES]
+    fill = lambda q, extra: q.replace("{category}", extra["raw_category"].strip())  # noqa: E731
+    return Asked(f"object_perception_{rest}_estimation", 2, {"": cases}, fill)
+
+
+def template_groups(task: str) -> dict[str, list[str]]:
+    name = re.sub("_(adt|pstudio)$", "", task)
+    (path,) = (REPOSITORY / "spatial_engine").glob(f"*/templates/{name}.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def audit_words(task: str, record: dict) -> list[str]:
+    """What the audit says of question and answer."""
+    if task.startswith("movement_"):
+        return movement_oracle.check_words(record, "train", task.split("_")[1])
+    oracle = {
+        "camera": camera_oracle, "depth": depth_oracle, "object": object_oracle,
+        "correspondence": correspondence_oracle,
+    }[task.partition("_")[0]]  # fmt: skip
+    return oracle.check_words(record, "train")
+
+
+@pytest.mark.parametrize("task", SUBTASKS)
+def test_the_audit_finds_every_combination_of_sentences_right(task):
+    asked, groups = asked_in(task), template_groups(task)
+    images, sizes, wrong, seen = ["s/00000.jpg", "s/00005.jpg"][: asked.images], [(4, 3)] * 2, {}, 0
+    for variant, cases in asked.cases.items():
+        descriptions, questions, answers = (
+            groups.get(f"{name}_{variant}", groups.get(name))
+            for name in ("task_descriptions", "questions", "answers")
+        )
+        spoken = itertools.cycle(answers)
+        for (value, extra), question in itertools.product(cases, questions):
+            filled = asked.fill(question, extra)
+            for description in descriptions:
+                sentences = (description, filled, next(spoken))
+                asked_about = (images, sizes, task, asked.question_type)
+                record = make_record("train", "an id", *asked_about, sentences, value, extra)
+                seen += 1
+                if found := audit_words(task, record):
+                    wrong[found[0]] = record
+    assert seen >= 900 and not wrong, next(iter(wrong.items()))
+
+
+@pytest.mark.parametrize("task", ["depth_comparison_coor", "depth_comparison_dot"])
+def test_the_audit_reads_the_side_in_nearly_every_question(task):
+    groups = template_groups(task)
+    judged = 0
+    for variant, closer in (("closer", True), ("farther", False)):
+        for question in groups[f"questions_{variant}"]:
+            sides = depth_oracle.compared(question)
+            assert sides[closer] or not sides[not closer], question
+            judged += bool(sides[closer]) and not sides[not closer]
+    assert judged >= 0.9 * 60

@@ -46,13 +46,13 @@ from spatial_engine.audit.record_form import (
     MIN_OVERLAP,
     OVERLAP_TOLERANCE,
     FileRules,
-    answer_text,
     check_coordinate_words,
     check_fields,
     check_file,
     check_frame,
     check_leak,
     check_overlap,
+    check_secret,
     check_sizes,
     check_split,
     check_texts,
@@ -92,7 +92,7 @@ def check_correspondence_record(
         return complaints
     wrong = _check_points(record) or _check_answer(record)
     complaints += wrong
-    complaints += check_texts(record, split, 2, lambda text: _check_question(text, record))
+    complaints += check_words(record, split)
     shown = shown_pair(record)
     if isinstance(shown, str):
         return [*complaints, shown]
@@ -152,6 +152,11 @@ def _check_answer(record: dict) -> list[str]:
     return []
 
 
+def check_words(record: dict, split: str) -> list[str]:
+    """Complaints about question and answer, as they are read, of a record of known type."""
+    return check_texts(record, split, 2, lambda text: _check_question(text, record))
+
+
 def _check_question(text: str, record: dict) -> list[str]:
     """The words of the question."""
     p1, p2, gt_value = record.get("p1"), record.get("p2"), record.get("gt_value")
@@ -162,8 +167,8 @@ def _check_question(text: str, record: dict) -> list[str]:
         complaints = []
         leak = check_leak(text, gt_value, LETTERS)
     secret = is_coordinate(p2) and (record["question_type"] == DOT or p1 != p2)
-    if not leak and secret and answer_text(p2) in text:
-        leak = [f"the answer {answer_text(p2)!r} stands in the question"]
+    if not leak and secret:
+        leak = check_secret(text, p2)
     return complaints + (leak or [])
 
 

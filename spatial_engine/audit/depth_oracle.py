@@ -14,10 +14,10 @@ How SPEC was read where it leaves a choice:
 - 6 "closer or farther" is judged by the recorded depths: whole mm, and they differ.
 - 6 "the same (frame, pair) never twice": a pair is two coordinates, in either order; asking for the
   closer and for the farther of one pair is asking twice.
-- 6, 10 closer or farther is asked in the last line of the text (before it stand the images and the
-  task), or, where that line has no word of either side, anywhere in it. Words of the wrong side
-  alone are a fault; "how far", "how close" are of no side, "less near", "not as deep" are of the
-  other; a text without any such word is left alone, and so is one with words of both sides.
+- 6, 10 closer or farther is asked in the last line of the text; the images and the task before it
+  ask for nothing. Only comparisons have a side: "near the border", "how far" have none, "less
+  near", "not as deep" are of the other one. Comparisons of the wrong side alone are a fault; a line
+  without any is left alone, and so is one with comparisons of both sides.
 - 6 letters stand in comparison_dot only, mark_colors in the dot tasks only, is_closer_question in
   the comparisons only; points_info holds exactly its four fields.
 - 6 whether each scene gave its share, and probabilities 1/2, are not judged.
@@ -69,19 +69,23 @@ TASK_OF = {question_type: question_type for question_type in QUESTION_TYPES}
 POINT_FIELDS = {"x", "y", "depth_mm", "letter"}
 LETTERS = ("A", "B")
 MAX_DEPTH_MM = 65535  # what a depth image holds, and a visible point is nearer
-# Whole words, lower case.
+# Whole words, lower case. Those of comparisons have a side by themselves ...
 CLOSER_WORDS = {
-    *("near", "nearer", "nearest", "close", "closer", "closest", "less", "lesser", "least"),
+    *("nearer", "nearest", "closer", "closest", "less", "lesser", "least"),
     *("smaller", "smallest", "shorter", "shortest", "shallower", "shallowest", "lower", "lowest"),
 }
 FARTHER_WORDS = {
-    *("far", "farther", "farthest", "further", "furthest", "deep", "deeper", "deepest", "distant"),
+    *("farther", "farthest", "further", "furthest", "deeper", "deepest", "remoter", "remotest"),
     *("larger", "largest", "greater", "greatest", "bigger", "biggest", "longer", "longest"),
-    *("higher", "highest", "remoter", "remotest"),
+    *("higher", "highest"),
 }
-ALL_WORDS = CLOSER_WORDS | FARTHER_WORDS
-# Before a word of one side these say the other: "less near", "not as deep", "not the closer".
-TURNING_WORDS, FILLERS = {"less", "least", "not"}, {"as", "so", "the"}
+# ... these only behind a word that compares: "more remote", "less deep", "not as near".
+NEAR_WORDS, FAR_WORDS = {"near", "close", "shallow"}, {"far", "deep", "distant", "remote", "depth"}
+COMPARING_WORDS, TURNING_WORDS, FILLERS = (
+    {"more", "most"},
+    {"less", "least", "not"},
+    {"as", "so", "the"},
+)
 
 
 # ---- vertices ------------------------------------------------------------------------------------
@@ -152,9 +156,7 @@ def check_depth_record(record: dict, scene: RawScene, split: str, images: Path) 
     complaints += wrong
     if points is not None:
         complaints += _check_answer(record, points)
-    complaints += check_texts(
-        record, split, 1, lambda text: _check_question(text, record, points or [])
-    )
+    complaints += check_words(record, split)
     shown = shown_frame(record)
     if isinstance(shown, str):
         return [*complaints, shown]
@@ -240,6 +242,12 @@ def _check_answer(record: dict, points: list[dict]) -> list[str]:
     return complaints
 
 
+def check_words(record: dict, split: str) -> list[str]:
+    """Complaints about question and answer, as they are read, of a record of known type."""
+    points = read_points(record)[0] or []
+    return check_texts(record, split, 1, lambda text: _check_question(text, record, points))
+
+
 def _check_question(text: str, record: dict, points: list[dict]) -> list[str]:
     """The words of the question; points is empty where points_info cannot be used."""
     question_type, complaints = record["question_type"], []
@@ -257,23 +265,27 @@ def _check_question(text: str, record: dict, points: list[dict]) -> list[str]:
 
 def _check_side(text: str, closer: bool) -> list[str]:
     """Whether the words ask for the closer point or for the farther, as is_closer_question says."""
-    for part in (text.strip().splitlines()[-1:], [text]):
-        words = [w for w in re.findall("[a-z]+", " ".join(part).lower()) if w not in FILLERS]
-        sides: dict[bool, set[str]] = {True: set(), False: set()}  # {asks for the closer: words}
-        for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
-            # "less near" is judged at "near"; "less" alone, as in "less depth", is of its own side
-            if word not in ALL_WORDS or before == "how":
-                continue
-            if word in TURNING_WORDS and after in ALL_WORDS:
-                continue
-            turned = before in TURNING_WORDS
-            sides[(word in CLOSER_WORDS) != turned].add(f"{before} {word}" if turned else word)
-        right, wrong = sides[closer], sides[not closer]
-        if right:
-            return []
-        if wrong:
-            return [f"the words {sorted(wrong)} do not fit is_closer_question {closer}"]
-    return []
+    sides = compared(" ".join(text.strip().splitlines()[-1:]))
+    if sides[closer] or not sides[not closer]:
+        return []
+    return [f"the words {sorted(sides[not closer])} do not fit is_closer_question {closer}"]
+
+
+def compared(sentence: str) -> dict[bool, set[str]]:
+    """{asks for the closer: comparisons of this side} of a sentence."""
+    words = [w for w in re.findall("[a-z]+", sentence.lower()) if w not in FILLERS]
+    plain, sides = NEAR_WORDS | FAR_WORDS, {True: set(), False: set()}
+    compares = CLOSER_WORDS | FARTHER_WORDS
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        turned = before in TURNING_WORDS
+        if word in plain and (turned or before in COMPARING_WORDS):
+            near = word in NEAR_WORDS
+        elif word in compares and not (word in TURNING_WORDS and after in compares | plain):
+            near = word in CLOSER_WORDS
+        else:
+            continue
+        sides[near != turned].add(f"{before} {word}" if turned or word in plain else word)
+    return sides
 
 
 def _check_truth(

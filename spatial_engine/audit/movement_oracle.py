@@ -147,7 +147,7 @@ class ClipChecks:
             return complaints, frozenset()
         wrong = check_values(record)
         if not wrong:
-            wrong = self._check_words(record)
+            wrong = check_words(record, self.split, self.prompt)
         complaints += wrong
         try:
             complaints += self._check_images(record, shown)
@@ -160,32 +160,6 @@ class ClipChecks:
         except RawDataError as err:
             return [*complaints, f"raw data: {err}"], frozenset()
         return complaints, points
-
-    def _check_words(self, record: dict) -> list[str]:
-        gt_value = record["gt_value"]
-        static = gt_value in (0, [0, 0, 0])
-
-        def check_question(text: str) -> list[str]:
-            complaints = []
-            if self.prompt == "coord":
-                complaints += check_coordinate_words(text, [record["p1"]])
-            if not re.search(r"\bmm\b|millimet", text.lower()):
-                complaints.append("does not say that millimetres are wanted")
-            if record["question_type"] == VECTOR:
-                for word in ("right", "down", "forward"):
-                    if not re.search(rf"\b{word}", text.lower()):
-                        complaints.append(f"does not say which way is {word}")
-            if not static:  # "`0` if it did not move" may well stand in a question
-                complaints += check_leak(text, gt_value, ())
-            return complaints
-
-        complaints = check_texts(record, self.split, 2, check_question)
-        if self.split == "train" and not any("conversations" in text for text in complaints):
-            answer = record["conversations"][1]["value"]
-            if answer.startswith(STATIC_OPENING) != static:
-                rule = "opens with" if static else "must not open with"
-                complaints.append(f"gpt: {rule} {STATIC_OPENING!r} if the answer is {gt_value}")
-        return complaints
 
     def _check_images(self, record: dict, shown: Shown) -> list[str]:
         """Sizes, and the files that show frames as they are."""
@@ -290,6 +264,29 @@ def check_values(record: dict) -> list[str]:
     dot = record["image"][0].endswith("_annotated.jpg")
     if not dot and "mark_colors" in record:
         complaints.append("mark_colors: nothing is marked in a coord question")
+    return complaints
+
+
+def check_words(record: dict, split: str, prompt: str) -> list[str]:
+    """Complaints about question and answer, as they are read, of a `usable` record."""
+
+    def check_question(text: str) -> list[str]:
+        complaints = check_coordinate_words(text, [record["p1"]]) if prompt == "coord" else []
+        if not re.search(r"\bmm\b|millimet", text.lower()):
+            complaints.append("does not say that millimetres are wanted")
+        for word in ("right", "down", "forward") if record["question_type"] == VECTOR else ():
+            if not re.search(rf"\b{word}", text.lower()):
+                complaints.append(f"does not say which way is {word}")
+        return complaints + check_leak(text, gt_value, ())
+
+    gt_value = record["gt_value"]
+    static = gt_value in (0, [0, 0, 0])
+    complaints = check_texts(record, split, 2, check_question)
+    if split == "train" and not any("conversations" in text for text in complaints):
+        answer = record["conversations"][1]["value"]
+        if answer.startswith(STATIC_OPENING) != static:
+            rule = "opens with" if static else "must not open with"
+            complaints.append(f"gpt: {rule} {STATIC_OPENING!r} if the answer is {gt_value}")
     return complaints
 
 

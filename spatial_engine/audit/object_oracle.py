@@ -56,7 +56,13 @@ from spatial_engine.audit.record_form import (
     known_type,
     posed_image,
 )
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, read_split_list, visible
+from spatial_engine.audit.scannet_oracle import (
+    RawDataError,
+    RawScene,
+    frame_of,
+    read_split_list,
+    visible,
+)
 
 DIMENSIONS = ("height", "length", "width")
 TASK_OF = {f"object_perception_{name}_estimation": f"object_{name}" for name in DIMENSIONS}
@@ -281,7 +287,7 @@ def check_scene_visibility(
     for object_id in entry["object_to_images"]:
         reason = _why_not(scene, object_id)
         complaints += [reason] if reason else []
-    named = {*entry["image_to_objects"], *(image for _, image in by_object)}
+    named = {*map(_frame, entry["image_to_objects"]), *(image for _, image in by_object)}
     for image in sorted(named - set(scene.valid_frame_ids), key=repr):
         complaints.append(f"image {image!r} is no D5 frame with a valid pose")
     chosen = scene.valid_frame_ids if images is None else list(images)
@@ -315,10 +321,16 @@ def _read_rows(table: object, other: str, other_type: type) -> tuple[dict, list[
             if types not in ((other_type, int, float), (other_type, int, int)):
                 complaints.append(f"{key!r}: {row!r:.120} holds a value of another type")
                 continue
-            if (key, row[other]) in found:
+            pair = _frame(key), _frame(row[other])
+            if pair in found:
                 complaints.append(f"{key!r}: {row[other]!r} twice")
-            found[key, row[other]] = count, percent
+            found[pair] = count, percent
     return found, complaints
+
+
+def _frame(name: object) -> object:
+    """The id of the frame that a name means; of an object, or what is neither, the name itself."""
+    return frame_of(name) or name
 
 
 def _check_row(row: tuple[int, float] | None, thing: RawObject, image: str) -> str:
@@ -373,7 +385,7 @@ def check_scene_coverage(
         found: list[str] = []
         if size < MIN_SIZE_M - NOT_JUDGED_M:
             if object_id in entry:
-                found = [f"is there, its {dimension} is only {size} m"]
+                found = [f"is there, its {dimension} is only {round(size, 6)} m"]
         elif object_id in entry or size > MIN_SIZE_M + NOT_JUDGED_M:
             sets, found = _read_sets(entry.get(object_id, {}), scene)
             for images in sets:
@@ -400,7 +412,9 @@ def _read_sets(table: object, scene: RawScene) -> tuple[list[frozenset[str]], li
         for images in sets:
             if not isinstance(images, tuple) or not all(type(image) is str for image in images):
                 complaints.append(f"{images!r:.80} is no tuple of str")
-            elif len(images) != size:
+                continue
+            images = tuple(map(_frame, images))
+            if len(images) != size:
                 complaints.append(f"{images} stands under k = {size}")
             elif len(set(images)) != size:
                 complaints.append(f"{images} holds an image twice")
@@ -421,7 +435,8 @@ def check_set(images: frozenset[str], thing: RawObject, dimension: str) -> str:
             return f"image {image} does not see the object, {seen}"
     if thing.covers(images, dimension) is False:
         extents = [thing.extents(axis, images)[1] for axis in thing.axes(dimension)]
-        return f"does not cover, extent {extents} m of {thing.target(dimension)} m"
+        shown = " or ".join(f"{extent:.6f}" for extent in extents)
+        return f"does not cover, extent {shown} m of {thing.target(dimension):.6f} m"
     for one in sorted(images):
         if len(images) > 1 and thing.covers(images - {one}, dimension):
             return f"is not minimal, covers without image {one}"
@@ -494,9 +509,7 @@ def check_object_record(record: dict, scene: RawScene, split: str) -> list[str]:
     if isinstance(shown, str):
         return [*complaints, shown]
     scene_id, frames = shown
-    complaints += check_texts(
-        record, split, len(frames), lambda text: _check_question(text, record)
-    )
+    complaints += check_words(record, split)
     if scene_id != scene.scene_id:
         return [*complaints, f"image: of scene {scene_id}, checked against {scene.scene_id}"]
     wrong = [complaint for frame in frames if (complaint := check_frame(scene, frame))]
@@ -529,6 +542,12 @@ def shown_frames(record: dict) -> tuple[str, list[str]] | str:
     if len(set(frames)) < len(frames):
         return f"image: {frames} holds a frame twice"
     return scenes[0], frames
+
+
+def check_words(record: dict, split: str) -> list[str]:
+    """Complaints about question and answer, as they are read, of a record that shows images."""
+    images = len(record["image"])
+    return check_texts(record, split, images, lambda text: _check_question(text, record))
 
 
 def _check_question(text: str, record: dict) -> list[str]:
@@ -568,7 +587,9 @@ def _check_truth(record: dict, scene: RawScene, frames: list[str], dimension: st
     if type(gt_value) is not int or gt_value not in acceptable_integers(1000.0 * size):
         complaints.append(f"gt_value: {gt_value!r}, the {dimension} is {1000.0 * size:.6f} mm")
     if size < MIN_SIZE_M - NOT_JUDGED_M:
-        complaints.append(f"object_id: the {dimension} of object {object_id} is only {size} m")
+        complaints.append(
+            f"object_id: the {dimension} of object {object_id} is only {round(size, 6)} m"
+        )
     wrong = check_set(frozenset(frames), thing, dimension)
     return [*complaints, f"image: {wrong}"] if wrong else complaints
 

@@ -7,7 +7,8 @@ code with the engine. One scene is in memory at a time, and of the lines only th
 How SPEC was read where it leaves a choice:
 - 10 "the nearest integer": an exact half, or what is within ROUNDING_TIE of one, may go either way.
 - 10 "the answer stands in backticks, once": the reply holds two backticks and between them exactly
-  the answer; a question may hold backticks (the form of answer wanted, the choices offered).
+  the answer; a question may hold backticks (the form of answer wanted, the choices offered), and
+  may explain itself by a corner of the image or by "0 if it did not move": CONVENTIONS are no leak.
 - 10 "and the question says so": a question about coordinates names the origin (top or upper, left)
   and the scale (1000) in some words.
 - 10 coordinates of a point with 0 <= u < W are 0 to 1000, both included.
@@ -25,9 +26,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spatial_engine.audit.scannet_oracle import (
+    FRAME_PATTERN,
     FRAME_STEP,
     RawDataError,
     RawScene,
+    frame_of,
     overlap,
     read_split_list,
 )
@@ -37,8 +40,10 @@ FORBIDDEN_FIELDS = ("length", "label", "objects", "solution")  # trainers give t
 ROUNDING_TIE = 1e-6  # of a unit (mm, degree, 1/1000) from a half: either neighbour is right
 OVERLAP_TOLERANCE = 0.01  # percent
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent, both included
-SCENE_PATTERN, FRAME_PATTERN = "[A-Za-z0-9_-]+", "[0-9]{5,9}"
+SCENE_PATTERN = "[A-Za-z0-9_-]+"
 MAX_LEVELS = 32  # of lists and objects within each other
+# Values by which questions explain their units; that the answer is one of them gives nothing away.
+CONVENTIONS = (0, [0, 0, 0], [0, 0], [1000, 0], [0, 1000], [1000, 1000])
 
 
 # ---- values and how they are written -------------------------------------------------------------
@@ -163,8 +168,19 @@ def check_leak(text: str, answer: object, choices: Iterable[object]) -> list[str
     spans = [span.strip() for span in backticked(text)]
     others = [answer_text(choice) for choice in choices if choice != answer]
     if answer_text(answer) in spans and not any(other in spans for other in others):
-        return [f"the answer {answer_text(answer)!r} stands in the question"]
+        return _leak(answer)
     return []
+
+
+def check_secret(text: str, values: object) -> list[str]:
+    """A list of numbers that is, or gives away, the answer does not stand in the text at all."""
+    return _leak(values) if answer_text(values) in text else []
+
+
+def _leak(answer: object) -> list[str]:
+    if answer in CONVENTIONS:
+        return []
+    return [f"the answer {answer_text(answer)!r} stands in the question"]
 
 
 def check_coordinate_words(text: str, points: list[list[int]]) -> list[str]:
@@ -192,14 +208,18 @@ def posed_image(path: object) -> tuple[str, str] | str:
     match = isinstance(path, str) and re.fullmatch(
         f"({SCENE_PATTERN})/({FRAME_PATTERN})[.]jpg", path
     )
-    return match.groups() if match else f"image: {path!r} is not <scene>/<frame>.jpg"
+    if not match:
+        return f"image: {path!r} is not <scene>/<frame>.jpg"
+    return match[1], frame_of(match[2])
 
 
 def marked_image(path: object) -> tuple[str, str] | str:
     """(scene id, id of the frame shown) of an image with marks, or a complaint."""
     pattern = f"({SCENE_PATTERN})/({FRAME_PATTERN})_[A-Za-z0-9_-]+[.]jpg"
     match = isinstance(path, str) and re.fullmatch(pattern, path)
-    return match.groups() if match else f"image: {path!r} is not <scene>/<frame>_<name>.jpg"
+    if not match:
+        return f"image: {path!r} is not <scene>/<frame>_<name>.jpg"
+    return match[1], frame_of(match[2])
 
 
 def check_list_of_images(images: object, count: int) -> list[str]:

@@ -7,6 +7,7 @@ Reads, under `root`:
     data/scannet/scans/<scene>/<scene>_vh_clean_2.0.010000.segs.json  segment of each vertex
     data/scannet/scans/<scene>/<scene>.aggregation.json               segments of each object
     data/scannet/meta_data/scannetv2-labels.combined.tsv              NYU40 ids, if asked for
+    data/scannet/posed_images/<scene>/                                names of frames, if there
 Writes nothing. Imports only the standard library and numpy: its own `.sens` and `.ply` readers,
 so that a bug in a library or in the engine's readers shows as a difference.
 
@@ -20,6 +21,8 @@ How SPEC was read where it leaves a choice:
 - 3.1 a label that the table has only without its capitals, or the blanks around it, has that id.
 - An aggregation in which a third of the objects or more have no vertex is of another mesh and is
   refused; one object alone may be so.
+- 3.2 a frame's name is its number in the `.sens` with any zeros before it ("5", "00005"). Frames
+  that posed_images does not hold, as of a larger FRAME_SKIP, are in no table.
 - 3.2 "rescaled": value * 1000 / shift, rounded to the nearest whole millimetre, at most 65535. An
   exact half may go either way: `depth_mm` goes to even, `visible_points` allows both.
 - 4 "a rounding tie": within 0.001 depth pixels of one. A point near a tie, or near the border,
@@ -31,6 +34,7 @@ How SPEC was read where it leaves a choice:
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 import zlib
@@ -53,6 +57,7 @@ MAX_MAGNITUDE = 1e100  # of metres and the like: products of three are still flo
 NYU40 = 40
 FOREIGN_SHARE = 3  # 1 of so many objects without vertices: the aggregation is of another mesh
 
+FRAME_PATTERN = "[0-9]{1,200}"  # name of a frame, within a regular expression
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 MAX_PNG_MM = 65535
 
@@ -67,6 +72,14 @@ _PLY_CODES = {
 
 class RawDataError(ValueError):
     """A raw file is missing, truncated or not what FORMATS.md describes; names file and cause."""
+
+
+def frame_of(name: object) -> str | None:
+    """The id ("00005") of the frame that a name means, which is its number with any zeros before
+    it; None for what is no number."""
+    if not isinstance(name, str) or not re.fullmatch(FRAME_PATTERN, name):
+        return None
+    return f"{int(name):05d}"
 
 
 class FrameRecord(NamedTuple):
@@ -172,7 +185,7 @@ class RawScene:
 
     def _index(self, frame_id: str) -> int:
         """Frame number of an id such as "00005"."""
-        if not re.fullmatch(r"[0-9]{5,9}", frame_id) or f"{int(frame_id):05d}" != frame_id:
+        if frame_of(frame_id) is None:
             raise RawDataError(f"{self.scene_id}: {frame_id!r} is not a frame id")
         if int(frame_id) >= len(self._frames):
             raise RawDataError(
@@ -199,8 +212,19 @@ class RawScene:
 
     @property
     def valid_frame_ids(self) -> list[str]:
-        """The D5 frames (ids 0, 5, 10, ...) whose pose can be used."""
-        return [frame_id for frame_id in self.frame_ids() if self.is_valid(frame_id)]
+        """The D5 frames (ids 0, 5, 10, ...) that were extracted and whose pose can be used."""
+        there = self._extracted
+        ids = [frame_id for frame_id in self.frame_ids() if there is None or frame_id in there]
+        return [frame_id for frame_id in ids if self.is_valid(frame_id)]
+
+    @cached_property
+    def _extracted(self) -> set[str | None] | None:
+        """Ids of the frames in posed_images; None where the scene has no folder there."""
+        try:
+            names = os.listdir(self.root / "data" / "scannet" / "posed_images" / self.scene_id)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return {frame_of(name[:-4]) for name in names if name.endswith(".jpg")}
 
     def world_from_cam(self, frame_id: str) -> np.ndarray:
         """(4, 4) axis-aligned camera-to-world pose, E of SPEC 4 and 5."""

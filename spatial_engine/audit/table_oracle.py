@@ -5,6 +5,7 @@ parquet is among what the audit imports. Returns complaints. Cost: the visibilit
 that is looked at, of a relation of both its frames.
 
 How SPEC was read where it leaves a choice:
+- 3.2 frames go by their numbers, however their names are padded; each is there once.
 - 4 a frame's list must hold what it must see, may hold ties, and nothing else.
 - 5 `overlap` may be anything that the ties of section 4 allow, `distance` is ‖tj - ti‖; a yaw is
   not judged where a camera looks straight up or down, and 180 and -180 are the same turn.
@@ -17,7 +18,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from spatial_engine.audit.camera_oracle import camera_truth, wrap_degrees
-from spatial_engine.audit.scannet_oracle import RawScene, overlap, visible_points
+from spatial_engine.audit.scannet_oracle import RawScene, frame_of, overlap, visible_points
 
 OVERLAP_ERROR = 1e-9  # percent
 DISTANCE_ERROR = 1e-6  # metres
@@ -42,7 +43,9 @@ def check_seen_points(
     """
     valid = scene.valid_frame_ids
     complaints = [f"image {image!r} is no D5 frame with a valid pose" for image in seen
-                  if image not in valid]  # fmt: skip
+                  if frame_of(image) not in valid]  # fmt: skip
+    complaints += [f"{one!r} and {two!r} are one frame" for one, two in same_frames(seen)]
+    seen = {frame_of(image): numbers for image, numbers in seen.items()}
     complaints += [f"image {image} is missing" for image in valid if image not in seen]
     for image in valid if images is None else images:
         if image not in seen:
@@ -58,6 +61,16 @@ def check_seen_points(
     return complaints
 
 
+def same_frames(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Names, two and two, that mean the same frame."""
+    first: dict[str | None, str] = {}
+    return [
+        (first[frame_of(name)], name)
+        for name in names
+        if frame_of(name) and first.setdefault(frame_of(name), name) != name
+    ]
+
+
 def check_relations(
     rows: Mapping[tuple[str, str], Relation],
     scene: RawScene,
@@ -68,11 +81,18 @@ def check_relations(
     chosen: pairs to recompute, by default all; that all pairs are there is always checked.
     """
     pairs = list(combinations(scene.valid_frame_ids, 2))
+    named = {pair: (frame_of(pair[0]), frame_of(pair[1])) for pair in rows}
     complaints = [
-        f"{pair} is no pair i < j of valid D5 frames" for pair in rows.keys() - set(pairs)
+        f"{pair} is no pair i < j of valid D5 frames"
+        for pair in rows
+        if named[pair] not in set(pairs)
     ]
+    names = dict.fromkeys(name for pair in rows for name in pair)
+    complaints += [f"{one!r} and {two!r} are one frame" for one, two in same_frames(names)]
+    rows = {named[pair]: row for pair, row in rows.items()}
     complaints += [f"the pair {pair} is missing" for pair in pairs if pair not in rows]
-    for pair in pairs if chosen is None else chosen:
+    wanted = pairs if chosen is None else [named[pair] for pair in chosen]
+    for pair in wanted:
         if pair in rows:
             wrong = _check_relation(rows[pair], scene, *pair)
             complaints += [f"{pair}: {text}" for text in wrong]

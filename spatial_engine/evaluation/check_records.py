@@ -38,7 +38,8 @@ from spatial_engine.evaluation.checking.record_scan import NUM_SHARDS, CheckedFi
 from spatial_engine.evaluation.checking.repeated_records import look_again, second_looks
 from spatial_engine.utils import cli, executors, files
 from spatial_engine.utils.closing_table import listed
-from spatial_engine.utils.record_files import RecordFile, find_record_files, is_uniform
+from spatial_engine.utils.plain_record import is_uniform
+from spatial_engine.utils.record_files import RecordFile, find_record_files
 from spatial_engine.utils.records import FOLDERS, MAX_LINE_BYTES
 
 # Lines shown of each kind of fault in a file; the report holds more.

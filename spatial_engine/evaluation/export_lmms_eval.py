@@ -8,7 +8,9 @@ Costs  nothing.
     python -m lmms_eval --include_path ROOT/evaluation_data/exports/lmms_eval --tasks multispa ...
 
 Scores are those of score_predictions.py: percent right in each row of the paper's Table 2, and
-their mean. The spatial_engine package must be installed beside lmms-eval.
+their mean. In lmms-eval's environment, from the repository:
+
+    pip install --no-deps -e . orjson
 """
 
 from __future__ import annotations
@@ -18,16 +20,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_engine.evaluation.exports import (
-    exports_dir,
-    metric_name,
-    present_benchmark,
-)
+from spatial_engine.evaluation.exports import exports_dir, present_benchmark
 from spatial_engine.utils import cli
 from spatial_engine.utils.provenance import content_hash, file_fingerprint
 from spatial_engine.utils.record_files import count_lines
 from spatial_engine.utils.step import Step
-from spatial_engine.utils.subtasks import ROWS
+from spatial_engine.utils.subtasks import ROWS, metric_name
 
 TEMPLATES = Path(__file__).parent / "lmms_eval_task"
 

@@ -60,15 +60,16 @@ _SHARE = {"jsonl": 1.2, "parquet": 0.3}  # of the bytes of the source, about
 
 
 def parquet_schema(split: str) -> pa.Schema:
-    """Fields of the uniform form of a split."""
+    """Fields of the uniform form of a split, of the types that they get when jsonl is loaded: so
+    both can be concatenated."""
     texts = ("question_type", "task", "gt_value", "gt_unit", "extra")
     return pa.schema(
         [
             ("id", pa.string()),
             ("image", pa.list_(pa.string())),
             _QUESTION[split],
-            ("height_list", pa.list_(pa.int32())),
-            ("width_list", pa.list_(pa.int32())),
+            ("height_list", pa.list_(pa.int64())),
+            ("width_list", pa.list_(pa.int64())),
             *((name, pa.string()) for name in texts),
         ]
     )

@@ -3,12 +3,15 @@
 Reads  evaluation_data/multispa/v1_0/multispa.jsonl, and the images with --base64.
 Writes evaluation_data/exports/vlmevalkit/MultiSPA.tsv: index, id, question (without image marks:
        images come first, in order), answer, image_path (absolute; of several images a list), task;
-       with --base64 also image, so that the table is all that is needed.
+       with --base64 image instead of image_path, so that the table is all that is needed.
 Costs  seconds; 6 MB at full size, with --base64 half a minute and 4 GB.
 
 Put the table into $LMUData (a link will do) and run, for example,
     python run.py --data MultiSPA --model InternVL2-8B --mode infer
 Score the table of predictions it writes with spatial_engine/evaluation/score_predictions.py.
+
+The images of --base64 are the files' own bytes. Of a table over 1 GB VLMEvalKit unpacks and encodes
+them again by itself, with loss: without --base64 it reads the files as they are.
 """
 
 from __future__ import annotations
@@ -22,13 +25,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.evaluation.exports import (
-    answer_of,
-    exports_dir,
-    present_benchmark,
-    without_image_marks,
-)
+from spatial_engine.evaluation.exports import exports_dir, present_benchmark
 from spatial_engine.utils import cli, files, jpeg
+from spatial_engine.utils.plain_record import answer_of, without_image_marks
 from spatial_engine.utils.provenance import digest, file_fingerprint
 from spatial_engine.utils.record_files import read_uniform
 from spatial_engine.utils.step import Step
@@ -37,10 +36,15 @@ from spatial_engine.utils.step import Step
 NAME = "MultiSPA"
 REMEDY = "make the benchmark again"
 COLUMNS = ("index", "id", "question", "answer", "image_path", "task")
+COLUMNS_BASE64 = ("index", "id", "question", "answer", "task")  # and image
 
 
 def rows(records: Iterator[Mapping[str, Any]], root: Path, with_images: bool) -> Iterator[dict]:
-    """A row for each uniform record; `image` is base64 of the files as they are."""
+    """A row for each uniform record; `image` is base64 of the files as they are.
+
+    It comes without `image_path`: with both, VLMEvalKit gives the images these names and encodes
+    them again, with loss; of a table over 1 GB it would find none.
+    """
     for index, record in enumerate(records):
         paths = [root / name for name in record["image"]]
         row = {
@@ -48,14 +52,13 @@ def rows(records: Iterator[Mapping[str, Any]], root: Path, with_images: bool) ->
             "id": record["id"],
             "question": without_image_marks(record["text"]),
             "answer": answer_of(record),
-            "image_path": _one_or_list([str(path) for path in paths]),
             "task": record["task"],
         }
         if with_images:
             encoded = [base64.b64encode(jpeg.load(path, REMEDY)).decode() for path in paths]
-            # Beside `image`, paths are names that the decoded files get in VLMEvalKit's own folder.
-            row["image_path"] = _one_or_list([f"{index}_{k + 1}.jpg" for k in range(len(paths))])
             row["image"] = _one_or_list(encoded)
+        else:
+            row["image_path"] = _one_or_list([str(path) for path in paths])
         yield row
 
 
@@ -63,10 +66,11 @@ def write_tsv(path: Path, table: Iterator[dict], with_images: bool) -> int:
     """Write rows one by one; return how many."""
     written = 0
     with open(path, "w", encoding="utf-8", newline="") as file:
-        file.write("\t".join((*COLUMNS, "image") if with_images else COLUMNS) + "\n")
+        columns = COLUMNS_BASE64 if with_images else COLUMNS
+        file.write("\t".join((*columns, "image") if with_images else columns) + "\n")
         for row in table:
             line = io.StringIO()
-            texts = [row[name] for name in COLUMNS]
+            texts = [row[name] for name in columns]
             csv.writer(line, delimiter="\t", lineterminator="\n").writerow(texts)
             # Base64 and lists of it hold nothing that has to be quoted, and csv would take minutes
             # to find out.

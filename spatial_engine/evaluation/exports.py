@@ -13,7 +13,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import files, provenance
 from spatial_engine.utils.closing_table import Tally
 from spatial_engine.utils.record_files import FIRST_VERSION, RecordFile, benchmark_path
-from spatial_engine.utils.records import FOLDERS, format_value, parse_json
+from spatial_engine.utils.records import FOLDERS
 from spatial_engine.utils.scene_runner import SceneJob, Work, job_key
 from spatial_engine.utils.step import Step
 
@@ -21,7 +21,6 @@ T = TypeVar("T")
 
 UNIFORM_REMEDY = "run spatial_engine/evaluation/export_uniform.py"
 BENCHMARK_REMEDY = "run spatial_engine/evaluation/make_benchmark.py"
-_IMAGE_MARKS = re.compile(r"^(?:Image-\d+: )?<image>\n", re.MULTILINE)
 
 
 def exports_dir(root: Path, split: str, name: str, version: str) -> Path:
@@ -54,21 +53,6 @@ def present_benchmark(root: Path, version: str) -> Path:
     if not path.is_file():
         raise MissingInputError(f"{path}: no such file; {BENCHMARK_REMEDY}")
     return path
-
-
-def metric_name(row: str) -> str:
-    """A row of the paper's Table 2 as a name in code: `multispa_depth_comparison`."""
-    return f"multispa_{row.lower().replace(' ', '_')}"
-
-
-def without_image_marks(text: str) -> str:
-    """A question for models that get the images before the text: "Image-1" stays true by order."""
-    return _IMAGE_MARKS.sub("", text)
-
-
-def answer_of(record: Mapping[str, Any]) -> str:
-    """The right answer of a uniform record, as it stands between backticks in training."""
-    return format_value(parse_json(record["gt_value"]))
 
 
 class FilesStep(Step):

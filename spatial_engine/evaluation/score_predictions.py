@@ -1,7 +1,7 @@
 """Score a model's predictions on the MultiSPA benchmark.
 
 Reads  evaluation_data/multispa/v1_0/multispa.jsonl (make_benchmark.py); predictions as .jsonl,
-       .tsv, .csv or .xlsx (predictions.py says in which form).
+       .json, .tsv, .csv or .xlsx (predictions.py says in which form).
 Writes beside the predictions: <name>.scores.json, .scores.csv, .scores.png (a plot of the rows),
        <name>.verdicts.jsonl (each prediction, what was read from it, and whether it is right).
 Costs  seconds.

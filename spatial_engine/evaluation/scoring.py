@@ -16,8 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from spatial_engine.evaluation.answers import Answer, read
-from spatial_engine.utils.record_files import from_uniform
-from spatial_engine.utils.records import Value, format_value
+from spatial_engine.utils.plain_record import Value, format_value, from_uniform
 from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
 
 TOLERANCE = Fraction(20, 100)  # of the truth

@@ -23,13 +23,8 @@ from spatial_engine.report import record_view
 from spatial_engine.report.boxes import ObjectBox
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.utils import sampling
-from spatial_engine.utils.record_files import (
-    RecordFile,
-    from_uniform,
-    image_root,
-    is_uniform,
-    scene_of,
-)
+from spatial_engine.utils.plain_record import from_uniform, is_uniform
+from spatial_engine.utils.record_files import RecordFile, image_root, scene_of
 from spatial_engine.utils.records import read_jsonl
 from spatial_engine.utils.subtasks import LETTER, NAMED_POINT, NUMBER, SUBTASKS, VECTOR, WORD
 

@@ -38,9 +38,15 @@ class Tally:
         more = {"surplus over what was wanted": surplus, "wanted but not to be had": missing}
         return Tally(self.records - surplus, _positive({**self.drops, **more}), self.notes)
 
-    def __str__(self) -> str:
-        left_out = [f"left out: {listed(self.drops)}"] if self.drops else []
-        return "; ".join(left_out + ([listed(self.notes)] if self.notes else []))
+    @property
+    def left_out(self) -> str:
+        """What is not in the output and why; empty for nothing."""
+        return f"left out: {listed(self.drops)}" if self.drops else ""
+
+    @property
+    def counted(self) -> str:
+        """What else there is to say of what was read, most of which is in the output."""
+        return f"counted: {listed(self.notes)}" if self.notes else ""
 
 
 @dataclass(frozen=True)
@@ -76,9 +82,9 @@ class ClosingTable:
             for row in self.rows:
                 number = f"{row.tally.records:,}"
                 print(f"  {row.name:<{width}}  {number:>10}  {row.seconds:7.1f} s  {row.path}")
-                remarks = "; ".join(filter(None, (row.remark, str(row.tally))))
-                if remarks:
-                    print(f"  {'':<{width}}  {remarks}")
+                remarks = "; ".join(filter(None, (row.remark, row.tally.left_out)))
+                for line in filter(None, (remarks, row.tally.counted)):
+                    print(f"  {'':<{width}}  {line}")
         for what, number in self.absent.items():
             print(f"{number} left out: {what}")
         for name, cause in sorted(self.failures.items()):

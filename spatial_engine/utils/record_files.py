@@ -17,7 +17,8 @@ import orjson
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id, naming
-from spatial_engine.utils.records import FOLDERS, parse_json, read_jsonl, read_lines
+from spatial_engine.utils.plain_record import from_uniform
+from spatial_engine.utils.records import FOLDERS, read_jsonl, read_lines
 from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
 from spatial_engine.utils.subtasks import NAMED_POINT, NUMBER, SUBTASKS, VECTOR
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frames_dir, recording_of
@@ -162,26 +163,6 @@ def to_uniform(record: dict[str, Any], file: RecordFile, root: Path) -> dict[str
     rest = {name: value for name, value in record.items() if name not in known}
     uniform["extra"] = orjson.dumps(rest).decode()
     return uniform
-
-
-def is_uniform(record: dict[str, Any]) -> bool:
-    """Whether a record is in uniform form."""
-    return "gt_unit" in record
-
-
-def from_uniform(record: dict[str, Any]) -> dict[str, Any]:
-    """The record with its values and extra fields as they were; images stay relative to the root.
-
-    A record in the engine's own form is returned as it is. Raises `ValueError` when a JSON text is
-    none.
-    """
-    if not is_uniform(record):
-        return record
-    plain = {k: v for k, v in record.items() if k not in ("gt_unit", "extra", "gt_value")}
-    extra = parse_json(record.get("extra"))  # without it: as of a text that is no JSON
-    if not isinstance(extra, dict):
-        raise ValueError("`extra` is no JSON object")
-    return {**plain, "gt_value": parse_json(record.get("gt_value")), **extra}
 
 
 def read_uniform(path: Path) -> Iterator[dict[str, Any]]:

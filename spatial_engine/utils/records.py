@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ import orjson
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import sampling
 from spatial_engine.utils.files import naming, remove
+from spatial_engine.utils.plain_record import Value, format_value, parse_json
 
-Value = str | int | list[int]
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
-MAX_NESTING = 100  # a record has five levels; orjson reads 1,024 of them and writes 254
 DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 
@@ -34,11 +33,6 @@ _TAKEN_FIELDS = RESERVED_FIELDS | {
     "id", "image", "conversations", "text", "height_list", "width_list", "task",
     "question_type", "gt_value",
 }  # fmt: skip
-
-
-def format_value(value: Value) -> str:
-    """A value as it stands in an answer: a word, a number, or `[ x , y ]`."""
-    return f"[ {' , '.join(map(str, value))} ]" if isinstance(value, list) else str(value)
 
 
 @lru_cache
@@ -122,28 +116,6 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(record, dict):
             raise BadDataError(f"{path}:{number}: not a record")
         yield record
-
-
-def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text that is not from us: one that can be written again.
-
-    Raises `orjson.JSONDecodeError`, also for more than `MAX_NESTING` levels of lists and objects.
-    """
-    value = orjson.loads(text)
-    opening = ("[", "{") if isinstance(text, str) else (b"[", b"{")
-    if sum(map(text.count, opening)) <= MAX_NESTING:  # each level begins with one
-        return value
-    level = [value]
-    for _ in range(MAX_NESTING + 1):
-        outer = [one.values() if isinstance(one, dict) else one for one in level if _nests(one)]
-        if not outer:
-            return value
-        level = list(chain.from_iterable(outer))
-    raise orjson.JSONDecodeError(f"more than {MAX_NESTING} levels of lists and objects", "", 0)
-
-
-def _nests(value: Any) -> bool:
-    return isinstance(value, (list, dict))
 
 
 def join_parts(

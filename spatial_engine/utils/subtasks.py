@@ -85,3 +85,8 @@ SUBTASKS: dict[str, Subtask] = {subtask.name: subtask for subtask in _LIST}
 ROWS: dict[str, list[str]] = {}
 for _subtask in _LIST:
     ROWS.setdefault(_subtask.row, []).append(_subtask.name)
+
+
+def metric_name(row: str) -> str:
+    """A row of the paper's Table 2 as a name in code: `multispa_depth_comparison`."""
+    return f"multispa_{row.lower().replace(' ', '_')}"

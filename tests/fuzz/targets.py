@@ -31,6 +31,7 @@ from spatial_engine.utils import (
     object_table,
     pairs,
     plain_pickle,
+    plain_record,
     provenance,
     record_files,
     records,
@@ -280,7 +281,7 @@ def read_jsonl(path: Path) -> None:
     for record in records.read_jsonl(path):
         assert isinstance(record, dict)
         with suppress(ValueError):  # as it says
-            assert isinstance(record_files.from_uniform(record), dict)
+            assert isinstance(plain_record.from_uniform(record), dict)
 
 
 def read_places(path: Path) -> None:
@@ -499,6 +500,14 @@ TARGETS: dict[str, Target] = {
         reshape=(mutations.jsonl_tree,),
         texts=texts.RECORDS,
         tokens=texts.JSON_TOKENS,
+    ),
+    "predictions_json": Target(
+        read_predictions,
+        lambda: [b"[" + b",".join(data.splitlines()) + b"]" for data in seeds.jsonls()[2:]],
+        "x.json",
+        reshape=(mutations.json_tree,),
+        texts=texts.RECORDS,
+        tokens=(*texts.JSON_TOKENS, b"NaN", b"\xef\xbb\xbf", b"\xff\xfe"),
     ),
     "predictions_tsv": Target(
         read_predictions,

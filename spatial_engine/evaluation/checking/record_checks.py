@@ -27,7 +27,7 @@ from spatial_engine.evaluation.checking.record_values import (
     contradictions,
     points_of,
 )
-from spatial_engine.utils.record_files import from_uniform, is_uniform
+from spatial_engine.utils.plain_record import from_uniform, is_uniform
 from spatial_engine.utils.records import FOLDERS, RESERVED_FIELDS, format_value, parse_json
 from spatial_engine.utils.subtasks import SUBTASKS, Subtask
 

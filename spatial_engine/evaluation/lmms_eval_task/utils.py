@@ -1,6 +1,7 @@
 """What lmms-eval calls for the MultiSPA benchmark: images, text and messages of a question, scores.
 
-It needs the spatial_engine package (`pip install -e .` in its repository) beside lmms-eval.
+It needs the spatial_engine package and orjson beside lmms-eval, and nothing else of the engine's
+packages: `pip install --no-deps -e . orjson` in its repository.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
-from spatial_engine.evaluation.exports import answer_of, metric_name, without_image_marks
 from spatial_engine.evaluation.scoring import score_record
-from spatial_engine.utils.subtasks import ROWS
+from spatial_engine.utils.plain_record import answer_of, without_image_marks
+from spatial_engine.utils.subtasks import ROWS, metric_name
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 ROOT = Path(".")  # what image paths are relative to; the export fills it in
 MEAN = "multispa_mean"
@@ -22,6 +24,8 @@ MEAN = "multispa_mean"
 
 def doc_to_visual(doc: Mapping[str, Any], *_: Any) -> list[Image.Image]:
     """Images of a question, RGB."""
+    from PIL import Image  # lmms-eval brings it; scoring alone does without
+
     images = []
     for name in doc["image"]:
         with Image.open(ROOT / name) as image:

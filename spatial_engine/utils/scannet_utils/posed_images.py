@@ -2,7 +2,8 @@
 
 `{id:05d}.jpg` colour, `{id:05d}.png` depth (16-bit, millimetres, 0 = not measured),
 `{id:05d}.txt` camera-to-world pose (4x4), `intrinsic.txt` (4x4, colour camera). Folders of other
-sources in this shape are read too: 3x3 intrinsics, any image size, gaps between the numbers.
+sources in this shape are read too: 3x3 intrinsics, any image size, gaps between the numbers, and
+names with any number of zeros (`5.jpg`), which stay as they are and go by their numbers.
 """
 
 from __future__ import annotations
@@ -62,11 +63,35 @@ def format_matrix(matrix: np.ndarray) -> str:
     return "".join(" ".join(map(repr, row)) + "\n" for row in np.asarray(matrix).tolist())
 
 
-def frames_among(names: Iterable[str], step: int) -> list[str]:
-    """Ids, ascending, of the frames among names of files that are multiples of `step`."""
+def frames_among(names: Iterable[str], step: int, source: str | Path) -> list[str]:
+    """Ids, by number, of the frames among names of files that are multiples of `step`.
+
+    Raises `BadDataError` naming two files of one frame; `source` is the folder that they are in.
+    """
     stems = [name[:-4] for name in names if name.endswith(".jpg")]
-    numbered = (stem for stem in stems if stem.isascii() and stem.isdecimal())
-    return sorted((stem for stem in numbered if int(stem) % step == 0), key=int)
+    return by_number((stem for stem in stems if _is_number(stem) and not int(stem) % step), source)
+
+
+def by_number(ids: Iterable[str], source: str | Path) -> list[str]:
+    """Ids of frames in the order of their numbers; an id is a number with any zeros before it.
+
+    Raises `BadDataError` for an id that is no number, and for two ids of one frame.
+    """
+    found: dict[int, str] = {}
+    for image_id in ids:
+        if not _is_number(image_id):
+            raise BadDataError(f"{source}: {image_id[:60]!r} is no number of a frame; rename it")
+        other = found.setdefault(int(image_id), image_id)
+        if other != image_id:
+            raise BadDataError(
+                f"{source}: {min(other, image_id)} and {max(other, image_id)} are both frame "
+                f"{int(image_id)}; remove the files of one of the two, and start again"
+            )
+    return [found[number] for number in sorted(found)]
+
+
+def _is_number(image_id: str) -> bool:
+    return image_id.isascii() and image_id.isdecimal()
 
 
 @dataclass(frozen=True)

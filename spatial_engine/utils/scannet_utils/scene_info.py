@@ -83,12 +83,12 @@ class SceneInfoHandler:
         return SceneInfoHandler(self.root, {scene: self._infos[scene] for scene in scene_ids})
 
     def image_ids(self, scene_id: str) -> list[str]:
-        """Ids of all D5 frames, ascending, those without a valid pose too."""
-        images = self._get(scene_id, "images_info", dict)
-        return sorted(check_id(image_id, f"scene info of {scene_id}") for image_id in images)
+        """Ids of all D5 frames, by number, those without a valid pose too."""
+        images, source = self._get(scene_id, "images_info", dict), f"scene info of {scene_id}"
+        return posed_images.by_number([check_id(i, source) for i in images], source)
 
     def valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
-        """Ids of the frames whose pose can be used, ascending, and their poses.
+        """Ids of the frames whose pose can be used, by number, and their poses.
 
         Poses are (n, 4, 4) world_from_cam in the axis-aligned frame.
         """

@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         frames = provenance.fingerprint_of(folder, args.root, entries)
         inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
         listed = [name for name, *_ in entries]
-        image_ids = posed_images.frames_among(listed, posed_images.USED_STEP)
+        image_ids = posed_images.frames_among(listed, posed_images.USED_STEP, folder)
         return SceneJob(scene, (folder, scene, infos[scene], image_ids, outputs), inputs)
 
     step.make(
