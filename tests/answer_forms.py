@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from spatial_engine.evaluation.answers import read_answer
+from spatial_engine.evaluation.answer_reading.answers import read_answer
 from spatial_engine.utils.subtasks import SUBTASKS, Subtask
 
 LENGTH, ANGLE, VECTOR, POINT, LETTER, YAW, PITCH, DEPTH_WISE = (

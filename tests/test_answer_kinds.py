@@ -10,7 +10,13 @@ import pytest
 from answer_forms import is_right, misread
 from conftest import REPOSITORY
 
-from spatial_engine.evaluation.answers import CUT_OFF, DIFFER, NOTHING, read, read_answer
+from spatial_engine.evaluation.answer_reading.answers import (
+    CUT_OFF,
+    DIFFER,
+    NOTHING,
+    read,
+    read_answer,
+)
 from spatial_engine.utils.subtasks import SUBTASKS
 
 LENGTH, ANGLE, VECTOR, NEARER, POINT, LETTER, YAW, DEPTH_WISE, PITCH = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spatial_engine.evaluation.answers import MAX_CHARACTERS, read_answer
+from spatial_engine.evaluation.answer_reading.answers import MAX_CHARACTERS, read_answer
 from spatial_engine.utils.records import format_value
 from spatial_engine.utils.subtasks import (
     COORDINATES,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from spatial_engine.evaluation.answers import Answer, read
+from spatial_engine.evaluation.answer_reading.answers import Answer, read
 from spatial_engine.utils.plain_record import Value, format_value, from_uniform
 from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
 

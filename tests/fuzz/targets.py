@@ -22,7 +22,7 @@ from target import Target
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.evaluation import predictions
-from spatial_engine.evaluation.answers import read_answer
+from spatial_engine.evaluation.answer_reading.answers import read_answer
 from spatial_engine.utils import (
     changes,
     coverage_files,

@@ -1,9 +1,9 @@
 """What a model answered, read from its text: the rules are in docs/answers.md.
 
-1. The text is made plain, and what the model thought aloud taken away (answer_text.py).
-2. The places where it states an answer are looked for, the plainest first (answer_places.py).
-3. The candidates of the first places that have any are read with their units (answer_words.py,
-   answer_numbers.py, answer_vectors.py). If they differ, there is no answer.
+1. The text is made plain, and what the model thought aloud taken away (plain_text.py).
+2. The places where it states an answer are looked for, the plainest first (places.py).
+3. The candidates of the first places that have any are read with their units (word_candidates.py,
+   number_candidates.py, vector_candidates.py). If they differ, there is no answer.
 
 No answer is better than one that the model did not give: what could be read in two ways is not
 read, and is counted with its reason.
@@ -17,18 +17,31 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from spatial_engine.evaluation.answer_numbers import (
+from spatial_engine.evaluation.answer_reading.number_candidates import (
     Candidate,
     agreed,
     number_candidates,
     tells_other_unit,
 )
-from spatial_engine.evaluation.answer_places import MAX_PLACES, Place, Rank, ranks, running_text
-from spatial_engine.evaluation.answer_quantities import BARE
-from spatial_engine.evaluation.answer_text import MAX_CHARACTERS, plain_text
-from spatial_engine.evaluation.answer_units import is_only_quantities
-from spatial_engine.evaluation.answer_vectors import tells_other_order, vector_candidates
-from spatial_engine.evaluation.answer_words import UNCLEAR, is_only_option, option_candidates
+from spatial_engine.evaluation.answer_reading.places import (
+    MAX_PLACES,
+    Place,
+    Rank,
+    ranks,
+    running_text,
+)
+from spatial_engine.evaluation.answer_reading.plain_text import MAX_CHARACTERS, plain_text
+from spatial_engine.evaluation.answer_reading.quantities import BARE
+from spatial_engine.evaluation.answer_reading.units import is_only_quantities
+from spatial_engine.evaluation.answer_reading.vector_candidates import (
+    tells_other_order,
+    vector_candidates,
+)
+from spatial_engine.evaluation.answer_reading.word_candidates import (
+    UNCLEAR,
+    is_only_option,
+    option_candidates,
+)
 from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, NUMBER, VECTOR, Subtask
 
 __all__ = [

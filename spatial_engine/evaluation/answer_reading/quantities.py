@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from spatial_engine.evaluation.answer_units import (
+from spatial_engine.evaluation.answer_reading.units import (
     DEGREE,
     GLUED_TOKEN,
     MM,

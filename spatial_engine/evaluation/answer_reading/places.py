@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from spatial_engine.evaluation.answer_text import BOX, BOX_END, TAG, TAG_END
+from spatial_engine.evaluation.answer_reading.plain_text import BOX, BOX_END, TAG, TAG_END
 
 MAX_PLACES = 50  # of one rank; who states more answers states none
 MAX_CLAUSE = 600  # characters behind an announcement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spatial_engine.evaluation.answer_places import Place
+from spatial_engine.evaluation.answer_reading.places import Place
 from spatial_engine.utils.subtasks import LETTER, Subtask
 
 UNCLEAR = ""  # a candidate that is named and denied

@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, product
 
-from spatial_engine.evaluation.answer_numbers import UNREADABLE, Candidate, in_unit, told_unit
-from spatial_engine.evaluation.answer_places import CONTEXT, Place
-from spatial_engine.evaluation.answer_quantities import (
+from spatial_engine.evaluation.answer_reading.number_candidates import (
+    UNREADABLE,
+    Candidate,
+    in_unit,
+    told_unit,
+)
+from spatial_engine.evaluation.answer_reading.places import CONTEXT, Place
+from spatial_engine.evaluation.answer_reading.quantities import (
     BARE,
     MAX_QUANTITIES,
     Quantity,
     quantities,
     without_asides,
 )
-from spatial_engine.evaluation.answer_units import OTHER, Unit, unit_behind
-from spatial_engine.evaluation.answer_words import direction_pattern
+from spatial_engine.evaluation.answer_reading.units import OTHER, Unit, unit_behind
+from spatial_engine.evaluation.answer_reading.word_candidates import direction_pattern
 
 AXES = {  # direction -> axis and sign: x right, y down, z forward
     "right": ("x", 1), "left": ("x", -1), "down": ("y", 1), "up": ("y", -1),

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 
-from spatial_engine.evaluation.answer_places import CONTEXT, Place
-from spatial_engine.evaluation.answer_quantities import (
+from spatial_engine.evaluation.answer_reading.places import CONTEXT, Place
+from spatial_engine.evaluation.answer_reading.quantities import (
     BARE,
     MAX_QUANTITIES,
     Quantity,
@@ -17,7 +17,7 @@ from spatial_engine.evaluation.answer_quantities import (
     quantities,
     without_asides,
 )
-from spatial_engine.evaluation.answer_units import EASTERN, Unit, told_units, unit_behind
+from spatial_engine.evaluation.answer_reading.units import EASTERN, Unit, told_units, unit_behind
 
 MAX_DIFFERENCE = Fraction(5, 100)  # of what is said twice, in two units, and rounded
 
