@@ -289,3 +289,13 @@ def test_a_stop_between_points_and_infos_of_all_scenes_is_named(base, tmp_path, 
     assert run(INFOS, root) == 1
     assert "run batch_load_scannet_data.py" in shorten(said()[0])
     assert [run(step, root) for step in (LOAD, INFOS)] == [0, 0]
+
+
+def test_infos_of_another_origin_need_no_frames_for_camera_questions(base, tmp_path, said):
+    """Made elsewhere, without provenance; the images are to be put there later."""
+    root = link_root(base, tmp_path / "root")
+    for path in root.glob("data/scannet/scannet_instance_data/*_i_D5.pkl.meta.json"):
+        path.unlink()
+    shutil.rmtree(frames_of(root))
+    assert run(CAMERA, root, "--overwrite") == 0, said()
+    assert outputs(CAMERA, root) == outputs(CAMERA, base)

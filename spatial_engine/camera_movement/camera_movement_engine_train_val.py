@@ -49,13 +49,14 @@ def make_jobs(
     table_path = pairs.pairs_path(args.root, split)
     jobs = []
     for scene_id, rows in draws.rows.items():
-        images = draws.files[scene_id].ids
+        files = draws.files[scene_id]
+        images = files.ids if files.folder.is_dir() else None
         request = camera_questions.SceneRequest(
             split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg, images
         )
         inputs = [
             scenes.geometry_hash(scene_id), draws.table_fingerprint, provenance.digest(rows),
-            provenance.digest(sorted(images)),
+            provenance.digest(sorted(images or ())),
         ]  # fmt: skip
         jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
     return jobs, draws.drops

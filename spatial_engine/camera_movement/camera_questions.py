@@ -41,7 +41,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 @dataclass(frozen=True)
 class SceneRequest:
     """What is asked about one scene: rows of its pair table for each question type, and the ids of
-    the images that are there (None = all)."""
+    the images that are there, None where that is not known."""
 
     split: str
     scene_id: str

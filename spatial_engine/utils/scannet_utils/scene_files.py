@@ -47,9 +47,10 @@ class SceneFiles:
     @classmethod
     def of(cls, scenes: SceneInfoHandler, scene_id: str) -> SceneFiles:
         """What is there now. Raises `BadDataError` where the scene info is of other frames, other
-        points or other annotations than there are."""
+        points or other annotations than there are, and where the folder it was made from is gone.
+        Of infos without provenance, which are of another origin, neither is known."""
         folder = posed_images_dir(scenes.root) / scene_id
-        if not folder.is_dir():
+        if not folder.is_dir() and scenes.made_from(scene_id) is not None:
             raise BadDataError(
                 f"{folder}: no such folder; see that its disk is there, or {posed_images.REMEDY}"
             )
@@ -89,10 +90,8 @@ def infos_made_from(root: Path, scene_id: str, info: Mapping[Any, Any], entries:
 
 
 def check_infos(scenes: SceneInfoHandler, scene_id: str, folder: Path, entries: Entries) -> None:
-    """Raise `BadDataError` unless the info of a scene is about its frames, points and annotations.
-
-    Infos without provenance are of another origin, and nothing is known about them.
-    """
+    """Raise `BadDataError` unless the info of a scene, where it has provenance, is about its
+    frames, points and annotations."""
     told = scenes.made_from(scene_id)
     if told is None:
         return
