@@ -2,6 +2,7 @@
 # The whole engine on small sample scenes: makes the environment, the sample data and every output,
 # in the folder demo/ (or $DEMO_ROOT), and ends with a table of what was made. Never touches data/.
 # A second start reuses what is there.
+[ -n "${BASH_VERSION:-}" ] || { echo "error: $0 needs bash; type: bash $0" >&2; exit 2; }
 set -eu
 unset PYTHONPATH PYTHONHOME # packages of another Python would hide the pinned ones
 if [ -n "${DEMO_ROOT:-}" ]; then # taken from where the user stands

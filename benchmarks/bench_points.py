@@ -32,7 +32,7 @@ from common import (
 # isort: split
 from spatial_engine.depth_perception import depth_questions
 from spatial_engine.utils import jpeg, marked_images, pairs, sampling, visibility_table
-from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scannet_utils import scannet_paths, scene_files
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.scene_runner import PartResult
 from spatial_engine.visual_correspondence import correspondence_questions
@@ -80,7 +80,7 @@ class PointsBench(Bench):
         """One scene's share of the full set, in turns with decoding and encoding the same."""
         scenes = SceneInfoHandler.load(self.root, "train")
         images = scannet_paths.posed_images_dir(self.root) / SCENE
-        ids = posed_images.ColorFiles.of(images).ids
+        ids = scene_files.SceneFiles.of(scenes, SCENE).ids
         visibility = visibility_table.visibility_path(self.root, "train")
         table = pairs.pairs_path(self.root, "train")
         share = 500_000 // FULL_SCENES + 1

@@ -6,6 +6,7 @@
 # "cluster" and "viewer" add what these need, "dev" both and the tools of run_tests.sh. When nothing
 # has changed since the last time it takes no time.
 # Written for bash 3.2 (macOS).
+[ -n "${BASH_VERSION:-}" ] || { echo "error: $0 needs bash; type: bash $0" >&2; exit 2; }
 set -eu
 unset PYTHONPATH PYTHONHOME # packages of another Python would hide the pinned ones
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -27,7 +27,7 @@ from tiny_objects import (
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.object_perception import merge_object_coverage as merger
 from spatial_engine.object_perception import single_object_coverage_finder as finder
-from spatial_engine.utils import coverage_files, object_table, provenance
+from spatial_engine.utils import coverage_files, files, object_table, provenance
 from spatial_engine.utils.coverage_files import Chunk, find_chunks, load_coverage, merge_chunks
 from spatial_engine.utils.plain_pickle import load_pickle
 
@@ -162,13 +162,15 @@ def test_of_many_missing_scenes_some_are_named(root):
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 3), (0, 7), (4, 6), (5, 9)])
-def test_overlapping_chunks_are_named_with_a_scene_and_both_folders(root, run, start, end):
+def test_chunks_of_several_sizes_are_merged_as_one_and_all_stay(root, run, start, end):
+    expected = {d: join(root, d)[0] for d in DIMENSIONS}
     find(root, start, end)
-    held = [(a, b) for a, b in CHUNKS if a < end and start < b]
-    first = sorted([*held, (start, end)])
-    scene = SCENES[max(first[0][0], first[1][0])]
-    words = [f"{scene} is in", *(f"train_{a}_{b}" for a, b in first[:2])]
-    check_not_joined(root, run, *words)
+    held = {(chunk.start, chunk.end) for chunk in find_chunks(root, "train")}
+    assert held == {*CHUNKS, (start, end)}
+    check_fine(run(merger, root))
+    for dimension in DIMENSIONS:
+        path = coverage_files.merged_path(root, "train", dimension)
+        assert load_coverage(path, "") == expected[dimension]
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)
@@ -198,12 +200,123 @@ def test_a_chunk_of_an_object_table_that_has_changed_is_named(root, run):
     check_fine(run(merger, root))
 
 
-def test_a_chunk_of_scenes_that_are_no_more_is_named(root, run):
+def read_objects(root) -> dict:
     table = object_table.open_objects(object_table.table_path(root, "train"))
-    scenes = {scene: object_table.read_scene_objects(table, scene) for scene in SCENES}
-    write_table(root, "train", {scene: scenes[scene] for scene in SCENES[:-1]})
-    path = Chunk(root, "train", 5, 7).path("height")
-    check_not_joined(root, run, path, SCENES[-1])
+    return {scene: object_table.read_scene_objects(table, scene) for scene in table.scene_ids}
+
+
+def chunks_of(root) -> list[tuple[int, int]]:
+    return [(chunk.start, chunk.end) for chunk in find_chunks(root, "train")]
+
+
+def run_all(root, size, *flags) -> None:
+    """What the bash job does with all scenes, `size` to a chunk."""
+    scenes = len(content_of(root))
+    for start in range(0, scenes, size):
+        find(root, start, min(start + size, scenes), *flags)
+
+
+LISTS = {  # another list of scenes: which chunks of the old one are of no use any more
+    "a scene more at the end": ([*SCENES, "scene9999_00"], []),
+    "a scene more at the start": (["scene-1_00", *SCENES], CHUNKS[1:]),
+    "the last scene gone": (SCENES[:-1], [(5, 7)]),
+    "the first scene gone": (SCENES[1:], CHUNKS),
+    "two scenes left": (SCENES[3:5], CHUNKS),
+    "all others": (["scene8888_00"], CHUNKS),
+}
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
+@pytest.mark.parametrize("name", LISTS)
+def test_after_another_list_the_job_and_the_merge_go_through(root, run, name, size):
+    """And give what they give where there are no old chunks."""
+    listed, useless = LISTS[name]
+    objects = read_objects(root)
+    spare = random_objects(np.random.default_rng(1), 3, 10)
+    write_table(root, "train", {scene: objects.get(scene, spare) for scene in sorted(listed)})
+    new = len(listed)
+    run_all(root, size)
+    asked = {(k, min(k + size, new)) for k in range(0, new, size)}
+    assert asked <= set(chunks_of(root)) <= {*asked, *CHUNKS} - ({*useless} - asked)
+    check_fine(run(merger, root))
+    found = {d: load_coverage(coverage_files.merged_path(root, "train", d), "") for d in DIMENSIONS}
+    for start, end in chunks_of(root):
+        shutil.rmtree(Chunk(root, "train", start, end).folder)
+    find(root, 0, new)
+    assert chunks_of(root) == [(0, new)]
+    for dimension in DIMENSIONS:
+        assert list(found[dimension]) == sorted(listed)
+        assert found[dimension] == join(root, dimension)[0]
+
+
+def test_the_merge_alone_passes_over_scenes_that_are_no_more(root, run):
+    objects = read_objects(root)
+    write_table(root, "train", {scene: objects[scene] for scene in SCENES[:-1]})
+    check_fine(run(merger, root))
+    held = load_coverage(coverage_files.merged_path(root, "train", "height"), "")
+    assert list(held) == SCENES[:-1]
+    assert chunks_of(root) == CHUNKS
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
+def test_chunks_of_other_constants_are_replaced_whatever_their_size(root, run, size):
+    run_all(root, size, "--seed", "1")
+    assert chunks_of(root) == [(k, min(k + size, 7)) for k in range(0, 7, size)]
+    check_fine(run(merger, root))
+    meta = provenance.read_meta(coverage_files.merged_path(root, "train", "height"))
+    assert meta["inputs"]["found with"]["seed"] == 1
+
+
+def test_of_two_machines_none_removes_what_the_other_has_made(root, run):
+    """The list has lost its first scene; one takes all up to 3 by twos, the other the rest by
+    threes, and a chunk of the second is being made while the first is at its last."""
+    objects = read_objects(root)
+    write_table(root, "train", {scene: objects[scene] for scene in SCENES[1:]})
+    find(root, 0, 2)
+    find(root, 3, 6)
+    assert {(0, 2), (3, 6)} <= set(chunks_of(root))
+    at_work = Chunk(root, "train", 2, 4).folder / "coverage.parts"
+    with files.locked(at_work):
+        find(root, 2, 3)
+    assert set(chunks_of(root)) == {(0, 2), (2, 3), (2, 4), (3, 6)}
+    assert at_work.exists()  # as a killed run leaves it
+    find(root, 2, 3)
+    assert chunks_of(root) == [(0, 2), (2, 3), (3, 6)]
+    check_fine(run(merger, root))
+
+
+def test_a_stale_chunk_stays_while_it_alone_holds_a_scene(root):
+    objects = read_objects(root)
+    write_table(root, "train", {scene: objects[scene] for scene in SCENES[1:]})
+    find(root, 0, 1)  # the one scene that is left of (0, 2)
+    assert set(chunks_of(root)) == {(0, 1), *CHUNKS[1:]}
+    find(root, 1, 2)
+    assert set(chunks_of(root)) == {(0, 1), (1, 2), *CHUNKS[1:]}
+    find(root, 2, 3)
+    assert set(chunks_of(root)) == {(0, 1), (1, 2), (2, 3), *CHUNKS[2:]}
+
+
+def test_a_chunk_of_which_a_scene_failed_lets_no_other_be_removed(root, monkeypatch):
+    objects = read_objects(root)
+    write_table(root, "train", {scene: objects[scene] for scene in SCENES[1:]})
+    real = object_table.read_scene_objects
+
+    def fail(table, scene_id):
+        if scene_id == SCENES[2]:
+            raise BadDataError("damaged")
+        return real(table, scene_id)
+
+    monkeypatch.setattr(object_table, "read_scene_objects", fail)
+    assert finder.main(["--root", str(root), "--start", "0", "--end", "6"]) == 1
+    assert (2, 4) in chunks_of(root)
+    assert set(join(root)[0]) == set(SCENES[1:])
+
+
+def test_a_removal_that_was_stopped_half_way_is_finished(root):
+    gone = Chunk(root, "train", 5, 7).folder
+    left = gone.rename(f"{gone}.partial")
+    find(root, 0, 7)
+    assert not left.exists() and set(chunks_of(root)) == {*CHUNKS[:-1], (0, 7)}
 
 
 @pytest.mark.parametrize(

@@ -431,6 +431,14 @@ def test_bash_reads_it(path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(shutil.which("dash") is None, reason="no other shell is here")
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_another_shell_is_told_that_bash_is_needed(path):
+    done = subprocess.run(["dash", str(path)], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"error: {path} needs bash; type: bash {path}\n"
+
+
 def test_ci_can_be_started():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 

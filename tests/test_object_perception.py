@@ -706,6 +706,69 @@ def test_numbers_with_leading_zeros_are_decimal_or_refused(job, numbers):
     assert found == job.chunks
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_numbers_of_absurd_size_are_refused(job, place):
+    numbers = [0, 10, 1, 20]
+    numbers[place] = 10**19 + 7
+    check_refused(job(*numbers), f"{10**19 + 7} is too large")
+    assert job.lines == []
+
+
+def test_no_more_processes_are_started_than_there_are_chunks(job):
+    xargs = job.log.with_name("bin") / "xargs"
+    xargs.write_text(f'#!/bin/sh\necho "$@" >"$LOG.xargs"\nexec {shutil.which("xargs")} "$@"\n')
+    xargs.chmod(0o755)
+    check_fine(job(0, 5, 100_000))
+    assert "-P 7 " in job.log.with_name("log.xargs").read_text()
+
+
+@pytest.mark.parametrize("kind", ["no folder", "a file", "a looped link"])
+def test_a_root_that_is_no_folder_is_named(job, tmp_path, kind):
+    root = tmp_path / "nowhere"
+    if kind == "a file":
+        root.touch()
+    elif kind == "a looped link":
+        root.symlink_to(root)
+    check_refused(job(cwd=tmp_path, ROOT=str(root)), f"{root}: no such folder")
+    assert job.lines == []
+
+
+@pytest.mark.parametrize("name", ["python3", "none"])
+def test_where_there_is_no_python_python3_is_taken_or_missed(job, name):
+    bin_dir = job.log.with_name("bin")
+    (bin_dir / "python").rename(bin_dir / name)
+    for tool in ("bash", "cat", "dirname", "env", "getconf", "sleep", "tr", "wc", "xargs"):
+        (bin_dir / tool).symlink_to(shutil.which(tool))
+    done = job(PATH=str(bin_dir))
+    if name == "none":
+        check_refused(done, "no python on the PATH")
+        return
+    check_fine(done)
+    assert done.stderr.count("python3 is used") == 1
+    assert len(job.lines) == 4
+
+
+def test_the_job_goes_on_when_the_list_grows_and_when_it_shrinks(run, tmp_path):
+    """With the real python: two scenes, a third, one of them gone; and other sizes of chunks."""
+    names = ["s0", "s1", "s2"]
+    objects = {name: [seen_object(k, image_ids(2))] for k, name in enumerate(names)}
+    for listed, numbers, left in (
+        (names[:2], (), ["train_0_2"]),
+        (names, (), ["train_0_2", "train_0_3"]),
+        (names, (0, 1), ["train_0_1", "train_0_2", "train_0_3", "train_1_2", "train_2_3"]),
+        (names[1:], (), ["train_0_2"]),
+        (names[2:], (), ["train_0_1"]),
+    ):
+        write_table(tmp_path, "train", {name: objects[name] for name in listed})
+        check_fine(type_job(tmp_path, *numbers))
+        folders = sorted(p.name for p in object_table.folder(tmp_path, "train").glob("train_*"))
+        assert folders == left
+        check_fine(run(merger, tmp_path))
+        for dimension in DIMENSIONS:
+            merged = load_coverage(merged_path(tmp_path, "train", dimension), "")
+            assert merged == {n: {names.index(n): {1: [("00000",), ("00005",)]}} for n in listed}
+
+
 def test_without_data_the_command_that_makes_it_is_named(job):
     shutil.rmtree(job.root)
     job.root.mkdir()
@@ -714,8 +777,12 @@ def test_without_data_the_command_that_makes_it_is_named(job):
 
 
 def test_a_start_behind_all_scenes_is_said(job):
-    check_refused(job(23), "no scenes from 23")
-    check_refused(job(4, 10, 1, 4), "no scenes from 4 to 4")
+    check_refused(job(23), "no scenes from 23", "train has 23, val has 7")
+    check_refused(job(23, 10, 1, 99), "no scenes from 23 to 99", "train has 23, val has 7")
+    for start, end in ((4, 4), (5, 3)):
+        check_refused(
+            job(start, 10, 1, end), f"no scenes from {start} to {end}", "END is not above"
+        )
     check_fine(job(22))
     assert job.chunks == {"train": [(22, 23)]}
 

@@ -1,6 +1,7 @@
 """Camera step 2: nine types of questions about how the camera moved between two frames.
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_camera_info_D5.parquet, templates/.
+Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_camera_info_D5.parquet, the names of
+       posed_images/*/*, templates/.
 Writes training_data/camera_movement/v1_0/<type>_train.jsonl and
        evaluation_data/camera_movement/v1_0/<type>_val.jsonl; images: data/scannet/posed_images.
 Costs  about 0.9 GB and 16 s of one core for each million of questions (see docs).
@@ -48,10 +49,15 @@ def make_jobs(
     table_path = pairs.pairs_path(args.root, split)
     jobs = []
     for scene_id, rows in draws.rows.items():
+        files = draws.files[scene_id]
+        images = files.ids if files.folder.is_dir() else None
         request = camera_questions.SceneRequest(
-            split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg
+            split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg, images
         )
-        inputs = [scenes.geometry_hash(scene_id), draws.table_fingerprint, provenance.digest(rows)]
+        inputs = [
+            scenes.geometry_hash(scene_id), draws.table_fingerprint, provenance.digest(rows),
+            provenance.digest(sorted(images or ())),
+        ]  # fmt: skip
         jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
     return jobs, draws.drops
 

@@ -40,7 +40,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class SceneRequest:
-    """What is asked about one scene: rows of its pair table for each question type."""
+    """What is asked about one scene: rows of its pair table for each question type, and the ids of
+    the images that are there, None where that is not known."""
 
     split: str
     scene_id: str
@@ -48,6 +49,7 @@ class SceneRequest:
     rows: dict[str, np.ndarray]
     min_direction_mm: float
     min_direction_deg: float
+    images: frozenset[str] | None = None
 
 
 def measure_motion(
@@ -132,6 +134,11 @@ def phrase_pairs(
     motion = measure_motion(poses[first], poses[second])
     too_small, small = _small_motions(question_type, motion, request)
     result.drops[question_type] = {"too small a motion": int(np.count_nonzero(too_small))}
+    missing = _missing_images(image_ids, first, second, request)
+    if missing.any():
+        lost = int(np.count_nonzero(missing & ~too_small))
+        result.drops[question_type]["pairs whose image file is missing"] = lost
+    too_small = too_small | missing
     hard = int(np.count_nonzero(small & ~too_small))
     result.notes[question_type] = {"direction hard to tell (small motion)": hard}
     sizes = [scenes.color_size(scene_id)] * 2
@@ -164,6 +171,14 @@ def templates_digest() -> str:
 @lru_cache
 def _templates(task: str) -> Templates:
     return load_templates(_TEMPLATES / f"{task}.json")
+
+
+def _missing_images(
+    image_ids: list[str], first: np.ndarray, second: np.ndarray, request: SceneRequest
+) -> np.ndarray:
+    """Which pairs of frames (n,), (n,) lack an image file: (n,) bool."""
+    there = np.array([request.images is None or i in request.images for i in image_ids], bool)
+    return ~(there[first] & there[second])
 
 
 def _small_motions(

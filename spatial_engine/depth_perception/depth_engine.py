@@ -9,7 +9,8 @@ from math import comb
 
 from spatial_engine.depth_perception import depth_questions
 from spatial_engine.utils import cli, marked_images, provenance, records, visibility_table
-from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scannet_utils import posed_images
+from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
@@ -70,9 +71,10 @@ def make_jobs(
     fingerprint = provenance.file_fingerprint(table, args.root)
     handler = visibility_table.VisibilityInfoHandler(table)
 
-    def list_images(scene_id: str) -> posed_images.ColorFiles:
-        handler.check_is_about(scene_id, scenes.geometry_hash(scene_id))
-        return posed_images.ColorFiles.of(scannet_paths.posed_images_dir(args.root) / scene_id)
+    def list_images(scene_id: str) -> SceneFiles:
+        listed = SceneFiles.of(scenes, scene_id)
+        handler.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
+        return listed
 
     images = step.ready(scenes.scene_ids, list_images)
     wanted = args.max_samples[split]
@@ -88,7 +90,7 @@ def make_jobs(
             task, split, scene_id, args.seed, share, files.ids,
             args.dot_radius_px or 0, args.min_depth_gap_mm or 1,
         )  # fmt: skip
-        inputs = [scenes.geometry_hash(scene_id), fingerprint, files.fingerprint, share]
+        inputs = [scenes.geometry_hash(scene_id), fingerprint, files.colors, share]
         pictures = 0
         if picture_bytes:
             pictures = most_records(task, share, len(files.ids), handler.num_points(scene_id))

@@ -20,8 +20,10 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import cli, indexed_pickle, object_table, provenance, visibility_table
 from spatial_engine.utils.object_views import view_objects
+from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.scene_table import DEPTH_SIZES
 from spatial_engine.utils.step import Step
 
 # An image sees an object when it sees this share of its vertices, or more, and at least one.
@@ -98,15 +100,24 @@ def choose_objects(
 
 
 def make_job(
-    args: argparse.Namespace, scenes: SceneInfoHandler, table: Path, scene_id: str
+    args: argparse.Namespace,
+    split: str,
+    scenes: SceneInfoHandler,
+    handler: visibility_table.VisibilityInfoHandler,
+    scene_id: str,
 ) -> SceneJob:
-    """Job of one scene."""
-    inputs = [
-        scenes.geometry_hash(scene_id),
-        scenes.objects_hash(scene_id),
-        provenance.file_fingerprint(scenes.instance_path(scene_id), args.root),
-        provenance.file_fingerprint(table, args.root),
-    ]
+    """Job of one scene, which the visibility table must hold as it is now."""
+    listed = SceneFiles.of(scenes, scene_id)
+    geometry = scenes.geometry_hash(scene_id)
+    handler.check_is_about(scene_id, geometry, listed.depth_sizes)
+    table = visibility_table.visibility_path(args.root, split)
+    inputs = {
+        "geometry": geometry,
+        "objects": scenes.objects_hash(scene_id),
+        object_table.INSTANCES: object_table.instances_hash(scenes, scene_id),
+        DEPTH_SIZES: handler.depth_sizes(scene_id),
+        "visibility": provenance.file_fingerprint(table, args.root),
+    }
     arguments = (scenes.only(scene_id), table, scene_id, args.min_visible_share)
     return SceneJob(scene_id, arguments, inputs)
 
@@ -137,7 +148,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         list(splits), partial(visibility_table.visibility_path, args.root), visibility_table.REMEDY
     ):
         scenes, table = splits[split], visibility_table.visibility_path(args.root, split)
-        make = partial(make_job, args, scenes, table)
+        handler = visibility_table.VisibilityInfoHandler(table)
+        make = partial(make_job, args, split, scenes, handler)
         step.make(
             {OUTPUT: object_table.pickle_path(args.root, split)},
             list(step.ready(scenes.scene_ids, make).values()),

@@ -3,7 +3,8 @@
 Reads  {training,evaluation}_data/object_perception/object_visibility.parquet, the scenes from
        START to END of its sorted list.
 Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<start>_<end>.pkl there:
-       {scene: {object_id: {k: [(image_id, ...), ...]}}}, the minimal sets of k images.
+       {scene: {object_id: {k: [(image_id, ...), ...]}}}, the minimal sets of k images. Removes
+       such folders of earlier lists or constants whose scenes are all in others by now.
 Costs  milliseconds a scene.
 
 `find_object_coverage.sh` runs this for all scenes of both splits in several processes.
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.utils import cli, object_table, sampling
+from spatial_engine.utils import cli, coverage_files, object_table, sampling
 from spatial_engine.utils.coverage import minimal_sets
 from spatial_engine.utils.coverage_files import DIMENSIONS, Chunk
 from spatial_engine.utils.object_table import SeenObject
@@ -126,6 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "TOLERANCE": args.tolerance,
         "MIN_SIZE_M": args.min_size_m,
     }
+    object_table.check_all(table, args.root, args.split, scene_ids[args.start : end])
     constants = (args.max_images, args.tolerance, args.min_size_m)
     step = Step("single_object_coverage_finder", args, settings, __file__)
     jobs = [
@@ -145,6 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         join_parts,
         parts_name="coverage",
     )
+    content = object_table.contents(table)
+    coverage_files.remove_stale(args.root, args.split, content, step.settings)
     return step.close()
 
 

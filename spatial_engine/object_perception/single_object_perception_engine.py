@@ -20,7 +20,6 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.object_perception import object_questions
 from spatial_engine.utils import cli, coverage_files, object_table, provenance, records
 from spatial_engine.utils.coverage_files import DIMENSIONS
-from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
@@ -46,6 +45,8 @@ def make_jobs(
         path = coverage_files.merged_path(args.root, split, dimension)
         coverage = coverage_files.load_coverage(path, coverage_files.MERGE_REMEDY)
         check_is_about(path, coverage, table)
+        chunks = coverage_files.find_chunks(args.root, split)
+        coverage_files.check_is_newest(path, chunks, dimension, object_table.contents(table))
         for scene_id, by_object in coverage.items():
             for object_id, by_count in by_object.items():
                 for count, images in by_count.items():
@@ -53,19 +54,17 @@ def make_jobs(
                     names.add(name)
                     sets.setdefault(scene_id, {}).setdefault(name, {})[object_id] = images
 
-    def list_images(scene_id: str) -> posed_images.ColorFiles:
-        object_table.check_is_about(table, scenes, scene_id)
-        return posed_images.ColorFiles.of(scannet_paths.posed_images_dir(args.root) / scene_id)
-
-    asked = [scene_id for scene_id in scenes.scene_ids if scene_id in sets]
+    listed = step.ready(scenes.scene_ids, partial(object_table.check_is_about, table, scenes))
     jobs = []
-    for scene_id, files in step.ready(asked, list_images).items():
+    for scene_id, files in listed.items():
+        if scene_id not in sets:
+            continue
         request = object_questions.SceneRequest(
             split, scene_id, args.seed, sets[scene_id], files.ids, args.require_unique_category
         )
         inputs = [
             object_table.content_digest(table, scene_id), scenes.objects_hash(scene_id),
-            files.fingerprint, provenance.digest(sorted(map(repr, sets[scene_id].items()))),
+            files.colors, provenance.digest(sorted(map(repr, sets[scene_id].items()))),
         ]  # fmt: skip
         jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
     return jobs, sorted(names)

@@ -19,11 +19,14 @@ import pyarrow as pa
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import provenance
 from spatial_engine.utils.records import FOLDERS
+from spatial_engine.utils.scannet_utils.scannet_paths import info_path, posed_images_dir
+from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
 
 REMEDY = "run spatial_engine/object_perception/compute_object_visibility.py"
 AXES = "xyz"
+INSTANCES = "instances"  # among what a scene was made from, in the provenance of the table
 _TEXTS = ("scene_id", "image_id", "category")
 _NUMBERS = ("visibility", *(f"{name}_{axis}" for name in ("size", "low", "high") for axis in AXES))
 _SCHEMA = pa.schema(
@@ -107,7 +110,7 @@ def merge_objects(parts: Sequence[Path], output: Path) -> None:
 
 def open_objects(path: Path) -> SceneTable:
     """The object table of a split, to be read scene by scene with `read_scene_objects`."""
-    return SceneTable(path, REMEDY, schema=_SCHEMA)
+    return SceneTable(path, REMEDY, schema=_SCHEMA, told_by=path.with_suffix(".pkl"))
 
 
 def made_from(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str]:
@@ -118,19 +121,53 @@ def made_from(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str]:
     }
 
 
-def check_is_about(table: SceneTable, scenes: SceneInfoHandler, scene_id: str) -> None:
-    """Raise `BadDataError` unless the table holds the scene as the scene info has it now."""
+def check_is_about(table: SceneTable, scenes: SceneInfoHandler, scene_id: str) -> SceneFiles:
+    """Raise `BadDataError` unless the table holds the scene as its info, its instances and its
+    depth images are now; return the files of its frames."""
+    listed = SceneFiles.of(scenes, scene_id)
     facts = table.facts(scene_id)
-    if any(facts.get(name) != value for name, value in made_from(scenes, scene_id).items()):
+    instances = table.made_from(scene_id).get(INSTANCES)
+    if (
+        any(facts.get(name) != value for name, value in made_from(scenes, scene_id).items())
+        or table.is_of_other_depth(scene_id, listed.depth_sizes)
+        or instances not in (None, instances_hash(scenes, scene_id))
+    ):
         raise BadDataError(
-            f"{table.path}: {scene_id} is stale, its poses, points or annotations have changed "
-            f"since; {REMEDY}"
+            f"{table.path}: {scene_id} is stale, its poses, points, depth images or annotations "
+            f"have changed since; {REMEDY}"
         )
+    return listed
+
+
+def check_all(
+    table: SceneTable, root: Path, split: str, scene_ids: Sequence[str] | None = None
+) -> None:
+    """`check_is_about` of these scenes (None = all), for steps that read no scene info themselves.
+
+    A machine may have the table alone: what is not there is not asked.
+    """
+    if not info_path(root, split).is_file():
+        return
+    scenes = SceneInfoHandler.load(root, split)
+    for scene_id in sorted(set(scene_ids or table.scene_ids) & set(scenes.scene_ids)):
+        if (posed_images_dir(root) / scene_id).is_dir():
+            check_is_about(table, scenes, scene_id)
+
+
+def instances_hash(scenes: SceneInfoHandler, scene_id: str) -> str | None:
+    """Digest of the instance of every vertex; None where there is no file of them."""
+    path = scenes.instance_path(scene_id)
+    return provenance.content_hash(path) if path.is_file() else None
 
 
 def content_digest(table: SceneTable, scene_id: str) -> str:
     """What decides everything that is made from a scene's rows; the same on every machine."""
     return provenance.digest([scene_id, table.facts(scene_id)])
+
+
+def contents(table: SceneTable) -> dict[str, str]:
+    """`content_digest` of every scene."""
+    return {scene_id: content_digest(table, scene_id) for scene_id in table.scene_ids}
 
 
 def read_scene_objects(table: SceneTable, scene_id: str) -> list[SeenObject]:

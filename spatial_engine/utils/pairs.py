@@ -123,11 +123,18 @@ def read_overlap_bins(table: SceneTable, scene_id: str) -> np.ndarray:
     return overlap_bin(table.read(scene_id, ["overlap"])["overlap"].to_numpy())
 
 
-def check_is_about(table: SceneTable, scene_id: str, geometry_hash: str) -> None:
-    """Raise `BadDataError` unless the table holds the scene as the scene info has it now."""
+def check_is_about(
+    table: SceneTable, scene_id: str, geometry_hash: str, depth_sizes: str | None = None
+) -> None:
+    """Raise `BadDataError` unless the table holds the scene as the scene info has it now, and,
+    where it is given, with depth images of this digest (`SceneTable.is_of_other_depth`)."""
     if scene_id not in table.scene_ids or table.facts(scene_id).get("geometry") != geometry_hash:
         raise BadDataError(
             f"{table.path}: without {scene_id}, or stale (the scene info has changed); {REMEDY}"
+        )
+    if table.is_of_other_depth(scene_id, depth_sizes):
+        raise BadDataError(
+            f"{table.path}: {scene_id} is stale, its depth images have changed since; {REMEDY}"
         )
 
 

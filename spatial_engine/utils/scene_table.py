@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import provenance
 from spatial_engine.utils.files import check_id
 from spatial_engine.utils.input_files import missing
 from spatial_engine.utils.memory import bounded_memory
@@ -28,6 +29,9 @@ MAX_ROWS = 4_000_000  # of a scene
 MAX_MEMORY = 2**29  # bytes that reading a scene may take, on Linux
 _REMEDY = "start again with --overwrite"  # of a part
 _KEY = b"spatial_engine.scenes"  # metadata: [[scene id, facts], ...] by row group
+# Among what a scene was made from, in the provenance of a table: digest of the names and sizes of
+# its depth images. Not of their times, in which a copy differs.
+DEPTH_SIZES = "depth sizes"
 
 
 def write_part(path: Path, table: pa.Table, scene_id: str, facts: dict[str, Any]) -> None:
@@ -101,7 +105,8 @@ class SceneTable:
     """Reads such a file scene by scene. Its pages carry checksums, so a wrong bit is an error.
 
     The columns of `schema` must be there, of their types, and a value in every cell; those of
-    `dictionaries` are read as pyarrow dictionaries. Raises `MissingInputError` where there is no
+    `dictionaries` are read as pyarrow dictionaries. `told_by` is the output whose provenance tells
+    of the table, where it has none of its own. Raises `MissingInputError` where there is no
     file and `BadDataError` where it is damaged.
     """
 
@@ -112,8 +117,10 @@ class SceneTable:
         *,
         schema: pa.Schema | None = None,
         dictionaries: Sequence[str] = (),
+        told_by: Path | None = None,
     ):
         self.path = Path(path)
+        self.told_by = told_by or self.path
         self.remedy = remedy
         if not self.path.is_file():
             raise MissingInputError(missing(self.path, remedy, "table"))
@@ -147,6 +154,18 @@ class SceneTable:
         """What was noted about a scene when it was written."""
         return self._facts[self._known(scene_id)]
 
+    def made_from(self, scene_id: str) -> dict[str, Any]:
+        """What a scene was made from; empty where the table's provenance does not tell."""
+        told = self._made_from.get(scene_id)
+        return told if isinstance(told, dict) else {}
+
+    def is_of_other_depth(self, scene_id: str, depth_sizes: str | None) -> bool:
+        """Whether a scene was made from other depth images than those there are now, by the digest
+        of their names and sizes; None where none are there, with which nothing can be said."""
+        return depth_sizes is not None and (
+            self.made_from(scene_id).get(DEPTH_SIZES) not in (None, depth_sizes)
+        )
+
     def num_rows(self, scene_id: str) -> int:
         """Rows of a scene, from the file's metadata."""
         return self._file.metadata.row_group(self._row_group[self._known(scene_id)]).num_rows
@@ -177,6 +196,10 @@ class SceneTable:
                     f"{self.path}: {scene_id} has cells of {name} without a value; {self.remedy}"
                 )
         return table
+
+    @cached_property
+    def _made_from(self) -> dict[str, Any]:
+        return provenance.read_inputs(self.told_by)
 
     def _check_columns(self, schema: pa.Schema, dictionaries: Sequence[str]) -> None:
         """Raise `BadDataError` unless the file has these columns, once each."""

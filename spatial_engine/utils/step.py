@@ -126,7 +126,7 @@ class Step:
             self.table.empty += [
                 f"{output}: no records ({listed(drops[name])})"
                 for name, output in outputs.items()
-                if any(drops.get(name, {}).values())
+                if any(drops.get(name, {}).values()) and not unready
             ]
             return
         keys = [job_key(self.name, self.settings, job) for job in jobs]

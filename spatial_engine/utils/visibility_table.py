@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.scene_table import SceneTable, merge_parts, write_part
+from spatial_engine.utils.scene_table import DEPTH_SIZES, SceneTable, merge_parts, write_part
 
 REMEDY = "run spatial_engine/utils/scannet_utils/make_visibility_info.py"
 MAX_POINTS = 10_000_000  # vertices of a mesh; ScanNet has 150,000, and memory goes by this number
@@ -147,13 +147,25 @@ class VisibilityInfoHandler:
             raise BadDataError(f"{self._table.path}: {scene_id} has {number!r} vertices; {REMEDY}")
         return number
 
-    def check_is_about(self, scene_id: str, geometry_hash: str) -> None:
-        """Raise `BadDataError` unless the table was made from these poses, sizes and points."""
+    def depth_sizes(self, scene_id: str) -> str | None:
+        """Digest of the depth images that a scene was made from; None where that is not told."""
+        return self._table.made_from(scene_id).get(DEPTH_SIZES)
+
+    def check_is_about(
+        self, scene_id: str, geometry_hash: str, depth_sizes: str | None = None
+    ) -> None:
+        """Raise `BadDataError` unless the table was made from these poses, sizes and points, and,
+        where it is given, from depth images of this digest (`SceneTable.is_of_other_depth`)."""
         facts = self._table.facts(scene_id) if scene_id in self.scene_ids else {}
         if facts.get("geometry") != geometry_hash:
             raise BadDataError(
                 f"{self._table.path}: stale or without {scene_id}, the scene's poses or points "
                 f"have changed since; {REMEDY}"
+            )
+        if self._table.is_of_other_depth(scene_id, depth_sizes):
+            raise BadDataError(
+                f"{self._table.path}: {scene_id} is stale, its depth images have changed since; "
+                f"{REMEDY}"
             )
 
     def get_image_to_points_info(self, scene_id: str, image_id: str) -> np.ndarray:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from spatial_engine.utils import cli, marked_images, pairs, provenance, records, visibility_table
-from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.pair_draws import draw_pairs
+from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
@@ -77,9 +78,10 @@ def make_jobs(
     table = visibility_table.VisibilityInfoHandler(visibility)
     draws = draw_pairs(args, step, split, scenes, {task: args.max_samples[split]})
 
-    def list_images(scene_id: str) -> posed_images.ColorFiles:
-        table.check_is_about(scene_id, scenes.geometry_hash(scene_id))
-        return posed_images.ColorFiles.of(scannet_paths.posed_images_dir(args.root) / scene_id)
+    def list_images(scene_id: str) -> SceneFiles:
+        listed = draws.files[scene_id]
+        table.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
+        return listed
 
     images = step.ready(draws.rows, list_images)
     picture_bytes = 0
@@ -94,7 +96,7 @@ def make_jobs(
         )
         inputs = [
             scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
-            files.fingerprint, provenance.digest(rows),
+            files.colors, provenance.digest(rows),
         ]  # fmt: skip
         arguments = (scenes.only(scene_id), visibility, pairs.pairs_path(args.root, split), request)
         pictures = 2 * len(rows) if radius else 0

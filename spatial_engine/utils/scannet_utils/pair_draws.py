@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.utils import pairs, provenance, sampling
+from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.step import Step
 
 
 @dataclass(frozen=True)
 class PairDraws:
-    """Rows of each scene's pair table by question, {scene: {question: (n,) int32}}; by question
-    what fell short; and what decides the draw beside the rows."""
+    """Rows of each scene's pair table by question, {scene: {question: (n,) int32}}; the files of
+    its frames; by question what fell short; and what decides the draw beside the rows."""
 
     rows: dict[str, dict[str, np.ndarray]]
+    files: dict[str, SceneFiles]
     drops: dict[str, dict[str, int]]
     table_fingerprint: Any
 
@@ -39,8 +41,12 @@ def draw_pairs(
     table_path = pairs.pairs_path(args.root, split)
     table = pairs.open_pairs(table_path)
 
+    files: dict[str, SceneFiles] = {}
+
     def read_bins(scene_id: str) -> np.ndarray:
-        pairs.check_is_about(table, scene_id, scenes.geometry_hash(scene_id))
+        files[scene_id] = listed = SceneFiles.of(scenes, scene_id)
+        geometry = scenes.geometry_hash(scene_id)
+        pairs.check_is_about(table, scene_id, geometry, listed.depth_sizes)
         return pairs.read_overlap_bins(table, scene_id)
 
     candidates = pairs.PairCandidates.of(step.ready(scenes.scene_ids, read_bins))
@@ -53,4 +59,4 @@ def draw_pairs(
         for scene_id, mine in drawn.rows_by_scene.items():
             rows.setdefault(scene_id, {})[question] = mine
     fingerprint = provenance.file_fingerprint(table_path, args.root)
-    return PairDraws(dict(sorted(rows.items())), drops, fingerprint)
+    return PairDraws(dict(sorted(rows.items())), files, drops, fingerprint)

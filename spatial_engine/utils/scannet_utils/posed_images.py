@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -19,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils import jpeg, provenance
+from spatial_engine.utils import jpeg
 from spatial_engine.utils.files import naming
 from spatial_engine.utils.scannet_utils.annotations import parse_matrix
 from spatial_engine.utils.scannet_utils.sens import MAX_SIDE
@@ -92,27 +91,6 @@ def by_number(ids: Iterable[str], source: str | Path) -> list[str]:
 
 def _is_number(image_id: str) -> bool:
     return image_id.isascii() and image_id.isdecimal()
-
-
-@dataclass(frozen=True)
-class ColorFiles:
-    """The colour images of a scene's folder: `ids` of those that are there, and a `fingerprint`
-    of their names, sizes and times. The folder is listed once; no image is opened."""
-
-    folder: Path
-    ids: frozenset[str]
-    fingerprint: str
-
-    @classmethod
-    def of(cls, folder: Path) -> ColorFiles:
-        """What is in a folder now; empty where there is none."""
-        entries = provenance.folder_entries(folder, (".jpg",))
-        ids = frozenset(name[:-4] for name, size, _ in entries if size is not None)
-        return cls(folder, ids, provenance.digest(entries))
-
-    def first(self) -> Path:
-        """The image with the lowest id."""
-        return self.folder / f"{min(self.ids)}.jpg"
 
 
 def read_pose(folder: Path, image_id: str) -> np.ndarray:

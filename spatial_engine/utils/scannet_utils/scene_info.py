@@ -19,7 +19,7 @@ from spatial_engine.utils.files import check_id, has_half_characters
 from spatial_engine.utils.geometry import is_valid_pose
 from spatial_engine.utils.indexed_pickle import IndexedItems
 from spatial_engine.utils.plain_pickle import load_pickle
-from spatial_engine.utils.provenance import digest
+from spatial_engine.utils.provenance import digest, read_inputs
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.scannet_paths import SCANNET, info_path, instance_data_dir
 from spatial_engine.utils.step import Step
@@ -53,9 +53,15 @@ class SceneInfoHandler:
     Raises `BadDataError` for a scene that is not there or does not hold what it should.
     """
 
-    def __init__(self, root: Path, infos: Mapping[str, dict[Any, Any]]):
+    def __init__(
+        self,
+        root: Path,
+        infos: Mapping[str, dict[Any, Any]],
+        made_from: Mapping[str, Any] | None = None,
+    ):
         self.root = Path(root)
         self._infos = infos
+        self._made_from = made_from or {}
         self._hashes: dict[str, str] = {}  # of infos on the disk, which are read again otherwise
 
     @classmethod
@@ -69,7 +75,7 @@ class SceneInfoHandler:
                 raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
         for scene_id in infos:
             check_id(scene_id, path)
-        return cls(root, infos)
+        return cls(root, infos, read_inputs(path))
 
     @property
     def scene_ids(self) -> list[str]:
@@ -78,9 +84,17 @@ class SceneInfoHandler:
 
     def only(self, *scene_ids: str) -> SceneInfoHandler:
         """A handler of these scenes alone: small enough to be sent to a worker."""
+        made_from = {s: self._made_from[s] for s in scene_ids if s in self._made_from}
         if isinstance(self._infos, IndexedItems):
-            return SceneInfoHandler(self.root, self._infos.only(scene_ids))
-        return SceneInfoHandler(self.root, {scene: self._infos[scene] for scene in scene_ids})
+            return SceneInfoHandler(self.root, self._infos.only(scene_ids), made_from)
+        infos = {scene: self._infos[scene] for scene in scene_ids}
+        return SceneInfoHandler(self.root, infos, made_from)
+
+    def made_from(self, scene_id: str) -> Mapping[str, Any] | None:
+        """What the info of a scene was made from, by its provenance (`scene_files`); None where
+        that is not told."""
+        told = self._made_from.get(scene_id)
+        return told if isinstance(told, dict) else None
 
     def image_ids(self, scene_id: str) -> list[str]:
         """Ids of all D5 frames, by number, those without a valid pose too."""
@@ -105,6 +119,11 @@ class SceneInfoHandler:
         if not np.isfinite(aligned).all():
             raise self._bad(scene_id, "extrinsic_matrix")
         return [ids[k] for k in valid], aligned
+
+    def pose(self, scene_id: str, image_id: str) -> Any:
+        """Pose of a frame as its file has it: scan's frame, valid or not."""
+        image = self._get(scene_id, "images_info", dict).get(image_id)
+        return image.get("extrinsic_matrix") if isinstance(image, dict) else None
 
     def axis_align_matrix(self, scene_id: str) -> np.ndarray:
         """(4, 4) aligned_from_scan."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatial_engine.utils import provenance
-from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
+from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.scene_table import DEPTH_SIZES
 from spatial_engine.utils.visibility import PointBlocks, visible_points
 
 
@@ -22,11 +22,14 @@ def see_points(scenes: SceneInfoHandler, scene_id: str) -> tuple[list[str], list
     return image_ids, seen, blocks.num_points
 
 
-def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> list[str]:
+def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str | None]:
     """What decides the visibility of a scene: hashes of its geometry and of its depth files.
 
-    The folder of images is listed; nothing is opened.
+    `BadDataError` where the scene info is not about the files (`SceneFiles`).
     """
-    images = posed_images_dir(scenes.root) / scene_id
-    depth_files = provenance.folder_fingerprint(images, scenes.root, (".png",))
-    return [scenes.geometry_hash(scene_id), provenance.digest(depth_files)]
+    listed = SceneFiles.of(scenes, scene_id)
+    return {
+        "geometry": scenes.geometry_hash(scene_id),
+        "depths": listed.depths,
+        DEPTH_SIZES: listed.depth_sizes,
+    }

@@ -19,8 +19,8 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils import cli, provenance
 from spatial_engine.utils.indexed_pickle import dump_items
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
-from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.scannet_utils import posed_images, scannet_paths, scene_files
+from spatial_engine.utils.scene_runner import FinishedScene, PartResult, SceneJob, read_finished
 from spatial_engine.utils.step import Step
 
 log = logging.getLogger(__name__)
@@ -97,12 +97,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         names.append("train_val")
         forget_stale(args, set(scannet_paths.SPLITS) - set(names))
 
+    points_dir = scannet_paths.instance_data_dir(args.root)
+    finished = read_finished(points_dir) if points_dir.is_dir() else {}
+    told = provenance.read_inputs(points_path(args.root))
+
     def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]
         folder = images_dir / scene
-        entries = provenance.folder_entries(folder, (".jpg", ".png", ".txt"))  # the one listing
-        frames = provenance.fingerprint_of(folder, args.root, entries)
-        inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
+        check_is_of(args.root, scene, told.get(scene), finished.get(scene))
+        entries = scene_files.list_entries(folder)  # the one listing
+        inputs = scene_files.infos_made_from(args.root, scene, infos[scene], entries)
         listed = [name for name, *_ in entries]
         image_ids = posed_images.frames_among(listed, posed_images.USED_STEP, folder)
         return SceneJob(scene, (folder, scene, infos[scene], image_ids, outputs), inputs)
@@ -118,9 +122,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return step.close()
 
 
+def points_path(root: Path) -> Path:
+    """What step 1 tells of all scenes."""
+    return scannet_paths.info_path(root, "train_val", with_images=False)
+
+
+def check_is_of(root: Path, scene: str, key: Any, points: FinishedScene | None) -> None:
+    """Raise `BadDataError` where step 1 was stopped between the points of a scene and the infos of
+    all scenes; `key` is what these say that the scene was made under."""
+    if key and points and points.key != key:
+        raise BadDataError(
+            f"{points_path(root)}: {scene} is stale, its points have been made again since; "
+            f"{POINTS_REMEDY}"
+        )
+
+
 def read_infos(root: Path) -> dict[str, dict[Any, Any]]:
     """Infos of step 1; `BadDataError` when they are anything else."""
-    path = scannet_paths.info_path(root, "train_val", with_images=False)
+    path = points_path(root)
     infos = load_pickle(path, POINTS_REMEDY)
     if not isinstance(infos, dict) or not all(isinstance(info, dict) for info in infos.values()):
         raise BadDataError(f"{path}: not a dictionary of scenes; {POINTS_REMEDY}")
