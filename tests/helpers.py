@@ -35,6 +35,13 @@ def random_intrinsic(rng: np.random.Generator, size: tuple[int, int], side: int 
     return intrinsic
 
 
+def plain_camera(size: tuple[int, int]) -> np.ndarray:
+    """(4, 4) intrinsics of a camera of that image size, with its axis through the centre."""
+    camera = np.diag([max(10.0, size[0]), max(10.0, size[0]), 1, 1])
+    camera[:2, 2] = np.array(size) / 2
+    return camera
+
+
 @contextmanager
 def raises_one_line(kind: type[EngineError], *words: object) -> Iterator[None]:
     """Check that the block raises `kind` with a message of one line that holds all the words."""

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from helpers import raises_one_line
+from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.scannet_utils import annotations
@@ -121,7 +121,7 @@ def test_every_vertex_belongs_to_the_last_object_that_claims_its_segment():
     assert annotations.instance_ids(np.array([1, 2]), []).tolist() == [0, 0]
 
 
-MATRIX = np.random.default_rng(1).normal(size=(4, 4))
+MATRIX = random_pose(np.random.default_rng(1))
 NUMBERS = " ".join(map(repr, MATRIX.ravel().tolist()))
 
 
@@ -135,6 +135,9 @@ def test_axis_alignment_is_found_among_the_keys(tmp_path, end):
     np.testing.assert_array_equal(annotations.read_axis_alignment(path), MATRIX)
     path.write_bytes(end.join(lines[2:]).encode() + b"sceneType = caf\xe9")  # test scenes have none
     assert annotations.read_axis_alignment(path) is None
+    six_digits = " ".join(f"{number:.6f}" for number in MATRIX.ravel())  # as ScanNet writes them
+    path.write_text(f"axisAlignment = {six_digits}\n")
+    np.testing.assert_allclose(annotations.read_axis_alignment(path), MATRIX, atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "Not Found", "<html lang='en'>\n<p>404</p></html>"])
@@ -146,7 +149,9 @@ def test_a_file_that_is_no_text_of_a_scene_is_not_taken_for_the_identity(tmp_pat
 
 @pytest.mark.parametrize(
     "value", ["", "1 2 3", NUMBERS + " 1", NUMBERS.rsplit(" ", 1)[0], NUMBERS.replace(" ", ","),
-              "x " * 16, "nan " * 16, "inf " * 16, "1 " * 15 + "1e999"],
+              "x " * 16, "nan " * 16, "inf " * 16, "1 " * 15 + "1e999", "1 " * 16, "0 " * 16,
+              " ".join(map(str, MATRIX.T.ravel())), " ".join(map(str, 2 * MATRIX.ravel())),
+              "1 0 0 0 0 1 0 0 0 0 -1 0 0 0 0 1", "1e300 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"],
 )  # fmt: skip
 def test_a_broken_axis_alignment_is_refused(tmp_path, value):
     (tmp_path / "s.txt").write_text(f"axisAlignment = {value}\n")

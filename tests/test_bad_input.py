@@ -6,13 +6,16 @@ import re
 import shutil
 import struct
 
+import numpy as np
 import pytest
 from conftest import COMMANDS, FEWER, copy_root, data_files, run_command
+from PIL import Image
 
 from spatial_engine.audit.scannet_oracle import RawDataError, RawScene
 from spatial_engine.utils import pairs
 from spatial_engine.utils.files import locked
 from spatial_engine.utils.scannet_utils.scannet_paths import info_path
+from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
 
 
@@ -86,6 +89,13 @@ def header_end(path):
         (lambda p: overwrite(p, header_end(p) + 28, struct.pack("<Q", 10**18)), ["claims"]),
         (lambda p: overwrite(p, header_end(p) + 36 + 80, struct.pack("<Q", 2**60)), ["truncated"]),
         (lambda p: overwrite(p, header_end(p) + 8, struct.pack("<I", 2**31)), ["not plausible"]),
+        (lambda p: overwrite(p, header_end(p) - 256, struct.pack("<f", 9.5)), ["focal", "324x242"]),
+        (lambda p: overwrite(p, header_end(p) - 248, struct.pack("<f", 325)), ["principal point"]),
+        (
+            lambda p: overwrite(p, header_end(p) + 36 + 48, struct.pack("<f", 2)),
+            ["pose of frame 0"],
+        ),
+        (lambda p: overwrite(p, header_end(p) + 8, struct.pack("<I", 320)), ["324x242", "320x242"]),
     ],
 )
 def test_a_damaged_sens_is_named_and_the_others_are_extracted(root, damage, words):
@@ -461,3 +471,84 @@ def test_what_cannot_be_drawn_is_said(prepared):
     done = run_one(ENGINE, prepared, "--train-max-samples", "1000000")
     assert done.returncode == 0
     assert "wanted but no pair left" in done.stdout
+
+
+# ---- cameras and poses that cannot be ------------------------------------------------------------
+
+
+def frames_folder(root):
+    return root / f"data/scannet/posed_images/{SCENE}"
+
+
+def rewrite(path, change):
+    np.savetxt(path, change(np.loadtxt(path)))
+
+
+def resize_images(folder):
+    for path in folder.glob("*.jpg"):
+        Image.open(path).reduce(2).save(path)
+
+
+def resize_one_image(folder):
+    Image.open(folder / "00010.jpg").reduce(2).save(folder / "00010.jpg")
+
+
+IMPOSSIBLE = {  # by what it does to the frames of a scene: file and words of the message
+    "images of half the size": (resize_images, "intrinsic.txt", "principal point", "162x121"),
+    "one image of another size": (resize_one_image, "00010.jpg", "162x121", "324x242"),
+    "intrinsics transposed": (
+        lambda f: rewrite(f / "intrinsic.txt", np.transpose), "intrinsic.txt", "324x242"
+    ),
+    "pose transposed": (
+        lambda f: rewrite(f / "00005.txt", np.transpose), "00005.txt", "last row", "0 0 0 1"
+    ),
+    "pose in other units": (
+        lambda f: rewrite(f / "00005.txt", lambda m: m * [1e3, 1e3, 1e3, 1]),
+        "00005.txt", "lengths 1000 1000 1000",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_a_camera_or_pose_that_cannot_be_is_named_and_other_scenes_get_infos(prepared, name):
+    damage, file, *words = IMPOSSIBLE[name]
+    damage(frames_folder(prepared))
+    done = run_one(UPDATE, prepared)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    (line,) = [x for x in done.stdout.splitlines() if x.startswith(f"failed: {SCENE}: ")]
+    assert all(word in line for word in (f"{frames_folder(prepared)}/{file}: ", *words))
+    assert "extract_posed_images.py" in line  # the remedy
+    assert len(SceneInfoHandler.load(prepared, "train_val").scene_ids) == OTHERS
+
+
+def test_a_singular_pose_is_named_and_its_frame_left_out_by_every_step(prepared):
+    """Not marked as lost, but of no use: the scene goes on without it, the exit code tells."""
+    path = frames_folder(prepared) / "00010.txt"
+    rewrite(path, lambda matrix: matrix * [1, 1, 0, 1])
+    for remark in ("", "up to date"):  # told again when there is nothing to do
+        done = run_one(UPDATE, prepared)
+        assert done.returncode == 1 and remark in done.stdout
+        (line,) = [x for x in done.stdout.splitlines() if x.startswith(f"damaged: {SCENE}: ")]
+        assert f"{path}: the frame is left out, its rotation is singular" in line
+        assert "failed" not in done.stdout
+    before = SceneInfoHandler.load(prepared, "train").valid_frames(SCENE)[0]
+    assert "00005" in before and "00010" not in before
+    for command in (VISIBILITY, RELATIONS):
+        assert run_one(command, prepared).returncode == 0
+    table = VisibilityInfoHandler(visibility_path(prepared, "train"))
+    assert table.load_scene(SCENE).image_ids == before
+
+
+def test_a_scene_of_whose_frames_none_sees_a_vertex_is_named_with_the_cause(prepared):
+    for path in frames_folder(prepared).glob("[0-9]*.txt"):
+        far = np.zeros((4, 4))
+        far[0, 3] = 500  # metres
+        rewrite(path, far.__add__)
+    assert run_one(UPDATE, prepared).returncode == 0
+    for command in (VISIBILITY, RELATIONS):
+        done = run_one(command, prepared)
+        assert done.returncode == 1
+        (line,) = [x for x in done.stdout.splitlines() if x.startswith(f"failed: {SCENE}: ")]
+        assert "frames sees a vertex" in line and str(frames_folder(prepared)) in line
+    scenes = VisibilityInfoHandler(visibility_path(prepared, "train")).scene_ids
+    assert SCENE not in scenes and scenes

@@ -45,6 +45,15 @@ def as_objects(items: list) -> np.ndarray:
     return array
 
 
+def queries(tracks: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """(POINTS, 3) pixel and frame of each point where it is first seen; zeros where it never is."""
+    found = np.zeros((POINTS, 3))
+    for frame, point in np.argwhere(visible & np.isfinite(tracks).all(axis=2)).tolist()[::-1]:
+        x, y, z = tracks[frame, point]
+        found[point] = 30 * x / z + 20, 31 * y / z + 12, frame
+    return found
+
+
 def arrays(dtype: type = np.float32) -> dict[str, np.ndarray]:
     """A clip that is fine; one point is unknown in one frame, in which it claims to be visible."""
     rng = np.random.default_rng(0)
@@ -55,7 +64,7 @@ def arrays(dtype: type = np.float32) -> dict[str, np.ndarray]:
     poses = np.stack([np.linalg.inv(random_pose(rng)) for _ in range(FRAMES)])
     return {
         "images_jpeg_bytes": np.array(jpegs()),
-        "queries_xyt": np.zeros((POINTS, 3), dtype),
+        "queries_xyt": queries(tracks, visible).astype(dtype),
         "tracks_XYZ": tracks.astype(dtype),
         "visibility": visible,
         "fx_fy_cx_cy": np.array([30, 31, 20, 12], dtype),
@@ -187,7 +196,7 @@ def test_what_a_download_left_in_place_of_a_clip_is_told(path):
 
 
 def test_what_is_not_visible_stays_so(path):
-    made = write(path, tracks_XYZ=np.ones((FRAMES, POINTS, 3)))
+    made = write(path, tracks_XYZ=np.ones((FRAMES, POINTS, 3)), queries_xyt=None)
     np.testing.assert_array_equal(read_clip(path, camera_moves=True).visible, made["visibility"])
 
 
@@ -204,8 +213,8 @@ def test_one_frame_and_arrays_in_fortran_order_are_fine(path):
     made = write(path, tracks_XYZ=np.asfortranarray(arrays()["tracks_XYZ"]))
     clip = read_clip(path, camera_moves=True)
     np.testing.assert_array_equal(clip.tracks_cam, made["tracks_XYZ"])
-    one = {key: value[:1] for key, value in made.items() if key not in ("fx_fy_cx_cy",)}
-    write(path, **one)
+    one = {key: made[key][:1] for key in ("images_jpeg_bytes", "tracks_XYZ", "visibility")}
+    write(path, **one, extrinsics_w2c=made["extrinsics_w2c"][:1], queries_xyt=None)
     assert read_clip(path, camera_moves=True).tracks_cam.shape == (1, POINTS, 3)
 
 
@@ -214,6 +223,7 @@ def test_a_clip_without_points_is_read_or_refused_in_one_line(path):
         path,
         tracks_XYZ=np.zeros((FRAMES, 0, 3), np.float32),
         visibility=np.zeros((FRAMES, 0), bool),
+        queries_xyt=np.zeros((0, 3)),
     )
     try:
         clip = read_clip(path, camera_moves=True)
@@ -288,6 +298,25 @@ WRONG = {
     "poses 3x4": ("extrinsics_w2c", EYES[:, :3]),
     "poses nan": ("extrinsics_w2c", EYES * np.nan),
     "poses singular": ("extrinsics_w2c", EYES * 0),
+    "poses of rank 2": ("extrinsics_w2c", EYES * [1, 1, 0, 1]),
+    "poses scaled": ("extrinsics_w2c", EYES * [2, 2, 2, 1]),
+    "poses of which one is scaled": (
+        "extrinsics_w2c",
+        np.array([*EYES[1:], np.diag([1, 1.001, 1, 1])]),
+    ),
+    "poses mirrored": ("extrinsics_w2c", EYES * [1, -1, 1, 1]),
+    "poses transposed": ("extrinsics_w2c", EYES + np.eye(4)[[3]].T * [1, 2, 3, 0]),
+    "poses vast": ("extrinsics_w2c", EYES * [1e300, 1e300, 1e300, 1]),
+    "camera of images of half the size": ("fx_fy_cx_cy", np.array([30, 31, 40, 24.0])),
+    "camera of larger images": ("fx_fy_cx_cy", np.array([30, 31, 20, 25.0])),
+    "camera divided by the size": ("fx_fy_cx_cy", np.array([0.75, 1.29, 0.5, 0.5])),
+    "camera of one number thrice": ("fx_fy_cx_cy", np.array([20, 12, 30, 31.0])),
+    "camera negative": ("fx_fy_cx_cy", np.array([-30, -31, 20, 12.0])),
+    "camera vast": ("fx_fy_cx_cy", np.array([1e300, 1e300, 20, 12.0])),
+    "queries flat": ("queries_xyt", np.zeros(3 * POINTS)),
+    "queries short": ("queries_xyt", np.zeros((POINTS - 1, 3))),
+    "queries of a later frame": ("queries_xyt", np.full((POINTS, 3), [20.0, 12, FRAMES])),
+    "queries of an earlier frame": ("queries_xyt", np.full((POINTS, 3), [20.0, 12, -1])),
     "images none": ("images_jpeg_bytes", np.zeros(0, "S5")),
     "images short": ("images_jpeg_bytes", np.array(jpegs()[1:])),
     "images flat": ("images_jpeg_bytes", np.array(jpegs()).reshape(2, 2)),
@@ -303,11 +332,68 @@ WRONG = {
 }
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_array_is_refused(path, name):
     key, value = WRONG[name]
     write(path, **{key: value})
     check_refused(path)
+
+
+def test_the_frame_or_camera_at_fault_is_named_with_its_values(path):
+    poses = arrays()["extrinsics_w2c"]
+    poses[2] = poses[2].T
+    write(path, extrinsics_w2c=poses)
+    check_refused(path, "extrinsics_w2c of frame 2 is no rigid motion", f"{poses[2][3, 0]:.6g} ")
+    read_clip(path, camera_moves=False)  # heeds none
+    with raises_one_line(BadDataError, path, "extrinsics_w2c of frame 2"):
+        read_extrinsics(path)
+    write(path, fx_fy_cx_cy=np.array([30.0, 31, 39, 12]))
+    check_refused(path, "principal point", "30 0 39, 0 31 12, 0 0 1", "images of 40x24 pixels")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_query_must_be_where_its_point_is_seen(path):
+    made = arrays(np.float64)
+    point = int(np.flatnonzero(made["visibility"].any(axis=0))[-1])
+    where = made["queries_xyt"][point].copy()
+    for shift in ((0, 0), (0.5, 0.5), (-2.9, 0), (2, -2)):  # whole pixels, centres, and more
+        made["queries_xyt"][point, :2] = where[:2] + shift
+        write(path, **made)
+        assert read_clip(path, camera_moves=True).visible.any()
+    for shift in ((3.1, 0), (-2.2, 2.2), (0, 1e300), (where[1] - where[0], where[0] - where[1])):
+        made["queries_xyt"][point, :2] = where[:2] + shift
+        write(path, **made)
+        track = f"track of point {point} is at ({where[0]:.1f}, {where[1]:.1f}) in frame"
+        x, y = where[:2] + shift
+        check_refused(path, track, f"query at ({x:.1f}, {y:.1f})", "as 1 of ")
+    made["queries_xyt"][point] = np.nan  # says nothing
+    write(path, **made)
+    read_clip(path, camera_moves=True)
+
+
+def test_a_query_in_a_frame_in_which_its_point_is_hidden_says_nothing(path):
+    made = arrays()
+    frame, point = np.argwhere(~made["visibility"])[0]
+    made["queries_xyt"][point] = -500, 900, frame
+    write(path, **made)
+    read_clip(path, camera_moves=True)
+    visible = made["visibility"].copy()
+    visible[frame, point] = True
+    write(path, **made | {"visibility": visible})
+    check_refused(path, f"point {point} ", f"frame {frame}")
+
+
+CAMERAS = {"longer": [45, 46.5, 20, 12], "of the other order": [20, 12, 21, 13]}
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_a_camera_that_could_be_but_is_not_that_of_the_tracks_is_refused(path, name):
+    """Inside the image, as after resizing it a little: only the queries tell."""
+    write(path, fx_fy_cx_cy=np.array(CAMERAS[name], float))
+    check_refused(path, "pixels apart", "images of 40x24")
+    write(path, fx_fy_cx_cy=np.array(CAMERAS[name], float), queries_xyt=None)
+    read_clip(path, camera_moves=True)
 
 
 # ---- files out to do harm ------------------------------------------------------------------------

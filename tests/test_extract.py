@@ -6,7 +6,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from helpers import raises_one_line
+from helpers import plain_camera, raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
 from spatial_engine.utils.scannet_utils import extract_posed_images
@@ -45,7 +45,7 @@ def reader(tmp_path):
     opened = []
 
     def make(compression) -> SensReader:
-        cameras = [np.eye(4)] * 4
+        cameras = [plain_camera(SIZE)] * 4
         header = SensHeader(*cameras, SIZE, (4, 3), 0, color_compression=compression)
         write_sens(tmp_path / "x.sens", header, [])
         opened.append(SensReader(tmp_path / "x.sens"))
@@ -92,7 +92,8 @@ def test_other_colour_becomes_a_jpeg_of_the_same_picture(reader, kind):
 
 
 DAMAGED = {
-    "jpeg": [b"", b"\xff", b"\0" * 50, cv2.imencode(".png", picture())[1].tobytes()],
+    "jpeg": [b"", b"\xff", b"\0" * 50, cv2.imencode(".png", picture())[1].tobytes(),
+             cv2.imencode(".jpg", picture()[:24, :32])[1].tobytes()],
     "png": [b"", b"x" * 50, cv2.imencode(".png", picture()[:20])[1].tobytes(),
             cv2.imencode(".png", picture())[1].tobytes()[:60]],
     "raw": [b"", picture().tobytes()[:-1], picture().tobytes() + b"\0", b"\xff\xd8"],
@@ -114,7 +115,9 @@ def test_a_frame_skip_that_is_no_step_is_refused_by_the_command(tmp_path, skip):
     for folder in (lists, scan):
         folder.mkdir(parents=True)
     (lists / "scannetv2_train.txt").write_text("scene0000_00\n")
-    write_sens(scan / "scene0000_00.sens", SensHeader(*[np.eye(4)] * 4, SIZE, (4, 3), 0), [])
+    write_sens(
+        scan / "scene0000_00.sens", SensHeader(*[plain_camera(SIZE)] * 4, SIZE, (4, 3), 0), []
+    )
     flags = ["--root", str(tmp_path), "--frame-skip", skip, "--num-workers", "1"]
     with pytest.raises((SystemExit, EngineError)) as refused:  # by argparse, or by our own
         extract_posed_images.main(flags)

@@ -7,12 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatial_engine.utils.geometry import (
+    camera_fault,
+    is_rigid,
     is_valid_pose,
     permille,
+    pose_fault,
     project,
     project_by,
     projection_matrix,
     relative_pose,
+    singular_fault,
     wrap_degrees,
     yaw_pitch,
 )
@@ -163,8 +167,6 @@ def test_validity_needs_a_rotation_that_is_not_all_zero():
     assert not is_valid_pose(shifted)
     assert not is_valid_pose(np.zeros((4, 4)))
     assert not is_valid_pose(np.full((4, 4), -np.inf, np.float32))
-    shifted[1, 2] = 1e-30
-    assert is_valid_pose(shifted)
     poses = np.stack([random_pose(rng) for _ in range(6)]).reshape(2, 3, 4, 4)
     poses[1, 2, :3, :3] = 0
     np.testing.assert_array_equal(is_valid_pose(poses), [[True] * 3, [True, True, False]])
@@ -221,3 +223,93 @@ def test_coordinates_are_thousandths_of_width_and_height():
         for row in pixels.tolist()
     ]
     assert found.tolist() == expected
+
+
+def as_read(pose: np.ndarray) -> list[np.ndarray]:
+    """A pose as files hold it: float32, text of six digits, text of six decimals."""
+    six = [float(f"{value:.5e}") for value in pose.ravel()]
+    return [pose.astype(np.float32), np.reshape(six, (4, 4)), pose.round(6)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_poses_as_files_hold_them_are_rigid_motions():
+    rng = np.random.default_rng(11)
+    poses = np.stack([read for _ in range(50) for read in as_read(random_pose(rng))])
+    assert is_rigid(poses).all() and is_valid_pose(poses).all()
+    assert is_rigid(poses[:-1] @ poses[1:]).all() and is_rigid(np.linalg.inv(poses)).all()
+    assert not any(pose_fault(pose) or singular_fault(pose) for pose in poses)
+
+
+NO_MOTIONS = {
+    "transposed": (lambda pose: pose.T, "last row is"),
+    "scaled as a whole": (lambda pose: 1000 * pose, "last row is 0 0 0 1000"),
+    "in millimetres, axes too": (lambda pose: pose * [1e3, 1e3, 1e3, 1], "lengths 1000 1000 1000"),
+    "one axis longer": (lambda pose: pose * [1, 1.001, 1, 1], "lengths 1 1.001 1"),
+    "mirrored": (lambda pose: pose * [1, 1, -1, 1], "determinant -1"),
+    "two axes swapped": (lambda pose: pose[:, [1, 0, 2, 3]], "determinant -1"),
+    "far too far": (lambda pose: pose + np.diag([1e300, 0, 0, 0])[:, [1, 2, 3, 0]], "1e+300"),
+    "vast": (lambda pose: pose * [1e300, 1e300, 1e300, 1], "not orthonormal"),
+    "tiny": (lambda pose: pose * [1e-300, 1e-300, 1e-300, 1], "not orthonormal"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NO_MOTIONS)
+def test_what_is_no_rigid_motion_is_told_with_its_values(name):
+    change, says = NO_MOTIONS[name]
+    rng = np.random.default_rng(12)
+    poses = np.stack([random_pose(rng) for _ in range(6)])
+    changed = np.stack([change(pose) for pose in poses])
+    assert not is_rigid(changed).any() and is_rigid(poses).all()
+    assert is_valid_pose(changed).all()  # not a frame that was lost: the file is at fault
+    assert all(says in pose_fault(pose) for pose in changed)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1.0, 1e30, 1e300])
+def test_a_singular_pose_is_as_good_as_none(scale):
+    rng = np.random.default_rng(13)
+    for columns in ([0, 1, 1], [0, 0, 0], [2, 1, 2]):
+        pose = random_pose(rng)
+        pose[:3, :3] = scale * pose[:3, columns]
+        rounded = np.reshape([float(f"{value:.5e}") for value in pose.ravel()], (4, 4))
+        for singular in (pose, rounded):
+            assert not is_valid_pose(singular) and not is_rigid(singular)
+            assert "singular" in singular_fault(singular)
+    for lost in (np.full((4, 4), -np.inf), np.zeros((4, 4))):  # marked, not damaged
+        assert not is_valid_pose(lost) and not singular_fault(lost)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_camera_fits_its_images_and_those_of_no_other_kind():
+    rng = np.random.default_rng(14)
+    for side in (3, 4) * 20:
+        camera = random_intrinsic(rng, SIZE, side)
+        assert camera_fault(camera, SIZE) == ""
+        swapped = camera.copy()
+        swapped[[0, 1], 2] = SIZE[0] * 0.4, SIZE[0] * 0.8  # below an image that is not so high
+        scale = np.eye(side)
+        scale[0, 0], scale[1, 1] = 1 / SIZE[0], 1 / SIZE[1]
+        wrong = [camera.T, scale @ camera, 2 * camera, swapped, camera * 1e300, camera * np.nan]
+        for negative in ((0, 0), (1, 1), (0, 2), (1, 2)):
+            wrong.append(camera.copy())
+            wrong[-1][negative] *= -1
+        for matrix in wrong:
+            assert f"images of {SIZE[0]}x{SIZE[1]} pixels" in camera_fault(matrix, SIZE)
+        half = (SIZE[0] // 2, SIZE[1] // 2)
+        assert camera_fault(camera, (SIZE[0] * 2 // 5, SIZE[1] * 2 // 5))
+        centred = camera.copy()
+        centred[:2, 2] = np.array(SIZE) * rng.uniform(0.48, 0.52, 2)  # as real lenses are
+        assert "principal point" in camera_fault(centred, half)
+        assert camera_fault(centred, SIZE) == ""
+
+
+def test_the_bounds_of_a_camera():
+    def fault(fx=500.0, fy=500.0, cx=640.0, cy=480.0, skew=0.0) -> str:
+        return camera_fault(np.array([[fx, skew, cx], [0, fy, cy], [0, 0, 1]]), (1280, 960))
+
+    assert not (fault() or fault(fx=10) or fault(cx=65) or fault(cx=1215, cy=911))
+    assert "focal" in fault(fx=9.99) and "focal" in fault(fy=0) and "focal" in fault(fx=2e6)
+    assert "focal" in fault(skew=501) and not fault(skew=-3)
+    for name, value in (("cx", 1281), ("cx", -1), ("cy", 961), ("cy", -0.5), ("cx", 0), ("cy", 0)):
+        assert "principal point" in fault(**{name: value})

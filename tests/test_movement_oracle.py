@@ -96,8 +96,9 @@ def make_clip(root: Path, dataset: str, clip_id: str, size: tuple[int, int], see
     focal = 0.95 * width
     pixels = focal * tracks[..., :2] / tracks[..., 2:] + [width / 2, height / 2]
     jpegs = [noise_jpeg(rng, size) for _ in range(FRAMES)]
+    seen_in, points = visible.argmax(axis=0), np.arange(world.shape[1])  # 0 for one never seen
     content = {
-        "queries_xyt": np.zeros((world.shape[1], 3)),
+        "queries_xyt": np.column_stack([pixels[seen_in, points], seen_in]),
         "tracks_XYZ": tracks,
         "visibility": visible,
         "fx_fy_cx_cy": np.array([focal, focal, width / 2, height / 2]),
@@ -965,6 +966,57 @@ def test_a_point_at_infinity_is_one_without_coordinates(clips, tmp_path):
         rewritten(clips, tmp_path, "pstudio", tracks_XYZ=tracks)
 
 
+NO_MOTIONS = {
+    "camera": ("extrinsics_w2c", lambda matrices: matrices.swapaxes(1, 2), "not end with 0 0 0 1"),
+    "scaled": ("extrinsics_w2c", lambda matrices: matrices * [1, 1.01, 1, 1], "not orthonormal"),
+    "mirrored": ("extrinsics_w2c", lambda matrices: matrices * [1, 1, -1, 1], "mirrored"),
+    "singular": ("extrinsics_w2c", lambda matrices: matrices * [1, 1, 0, 1], "has no rotation"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NO_MOTIONS)
+def test_extrinsics_that_are_no_rigid_motions_are_named(clips, tmp_path, name):
+    key, change, says = NO_MOTIONS[name]
+    right = RawClip(clips[0], "adt", clips[1]["adt", "val"][0].clip_id)
+    matrices = right.cam_from_world.copy()
+    matrices[1:] = change(matrices[1:])
+    with pytest.raises(RawDataError, match=rf"\.npz: {key} of frame 1 .*{says}"):
+        rewritten(clips, tmp_path, "adt", **{key: matrices})
+
+
+@pytest.mark.parametrize("changed", ["half", "order", "negative", "divided"])
+def test_a_camera_that_its_images_cannot_have_is_named(clips, tmp_path, changed):
+    fx, fy, cx, cy = RawClip(clips[0], "pstudio", "basketball_3").intrinsics
+    camera = {
+        "half": [2 * fx, 2 * fy, 2 * cx, 2 * cy], "order": [cx, cy, fx, fy],
+        "negative": [-fx, -fy, cx, cy], "divided": [fx / 512, fy / 288, cx / 512, cy / 288],
+    }[changed]  # fmt: skip
+    raw = rewritten(clips, tmp_path, "pstudio", fx_fy_cx_cy=np.array(camera), queries_xyt=None)
+    with pytest.raises(RawDataError, match=r"(principal point|focal length).* images of 512x288"):
+        _ = raw.image_size
+
+
+def test_queries_that_are_not_where_their_points_are_seen_are_named(clips, tmp_path):
+    right = RawClip(clips[0], "pstudio", "basketball_3")
+    queries = right._numbers("queries_xyt", 2)
+    asked = int(np.flatnonzero(right.visibility.any(axis=0))[3])
+    for shift, fine in (((1.5, 2.5), True), ((2.5, 2.5), False), ((0, -3.1), False)):
+        moved = queries.copy()
+        moved[asked, :2] += shift
+        if fine:
+            rewritten(clips, tmp_path, "pstudio", queries_xyt=moved)
+            continue
+        with pytest.raises(RawDataError, match=rf"basketball_3.npz: point {asked} is at \(.*query"):
+            rewritten(clips, tmp_path, "pstudio", queries_xyt=moved)
+    queries[asked, 2] = FRAMES
+    with pytest.raises(RawDataError, match=f"query {asked} in frame {FRAMES} of {FRAMES}"):
+        rewritten(clips, tmp_path, "pstudio", queries_xyt=queries)
+    queries[asked] = np.nan  # says nothing
+    queries[4, :2] = -99  # of a point that is seen in no frame
+    rewritten(clips, tmp_path, "pstudio", queries_xyt=queries)
+
+
 def test_more_points_than_can_be_grouped_are_named(clips, monkeypatch):
     clip = RawClip(clips[0], "pstudio", "basketball_3")
     monkeypatch.setattr(clip_oracle, "MAX_GROUPED", 17)
@@ -1061,7 +1113,8 @@ def test_groups_that_depend_on_the_order_of_merging_are_all_there(clips, tmp_pat
     x[:, 8:] += 0.018 * np.arange(FRAMES)[:, None]
     tracks = np.stack([x, 0 * x, 2 + 0 * x], axis=2)
     visible = np.ones((FRAMES, 15), dtype=bool)
-    raw = rewritten(clips, tmp_path, "pstudio", tracks_XYZ=tracks, visibility=visible)
+    changes = {"tracks_XYZ": tracks, "visibility": visible, "queries_xyt": None}
+    raw = rewritten(clips, tmp_path, "pstudio", **changes)
     left, right = frozenset(range(7)), frozenset(range(8, 15))
     possible = [{left | {7}, right}, {left, right | {7}}]
     assert len(raw.groupings) == 2

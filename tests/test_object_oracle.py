@@ -366,7 +366,9 @@ def write_scene(root: Path, things: list[tuple[str, list]], frames: list, align=
     meta.mkdir()
     (meta / "scannetv2_train.txt").write_text("scene0000_00\nscene0000_01\n")
     pixels = [pixel for _, those in things for pixel in those]
-    vertices = np.array([(u * STEP, v * STEP, 1) for u, v in pixels], "<f4").tobytes()
+    vertices = np.array(
+        [((u - WIDTH / 2) * STEP, (v - HEIGHT / 2) * STEP, 1) for u, v in pixels], "<f4"
+    ).tobytes()
     head = "ply\nformat binary_little_endian 1.0\n"
     head += f"element vertex {len(pixels)}\n"
     head += "property float x\nproperty float y\nproperty float z\nend_header\n"
@@ -384,8 +386,9 @@ def write_scene(root: Path, things: list[tuple[str, list]], frames: list, align=
 
 
 def sens_bytes(frames: list) -> bytes:
-    intrinsics = np.diag([128, 128, 1, 1]).astype("<f4").tobytes()
-    out = struct.pack("<IQ", 4, 0) + 4 * intrinsics
+    intrinsics = np.diag([128, 128, 1, 1]).astype("<f4")
+    intrinsics[:2, 2] = WIDTH / 2, HEIGHT / 2
+    out = struct.pack("<IQ", 4, 0) + 4 * intrinsics.tobytes()
     out += struct.pack("<iiIIII", 2, 0, WIDTH, HEIGHT, WIDTH, HEIGHT)
     out += struct.pack("<fQ", 1000, 5 * len(frames))
     for frame in frames:

@@ -5,8 +5,8 @@ says what it holds.
 
 World: x east, y north, z up. A camera that looks east and stands upright has forward = +x,
 down = -z, right = -y (south). All numbers of the hand-worked cases are in the comments.
-Colour 16x12, K: f 8, c (8, 6): the image reaches 45 degrees to each side. Depth 8x6, so that the
-depth pixel of (u, v) is (round(u / 2), round(v / 2)).
+Colour 16x12, K: f 10, c (8, 6): at 1 m the image reaches 0.8 m to each side, 0.6 m up and down.
+Depth 8x6, so that the depth pixel of (u, v) is (round(u / 2), round(v / 2)).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from spatial_engine.audit.scannet_oracle import (
 
 SCENE = "scene0000_00"
 COLOUR, DEPTH = (16, 12), (8, 6)
-K = np.array([[8, 0, 8, 0], [0, 8, 6, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=float)
+K = np.array([[10, 0, 8, 0], [0, 10, 6, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=float)
 
 # Columns: right, down, forward.
 EAST = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=float)
@@ -180,7 +180,7 @@ def test_sens_header_poses_and_frames(tmp_path):
     scene = write_scene(tmp_path, poses, [depth, None, flat(7)], [(0, 0, 0)], colours=jpegs)
     assert scene.colour_size == (16, 12)
     assert scene.depth_size == (8, 6)
-    assert np.array_equal(scene.colour_intrinsics, [[8, 0, 8], [0, 8, 6], [0, 0, 1]])
+    assert np.array_equal(scene.colour_intrinsics, [[10, 0, 8], [0, 10, 6], [0, 0, 1]])
     assert scene.poses.shape == (3, 4, 4)
     # Forward (third column) of the first camera is east, its position (1, 2, 3).
     assert scene.poses[0][:3, 2].tolist() == [1, 0, 0]
@@ -432,28 +432,95 @@ def test_a_frame_id_of_thousands_of_digits_is_none(tmp_path):
     assert any("<frame>.jpg" in text for text in check_camera_record(record, scene, "train"))
 
 
-@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400", "1e101"])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400", "1e101", "1e9"])
 def test_an_alignment_that_cannot_be_reckoned_with_is_named(tmp_path, number):
     path = tmp_path / "a.txt"
     path.write_text("axisAlignment = 1 0 0 0 0 1 0 0 0 0 1 " + number + " 0 0 0 1")
-    with pytest.raises(RawDataError, match="beyond all bounds"):
+    with pytest.raises(RawDataError, match=r"a\.txt: axisAlignment (is far too large|has no rot)"):
         read_axis_alignment(path)
 
 
-@pytest.mark.parametrize("scale", [1e99, 1e-101])
-def test_poses_and_points_that_overflow_are_named(tmp_path, scale):
-    poses = every_fifth([pose(EAST, 1e30, 0, 0), pose(NORTH, 1, -1e30, 0.5)])
-    alignment = np.diag([scale, scale, scale, 1])
-    scene = write_scene(
-        tmp_path, poses, [flat(9)] * 6, [(2e30, 1, 0)], alignment=alignment, groups=[(0, [0], "x")]
-    )
+TILTED = pose(EAST_UP30, 1, 2, 3)
+NO_MOTIONS = {
+    "transposed": (TILTED.T, "does not end with 0 0 0 1"),
+    "homogeneous by 2": (2 * TILTED, "does not end with 0 0 0 1"),
+    "twice as large": (TILTED * [2, 2, 2, 1], "not orthonormal"),
+    "one axis too long": (TILTED * [1, 1.001, 1, 1], "not orthonormal"),
+    "mirrored": (TILTED * [1, -1, 1, 1], "mirrored"),
+    "vast": (TILTED * [1e30, 1e30, 1e30, 1], "far too large"),
+    "vast position": (pose(EAST, 1e30, 0, 0), "far too large"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NO_MOTIONS)
+def test_what_is_no_rigid_motion_is_named_with_its_values(tmp_path, name):
+    """Of a D5 frame; nothing reads the others."""
+    matrix, says = NO_MOTIONS[name]
+    first = f"{np.float32(matrix[0, 0]):.6g} "
+    poses = every_fifth([pose(NORTH, 0, 0, 0), matrix])
+    with pytest.raises(RawDataError, match=f"sens: pose of frame 00005 .*{says}.*{first}"):
+        write_scene(tmp_path / "pose", poses, [flat(9)] * 6, [(2, 1, 0)])
+    poses = [pose(NORTH, 0, 0, 0), matrix]
+    write_scene(tmp_path / "other", poses, [flat(9)] * 2, [(2, 1, 0)])
+    with pytest.raises(RawDataError, match=f"txt: axisAlignment .*{says}.*{first}"):
+        write_scene(tmp_path / "scene", poses, [flat(9)] * 2, [(2, 1, 0)], alignment=matrix)
+
+
+def test_poses_and_alignments_rounded_as_in_files_are_rigid_motions(tmp_path):
+    """float32 poses; text of six digits."""
+    alignment = np.round(TILTED, 6)
+    assert np.abs(alignment - TILTED).max() > 0
+    scene = write_scene(tmp_path, [TILTED], [flat(9)], [(2, 1, 0)], alignment=alignment)
+    assert scene.valid_frame_ids == ["00000"]
+
+
+def with_camera(**entries: float) -> np.ndarray:
+    """K but for some entries, as k02 = 3."""
+    matrix = K.copy()
+    for name, value in entries.items():
+        matrix[int(name[1]), int(name[2])] = value
+    return matrix
+
+
+NO_CAMERAS = {
+    "of larger images": (with_camera(k02=16.5), "principal point"),
+    "of images twice as large": (np.diag([2, 2, 1, 1]) @ K, "principal point"),
+    "without principal point": (with_camera(k02=0, k12=0), "principal point"),
+    "left of the image": (with_camera(k02=-1), "principal point"),
+    "below the image": (with_camera(k12=12.5), "principal point"),
+    "divided by the size": (np.diag([1 / 16, 1 / 12, 1, 1]) @ K, "focal length"),
+    "short focal length": (with_camera(k11=9.9), "focal length"),
+    "negative": (with_camera(k00=-10, k11=-10), "focal length"),
+    "vast": (with_camera(k00=1e30), "focal length"),
+    "infinite": (with_camera(k00=np.inf), "form"),
+    "nan": (with_camera(k01=np.nan), "form"),
+    "transposed": (K.T, "form"),
+    "skew below": (with_camera(k10=0.5), "form"),
+    "third row": (2 * K, "form"),
+    "a baseline": (with_camera(k03=-40), "form"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NO_CAMERAS)
+def test_a_camera_that_its_images_cannot_have_is_named_with_its_values(tmp_path, name):
+    matrix, says = NO_CAMERAS[name]
+    with pytest.raises(RawDataError, match=f"sens: .*{says}.*intrinsics .*16x12 pixels"):
+        write_scene(tmp_path, [TILTED], [flat(9)], [(2, 1, 0)], k=matrix)
+
+
+def test_a_camera_off_the_centre_with_a_little_skew_is_fine(tmp_path):
+    matrix = with_camera(k00=14, k01=0.3, k02=3, k12=9)
+    write_scene(tmp_path, [TILTED], [flat(9)], [(2, 1, 0)], k=matrix)
+
+
+def test_points_that_overflow_are_named(tmp_path):
+    scene = write_scene(tmp_path, [TILTED], [flat(9)], [(2e30, 1, 0)])
+    scene.axis_align = scene.axis_align * 1e99
     with pytest.raises(RawDataError, match="beyond all bounds"):
-        camera_truth(scene, "00000", "00005")
-    complaints = check_camera_record(make_record(), scene, "train")
-    assert any(text.startswith("raw data:") for text in complaints)
-    if scale > 1:
-        with pytest.raises(RawDataError, match="beyond all bounds"):
-            _ = scene.object_boxes
+        _ = scene.vertices_aligned
 
 
 @pytest.mark.parametrize(
@@ -587,9 +654,9 @@ def test_lists_hold_names_only(tmp_path, line):
 def east_point(forward: float, u: float, v: float) -> tuple[float, float, float]:
     """World point at depth `forward` seen at pixel (u, v) by the camera EAST at the origin.
 
-    right = (u - 8) / 8 * forward, down = (v - 6) / 8 * forward; right is -y, down is -z.
+    right = (u - 8) / 10 * forward, down = (v - 6) / 10 * forward; right is -y, down is -z.
     """
-    return forward, -(u - 8) / 8 * forward, -(v - 6) / 8 * forward
+    return forward, -(u - 8) / 10 * forward, -(v - 6) / 10 * forward
 
 
 def visible_of(tmp_path, points, depth=None, matrix=None, **kw) -> tuple[set, set]:
@@ -734,8 +801,10 @@ def test_invalid_and_singular_poses_are_refused(tmp_path):
     scene = write_scene(tmp_path, [LOST, flat_pose], [flat(1)] * 2, [(0, 0, 0)])
     with pytest.raises(RawDataError, match="no valid pose"):
         visible_points(scene, "00000")
-    with pytest.raises(RawDataError, match="singular"):
+    with pytest.raises(RawDataError, match="no valid pose"):
         visible_points(scene, "00001")
+    scene = write_scene(tmp_path / "5", every_fifth([flat_pose] * 2), [flat(1)] * 6, [(0, 0, 0)])
+    assert scene.valid_frame_ids == []
 
 
 def overlap_scene(tmp_path, extra=()) -> RawScene:
@@ -887,9 +956,9 @@ def test_heading_uses_the_forward_axis():
 
 
 def test_e12_is_a_true_inverse(tmp_path):
-    # Rotation scaled by 2: the inverse halves; a transpose would double.
-    truth = truth_of(tmp_path, pose(2 * EAST, 0, 0, 0), pose(EAST, 1, 0, 0))
-    assert truth["displacement_vector"] == pytest.approx([0, 0, 500])
+    # Axes too long by what is let pass: the inverse shortens; a transpose would lengthen.
+    truth = truth_of(tmp_path, pose(1.0004 * EAST, 0, 0, 0), pose(EAST, 1, 0, 0))
+    assert truth["displacement_vector"] == pytest.approx([0, 0, 1000 / 1.0004], abs=1e-3)
 
 
 def test_rounding():
@@ -933,7 +1002,7 @@ def question_root(tmp_path_factory) -> Path:
     """
     root = tmp_path_factory.mktemp("root")
     points = [
-        (2, 1, 0.2),  # both: east 1/2; north: right 1, forward 1.25
+        (2, 1.25, 0.2),  # both: east 5/8; north: right 1, forward 1.5
         (2, 0.1, 0.2),  # east; north: right 1, forward 0.35: outside
         (2, -0.5, 0.2),  # east; behind the camera that looks north
         (1, 2, 0.5),  # north; east: left 2, forward 1: outside

@@ -9,7 +9,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from helpers import raises_one_line
+from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.scannet_utils import posed_images
@@ -182,7 +182,8 @@ def test_image_size_of_what_is_no_image_is_refused(path):
 def test_matrices_read_back_as_the_same_floats(tmp_path):
     rng = np.random.default_rng(7)
     special = [-np.inf, np.inf, np.nan, -0.0, 5e-324, 1.7976931348623157e308, 1 / 3, 1e16]
-    for matrix in (rng.normal(size=(4, 4)), np.resize(special, (4, 4)), np.full((4, 4), -np.inf)):
+    pose = random_pose(rng)
+    for matrix in (pose, np.resize(special, (4, 4)), np.full((4, 4), -np.inf)):
         (tmp_path / "00005.txt").write_text(posed_images.format_matrix(matrix))
         found = posed_images.read_pose(tmp_path, "00005")
         np.testing.assert_array_equal(found, matrix)
@@ -205,11 +206,41 @@ def test_intrinsics_of_3x3_are_filled_up_and_others_are_refused(tmp_path):
     full[:3, :3] = [[1170.2, 0, 647.7], [0, 1170.2, 483.7], [0, 0, 1]]
     for matrix, end in ((full, "\n"), (full[:3, :3], "\n"), (full[:3, :3], "\r\n")):
         path.write_bytes(posed_images.format_matrix(matrix).replace("\n", end).encode())
-        np.testing.assert_array_equal(posed_images.read_intrinsic(tmp_path), full)
+        np.testing.assert_array_equal(posed_images.read_intrinsic(tmp_path, (1296, 968)), full)
     for text in ("", "1 " * 12, "1 " * 8 + "nan", "inf " * 16, "1 " * 15 + "x", "é"):
         path.write_text(text)
         with raises_one_line(BadDataError, path):
-            posed_images.read_intrinsic(tmp_path)
+            posed_images.read_intrinsic(tmp_path, (1296, 968))
+
+
+def test_intrinsics_of_images_of_another_size_are_refused_with_both(tmp_path):
+    path = tmp_path / "intrinsic.txt"
+    path.write_text("1165.7 0 647.9\n0 1165.7 483.6\n0 0 1\n")
+    for size in ((1296, 968), (1440, 1080), (1000, 800)):
+        assert posed_images.read_intrinsic(tmp_path, size)[0, 2] == 647.9
+    for width, height in ((648, 484), (640, 480), (320, 240), (968, 400)):
+        with raises_one_line(BadDataError, path, "647.9", "483.6", f"{width}x{height}", EXTRACT):
+            posed_images.read_intrinsic(tmp_path, (width, height))
+    for text in ("1165.7 0 0\n0 1165.7 0\n647.9 483.6 1\n", "0.9 0 0.5\n0 1.2 0.5\n0 0 1\n",
+                 "-1165.7 0 647.9\n0 -1165.7 483.6\n0 0 1\n"):  # fmt: skip
+        path.write_text(text)
+        with raises_one_line(BadDataError, path, "1296x968", EXTRACT):
+            posed_images.read_intrinsic(tmp_path, (1296, 968))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_pose_that_is_no_rigid_motion_is_refused_and_one_of_six_digits_is_read(tmp_path):
+    path, pose = tmp_path / "00005.txt", random_pose(np.random.default_rng(8))
+    for digits in ("%.6f", "%.5e", "%.18e"):
+        np.savetxt(path, pose.astype(np.float32), digits)
+        np.testing.assert_allclose(posed_images.read_pose(tmp_path, "00005"), pose, atol=1e-5)
+    for matrix in (pose.T, pose * 1000, pose * [1, 1, -1, 1], pose * [1.01, 1, 1, 1], pose * 1e300):
+        np.savetxt(path, matrix)
+        with raises_one_line(BadDataError, path, "no rigid motion", EXTRACT):
+            posed_images.read_pose(tmp_path, "00005")
+    for matrix in (pose * [1, 0, 1, 1], pose * 0, pose[:, [0, 1, 1, 3]]):  # cannot be used, as lost
+        np.savetxt(path, matrix)
+        np.testing.assert_array_equal(posed_images.read_pose(tmp_path, "00005"), matrix)
 
 
 def test_frames_are_listed_by_their_colour_image_and_step(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers import raises_one_line, random_pose
+from helpers import plain_camera, raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils.scannet_utils import make_visibility_info, posed_images
@@ -16,13 +16,14 @@ from spatial_engine.utils.scannet_utils.scannet_paths import info_path, instance
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 
 SCENE, SIZE, DEPTH_SIZE = "scene0000_00", (64, 48), (32, 24)
-NO_POSE = {"00010": -np.inf, "00020": np.nan, "00025": 0.0}  # tracking lost, damaged, all zero
+# Tracking lost, damaged, all zero, singular.
+NO_POSE = {"00010": -np.inf, "00020": np.nan, "00025": 0.0, "00030": np.diag([1, 1, 0])}
 
 
 def scene_info(scene=SCENE) -> dict:
     rng = np.random.default_rng(0)
     images = {}
-    for image_id in ("00020", "00000", "00025", "00005", "00010", "00015"):  # in no order
+    for image_id in ("00020", "00000", "00025", "00005", "00030", "00010", "00015"):  # in no order
         pose = random_pose(rng)
         if image_id in NO_POSE:
             pose[:3, :3] = NO_POSE[image_id]
@@ -37,10 +38,13 @@ def scene_info(scene=SCENE) -> dict:
         for k, name in ((3, "bed"), (0, "wall"))
     }
     return {
-        **objects, "num_objects": 2, "num_posed_images": 6, "axis_align_matrix": random_pose(rng),
-        "intrinsic_matrix": np.diag([60.0, 60, 1, 1]), "images_info": images,
+        **objects, "num_objects": 2, "num_posed_images": 7, "axis_align_matrix": random_pose(rng),
+        "intrinsic_matrix": plain_camera(SIZE), "images_info": images,
         "color_size": SIZE, "depth_size": DEPTH_SIZE, "points_digest": "d",
     }  # fmt: skip
+
+
+INFO_STEP = "update_info_file_with_images.py"
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def load(tmp_path):
 def test_scenes_and_frames_ascend_and_invalid_poses_are_left_out(load):
     scenes = load({"scene0001_00": scene_info(), SCENE: scene_info()})
     assert scenes.scene_ids == [SCENE, "scene0001_00"]
-    assert scenes.image_ids(SCENE) == [f"{k:05d}" for k in range(0, 30, 5)]
+    assert scenes.image_ids(SCENE) == [f"{k:05d}" for k in range(0, 35, 5)]
     ids, poses = scenes.valid_frames(SCENE)
     assert ids == ["00000", "00005", "00015"]
     info = scene_info()
@@ -70,13 +74,28 @@ def test_scenes_and_frames_ascend_and_invalid_poses_are_left_out(load):
 
 
 @pytest.mark.filterwarnings("error")
-def test_poses_that_are_beyond_all_numbers_once_they_are_aligned_are_refused(load):
-    info = scene_info()
-    info["images_info"]["00005"]["extrinsic_matrix"] = np.full((4, 4), 1e308)
-    info["axis_align_matrix"] = np.full((4, 4), 1e10)
-    scenes = load({SCENE: info})
-    with raises_one_line(BadDataError, SCENE, "extrinsic_matrix"):
-        scenes.valid_frames(SCENE)
+def test_what_is_no_rigid_motion_is_refused_with_frame_and_values(load):
+    """Infos may be older than the check of the step that writes them."""
+    tilted = random_pose(np.random.default_rng(3))
+    vast = np.diag([1e300, 1e300, 2e300, 1])
+    for matrix, says in ((tilted.T, "last row"), (2 * tilted, "last row"), (vast, "orthonormal"),
+                         (tilted * [1, 1, -1, 1], "mirrored")):  # fmt: skip
+        info = scene_info()
+        info["images_info"]["00005"]["extrinsic_matrix"] = matrix
+        with raises_one_line(BadDataError, SCENE, "extrinsic_matrix of 00005", says, INFO_STEP):
+            load({SCENE: info}).valid_frames(SCENE)
+        info = {**scene_info(), "axis_align_matrix": matrix}
+        with raises_one_line(BadDataError, SCENE, "axis_align_matrix", says, INFO_STEP):
+            load({SCENE: info}).valid_frames(SCENE)
+
+
+def test_a_camera_that_its_images_cannot_have_is_refused_with_its_values(load):
+    for key, value in (("color_size", (32, 24)), ("intrinsic_matrix", np.eye(4)),
+                       ("intrinsic_matrix", plain_camera(SIZE).T)):  # fmt: skip
+        scenes = load({SCENE: {**scene_info(), key: value}})
+        size = "32x24" if key == "color_size" else "64x48"
+        with raises_one_line(BadDataError, SCENE, "intrinsic_matrix", size, INFO_STEP):
+            scenes.intrinsic(SCENE)
 
 
 def test_a_scene_without_frames_has_none(load):
@@ -277,7 +296,7 @@ def test_the_geometry_hash_sees_all_that_decides_what_a_frame_sees(load):
     hashes = {
         changed(), changed(images_info=info["images_info"]), changed(images_info=fewer),
         changed(color_size=(65, 48)), changed(depth_size=(32, 25)), changed(points_digest="e"),
-        changed(axis_align_matrix=np.eye(4)), changed(intrinsic_matrix=np.eye(4)),
+        changed(axis_align_matrix=np.eye(4)), changed(intrinsic_matrix=plain_camera((66, 48))),
     }  # fmt: skip
     assert len(hashes) == 8
     assert changed() == changed(num_objects=9) == changed(other=Path("x").name)

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers import raises_one_line, random_pose
+from helpers import plain_camera, raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, SensReader, write_sens
@@ -22,6 +22,7 @@ POSE_AND_SIZES = 64 + 32
 def header_of(num_frames: int, depth="zlib", color="jpeg") -> SensHeader:
     rng = np.random.default_rng(0)
     matrices = rng.normal(size=(4, 4, 4)).astype(np.float32)
+    matrices[0] = plain_camera(COLOR)
     return SensHeader(
         *matrices, color_size=COLOR, depth_size=DEPTH, num_frames=num_frames,
         depth_compression=depth, color_compression=color,
@@ -138,7 +139,13 @@ DAMAGE = {
     "negative depth shift": (FORMAT_AT + 24, "<f", -1000.0, "depth shift"),
     "frames": (FORMAT_AT + 28, "<Q", 10**18, "frames"),
     "frames at the limit": (FORMAT_AT + 28, "<Q", 2**64 - 1, "frames"),
-    "intrinsics": (12 + NAME_SIZE + 20, "<f", np.inf, "intrinsics"),
+    "intrinsics": (12 + NAME_SIZE + 20, "<f", np.inf, "not finite"),
+    "vast focal length": (12 + NAME_SIZE, "<f", 1e38, "focal length"),
+    "principal point": (12 + NAME_SIZE + 8, "<f", 6.5, "10 0 6.5, 0 10 2, 0 0 1, images of 6x4"),
+    "skew below": (12 + NAME_SIZE + 16, "<f", 0.5, "not of the form"),
+    "colour of another size": (FORMAT_AT + 8, "<I", 3, "images of 3x4"),
+    "last row": (FRAMES_AT + 48, "<f", 0.25, "pose of frame 0 is no rigid motion: its last row is"),
+    "vast position": (FRAMES_AT + 12, "<f", 1e38, "its position is 1e+38 "),
     "colour bytes": (FRAME_0, "<Q", 10**18, "frame 0"),
     "depth bytes": (FRAME_0 + 8, "<Q", 2**64 - 1, "frame 0"),
     "one frame more": (FORMAT_AT + 28, "<Q", 4, ""),

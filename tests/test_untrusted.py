@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import raises_one_line
+from helpers import plain_camera, raises_one_line
 from plyfile import PlyData, PlyElement
 from tiny_scenes import SCENE, TinyScene
 
@@ -358,7 +358,7 @@ def test_a_data_folder_that_is_a_link_is_normal(tmp_path):
     list_path(root, "train").write_text(f"{SCENE}\n")
     scan_dir(root, SCENE).mkdir(parents=True)
     picture = jpeg.encode(np.full((48, 64, 3), 99, np.uint8))
-    header = SensHeader(*[np.eye(4, dtype=np.float32)] * 4, (64, 48), (32, 24), 6)
+    header = SensHeader(*[plain_camera((64, 48))] * 4, (64, 48), (32, 24), 6)
     frames = [SensFrame(np.eye(4), picture, b"")] * 6
     write_sens(scan_dir(root, SCENE) / f"{SCENE}.sens", header, frames)
     assert extract_posed_images.main(["--root", str(root), "--num-workers", "1"]) == 0

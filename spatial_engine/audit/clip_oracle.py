@@ -13,6 +13,8 @@ Frames of reference: `cam` is x right, y down, z forward, of each frame; `world`
 How SPEC was read where it leaves a choice:
 - 9 "pstudio is static: identity": whatever its file holds under extrinsics_w2c is not read.
 - 9 world = extrinsics_w2c^-1 is the inverse of the 4x4 matrix, not its transposed rotation.
+- 13 "Impossible input": a camera that the images cannot have, extrinsics that are no rigid motion,
+  a query more than 3 px from its point that is visible there end the reading of the clip.
 - 9.2 the distances are those in camera coordinates, which no rigid motion of a camera changes.
   Two points of which no two frames in a row are known are 10 m apart. Points finite in no frame
   belong to no group. Clusters are merged while the least mean is at most 0.1.
@@ -34,7 +36,14 @@ import numpy as np
 
 from spatial_engine.audit.pictures import PictureError, jpeg_size, read_jpeg
 from spatial_engine.audit.plain_unpickler import PlainUnpickler
-from spatial_engine.audit.scannet_oracle import MAX_FRAMES, RawDataError, is_sound, read_ids
+from spatial_engine.audit.scannet_oracle import (
+    MAX_FRAMES,
+    RawDataError,
+    check_camera,
+    check_rigid,
+    is_sound,
+    read_ids,
+)
 
 DATASETS = ("adt", "pstudio")
 STILL_M = 0.01  # a change of distance up to this is noise
@@ -42,6 +51,7 @@ CUT = 0.1  # m, of the mean over two clusters
 NEVER_KNOWN_M = 10.0
 GROUP_OVER = 5  # points; larger groups are kept
 BORDER_TIE = 1e-6  # px
+QUERY_SLACK = 3.0  # px between a query and the projection of its point, where that is visible
 # Sizes are claims of a file; beyond these nothing is read.
 MAX_MEMBER_BYTES = 2**28  # of an array
 MAX_VALUES = 2**26  # numbers of an array, eight bytes each
@@ -86,11 +96,40 @@ class RawClip:
             self.cam_from_world = self._numbers("extrinsics_w2c", 3)
             self._wants("extrinsics_w2c", self.cam_from_world, (frames, 4, 4))
             self._bounded("extrinsics_w2c", self.cam_from_world)
+        for frame, matrix in enumerate(self.cam_from_world):
+            check_rigid(f"{self.path}: extrinsics_w2c of frame {frame}", matrix)
+        self.world_from_cam = np.linalg.inv(self.cam_from_world)
+        self._check_queries()
+
+    def _check_queries(self) -> None:
+        """Every query of a point visible in its frame is where the point is; none is demanded."""
+        if "queries_xyt.npy" not in self._names():
+            return
+        queries = self._numbers("queries_xyt", 2)
+        frames, points = self.visibility.shape
+        self._wants("queries_xyt", queries, (points, 3))
+        for point, (x, y, t) in enumerate(queries):
+            if not np.isfinite([x, y, t]).all():
+                continue
+            frame = round(t)
+            if not 0 <= frame < frames:
+                raise RawDataError(f"{self.path}: query {point} in frame {t:g} of {frames}")
+            if not (self.visibility[frame, point] and np.isfinite(self.tracks[frame, point]).all()):
+                continue
+            u, v = self.pixels[frame, point]  # NaN behind the camera, where nothing is visible
+            if not np.hypot(u - x, v - y) <= QUERY_SLACK:
+                raise RawDataError(
+                    f"{self.path}: point {point} is at ({u:.1f}, {v:.1f}) in frame {frame}, its "
+                    f"query at ({x:.1f}, {y:.1f}): the camera, the tracks and the queries do not "
+                    "belong together"
+                )
+
+    def _names(self) -> list[str]:
         try:
-            self.world_from_cam = np.linalg.inv(self.cam_from_world)
-        except np.linalg.LinAlgError as err:
-            raise RawDataError(f"{self.path}: extrinsics_w2c: {err}") from err
-        self._bounded("extrinsics_w2c", self.world_from_cam)
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.namelist()
+        except Exception as err:  # a damaged archive can raise almost anything
+            raise RawDataError(f"{self.path}: {str(err) or type(err).__name__}") from err
 
     def _member(self, name: str) -> bytes:
         try:
@@ -164,13 +203,16 @@ class RawClip:
 
     @cached_property
     def image_size(self) -> tuple[int, int]:
-        """(width, height) of the first image."""
+        """(width, height) of the first image; the camera can have images of this size."""
         if not len(self.tracks):
             raise RawDataError(f"{self.path}: has no frame")
         try:
-            return jpeg_size(self.jpegs[0])
+            size = jpeg_size(self.jpegs[0])
         except PictureError as err:
             raise RawDataError(f"{self.path}: image 0: {err}") from err
+        fx, fy, cx, cy = self.intrinsics
+        check_camera(self.path, np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), size)
+        return size
 
     def picture(self, frame: int) -> np.ndarray:
         """(H, W, 3) int64 RGB of a frame."""

@@ -17,6 +17,9 @@ y down, z forward. `world_from_cam = axis_align @ pose`.
 How SPEC was read where it leaves a choice:
 - 3.1 "the later one wins": later in the order of `segGroups` in the aggregation file, whatever the
   objectId. Boxes are taken after that, from the vertices an object keeps.
+- 13 "Impossible input": a D5 pose that can be used, or an axis alignment, that is no rigid motion,
+  and a camera that its images cannot have, end the reading of the scene. Other frames are not read.
+- 4 "an all-zero rotation": a singular one counts as that, too.
 - 3.1 "identity where the file has none": a `.txt` without the key; a missing `.txt` is an error.
 - 3.1 a label that the table has only without its capitals, or the blanks around it, has that id.
 - An aggregation in which a third of the objects or more have no vertex is of another mesh and is
@@ -58,6 +61,14 @@ NYU40 = 40
 FOREIGN_SHARE = 3  # 1 of so many objects without vertices: the aggregation is of another mesh
 
 FRAME_PATTERN = "[0-9]{1,200}"  # name of a frame, within a regular expression
+# What no pose and no camera can be (SPEC 13); beyond these a file is refused.
+RIGID_SLACK = 1e-3  # of the products of two axes
+EXACT_SLACK = 1e-6  # of what is 0 or 1 in every pose and camera
+SINGULAR_RATIO = 1e-5  # of the least to the largest singular value; singular up to here
+MAX_METRES = 1e8  # from the origin to a camera
+LEAST_FOCAL, MOST_FOCAL = 10.0, 1e6  # px
+BORDER = 0.05  # of a side of the image: no principal point is so near its border, nor outside
+
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 MAX_PNG_MM = 65535
 
@@ -165,6 +176,7 @@ class RawScene:
             for w, h in (self.colour_size, self.depth_size):
                 if not (0 < w <= MAX_SIDE and 0 < h <= MAX_SIDE and w * h <= MAX_PIXELS):
                     raise RawDataError(f"{self._sens}: pictures of {w}x{h} pixels")
+            check_camera(self._sens, matrices[0], self.colour_size)
             (self.depth_shift,) = read("<f")
             (num_frames,) = read("<Q")
             if num_frames > MAX_FRAMES or num_frames * _FRAME_HEADER_BYTES > size:
@@ -182,6 +194,8 @@ class RawScene:
                 self._frames.append(FrameRecord(start, colour_bytes, depth_start, depth_bytes))
                 f.seek(depth_start + depth_bytes)
         self.poses = np.array(poses, dtype=np.float64).reshape(-1, 4, 4)
+        for frame_id in self.valid_frame_ids:
+            check_rigid(f"{self._sens}: pose of frame {frame_id}", self.poses[int(frame_id)])
 
     def _index(self, frame_id: str) -> int:
         """Frame number of an id such as "00005"."""
@@ -206,9 +220,8 @@ class RawScene:
         return [f"{index:05d}" for index in range(0, len(self._frames), step)]
 
     def is_valid(self, frame_id: str) -> bool:
-        """Whether the frame's pose can be used: all entries finite, rotation not all zero."""
-        pose = self.poses[self._index(frame_id)]
-        return bool(np.all(np.isfinite(pose)) and np.any(pose[:3, :3] != 0))
+        """Whether the frame's pose can be used: all entries finite, rotation not singular."""
+        return has_rotation(self.poses[self._index(frame_id)])
 
     @property
     def valid_frame_ids(self) -> list[str]:
@@ -482,8 +495,7 @@ def read_axis_alignment(path: str | Path) -> np.ndarray:
                 matrix = np.array([float(word) for word in value.split()]).reshape(4, 4)
             except ValueError as err:
                 raise RawDataError(f"{path}: axisAlignment is not 16 numbers") from err
-            if not is_sound(matrix):
-                raise RawDataError(f"{path}: axisAlignment is beyond all bounds")
+            check_rigid(f"{path}: axisAlignment", matrix)
             return matrix
     if not any(re.match(r"\s*\w+\s*=", line) for line in lines):
         raise RawDataError(f"{path}: no line `key = value`")
@@ -573,6 +585,48 @@ def read_ids(path: Path) -> list[str]:
         if not re.fullmatch("[A-Za-z0-9_.+-]{1,200}", name) or name in (".", ".."):
             raise RawDataError(f"{path}: {name[:80]!r} is not an id")
     return ids
+
+
+def has_rotation(pose: np.ndarray) -> bool:
+    """Whether a (4, 4) matrix is finite and its rotation neither all zero nor singular."""
+    if not np.isfinite(pose).all() or not pose[:3, :3].any():
+        return False
+    largest, _, least = np.linalg.svd(pose[:3, :3] / np.abs(pose[:3, :3]).max())[1]
+    return bool(least > SINGULAR_RATIO * largest)
+
+
+def check_rigid(what: str, matrix: np.ndarray) -> None:
+    """Raise `RawDataError`, with the values, for a (4, 4) matrix that is no rigid motion."""
+    values = " ".join(f"{value:.6g}" for value in matrix.ravel())
+    if not has_rotation(matrix):
+        raise RawDataError(f"{what} has no rotation: {values}")
+    if np.abs(matrix[3] - np.array([0.0, 0, 0, 1])).max() > EXACT_SLACK:
+        raise RawDataError(f"{what} does not end with 0 0 0 1: {values}")
+    if np.abs(matrix[:3, 3]).max() > MAX_METRES or np.abs(matrix[:3, :3]).max() > 2:
+        raise RawDataError(f"{what} is far too large: {values}")
+    x, y, z = matrix[:3, :3].T
+    for one, other, wanted in ((x, x, 1), (y, y, 1), (z, z, 1), (x, y, 0), (x, z, 0), (y, z, 0)):
+        if abs(one @ other - wanted) > RIGID_SLACK:
+            raise RawDataError(f"{what} has axes that are not orthonormal: {values}")
+    if np.cross(x, y) @ z < 0:
+        raise RawDataError(f"{what} has mirrored axes: {values}")
+
+
+def check_camera(path: Path, matrix: np.ndarray, size: tuple[int, int]) -> None:
+    """Raise `RawDataError`, with the values, for intrinsics (3, 3) or (4, 4) that cannot be those
+    of images of (width, height)."""
+    values = " ".join(f"{value:.6g}" for value in matrix[:3, :3].ravel())
+    values = f"intrinsics {values}, images of {size[0]}x{size[1]} pixels"
+    zeros = np.array(matrix, dtype=np.float64) - np.eye(len(matrix))
+    (fx, skew, cx), (_, fy, cy) = matrix[:2, :3]
+    zeros[0, :3] = zeros[1, 1:3] = 0  # these may be anything else
+    if not is_sound(matrix) or np.abs(zeros).max() > EXACT_SLACK:
+        raise RawDataError(f"{path}: camera without the form of one: {values}")
+    if not (LEAST_FOCAL <= fx <= MOST_FOCAL and LEAST_FOCAL <= fy <= MOST_FOCAL) or abs(skew) > fx:
+        raise RawDataError(f"{path}: camera with an impossible focal length: {values}")
+    for centre, side in zip((cx, cy), size, strict=True):
+        if not BORDER * side <= centre <= (1 - BORDER) * side:
+            raise RawDataError(f"{path}: principal point outside or at the border: {values}")
 
 
 def is_sound(values: np.ndarray) -> bool:

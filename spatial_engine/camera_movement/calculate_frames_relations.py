@@ -59,8 +59,12 @@ def relate_scene(
 
 
 def made_from(table: Path) -> dict[str, list[str]]:
-    """By scene the inputs of the visibility table; empty where there is none."""
-    return provenance.read_inputs(table) if table.is_file() else {}
+    """By scene that the visibility table holds its inputs; empty where there is no table."""
+    if not table.is_file():
+        return {}
+    held = provenance.read_meta(table).get("scenes", [])  # a scene that failed is not in it
+    inputs = provenance.read_inputs(table)
+    return {scene: inputs[scene] for scene in held if scene in inputs}
 
 
 def make_job(

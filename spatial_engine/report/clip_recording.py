@@ -41,12 +41,10 @@ def record_clip(clip: Clip, path: Path, max_frames: int) -> int:
     image_bytes = sum(len(clip.images[k]) for k in frames)
     check_disk(path.parent, 1, image_bytes + 16 * len(frames) * tracks.shape[1])
 
-    fx, fy, cx, cy = clip.fx_fy_cx_cy
-    intrinsic = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     step = -(-len(clip.images) // len(frames))  # frames between two that are shown, at most
     with write_recording(path, "clip", clip.clip_id, make_blueprint(step)) as stream:
         stream.log(WORLD, up_axis(clip.world_from_cam), static=True)
-        log_camera(stream, clip.world_from_cam[:, :3, 3], intrinsic, clip.image_size)
+        log_camera(stream, clip.world_from_cam[:, :3, 3], clip.intrinsic, clip.image_size)
         for k in frames:
             log_view(stream, k, clip.world_from_cam[k], clip.images[k])
             log_tracks(stream, tracks[k], clip.visible[k], colors)

@@ -67,11 +67,13 @@ class ClosingTable:
         self.title = title
         self.rows: list[Row] = []
         self.failures: dict[str, str] = {}
+        self.damaged: dict[str, list[str]] = {}  # by scene, which went on without it
         self.absent: Counter[str] = Counter()
         self.empty: list[str] = []
 
     def close(self) -> int:
-        """Print everything; 0 when all is well, 1 when something failed or an output is empty.
+        """Print everything; 0 when all is well, 1 when something failed, was damaged and left out,
+        or an output is empty.
 
         Raises `MissingInputError` when nothing at all was there. Lines are left as long as they
         are, so that a path can be copied from any terminal.
@@ -89,12 +91,15 @@ class ClosingTable:
             print(f"{number} left out: {what}")
         for name, cause in sorted(self.failures.items()):
             print(f"failed: {name}: {cause}")
+        for name, lines in sorted(self.damaged.items()):
+            more = f" (and {len(lines) - 1} more such frames)" if len(lines) > 1 else ""
+            print(f"damaged: {name}: {lines[0]}{more}")
         for line in self.empty:
             print(f"error: {line}")
         if not (self.rows or self.failures or self.empty):
             what = ", ".join(self.absent) or "no scene was given"
             raise MissingInputError(f"{self.title}: nothing to do: {what}")
-        return 1 if self.failures or self.empty else 0
+        return 1 if self.failures or self.damaged or self.empty else 0
 
 
 def listed(numbers: Mapping[str, int]) -> str:

@@ -1,4 +1,5 @@
-"""Cameras and points on plain arrays: project, relative pose, yaw and pitch. Pure functions.
+"""Cameras and points on plain arrays: project, relative pose, yaw and pitch; which matrices can be
+a pose or a camera at all. Pure functions.
 
 Camera axes are x right, y down, z forward; the world is axis-aligned with z up. Poses are
 `world_from_cam`, (..., 4, 4), and names cancel:
@@ -11,15 +12,104 @@ import numpy as np
 
 MM_PER_METRE = 1000.0
 
+# What no pose and no camera can be. What is merely unlikely is not judged here.
+RIGID_TOLERANCE = 1e-3  # of the products of the axes; real files are within 1e-4
+FORM_TOLERANCE = 1e-6  # of entries that are 0 or 1 in every pose and camera
+SINGULAR_SHARE = 1e-5  # of the largest singular value: text of six digits rounds by less
+MAX_POSITION_M = 1e8  # farther than any place on the Earth from its centre
+MIN_FOCAL_PX, MAX_FOCAL_PX = 10.0, 1e6  # below: divided by the image size; above: sees no room
+# Of a side of the image: the principal point of a real lens is off the centre by some percent, so
+# that of an image resized to half lies at its corner, a little inside or outside.
+BORDER_SHARE = 0.05
+
 
 def is_valid_pose(world_from_cam: np.ndarray) -> np.ndarray:
-    """Whether poses (..., 4, 4) can be used: all entries finite and the rotation not all zero.
+    """Whether poses (..., 4, 4) can be used: tracking was not lost and the rotation is not
+    singular. Returns (...) bool."""
+    poses = np.asarray(world_from_cam, np.float64)
+    lost = is_lost_pose(poses)
+    rotation = np.where(lost[..., None, None], np.eye(3), poses[..., :3, :3])
+    rotation = rotation / np.abs(rotation).max(axis=(-2, -1), keepdims=True)  # squares stay finite
+    strengths = np.linalg.svd(rotation, compute_uv=False)
+    return ~lost & (strengths[..., 2] > SINGULAR_SHARE * strengths[..., 0])
 
-    ScanNet marks frames where tracking was lost by -inf entries. Returns (...) bool.
-    """
+
+def is_lost_pose(world_from_cam: np.ndarray) -> np.ndarray:
+    """Whether poses (..., 4, 4) are marked as those of lost tracking, (...) bool: an entry is not
+    finite (ScanNet writes -inf), or the rotation is all zero."""
     poses = np.asarray(world_from_cam, np.float64)
     finite = np.isfinite(poses).all(axis=(-2, -1))
-    return finite & (poses[..., :3, :3] != 0).any(axis=(-2, -1))
+    return ~(finite & (poses[..., :3, :3] != 0).any(axis=(-2, -1)))
+
+
+def is_rigid(matrices: np.ndarray) -> np.ndarray:
+    """Whether matrices (..., 4, 4) are rigid motions, (...) bool: last row 0 0 0 1, axes
+    orthonormal and right-handed, a position that can be."""
+    matrices = np.asarray(matrices, np.float64)
+    rotation = matrices[..., :3, :3]
+    with np.errstate(all="ignore"):
+        products = np.swapaxes(rotation, -1, -2) @ rotation
+        orthonormal = np.abs(products - np.eye(3)) <= RIGID_TOLERANCE
+        last_row = np.abs(matrices[..., 3, :] - [0, 0, 0, 1]) <= FORM_TOLERANCE
+        near = np.abs(matrices[..., :3, 3]) <= MAX_POSITION_M
+        right_handed = np.linalg.det(rotation) > 0
+    return orthonormal.all(axis=(-2, -1)) & last_row.all(-1) & near.all(-1) & right_handed
+
+
+def pose_fault(matrix: np.ndarray) -> str:
+    """Why a matrix (4, 4) is no rigid motion, with the values; empty for one that is."""
+    matrix = np.asarray(matrix, np.float64)
+    rotation, position = matrix[:3, :3], matrix[:3, 3]
+    if is_rigid(matrix):
+        return ""
+    if is_lost_pose(matrix):
+        return f"it is not finite or holds no rotation ({_row(matrix)})"
+    if not is_valid_pose(matrix):
+        return f"its rotation is singular ({_row(rotation)})"
+    if (np.abs(matrix[3] - [0, 0, 0, 1]) > FORM_TOLERANCE).any():
+        return f"its last row is {_row(matrix[3])}, not 0 0 0 1 (is it transposed?)"
+    if (np.abs(position) > MAX_POSITION_M).any():
+        return f"its position is {_row(position)} metres"
+    with np.errstate(all="ignore"):
+        products = rotation.T @ rotation
+        lengths, determinant = np.sqrt(np.diag(products)), np.linalg.det(rotation)
+    if np.abs(products - np.eye(3)).max() > RIGID_TOLERANCE:
+        between = products[[0, 0, 1], [1, 2, 2]]
+        return f"its axes are not orthonormal (lengths {_row(lengths)}, products {_row(between)})"
+    return f"its axes are mirrored (determinant {determinant:.6g}, not 1)"
+
+
+def singular_fault(world_from_cam: np.ndarray) -> str:
+    """Why a pose (4, 4) cannot be used though it is not marked as that of lost tracking; empty for
+    any other. No program writes such a one by intent, so whoever reads the file names it."""
+    usable = is_valid_pose(world_from_cam) or is_lost_pose(world_from_cam)
+    return "" if usable else pose_fault(world_from_cam)
+
+
+def camera_fault(intrinsic: np.ndarray, image_size: tuple[int, int]) -> str:
+    """Why intrinsics (3, 3) or (4, 4) cannot be those of images of (width, height), with the
+    values; empty where they can."""
+    intrinsic = np.asarray(intrinsic, np.float64)
+    form = np.eye(len(intrinsic))
+    form[:2, :3] = np.triu(intrinsic[:2, :3])  # what may be other than zero and one
+    (fx, skew, cx), (_, fy, cy) = form[:2, :3]
+    width, height = image_size
+    if not np.isfinite(intrinsic).all():
+        cause = "the intrinsics are not finite"
+    elif (np.abs(intrinsic - form) > FORM_TOLERANCE).any():
+        cause = "the intrinsics are not of the form fx s cx, 0 fy cy, 0 0 1 (are they transposed?)"
+    elif min(fx, fy) < MIN_FOCAL_PX or max(fx, fy) > MAX_FOCAL_PX or abs(skew) > fx:
+        cause = "the focal lengths cannot be those of a camera (are they divided by the size?)"
+    elif abs(cx / width - 0.5) > 0.5 - BORDER_SHARE or abs(cy / height - 0.5) > 0.5 - BORDER_SHARE:
+        cause = "the principal point lies outside the image or at its border (was it resized?)"
+    else:
+        return ""
+    return f"{cause}: intrinsics {_row(intrinsic[:3, :3])}, images of {width}x{height} pixels"
+
+
+def _row(values: np.ndarray) -> str:
+    """Numbers of a message: rows one after the other, with a comma between."""
+    return ", ".join(" ".join(f"{value:.6g}" for value in row) for row in np.atleast_2d(values))
 
 
 def projection_matrix(intrinsic: np.ndarray, world_from_cam: np.ndarray) -> np.ndarray:

@@ -58,12 +58,17 @@ class SceneJob:
 @dataclass
 class PartResult:
     """What a scene gave, by output name: records written, what was left out for which reason, and
-    what else was counted."""
+    what else was counted.
+
+    `damaged` has a line (file, cause, remedy) for each part of the input that is broken and was
+    left out while the rest went on: the command names them and ends with exit code 1.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     drops: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
 
 
 Work = Callable[[Any, Path], PartResult]
@@ -79,6 +84,11 @@ class RunResult:
     reused: int
     seconds: float
     redone: dict[str, str] = field(default_factory=dict)  # scenes finished before, and why again
+
+    @property
+    def damaged(self) -> dict[str, list[str]]:
+        """By scene what was broken and left out (`PartResult.damaged`)."""
+        return {scene: r.damaged for scene, r in self.results.items() if r.damaged}
 
 
 @dataclass(frozen=True)
@@ -335,7 +345,7 @@ def _is_sound(done: FinishedScene) -> bool:
         groups = [result.counts, *result.drops.values(), *result.notes.values()]
         numbers = [number for group in groups for number in group.values()]
         numbers += [number for count, size in done.contents.values() for number in (count, size)]
-        texts = [done.step, done.key, done.version, *result.warnings]
+        texts = [done.step, done.key, done.version, *result.warnings, *result.damaged]
         return (
             all(type(number) is int for number in numbers)
             and all(isinstance(text, str) for text in texts)

@@ -275,6 +275,7 @@ class Step:
         if run.reused:
             log.info("%s: %d scenes were finished before", self.name, run.reused)
         self.table.failures.update(run.failures)
+        self.table.damaged.update(run.damaged)
         return run
 
     def _refuse_to_shrink(self, output: Path, scenes: Sequence[str]) -> None:
@@ -296,6 +297,7 @@ class Step:
             "seed": self.options.seed,
             "scenes": list(run.parts),
             "failed_scenes": run.failures,
+            "damaged_scenes": run.damaged,
             **asdict(tally),
             **facts,
         }
@@ -311,6 +313,7 @@ class Step:
         for path in (output, provenance.meta_path(output)):
             files.remove_left(path)
         tally = Tally(meta["records"], meta["drops"], meta["notes"])
+        self.table.damaged.update(meta.get("damaged_scenes", {}))
         self._add_row(name, tally, start, output, "up to date")
 
     def _add_row(

@@ -28,6 +28,7 @@ from spatial_engine.utils.visibility_table import merge_visibility, write_scene_
 SCENES = ("scene0000_00", "scene0000_01")
 IMAGES = ("00000", "00005", "00010")
 DEPTH_SIZE, COLOR_SIZE = (8, 6), (16, 12)
+CAMERA = np.array([[16.0, 0, 8, 0], [0, 16, 6, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 NUM_POINTS = 40
 TEMPLATES = Path(object_table.__file__).parents[1] / "object_perception/templates"
 
@@ -85,7 +86,7 @@ def sens() -> list[bytes]:
         ("raw", "zlib", 5000.0),
     ):
         header = SensHeader(
-            *np.tile(np.eye(4, dtype=np.float32), (4, 1, 1)), COLOR_SIZE, DEPTH_SIZE, 3, shift,
+            *[CAMERA] * 4, COLOR_SIZE, DEPTH_SIZE, 3, shift,
             color, depth,
         )  # fmt: skip
         frames = [
@@ -139,9 +140,19 @@ def label_tables() -> list[bytes]:
 
 
 def poses() -> list[bytes]:
-    rows = posed_images.format_matrix(np.eye(4) + 0.125)
-    lost = posed_images.format_matrix(np.full((4, 4), -np.inf))
-    return [rows.encode(), lost.encode(), posed_images.format_matrix(np.eye(3)).encode()]
+    lost = np.full((4, 4), -np.inf)
+    return [posed_images.format_matrix(matrix).encode() for matrix in (_pose(0.125), lost)]
+
+
+def intrinsics() -> list[bytes]:
+    return [posed_images.format_matrix(matrix).encode() for matrix in (CAMERA, CAMERA[:3, :3])]
+
+
+def _pose(shift: float) -> np.ndarray:
+    """(4, 4) of a camera that stands off the origin."""
+    pose = np.eye(4)
+    pose[:3, 3] = shift
+    return pose
 
 
 def infos() -> dict[str, Any]:
@@ -150,7 +161,7 @@ def infos() -> dict[str, Any]:
         name: {
             "image_path": f"posed_images/x/{name}.jpg",
             "depth_image_path": f"posed_images/x/{name}.png",
-            "extrinsic_matrix": np.eye(4) + k / 10,
+            "extrinsic_matrix": _pose(k / 10),
         }
         for k, name in enumerate(IMAGES)
     }
@@ -158,7 +169,7 @@ def infos() -> dict[str, Any]:
     item = {"aligned_bbox": box, "unaligned_bbox": box, "raw_category": "chair"}
     info = {
         0: item, 1: item, "axis_align_matrix": np.eye(4), "num_objects": 2, "points_digest": "d",
-        "num_posed_images": len(images), "intrinsic_matrix": np.eye(4), "images_info": images,
+        "num_posed_images": len(images), "intrinsic_matrix": CAMERA, "images_info": images,
         "color_size": COLOR_SIZE, "depth_size": DEPTH_SIZE,
     }  # fmt: skip
     return dict.fromkeys(SCENES, info)
@@ -260,10 +271,12 @@ def coverages() -> list[bytes]:
 def npz(**changes: Any) -> bytes:
     """A clip of three frames and four points; None leaves an array out."""
     rng = _rng()
+    tracks = rng.uniform([-1, -1, 2], [1, 1, 4], (3, 4, 3)).astype(np.float32)
+    queries = tracks[1, :, :2] / tracks[1, :, 2:] * [30, 31] + [8, 6]  # all in the second frame
     made = {
         "images_jpeg_bytes": np.array(jpegs()[:1] * 3),
-        "queries_xyt": np.zeros((4, 3), np.float32),
-        "tracks_XYZ": rng.uniform([-1, -1, 2], [1, 1, 4], (3, 4, 3)).astype(np.float32),
+        "queries_xyt": np.column_stack([queries, np.ones(4)]).astype(np.float32),
+        "tracks_XYZ": tracks,
         "visibility": rng.random((3, 4)) < 0.7,
         "fx_fy_cx_cy": np.array([30, 31, 8, 6], np.float32),
         "extrinsics_w2c": np.tile(np.eye(4, dtype=np.float32), (3, 1, 1)),

@@ -101,7 +101,7 @@ def read_pose(path: Path) -> None:
 
 
 def read_intrinsic(path: Path) -> None:
-    matrix = posed_images.read_intrinsic(path.parent)
+    matrix = posed_images.read_intrinsic(path.parent, seeds.COLOR_SIZE)
     assert matrix.shape == (4, 4) and np.isfinite(matrix).all()
 
 
@@ -377,7 +377,7 @@ TARGETS: dict[str, Target] = {
     ),
     "intrinsic": Target(
         read_intrinsic,
-        seeds.poses,
+        seeds.intrinsics,
         "intrinsic.txt",
         tokens=texts.MATRIX_TOKENS,
         texts=texts.MATRICES,

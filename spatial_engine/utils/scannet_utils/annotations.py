@@ -21,6 +21,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import has_half_characters, naming
+from spatial_engine.utils.geometry import pose_fault
 from spatial_engine.utils.input_files import check_content, missing, read_text
 
 log = logging.getLogger(__name__)
@@ -132,14 +133,17 @@ def instance_ids(segments: np.ndarray, objects: list[AnnotatedObject]) -> np.nda
 
 
 def read_axis_alignment(path: Path) -> np.ndarray | None:
-    """(4, 4) float64 aligned_from_scan of a `<scene>.txt`; None where the file has none."""
+    """(4, 4) float64 aligned_from_scan of a `<scene>.txt`; None where the file has none.
+
+    Raises `BadDataError` for a matrix that is no rigid motion.
+    """
     lines = read_text(path, REMEDY, errors="replace").splitlines()
     for line in lines:
         key, _, value = line.partition("=")
         if key.strip() == "axisAlignment":
             matrix = parse_matrix(value, (4, 4), path)
-            if not np.isfinite(matrix).all():
-                raise BadDataError(f"{path}: axisAlignment is not finite; {REMEDY}")
+            if fault := pose_fault(matrix):
+                raise BadDataError(f"{path}: axisAlignment is no rigid motion: {fault}; {REMEDY}")
             return matrix
     if not any(map(_KEY.match, lines)):
         raise BadDataError(f"{path}: holds no line `key = value`; {REMEDY}")

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils import cli, files, provenance
-from spatial_engine.utils.geometry import is_valid_pose
+from spatial_engine.utils import cli, files, jpeg, provenance
+from spatial_engine.utils.geometry import is_valid_pose, singular_fault
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
 from spatial_engine.utils.scannet_utils.sens import REMEDY, SensFrame, SensReader
 from spatial_engine.utils.scene_runner import PartResult, SceneJob
@@ -37,6 +37,7 @@ def extract_scene(arguments: tuple[Path, int], part_dir: Path) -> PartResult:
     """Write every `frame_skip`-th frame of one `.sens` file."""
     path, frame_skip = arguments
     kept = lost = unmeasured = 0
+    damaged = []
     with SensReader(path) as sens:
         if not len(sens):
             raise BadDataError(f"{path}: holds no frames; {REMEDY}")
@@ -51,9 +52,11 @@ def extract_scene(arguments: tuple[Path, int], part_dir: Path) -> PartResult:
             (part_dir / f"{name}.txt").write_text(pose)
             kept += 1
             lost += not is_valid_pose(frame.camera_to_world)
+            if fault := singular_fault(frame.camera_to_world):
+                damaged.append(f"{path}: frame {number} has no valid pose, {fault}; {REMEDY}")
             unmeasured += not depth.any()
     notes = {"without a valid pose": lost, "without depth": unmeasured}
-    return PartResult(counts={"frames": kept}, notes={"frames": notes})
+    return PartResult(counts={"frames": kept}, notes={"frames": notes}, damaged=damaged)
 
 
 def to_millimetres(depth: np.ndarray, depth_shift: float) -> np.ndarray:
@@ -75,6 +78,12 @@ def color_jpeg(sens: SensReader, number: int, frame: SensFrame) -> bytes:
     if kind == "jpeg":
         if frame.color_bytes[:2] != b"\xff\xd8":
             raise BadDataError(f"{sens.path}: frame {number} holds no JPEG; {REMEDY}")
+        found = jpeg.read_size(frame.color_bytes, f"{sens.path}: frame {number}", REMEDY)
+        if found != (width, height):  # the intrinsics are for the size that the header tells
+            raise BadDataError(
+                f"{sens.path}: the image of frame {number} has {found[0]}x{found[1]} pixels, the "
+                f"header says {width}x{height}; {REMEDY}"
+            )
         return frame.color_bytes
     if kind == "png":
         whole = posed_images.is_whole_png(frame.color_bytes, (width, height))

@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import jpeg
 from spatial_engine.utils.files import naming
+from spatial_engine.utils.geometry import camera_fault, is_valid_pose, pose_fault
 from spatial_engine.utils.scannet_utils.annotations import parse_matrix
 from spatial_engine.utils.scannet_utils.sens import MAX_SIDE
 
@@ -27,6 +28,7 @@ REMEDY = (
     "extract the scene again: spatial_engine/utils/scannet_utils/extract_posed_images.py "
     "--overwrite --scenes SCENE"
 )
+CORRECT = f"correct it, where the folder is of another source, or {REMEDY}"
 INTRINSIC_FILE = "intrinsic.txt"
 USED_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatever was extracted
 
@@ -94,21 +96,27 @@ def _is_number(image_id: str) -> bool:
 
 
 def read_pose(folder: Path, image_id: str) -> np.ndarray:
-    """(4, 4) float64 camera-to-world pose in the scan's frame; may hold inf (tracking lost)."""
-    return parse_matrix(
-        _read_text(folder / f"{image_id}.txt"), (4, 4), folder / f"{image_id}.txt", REMEDY
-    )
+    """(4, 4) float64 camera-to-world pose in the scan's frame: a rigid motion, or one that cannot
+    be used (`is_valid_pose`), as where tracking was lost. Raises `BadDataError` for any other."""
+    path = folder / f"{image_id}.txt"
+    pose = parse_matrix(_read_text(path), (4, 4), path, REMEDY)
+    if is_valid_pose(pose) and (fault := pose_fault(pose)):
+        raise BadDataError(f"{path}: the pose is no rigid motion: {fault}; {CORRECT}")
+    return pose
 
 
-def read_intrinsic(folder: Path) -> np.ndarray:
-    """(4, 4) float64 intrinsics of the colour camera; a 3x3 file is filled up."""
+def read_intrinsic(folder: Path, image_size: tuple[int, int]) -> np.ndarray:
+    """(4, 4) float64 intrinsics of the colour camera; a 3x3 file is filled up.
+
+    Raises `BadDataError` where they cannot be those of images of this (width, height).
+    """
     path = folder / INTRINSIC_FILE
     text = _read_text(path)
     intrinsic = np.eye(4)
     side = 3 if len(text.split()) == 9 else 4
     intrinsic[:side, :side] = parse_matrix(text, (side, side), path, REMEDY)
-    if not np.isfinite(intrinsic).all():
-        raise BadDataError(f"{path}: the intrinsics are not finite; {REMEDY}")
+    if fault := camera_fault(intrinsic, image_size):
+        raise BadDataError(f"{path}: the camera does not fit its images: {fault}; {CORRECT}")
     return intrinsic
 
 
@@ -121,6 +129,16 @@ def read_image_size(path: Path) -> tuple[int, int]:
         raise BadDataError(f"{path}: no such image; {REMEDY}") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise BadDataError(f"{path}: could not read the image ({error}); {REMEDY}") from None
+
+
+def check_size(path: Path, size: tuple[int, int], expected: tuple[int, int]) -> None:
+    """Raise `BadDataError` for an image whose (width, height) is not that of its scene: one camera
+    took all frames of a scan, and its intrinsics are for one size."""
+    if size != expected:
+        raise BadDataError(
+            f"{path}: has {size[0]}x{size[1]} pixels, other images of the scene "
+            f"{expected[0]}x{expected[1]}; {CORRECT}"
+        )
 
 
 def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:

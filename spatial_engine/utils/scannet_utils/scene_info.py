@@ -16,7 +16,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.files import check_id, has_half_characters
-from spatial_engine.utils.geometry import is_valid_pose
+from spatial_engine.utils.geometry import camera_fault, is_rigid, is_valid_pose, pose_fault
 from spatial_engine.utils.indexed_pickle import IndexedItems
 from spatial_engine.utils.plain_pickle import load_pickle
 from spatial_engine.utils.provenance import digest, read_inputs
@@ -104,7 +104,8 @@ class SceneInfoHandler:
     def valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
         """Ids of the frames whose pose can be used, by number, and their poses.
 
-        Poses are (n, 4, 4) world_from_cam in the axis-aligned frame.
+        Poses are (n, 4, 4) world_from_cam in the axis-aligned frame. Raises `BadDataError` naming
+        the first that is no rigid motion.
         """
         images = self._get(scene_id, "images_info", dict)
         ids = self.image_ids(scene_id)
@@ -114,11 +115,11 @@ class SceneInfoHandler:
         except (LookupError, TypeError, ValueError):
             raise self._bad(scene_id, "extrinsic_matrix") from None
         valid = np.flatnonzero(is_valid_pose(poses))
-        with np.errstate(over="ignore", invalid="ignore"):
-            aligned = self.axis_align_matrix(scene_id) @ poses[valid]
-        if not np.isfinite(aligned).all():
-            raise self._bad(scene_id, "extrinsic_matrix")
-        return [ids[k] for k in valid], aligned
+        wrong = valid[~is_rigid(poses[valid])]
+        if len(wrong):
+            fault = pose_fault(poses[wrong[0]])
+            raise self._bad(scene_id, f"extrinsic_matrix of {ids[wrong[0]]} ({fault})")
+        return [ids[k] for k in valid], self.axis_align_matrix(scene_id) @ poses[valid]
 
     def pose(self, scene_id: str, image_id: str) -> Any:
         """Pose of a frame as its file has it: scan's frame, valid or not."""
@@ -126,12 +127,18 @@ class SceneInfoHandler:
         return image.get("extrinsic_matrix") if isinstance(image, dict) else None
 
     def axis_align_matrix(self, scene_id: str) -> np.ndarray:
-        """(4, 4) aligned_from_scan."""
-        return self._matrix(scene_id, "axis_align_matrix")
+        """(4, 4) aligned_from_scan, a rigid motion."""
+        matrix = self._matrix(scene_id, "axis_align_matrix")
+        if fault := pose_fault(matrix):
+            raise self._bad(scene_id, f"axis_align_matrix ({fault})")
+        return matrix
 
     def intrinsic(self, scene_id: str) -> np.ndarray:
-        """(4, 4) intrinsics of the colour camera, pixels."""
-        return self._matrix(scene_id, "intrinsic_matrix")
+        """(4, 4) intrinsics of the colour camera, pixels; they can be those of its images."""
+        matrix = self._matrix(scene_id, "intrinsic_matrix")
+        if fault := camera_fault(matrix, self.color_size(scene_id)):
+            raise self._bad(scene_id, f"intrinsic_matrix ({fault})")
+        return matrix
 
     def color_size(self, scene_id: str) -> tuple[int, int]:
         """(width, height) of the colour images."""
@@ -179,7 +186,10 @@ class SceneInfoHandler:
 
     def color(self, scene_id: str, image_id: str) -> np.ndarray:
         """(height, width, 3) uint8 colour image, BGR."""
-        return posed_images.read_color(self._image_path(scene_id, image_id, "image_path"))
+        path = self._image_path(scene_id, image_id, "image_path")
+        image = posed_images.read_color(path)
+        posed_images.check_size(path, image.shape[1::-1], self.color_size(scene_id))
+        return image
 
     def geometry_hash(self, scene_id: str) -> str:
         """Digest of all that decides what a frame sees, depth images apart.

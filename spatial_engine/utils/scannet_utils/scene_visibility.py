@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
 from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.scene_table import DEPTH_SIZES
@@ -11,15 +13,35 @@ from spatial_engine.utils.visibility import PointBlocks, visible_points
 
 
 def see_points(scenes: SceneInfoHandler, scene_id: str) -> tuple[list[str], list[np.ndarray], int]:
-    """Ids of a scene's valid frames, the vertices that each sees, and the number of vertices."""
+    """Ids of a scene's valid frames, the vertices that each sees, and the number of vertices.
+
+    Raises `BadDataError` where none of the frames sees a vertex: no question can be asked then.
+    """
     image_ids, poses = scenes.valid_frames(scene_id)
     blocks = PointBlocks.of(scenes.points(scene_id))
     intrinsic, size = scenes.intrinsic(scene_id), scenes.color_size(scene_id)
-    seen = [
-        visible_points(blocks, pose, intrinsic, size, scenes.depth(scene_id, image_id))
-        for image_id, pose in zip(image_ids, poses, strict=True)
-    ]
+    seen, measured = [], 0
+    for image_id, pose in zip(image_ids, poses, strict=True):
+        depth = scenes.depth(scene_id, image_id)
+        measured += bool(depth.any())
+        seen.append(visible_points(blocks, pose, intrinsic, size, depth))
+    if not any(map(len, seen)):
+        raise BadDataError(f"{scene_id}: {_why_blind(scenes, scene_id, len(seen), measured)}")
     return image_ids, seen, blocks.num_points
+
+
+def _why_blind(scenes: SceneInfoHandler, scene_id: str, valid: int, measured: int) -> str:
+    """Why no frame of a scene sees a vertex, of `valid` frames of which `measured` have depth."""
+    folder = posed_images_dir(scenes.root) / scene_id
+    if not valid:
+        frames = len(scenes.image_ids(scene_id))
+        return f"none of its {frames} frames has a valid pose; look at {folder}/*.txt"
+    if not measured:
+        return f"none of its {valid} frames has depth; look at {folder}/*.png"
+    return (
+        f"none of its {valid} frames sees a vertex of the mesh; look at {folder}: poses must be "
+        "of this scan, camera-to-world and in metres, depth in millimetres"
+    )
 
 
 def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str | None]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.files import naming
+from spatial_engine.utils.geometry import camera_fault, is_valid_pose, pose_fault
 from spatial_engine.utils.input_files import check_content, missing
 
 REMEDY = "download the scene again"
@@ -102,7 +103,8 @@ class SensReader:
     def frames(self, step: int = 1) -> Iterator[tuple[int, SensFrame]]:
         """Every `step`-th frame with its number, in order; the others are skipped unread.
 
-        All frame records, the skipped ones too, are checked to lie within the file.
+        All frame records, the skipped ones too, are checked to lie within the file. A pose that
+        can be used (`is_valid_pose`) is a rigid motion.
         """
         self._file.seek(self._first_frame)
         for number in range(self.header.num_frames):
@@ -121,6 +123,8 @@ class SensReader:
             depth_bytes = self._take(depth_size, where)
             matrix = np.array(pose, np.float32).reshape(4, 4)
             times = (color_time, depth_time)
+            if is_valid_pose(matrix) and (fault := pose_fault(matrix)):
+                raise self._bad(f"the pose of frame {number} is no rigid motion: {fault}")
             yield number, SensFrame(matrix, color_bytes, depth_bytes, *times, number)
 
     def depth_image(self, frame: SensFrame) -> np.ndarray:
@@ -165,8 +169,8 @@ class SensReader:
             raise self._bad(f"image sizes {sides[:2]} and {sides[2:]} are not plausible")
         if not (np.isfinite(shift) and shift > 0):
             raise self._bad(f"depth shift {shift} is not a positive number")
-        if not np.isfinite(matrices[0]).all():
-            raise self._bad("the colour intrinsics are not finite")
+        if fault := camera_fault(matrices[0], (sides[0], sides[1])):
+            raise self._bad(f"the colour camera does not fit its images: {fault}")
         self._first_frame = self._file.tell()
         # Compressed is hardly larger than raw, which has 3 and 2 bytes a pixel; twice is ample.
         self._most_color = 6 * sides[0] * sides[1] + BYTES_OF_NO_IMAGE

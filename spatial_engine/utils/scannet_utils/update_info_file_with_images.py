@@ -3,7 +3,8 @@
 Reads  data/scannet/scannet_instance_data/scenes_train_val_info.pkl (step 1), the names, poses and
        image sizes in data/scannet/posed_images/<scene>/ (step 2), and the split lists.
 Writes data/scannet/scannet_instance_data/scenes_{train,val,train_val}_info_i_D5.pkl.
-Costs  a listing of each folder and 300 small files a scene: seconds to minutes at full size.
+Costs  a listing of each folder, 300 small files and as many heads of images a scene: seconds to
+       minutes at full size.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import cli, provenance
+from spatial_engine.utils.geometry import singular_fault
 from spatial_engine.utils.indexed_pickle import dump_items
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths, scene_files
@@ -31,7 +33,10 @@ POINTS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.
 def add_images(
     arguments: tuple[Path, str, dict[Any, Any], list[str], list[str]], part_dir: Path
 ) -> PartResult:
-    """Read the poses, intrinsics and sizes of one scene's frames; write its info with them."""
+    """Read the poses, intrinsics and sizes of one scene's frames; write its info with them.
+
+    Every image is asked for its size, so that none is taken for one that the camera fits.
+    """
     images_dir, scene_id, info, image_ids, outputs = arguments
     if "axis_align_matrix" not in info:
         raise BadDataError(f"scene info: {scene_id} has no axis_align_matrix; {POINTS_REMEDY}")
@@ -46,17 +51,27 @@ def add_images(
         }
         for image_id in image_ids
     }
+    color_size = posed_images.read_image_size(images_dir / f"{image_ids[0]}.jpg")
+    for image_id in image_ids[1:]:
+        path = images_dir / f"{image_id}.jpg"
+        posed_images.check_size(path, posed_images.read_image_size(path), color_size)
     with_images = {
         **info,
         "num_posed_images": len(images),
-        "intrinsic_matrix": posed_images.read_intrinsic(images_dir),
+        "intrinsic_matrix": posed_images.read_intrinsic(images_dir, color_size),
         "images_info": images,
-        # One camera took all frames of a scan, so the first frame tells the sizes.
-        "color_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.jpg"),
+        "color_size": color_size,
+        # Depth is checked against it wherever it is read.
         "depth_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.png"),
     }
     dump_pickle(with_images, part_dir / "info.pkl")
-    return PartResult(counts=dict.fromkeys(outputs, 1))
+    poses = {image_id: image["extrinsic_matrix"] for image_id, image in images.items()}
+    damaged = [
+        f"{images_dir / image_id}.txt: the frame is left out, {fault}; {posed_images.CORRECT}"
+        for image_id, pose in poses.items()
+        if (fault := singular_fault(pose))
+    ]
+    return PartResult(counts=dict.fromkeys(outputs, 1), damaged=damaged)
 
 
 def join_infos(

@@ -16,6 +16,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import jpeg
+from spatial_engine.utils.geometry import camera_fault, is_rigid, pose_fault
 from spatial_engine.utils.input_files import check_content, missing
 from spatial_engine.utils.plain_pickle import load_bytes_array
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import REMEDY
@@ -26,6 +27,8 @@ EXTRINSICS_REMEDY = "run spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics
 MAX_MEMBER_BYTES = 256 * 2**20  # of one array; the largest real ones have some 30 MB
 MAX_METRES = 1e100  # of a coordinate; products of three are still numbers
 MAX_FRAMES = 100_000  # frames are numbered with five digits
+# A query is a pixel of its own track: whole pixels and their centres round by less than 1.5.
+QUERY_PX = 3.0
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -47,6 +50,11 @@ class Clip:
     fx_fy_cx_cy: np.ndarray
     world_from_cam: np.ndarray
 
+    @property
+    def intrinsic(self) -> np.ndarray:
+        """(3, 3) intrinsics, pixels."""
+        return intrinsic_matrix(self.fx_fy_cx_cy)
+
     def tracks_world(self) -> np.ndarray:
         """(T, N, 3) metres in the world."""
         rotation, position = self.world_from_cam[:, :3, :3], self.world_from_cam[:, None, :3, 3]
@@ -62,7 +70,9 @@ class Clip:
 def read_clip(path: Path, *, camera_moves: bool) -> Clip:
     """Read a clip. Where the camera moves, extrinsics must be there; else it stands still.
 
-    Raises `MissingInputError` without the file, `BadDataError` naming what is wrong in it.
+    Raises `MissingInputError` without the file, `BadDataError` naming what is wrong in it: arrays
+    that do not belong together, a camera that its images cannot have, poses that are no rigid
+    motions, queries (where the clip has them) that are not where their points are seen.
     """
     with _open(path) as archive:
         images = _read_images(archive, path)
@@ -77,6 +87,9 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
             cam_from_world = _read_array(archive, path, EXTRINSICS, "f").astype(np.float64)
         else:
             cam_from_world = np.tile(np.eye(4), (len(images), 1, 1))
+        queries = None
+        if "queries_xyt.npy" in archive.namelist():
+            queries = _read_array(archive, path, "queries_xyt", "f").astype(np.float64)
     count = len(images)
     if tracks.ndim != 3 or tracks.shape[0] != count or tracks.shape[2] != 3:
         raise _bad(path, f"tracks_XYZ has the shape {tracks.shape} for {count} frames")
@@ -86,17 +99,29 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
     tracks[~known] = np.nan  # inf means the same
     if visible.shape != tracks.shape[:2]:
         raise _bad(path, f"visibility has the shape {visible.shape}")
-    if intrinsics.shape != (4,) or not np.isfinite(intrinsics).all() or (intrinsics[:2] <= 0).any():
-        raise _bad(path, "fx_fy_cx_cy is not a camera")
-    return Clip(
+    image_size = jpeg.read_size(images[0], path)
+    if intrinsics.shape != (4,):
+        raise _bad(path, f"fx_fy_cx_cy has the shape {intrinsics.shape}")
+    if fault := camera_fault(intrinsic_matrix(intrinsics), image_size):
+        raise _bad(path, f"fx_fy_cx_cy does not fit the images: {fault}")
+    clip = Clip(
         clip_id=path.stem,
         images=images,
-        image_size=jpeg.read_size(images[0], path),
+        image_size=image_size,
         tracks_cam=tracks,
         visible=visible & known,
         fx_fy_cx_cy=intrinsics,
         world_from_cam=_inverse(cam_from_world, count, path),
     )
+    if queries is not None:
+        _check_queries(clip, queries, path)
+    return clip
+
+
+def intrinsic_matrix(fx_fy_cx_cy: np.ndarray) -> np.ndarray:
+    """(3, 3) intrinsics of four numbers."""
+    fx, fy, cx, cy = fx_fy_cx_cy
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
 
 
 def read_images(path: Path) -> list[bytes]:
@@ -115,11 +140,12 @@ def read_shape(path: Path) -> tuple[int, int, bool]:
 
 
 def read_extrinsics(path: Path) -> np.ndarray:
-    """(T, 4, 4) float64 cam_from_world of an annotation file."""
+    """(T, 4, 4) cam_from_world of an annotation file: rigid motions, of the file's own type."""
     with _open(path) as archive:
         extrinsics = _read_array(archive, path, EXTRINSICS, "f")
     if extrinsics.ndim != 3 or extrinsics.shape[1:] != (4, 4):
         raise _bad(path, f"{EXTRINSICS} has the shape {extrinsics.shape}")
+    _check_rigid(extrinsics, path)
     return extrinsics
 
 
@@ -130,12 +156,54 @@ def has_extrinsics(archive: zipfile.ZipFile) -> bool:
 
 def _inverse(cam_from_world: np.ndarray, count: int, path: Path) -> np.ndarray:
     """world_from_cam of each frame."""
-    if cam_from_world.shape != (count, 4, 4) or not np.isfinite(cam_from_world).all():
-        raise _bad(path, f"{EXTRINSICS} does not hold a matrix for each of {count} frames")
-    try:
-        return np.linalg.inv(cam_from_world)
-    except np.linalg.LinAlgError:
-        raise _bad(path, f"{EXTRINSICS} holds a matrix without inverse") from None
+    if cam_from_world.shape != (count, 4, 4):
+        shape = cam_from_world.shape
+        raise _bad(path, f"{EXTRINSICS} has the shape {shape}, not ({count}, 4, 4) as its frames")
+    _check_rigid(cam_from_world, path)
+    return np.linalg.inv(cam_from_world)
+
+
+def _check_rigid(cam_from_world: np.ndarray, path: Path) -> None:
+    """Raise `BadDataError` for the first matrix that is no rigid motion."""
+    wrong = np.flatnonzero(~is_rigid(cam_from_world))
+    if len(wrong):
+        fault = pose_fault(cam_from_world[wrong[0]])
+        raise _bad(path, f"{EXTRINSICS} of frame {wrong[0]} is no rigid motion: {fault}")
+
+
+def _check_queries(clip: Clip, queries: np.ndarray, path: Path) -> None:
+    """Raise `BadDataError` where a query (x, y in pixels, frame) is not where its point is seen.
+
+    Each query was taken from its own track, so every one must meet it: where one does not, the
+    camera, the track or its number is wrong, and nobody can say which. Queries in frames where the
+    point is not visible (there are some), and those that are not finite, say nothing.
+    """
+    count, points = clip.visible.shape
+    if queries.shape != (points, 3):
+        raise _bad(path, f"queries_xyt has the shape {queries.shape} for {points} points")
+    asked = np.flatnonzero(np.isfinite(queries).all(axis=1))
+    frames = np.rint(queries[asked, 2])
+    outside = (frames < 0) | (frames >= count)
+    if outside.any():
+        point = asked[outside][0]
+        frame = queries[point, 2]
+        raise _bad(path, f"the query of point {point} is in frame {frame:g} of {count}")
+    frames = frames.astype(np.intp)
+    seen = clip.visible[frames, asked]
+    asked, frames = asked[seen], frames[seen]
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = clip.project()[frames, asked]
+        u, v = (found - queries[asked, :2]).T
+    far = ~(np.hypot(u, v) <= QUERY_PX)  # NaN, of a point behind the camera, is far, too
+    if far.any():
+        point, (u, v), (x, y, frame) = asked[far][0], found[far][0], queries[asked[far][0]]
+        raise _bad(
+            path,
+            f"the track of point {point} is at ({u:.1f}, {v:.1f}) in frame {frame:.0f}, its query "
+            f"at ({x:.1f}, {y:.1f}), over {QUERY_PX:g} pixels apart as {far.sum()} of {len(far)} "
+            f"are: fx_fy_cx_cy {clip.fx_fy_cx_cy.tolist()}, images of "
+            f"{clip.image_size[0]}x{clip.image_size[1]}, tracks and queries do not belong together",
+        )
 
 
 def _open(path: Path) -> zipfile.ZipFile:
