@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from conftest import PATIENCE, REPOSITORY
 from PIL import Image
 
 from spatial_engine.audit import audit_labels
@@ -311,7 +311,7 @@ def test_one_worker_and_two_say_the_same(root):
         files = [root / name for name in planted if "movement" in name]
         done = subprocess.run(
             [sys.executable, COMMAND, *map(str, [*flags, *files])],
-            cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+            cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 1, done.stderr
         said.append((done.stdout, (root / "label_audit.json").read_bytes()))

@@ -92,10 +92,9 @@ def _map_here(
         yield from processes.map_unordered(function, items, num_workers)
     except processes.WorkerLost as lost:
         at = ", ".join(names[number] for number in lost.items)
-        cause = f"{lost}, at one of {at}" if at else str(lost)
         raise EngineError(
-            f"{cause}; finished scenes are kept, start the command again, with a smaller "
-            "--num-workers if it recurs"
+            f"{lost}, at one of {at}; finished scenes are kept, start the command again, with a "
+            "smaller --num-workers if it recurs"
         ) from None
 
 

@@ -30,11 +30,10 @@ _running: list[BaseProcess] = []
 
 
 class WorkerLost(Exception):
-    """Workers could not be started, or one ended by itself; `items` are the numbers of those that
-    were at work."""
+    """A worker ended by itself; `items` are the numbers of those that were at work."""
 
-    def __init__(self, cause: str, items: Sequence[int] = ()):
-        super().__init__(cause)
+    def __init__(self, items: Sequence[int]):
+        super().__init__("a worker process ended without a word (was memory short?)")
         self.items = list(items)
 
 
@@ -43,8 +42,8 @@ def map_unordered(
 ) -> Iterator[tuple[int, Any]]:
     """(number, result) of each item as it is done, by `num_workers` processes (1: this one).
 
-    What the function raises is raised here. Raises `WorkerLost` when a process ends by itself or
-    none can be started. When this is closed, the processes are gone.
+    What the function raises is raised here. Raises `WorkerLost` when a process ends by itself,
+    `OSError` when one cannot be started. When this is closed, the processes are gone.
     """
     if num_workers <= 1:
         yield from ((number, function(item)) for number, item in enumerate(items))
@@ -77,8 +76,7 @@ def _explaining_loss(at_work: dict[Connection, int]) -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError):
-        cause = "a worker process ended without a word (was memory short?)"
-        raise WorkerLost(cause, sorted(at_work.values())) from None
+        raise WorkerLost(sorted(at_work.values())) from None
 
 
 @contextmanager
@@ -101,18 +99,13 @@ def _started(number: int) -> Iterator[list[Connection]]:
 def _start(processes: list[BaseProcess], connections: list[Connection]) -> None:
     """Add one. Started afresh: a fork would copy threads and locks of the libraries."""
     context = multiprocessing.get_context("spawn")
-    try:
-        connection, theirs = context.Pipe()
-        connections.append(connection)
-        process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with stopping.held(), theirs:
-            process.start()
-            processes.append(process)
-            _running.append(process)
-    except OSError as error:  # too many processes, or open files
-        raise WorkerLost(
-            f"worker process {len(processes) + 1} cannot be started ({error.strerror})"
-        ) from None
+    connection, theirs = context.Pipe()
+    connections.append(connection)
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    with stopping.held(), theirs:
+        process.start()
+        processes.append(process)
+        _running.append(process)
 
 
 @contextmanager
@@ -149,7 +142,8 @@ def _end_all() -> None:
 
 def _serve(connection: Connection) -> None:
     """Do what comes, until the parent is gone."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(RuntimeError):  # no thread to be had: it ends after its call
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):
         while True:
             connection.send_bytes(_answer(connection.recv_bytes()))

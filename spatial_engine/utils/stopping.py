@@ -49,22 +49,28 @@ def run(work: Callable[[], int], kept: str = STOPPED) -> int:
             try:
                 return work()
             finally:
-                sys.stdout.flush()
+                if sys.stdout is not None:
+                    sys.stdout.flush()
         except KeyboardInterrupt as stop:
             number = getattr(stop, "number", signal.SIGINT)
             _tell(number)
             if _State.is_command:  # not to be stopped once more while Python tidies up
                 os._exit(_code(number))
             return _code(number)
-        except BrokenPipeError:  # as by `| head -1`
+        except OSError as error:  # work() has told those of its own
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is flushed at the end
-            return 128 + signal.SIGPIPE
-        except MemoryError as error:
-            return _refuse(f"memory is short ({error or 'MemoryError'})")
-        except RuntimeError as error:
-            if "start new thread" not in str(error):
+            if isinstance(error, BrokenPipeError):  # as by `| head -1`
+                return 128 + signal.SIGPIPE
+            print(f"error: standard output: {error.strerror}", file=sys.stderr)
+            return 2
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "start new thread" not in str(error):
                 raise
-            return _refuse(f"the system gives this command no more threads ({error})")
+            cause = "memory is short" if isinstance(error, MemoryError) else "no more threads"
+            remedy = "close other programs, raise the limits (`ulimit -v`, `ulimit -u`), or lower"
+            told = str(error) or type(error).__name__
+            print(f"error: {cause} ({told}); {remedy} --num-workers", file=sys.stderr)
+            return 2
 
 
 def begin_command() -> None:
@@ -150,12 +156,6 @@ def _tell(number: int) -> None:
 def _line(number: int) -> str:
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     return f"stopped{by}; {_State.kept}"
-
-
-def _refuse(cause: str) -> int:
-    remedy = "close other programs, raise the limits (`ulimit -v`, `ulimit -u`), or lower"
-    print(f"error: {cause}; {remedy} --num-workers", file=sys.stderr)
-    return 2
 
 
 def _end_with(leash: int) -> None:
