@@ -327,6 +327,38 @@ def test_an_address_where_nothing_answers_is_one_line(prepared_root, tmp_path, m
     assert not [path for path in root.rglob("*") if ".partial" in path.name]
 
 
+@pytest.mark.parametrize("where", ["_identify", "_check_cluster"])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("busy\nelsewhere"), OSError("busy elsewhere"), KeyError("busy elsewhere")],
+)
+def test_joining_is_tried_again_with_longer_waits(cluster, tmp_path, monkeypatch, where, error):
+    """As on a machine that has much else to do."""
+    right, attempts, ready = getattr(executors, where), [], 3
+
+    def late(*arguments):
+        attempts.append(arguments)
+        if len(attempts) < ready:
+            raise error
+        return right(*arguments)
+
+    monkeypatch.setattr(executors, where, late)
+    monkeypatch.setattr(executors, "PAUSE_SHARE", 0)
+    calls = partial(
+        executors.map_unordered, nap, iter(range(3)), ["call"] * 3,
+        num_workers=1, scheduler=cluster.address, shared=tmp_path,
+    )  # fmt: skip
+    monkeypatch.setattr(executors, "JOIN_SECONDS", (60, 61, 62))
+    assert sorted(calls()) == [(number, number) for number in range(3)]
+    assert len(attempts) == 3
+    if where == "_identify":
+        assert [seconds for _, seconds in attempts] == [60, 61, 62]
+    attempts, ready = [], 100
+    with raises_one_line(SettingsError, cluster.address, "busy elsewhere", "dask scheduler"):
+        next(calls())
+    assert len(attempts) == 3
+
+
 def test_a_worker_is_no_scheduler(cluster, tmp_path):
     log = (cluster.folder / "1" / "log").read_text()
     worker = next(word for word in log.split() if word.startswith("tcp://"))

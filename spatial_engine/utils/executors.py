@@ -30,6 +30,7 @@ IN_FLIGHT = 2  # calls for each worker: one at work, one waiting; arguments can 
 # For a scheduler to answer, the first time and the next: on a machine that has much else to do it
 # may take a while.
 JOIN_SECONDS = (5, 10, 20)
+PAUSE_SHARE = 0.2  # of those, between two attempts
 WORKER_SECONDS = 60  # that a cluster may be without any worker, at the start and later
 LOOK_SECONDS = 0.1  # between two looks at that number while it is 0
 REFRESH_SECONDS = 2  # between two questions how many workers a cluster has
@@ -219,7 +220,7 @@ def _join(address: str, terms: _Terms) -> _Cluster:
             if seconds == JOIN_SECONDS[-1] or isinstance(error, ValueError | TypeError):
                 break
             log.info("%s: no answer yet (%s), trying again", address, cause)
-            time.sleep(seconds / 5)
+            time.sleep(PAUSE_SHARE * seconds)
     raise SettingsError(
         f"--scheduler {address}: no Dask scheduler answers ({cause}); start one by `dask "
         "scheduler`, and give the address that it prints"
