@@ -9,8 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+# How fast the machine is, and what else it does, decides no test.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+PATIENCE = 1800  # seconds, for whatever takes a few on an idle machine
 REPOSITORY = Path(__file__).parent.parent
 SCANNET_UTILS = "spatial_engine/utils/scannet_utils"
 COMMANDS = (  # in the order of the README
@@ -72,7 +79,7 @@ def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedPr
         numbers = flags if flags and "--num-workers" not in flags else ("0", "2", "1")
         line = ["bash", command, *numbers]
     return subprocess.run(
-        line, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300
+        line, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
 
 
@@ -138,17 +145,27 @@ def data_files(root: Path) -> dict[str, bytes]:
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder` as `make(folder)` fills it, by whichever test process comes first."""
+    """`folder` as `make(folder)` fills it, by whichever test process comes first. Where that fails,
+    the others fail at once."""
     done, lock = folder.with_suffix(".done"), folder.with_suffix(".lock")
+    failed = folder.with_suffix(".failed")
     try:
         lock.mkdir(parents=True)
     except FileExistsError:
-        for _ in range(6000):
-            if done.exists():
-                return folder
+        end = time.monotonic() + PATIENCE
+        while not done.exists():
+            if failed.exists():
+                raise RuntimeError(f"{folder}: {failed.read_text()}") from None
+            if time.monotonic() > end:
+                raise TimeoutError(f"{folder} was not made by the other test process") from None
             time.sleep(0.1)
-        raise TimeoutError(f"{folder} was not made by the other test process") from None
-    make(folder)
+        return folder
+    try:
+        make(folder)
+    except BaseException as error:
+        (partial := failed.with_suffix(".partial")).write_text(f"its maker failed: {error}")
+        partial.replace(failed)
+        raise
     partial = done.with_suffix(".partial")
     partial.write_text(json.dumps(_pictures(folder)))
     partial.replace(done)

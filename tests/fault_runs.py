@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from conftest import PLAIN, REPOSITORY
+from conftest import PATIENCE, PLAIN, REPOSITORY
 from kill_runs import TEMPORARY, data_of, flags_of, names_of, written_by
 
 from spatial_engine.utils import provenance
@@ -59,7 +59,7 @@ def run_under(
     """Run a command in a child that has come under a fault, with so much more of an environment."""
     return subprocess.run(
         line_of(command, root, workers), cwd=REPOSITORY, preexec_fn=fault, capture_output=True,
-        text=True, timeout=100, env={**os.environ, **(environment or {})},
+        text=True, timeout=PATIENCE, env={**os.environ, **(environment or {})},
     )  # fmt: skip
 
 

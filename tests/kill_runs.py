@@ -32,6 +32,7 @@ from conftest import (
     COMMANDS,
     EVALUATION,
     FEWER,
+    PATIENCE,
     PLAIN,
     REPOSITORY,
     copy_root,
@@ -246,15 +247,13 @@ class Trial:
         finished = (p for p in self.root.rglob(".done.json") if ".partial" not in str(p))
         marks = {path: _state(path) for path in finished}
         parts = Counter(path.parent.parent for path in marks if ".parts" in str(path))
+        if self.command.endswith(".sh"):  # its chunks end a moment after it
+            psutil.wait_procs(self.orphans, timeout=PATIENCE)
         done = self._run()
-        if self.command.endswith(".sh") and "another run is writing here" in done.stderr:
-            psutil.wait_procs(self.orphans, timeout=120)  # xargs goes on when bash is gone,
-            done = self._run()
-            parts.clear()  # and has finished what it was at
         said = f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
         if done.returncode or "Traceback" in said:
             faults.append(f"exit code {done.returncode}: {said}")
-        _, alive = psutil.wait_procs(self.orphans, timeout=60)
+        _, alive = psutil.wait_procs(self.orphans, timeout=PATIENCE)
         faults += [f"a worker outlived its parent: {process}" for process in alive]
         for path in (path for path in marks if ".parts" not in str(path)):
             if not path.exists() or marks[path] != _state(path):
@@ -308,7 +307,9 @@ def start_two(command: str, finished: Path, raw: Path, folder: Path) -> list[str
     and what is there is right; where one refused, the next start has nothing to mend."""
     trial = Trial(command, root_before(command, finished, raw, folder), finished)
     both = [trial.start(1, stderr=subprocess.PIPE) for _ in range(2)]
-    ended = [(process.communicate(timeout=300)[1].decode(), process.returncode) for process in both]
+    ended = [
+        (process.communicate(timeout=PATIENCE)[1].decode(), process.returncode) for process in both
+    ]
     faults = [
         f"exit code {code}: {text[-1500:]}"
         for text, code in ended

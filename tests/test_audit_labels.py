@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from conftest import PATIENCE, REPOSITORY
 from PIL import Image
 
 from spatial_engine.audit import audit_labels
@@ -312,7 +312,7 @@ def test_every_run_says_the_same_whatever_the_workers_and_the_order_of_sets(root
         done = subprocess.run(
             [sys.executable, COMMAND, *map(str, [*flags, *files])],
             cwd=REPOSITORY, env={**os.environ, "PYTHONHASHSEED": workers},
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 1, done.stderr
         said.append((done.stdout, (root / "label_audit.json").read_bytes()))

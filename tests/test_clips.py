@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from conftest import PATIENCE, REPOSITORY
 from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
@@ -109,10 +109,10 @@ def write_members(path: Path, how: int = zipfile.ZIP_STORED, **changes: bytes | 
 
 def check_refused(path: Path, *words: object, moves: bool = True) -> None:
     """Refused in one line that names the clip, and at once."""
-    start = time.perf_counter()
+    start = time.process_time()
     with raises_one_line(BadDataError, path.name, *words):
         read_clip(path, camera_moves=moves)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 5
 
 
 # ---- what is fine --------------------------------------------------------------------------------
@@ -553,7 +553,7 @@ def test_a_few_bytes_of_pickle_do_not_take_much_memory(path, name):
     write_members(path, images_jpeg_bytes=npy_header("|O", (FRAMES,), PICKLES[name]))
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(path)],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=60,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 200, "megabytes"

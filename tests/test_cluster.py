@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import COMMANDS, FEWER, PLAIN, REPOSITORY, copy_root, data_files
+from conftest import COMMANDS, FEWER, PATIENCE, PLAIN, REPOSITORY, copy_root, data_files
 from helpers import raises_one_line
 from test_scene_runner import Runner
 
@@ -35,10 +35,11 @@ from pathlib import Path
 def stop(event, arguments):
     if event == "open" and str(arguments[0]).endswith(".done.json") and arguments[1] == "w":
         Path({notice!r}).write_text(str(arguments[0]))
-        time.sleep(600)
+        time.sleep(36_000)
 
 sys.addaudithook(stop)
 """
+MANY = 100_000  # calls, more than end before what a test waits for
 OTHER_VERSION = "import spatial_engine; spatial_engine.__version__ = '0.0.1'"
 OTHER_CODE = "from spatial_engine.utils import executors; executors._CODE = 'before the edit'"
 
@@ -85,7 +86,7 @@ class Cluster:
         process.wait()
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(is_so: Callable[[], bool], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, "waited in vain"
@@ -136,7 +137,7 @@ def start_command(
 
 def run(command: str, root: Path, address: str) -> tuple[int, str]:
     process = start_command(command, (), root, address)
-    text = process.communicate(timeout=120)[0]
+    text = process.communicate(timeout=PATIENCE)[0]
     return process.returncode, text
 
 
@@ -169,7 +170,7 @@ def test_a_lost_worker_and_another_directory_change_no_byte(
     assert f".{doomed.pid}." in at_work  # it is in the middle of a scene
     assert Path(at_work).parent.is_dir()
     cluster.end(doomed)
-    text = process.communicate(timeout=120)[0]
+    text = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 0, text
     assert "workers: 2, threads: 2" in text
     assert "failed" not in text
@@ -191,7 +192,7 @@ def test_commands_at_the_same_time_make_the_same_bytes(cluster, added, made_root
     assert len(lines) == 4
     started = [start_command(*line, root, cluster.address, "--overwrite") for line in lines]
     for process in started:
-        text = process.communicate(timeout=120)[0]
+        text = process.communicate(timeout=PATIENCE)[0]
         assert process.returncode == 0, text
     assert data_files(root) == data_files(made_root)
     runs = [json.loads(path.read_text())["run"] for path in root.rglob("*.meta.json")]
@@ -244,7 +245,7 @@ def nap(item: int) -> int:
 
 def test_another_version_is_refused_when_it_comes_later(cluster, added, tmp_path):
     calls = executors.map_unordered(
-        nap, iter(range(600)), ["call"] * 600,
+        nap, iter(range(MANY)), ["call"] * MANY,
         num_workers=1, scheduler=cluster.address, shared=tmp_path,
     )  # fmt: skip
     assert next(calls) == (0, 0)
@@ -301,7 +302,7 @@ def test_without_workers_or_scheduler_the_run_ends_with_one_line(tmp_path, monke
     monkeypatch.setattr(logging, "raiseExceptions", False)
     with running_cluster(tmp_path / "cluster") as cluster:
         calls = partial(
-            executors.map_unordered, nap, iter(range(600)), ["call"] * 600,
+            executors.map_unordered, nap, iter(range(MANY)), ["call"] * MANY,
             num_workers=1, scheduler=cluster.address, shared=tmp_path,
         )  # fmt: skip
         with raises_one_line(EngineError, "no worker for 3 s", f"dask worker {cluster.address}"):
@@ -316,16 +317,46 @@ def test_without_workers_or_scheduler_the_run_ends_with_one_line(tmp_path, monke
 
 
 def test_an_address_where_nothing_answers_is_one_line(prepared_root, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(executors, "JOIN_SECONDS", (0.3, 0.6))
     main, root = load_command(VISIBILITY).main, copy_root(prepared_root, tmp_path / "root")
     for address in ("tcp://127.0.0.1:9", "nonsense", "http://127.0.0.1:9"):
-        start = time.monotonic()
         assert cli.run(main, ["--root", str(root), "--scheduler", address]) == 2
-        assert time.monotonic() - start < 5
         error = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
         assert len(error) == 1
         assert f"--scheduler {address}: no Dask scheduler answers" in error[0]
     assert not [path for path in root.rglob("*") if ".partial" in path.name]
+
+
+@pytest.mark.parametrize("where", ["_identify", "_check_cluster"])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("busy\nelsewhere"), OSError("busy elsewhere"), KeyError("busy elsewhere")],
+)
+def test_joining_is_tried_again_with_longer_waits(cluster, tmp_path, monkeypatch, where, error):
+    """As on a machine that has much else to do."""
+    right, attempts, ready = getattr(executors, where), [], 3
+
+    def late(*arguments):
+        attempts.append(arguments)
+        if len(attempts) < ready:
+            raise error
+        return right(*arguments)
+
+    monkeypatch.setattr(executors, where, late)
+    monkeypatch.setattr(executors, "PAUSE_SHARE", 0)
+    calls = partial(
+        executors.map_unordered, nap, iter(range(3)), ["call"] * 3,
+        num_workers=1, scheduler=cluster.address, shared=tmp_path,
+    )  # fmt: skip
+    monkeypatch.setattr(executors, "JOIN_SECONDS", (60, 61, 62))
+    assert sorted(calls()) == [(number, number) for number in range(3)]
+    assert len(attempts) == 3
+    if where == "_identify":
+        assert [seconds for _, seconds in attempts] == [60, 61, 62]
+    attempts, ready = [], 100
+    with raises_one_line(SettingsError, cluster.address, "busy elsewhere", "dask scheduler"):
+        next(calls())
+    assert len(attempts) == 3
 
 
 def test_a_worker_is_no_scheduler(cluster, tmp_path):

@@ -4,7 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from conftest import COMMANDS, FEWER, copy_root, data_files, run_command, run_commands
+from conftest import (
+    COMMANDS,
+    FEWER,
+    copy_root,
+    data_files,
+    made_once,
+    run_command,
+    run_commands,
+)
 
 from spatial_engine.audit import object_oracle
 from spatial_engine.audit.camera_oracle import check_camera_file
@@ -54,6 +62,16 @@ def test_one_worker_and_two_give_the_same_bytes(made_root, raw_root, tmp_path):
     one, two = data_files(tmp_path), data_files(made_root)
     assert sorted(one) == sorted(two)
     assert [name for name in one if one[name] != two[name]] == []
+
+
+def test_where_the_maker_of_a_shared_root_fails_the_others_fail_at_once(tmp_path):
+    def fail(folder):
+        raise ValueError("no disk")
+
+    with pytest.raises(ValueError, match="no disk"):
+        made_once(tmp_path / "root", fail)
+    with pytest.raises(RuntimeError, match="no disk"):
+        made_once(tmp_path / "root", fail)
 
 
 def test_nothing_temporary_is_left(made_root):

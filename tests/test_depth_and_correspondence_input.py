@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
-import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -290,9 +290,9 @@ def test_scenes_with_a_single_frame(root, command):
 
 def test_half_a_million_asked_of_three_vertices_ends_with_a_count_of_what_is_missing(root):
     rewrite_tables(root, "train", lambda scene, points: points[::200][:3])
-    start = time.perf_counter()
+    start = os.times()
     done = run_command(COMPARISON_COOR, root, "--num-workers", "1", "--splits", "train")
-    assert time.perf_counter() - start < 60
+    assert os.times().children_user - start.children_user < 60  # seconds of a core
     assert done.returncode == 0, done.stdout + done.stderr
     made = records_of(COMPARISON_COOR, root, "train")
     assert 40 <= len(made) <= 3 * 28

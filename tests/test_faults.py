@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, own_picture
+from conftest import PATIENCE, REPOSITORY, own_picture
 from fault_runs import (
     check_mended,
     check_told,
@@ -117,7 +117,7 @@ def test_a_full_disk_is_told_and_when_there_is_room_the_next_start_mends_it(
     )  # fmt: skip
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script], cwd=REPOSITORY, capture_output=True, text=True,
-        timeout=100,
+        timeout=PATIENCE,
     )  # fmt: skip
     if done.returncode == 77 or "unshare failed" in done.stderr:
         pytest.skip(f"no small disk can be made here: {done.stderr}")

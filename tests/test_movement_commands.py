@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, data_files
+from conftest import PATIENCE, REPOSITORY, data_files
 from tiny_objects import check_fine, check_refused
 
 from spatial_engine.object_movement import single_object_movement_engine_coord as coord
@@ -363,7 +363,9 @@ def test_a_killed_run_is_continued_to_the_same_bytes(root, run, tmp_path):
     check_fine(run(dot, other, *flags))
     for number in (1, 3, 9, 14):  # lists, frames, parts, outputs
         line = [sys.executable, "-c", KILLED, str(number), "--root", str(root), *flags, *FEW]
-        done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            line, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE
+        )
         assert done.returncode in (0, 9), done.stdout + done.stderr
         if number == 1:
             assert done.returncode == 9

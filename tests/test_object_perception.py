@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import REPOSITORY, copy_root, data_files
+from conftest import PATIENCE, REPOSITORY, copy_root, data_files
 from helpers import raises_one_line
 from tiny_objects import (
     DIMENSIONS,
@@ -142,7 +142,7 @@ def type_job(root: Path, *numbers: object, cwd: Path | None = None, **environmen
         variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", str(JOB), *map(str, numbers)],
-        cwd=cwd or root, env=variables, capture_output=True, text=True, timeout=120,
+        cwd=cwd or root, env=variables, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
 
@@ -548,7 +548,7 @@ case " $* " in
     ;;
 esac
 echo "start" >>"$LOG.times"
-sleep "${SECONDS_EACH:-0}"
+until [ "$(grep -c start "$LOG.times")" -ge "${TOGETHER:-1}" ]; do sleep 0.05; done
 echo "stop" >>"$LOG.times"
 echo "PYTHONPATH=${PYTHONPATH:-} $*" >>"$LOG"
 case " $* " in *" $FAILS "*) kill -"${SIGNAL:-0}" $$ && exit 1 ;; esac
@@ -645,7 +645,7 @@ def test_two_machines_with_a_start_and_an_end_each_do_all(job, root, run):
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_so_many_processes_run_at_a_time_and_no_more(job, processes):
-    check_fine(job(0, 6, processes, SECONDS_EACH="0.2"))
+    check_fine(job(0, 6, processes, TOGETHER=str(min(processes, 2))))
     running, most = 0, 0
     for line in job.log.with_name("log.times").read_text().split():
         running += 1 if line == "start" else -1

@@ -52,6 +52,8 @@ def address(tmp_path_factory) -> str:
     return (root / "report/index.html").as_uri()
 
 
+PATIENCE = 180_000  # milliseconds, for what takes some on an idle machine
+expect.set_options(timeout=PATIENCE)
 CLOSED = re.compile(r"index\.html$")  # the address while no record is shown large
 
 
@@ -60,6 +62,7 @@ class Visit:
 
     def __init__(self, browser, size: dict, scheme: str = "light"):
         self.page = browser.new_page(viewport=size, color_scheme=scheme)
+        self.page.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
@@ -421,8 +424,9 @@ def test_hostile_text_stays_text(visit, address):
 def test_no_script_runs_even_where_markup_got_in(visit, address):
     """The page's own policy: a second wall behind escaping."""
     page = visit.to(address)
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=planted=1>')")
-    page.wait_for_timeout(300)
+    planted = "<img src=x onerror=planted=1>"
+    with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
+        page.evaluate("text => document.body.insertAdjacentHTML('beforeend', text)", planted)
     assert page.evaluate("window.planted") is None
     assert any("Content Security Policy" in text for text in visit.complaints)
     visit.complaints.clear()

@@ -389,11 +389,11 @@ def test_predictions_of_a_gigabyte_in_one_line_take_neither_time_nor_memory(tmp_
         file.write(start)
         file.truncate(10**9)
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         with raises_one_line(BadDataError, path):
             read_predictions(path, ["a"])
-        assert time.perf_counter() - began < 5
+        assert time.process_time() - began < 10
         assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
     finally:
         tracemalloc.stop()
@@ -412,7 +412,7 @@ def test_a_pickle_of_a_few_bytes_that_asks_for_gigabytes_takes_neither(tmp_path)
     for name, data in asks.items():
         path = tmp_path / "x.pkl"
         path.write_bytes(data)
-        began = time.perf_counter()
+        began = time.process_time()
         with raises_one_line(BadDataError, path):
             load_pickle(path, "")
-        assert time.perf_counter() - began < 5, name
+        assert time.process_time() - began < 10, name

@@ -16,7 +16,8 @@ Exit code: 0 all agree; 1 complaints; 2 nothing to check, or raw data is missing
     python spatial_engine/audit/audit_labels.py --sample 1000
 
 It imports nothing of the engine, not even what commands share (flags, errors, where files lie): a
-fault there would be one that this command cannot see.
+fault there would be one that this command cannot see. How processes start and end is the exception
+(`processes`, `stopping`): it decides no answer.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +50,7 @@ from spatial_engine.audit.label_tables import check_tables
 from spatial_engine.audit.label_work import run_jobs
 from spatial_engine.audit.object_oracle import check_object_name
 from spatial_engine.audit.scannet_oracle import RawDataError, read_split_list
+from spatial_engine.utils import processes, stopping
 
 SEED = 0  # of the sample
 ALL = -1  # --sample: every record
@@ -61,19 +62,22 @@ class AuditError(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    return stopping.run(lambda: _main(argv), "an audit starts from the beginning")
+
+
+def _main(argv: Sequence[str] | None) -> int:
     args = _parse_args(argv)
     try:
         return audit(args)
     except (AuditError, RawDataError) as err:
         print(f"error: {printable(str(err))}", file=sys.stderr)
+    except processes.WorkerLost as err:
+        print(f"error: {err}; start again, with a smaller --num-workers", file=sys.stderr)
+    except BrokenPipeError:
+        raise
     except OSError as err:
         place = f"{err.filename}: " if err.filename else ""
         print(f"error: {printable(place)}{err.strerror or err}", file=sys.stderr)
-    except BrokenProcessPool:
-        print("error: a worker was ended from outside, out of memory?", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
     return 2
 
 
@@ -179,7 +183,9 @@ def add_flags(parser: argparse.ArgumentParser, sampled: str) -> None:
     parser.add_argument("--sample", type=_sample, default=ALL, metavar="N", help=text)
     parser.add_argument("--seed", type=int, default=SEED, help="of the sample (default: 0)")
     text = "processes, one core each (default: the cores there are)"
-    parser.add_argument("--num-workers", type=_positive, default=_num_cores(), help=text)
+    parser.add_argument(
+        "--num-workers", type=processes.worker_count, default=processes.num_cores(), help=text
+    )
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -202,12 +208,6 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not a positive number")
     return value
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -1,27 +1,35 @@
-"""Work spread over processes, without the engine's runner: the audit imports nothing of it."""
+"""Work spread over processes, in order, and counted on a terminal."""
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from typing import Any
+
+from spatial_engine.utils import processes
 
 
 def run_jobs(
     work: Callable[[Any], Any], jobs: Sequence[Any], workers: int, what: str
 ) -> Iterator[Any]:
-    """Results of `work` in the order of the jobs, from as many processes."""
-    if workers == 1 or len(jobs) < 2:
-        yield from _counted(map(work, jobs), len(jobs), what)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context)
-    try:
-        yield from _counted(pool.map(work, jobs), len(jobs), what)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    """Results of `work` in the order of the jobs, from as many processes.
+
+    Raises `processes.WorkerLost` when a process ends by itself.
+    """
+    done = processes.map_unordered(work, iter(jobs), min(workers, len(jobs)))
+    with closing(done):
+        yield from _counted(_ordered(done), len(jobs), what)
+
+
+def _ordered(done: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+    results: dict[int, Any] = {}
+    number = 0
+    for place, result in done:
+        results[place] = result
+        while number in results:
+            yield results.pop(number)
+            number += 1
 
 
 def _counted(results: Iterable[Any], total: int, what: str) -> Iterator[Any]:

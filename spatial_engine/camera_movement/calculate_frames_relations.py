@@ -10,6 +10,9 @@ Costs  about 0.1 s a scene of 300 frames; at full size 82,654,914 train rows (35
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import logging
 import sys

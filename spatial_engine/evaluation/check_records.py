@@ -13,10 +13,14 @@ Exit code: 0 nothing wrong, 1 faults found, 2 nothing to read.
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import heapq
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -217,7 +221,7 @@ def _map_numbered(
         scheduler=args.scheduler if jobs else None,
         shared=args.report.parent,
     )
-    with tqdm(total=len(jobs), desc=what, unit="part", disable=None) as bar:
+    with closing(results), tqdm(total=len(jobs), desc=what, unit="part", disable=None) as bar:
         for number, result in results:
             if isinstance(result, EngineError):
                 raise result

@@ -13,6 +13,9 @@ wording   learnt from the training questions' texts, without images (wording.py)
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import logging
 import sys

@@ -9,6 +9,9 @@ Costs  about 0.2 s a scene of 300 frames on one core.
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Mapping, Sequence

@@ -12,6 +12,9 @@ Costs  milliseconds a scene.
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import sys
 from collections import Counter

@@ -14,6 +14,9 @@ a task for plots; of records that are not shown, only a number and the names of 
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import sys
 import time

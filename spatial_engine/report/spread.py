@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,7 +56,7 @@ def spread(
         shared=workers.shared,
     )
     results: dict[int, list[R]] = {}
-    with tqdm(total=len(items), desc=what, unit=unit, disable=None) as bar:
+    with closing(done), tqdm(total=len(items), desc=what, unit=unit, disable=None) as bar:
         for number, made in done:
             if isinstance(made, Exception):
                 raise made

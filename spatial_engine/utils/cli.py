@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import BadDataError, EngineError
+from spatial_engine.utils import processes, stopping
 from spatial_engine.utils.files import check_id, explain
 
 DEFAULT_SEED = 0
@@ -106,19 +106,24 @@ def max_samples_by_split(args: argparse.Namespace, constants: Mapping[str, int])
 
 
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
-    """Call a script's `main`; an error that the user can mend becomes one line and exit code 2."""
+    """Call a script's `main`; an error that the user can mend becomes one line and exit code 2,
+    and so does what ends a command from outside (see `stopping`)."""
+    return stopping.run(lambda: _run(main, argv))
+
+
+def _run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     try:
         return main(argv)
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+    except processes.WorkerLost as error:
+        print(f"error: {error}; start the command again", file=sys.stderr)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"error: {explain(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; finished scenes are kept, start again to go on", file=sys.stderr)
-        return 130
+    return 2
 
 
 def _add_root(parser: argparse.ArgumentParser) -> None:
@@ -133,8 +138,8 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-workers",
-        type=_positive,
-        default=_num_cores(),
+        type=processes.worker_count,
+        default=processes.num_cores(),
         help="processes, one core each (default: the cores there are)",
     )
     parser.add_argument(
@@ -186,16 +191,3 @@ def _folder_name(text: str) -> str:
         return check_id(text, "--version")
     except BadDataError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
-    return value
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import multiprocessing
 import os
 import platform
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,12 +22,15 @@ from typing import Any
 
 import spatial_engine
 from spatial_engine.errors import EngineError, SettingsError
-from spatial_engine.utils import engine_code
+from spatial_engine.utils import engine_code, processes
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2  # calls for each worker: one at work, one waiting; arguments can be 0.5 MB
-CONNECT_SECONDS = 10  # for a scheduler to answer
+# For a scheduler to answer, the first time and the next: on a machine that has much else to do it
+# may take a while.
+JOIN_SECONDS = (5, 10, 20)
+PAUSE_SHARE = 0.2  # of those, between two attempts
 WORKER_SECONDS = 60  # that a cluster may be without any worker, at the start and later
 LOOK_SECONDS = 0.1  # between two looks at that number while it is 0
 REFRESH_SECONDS = 2  # between two questions how many workers a cluster has
@@ -42,8 +42,6 @@ INSTALL = "pip install -r requirements/cluster.txt"
 # The code as it is when this is imported, not later: a worker runs on with what it has loaded.
 _CODE = engine_code.digest_of_package()
 _SELDOM = (100_000, 20, 100)  # thresholds of the garbage collector
-# A worker is one process on one core; libraries that start threads of their own only compete.
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 def map_unordered(
@@ -62,11 +60,10 @@ def map_unordered(
     of a cluster their life has an `EngineError` as its result. Raises `SettingsError` where the
     cluster cannot be used, `EngineError` where no worker is left.
     """
-    if not scheduler and num_workers <= 1:
-        yield from ((number, function(item)) for number, item in enumerate(items))
+    if not scheduler:
+        yield from _map_here(function, items, names, num_workers)
         return
-    start = _join_cluster(scheduler, shared) if scheduler else _start_processes(num_workers)
-    with start as workers:
+    with _join_cluster(scheduler, shared) as workers:
         pending: dict[Future, int] = {}
         numbered = enumerate(items)
         while True:
@@ -82,61 +79,28 @@ def map_unordered(
                 try:
                     result = future.result()
                 except Exception as error:
-                    under_way = [names[number] for number in sorted(pending.values())]
-                    result = workers.explain(error, names[pending[future]], under_way)
+                    result = workers.explain(error, names[pending[future]])
                 yield pending.pop(future), result
 
 
-class _Processes:
-    """Local processes that make up a pool."""
-
-    def __init__(self, pool: ProcessPoolExecutor, num_workers: int):
-        self.pool = pool
-        self.num_workers = num_workers
-
-    def submit(self, function: Callable[[Any], Any], item: Any) -> Future:
-        return self.pool.submit(_call_here, _CODE, function, item)
-
-    def count(self) -> int:
-        """Calls that can be at work at a time."""
-        return self.num_workers
-
-    def explain(self, error: Exception, name: str, under_way: Sequence[str]) -> EngineError:
-        """Raise what ends all, or return the error of the call `name` alone."""
-        if not isinstance(error, BrokenProcessPool):
-            raise error
+def _map_here(
+    function: Callable[[Any], Any], items: Iterator[Any], names: Sequence[str], num_workers: int
+) -> Iterator[tuple[int, Any]]:
+    """Local processes, or this one."""
+    if num_workers > 1:
+        function = partial(_call_here, _CODE, function)
+    try:
+        yield from processes.map_unordered(function, items, num_workers)
+    except processes.WorkerLost as lost:
+        at = ", ".join(names[number] for number in lost.items)
         raise EngineError(
-            f"a worker process ended without a word, at one of {', '.join(under_way)} (was memory "
-            "short?); finished scenes are kept, start the command again, with a smaller "
-            "--num-workers if it recurs"
+            f"{lost}, at one of {at}; finished scenes are kept, start the command again, with a "
+            "smaller --num-workers if it recurs"
         ) from None
 
 
-@contextmanager
-def _start_processes(num_workers: int) -> Iterator[_Processes]:
-    """Started afresh: a fork would copy threads and locks of the libraries."""
-    saved = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(
-            num_workers, mp_context=context, initializer=_follow_parent, initargs=(os.getpid(),)
-        ) as pool:
-            try:
-                yield _Processes(pool, num_workers)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 class _Cluster:
-    """The workers of a Dask cluster, those that come later included. The same three methods."""
+    """The workers of a Dask cluster, those that come later included."""
 
     def __init__(self, client: Any, address: str, terms: _Terms):
         self.client, self.address, self.terms = client, address, terms
@@ -164,6 +128,7 @@ class _Cluster:
             self.under_way.pop(future, None)  # the cluster forgets what nobody holds
 
     def count(self) -> int:
+        """Calls that can be at work at a time."""
         if time.monotonic() - self.asked >= REFRESH_SECONDS:
             self.slots = sum(self.client.nthreads().values())
             self.asked = time.monotonic()
@@ -176,7 +141,15 @@ class _Cluster:
             )
         return self.slots
 
-    def explain(self, error: Exception, name: str, under_way: Sequence[str]) -> EngineError:
+    def await_worker(self) -> None:
+        """Return when there is one."""
+        if not self.count():
+            log.info("%s: waiting for a worker, %d s at most", self.address, WORKER_SECONDS)
+        while not self.count():
+            time.sleep(LOOK_SECONDS)
+
+    def explain(self, error: Exception, name: str) -> EngineError:
+        """Raise what ends all, or return the error of the call `name` alone."""
         from distributed.scheduler import KilledWorker
 
         if isinstance(error, EngineError):
@@ -203,52 +176,72 @@ class _Cluster:
 @contextmanager
 def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
     """The cluster at an address, where it can be used."""
+    terms = _Terms(spatial_engine.__version__, _CODE, str(shared.absolute()))
+    cluster = _join(address, terms)
     try:
-        from distributed import Client
+        log.info(
+            "%s: workers: %d, threads: %d; --num-workers is for local processes",
+            *(address, len(cluster.client.nthreads()), cluster.count()),
+        )
+        yield cluster
+    except (OSError, asyncio.TimeoutError) as error:  # the same since Python 3.11
+        raise cluster.lost() from error
+    finally:
+        with suppress(Exception):  # whatever the scheduler can still be told
+            cluster.client.cancel(list(cluster.under_way.values()), force=True)
+        _close(cluster.client)
+
+
+def _join(address: str, terms: _Terms) -> _Cluster:
+    """Join the scheduler, in several attempts; `SettingsError` when all fail, whatever is raised,
+    and at once where another attempt changes nothing."""
+    try:
+        import distributed
     except ImportError as error:
         raise SettingsError(f"--scheduler needs Dask ({error}): {INSTALL}") from None
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is one line here
-    try:
-        kind = asyncio.run(_identify(address))
-        if kind != "Scheduler":
-            raise ValueError(f"it is a {kind}")
-    except Exception as error:  # whatever a stranger's answer leads to
-        cause = str(error) or type(error).__name__
-        raise SettingsError(
-            f"--scheduler {address}: no Dask scheduler answers ({cause}); start one by `dask "
-            "scheduler`, and give the address that it prints"
-        ) from None
-    client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    terms = _Terms(spatial_engine.__version__, _CODE, str(shared.absolute()))
-    cluster = _Cluster(client, address, terms)
-    try:
-        if not cluster.count():
-            log.info("%s: waiting for a worker, %d s at most", address, WORKER_SECONDS)
-        while not cluster.count():
-            time.sleep(LOOK_SECONDS)
-        _check_cluster(client, address, cluster.terms)
-        log.info(
-            "%s: workers: %d, threads: %d; --num-workers is for local processes",
-            *(address, len(client.nthreads()), cluster.count()),
-        )
-        yield cluster
-    except OSError as error:
-        raise cluster.lost() from error
-    finally:
-        with suppress(Exception):  # whatever the scheduler can still be told
-            client.cancel(list(cluster.under_way.values()), force=True)
-        client.close(timeout=CONNECT_SECONDS)
+    for seconds in JOIN_SECONDS:
+        client = None
+        try:
+            kind = asyncio.run(_identify(address, seconds))
+            if kind != "Scheduler":
+                raise ValueError(f"it is a {kind}")
+            client = distributed.Client(address, timeout=seconds, set_as_default=False)
+            cluster = _Cluster(client, address, terms)
+            cluster.await_worker()
+            _check_cluster(client, address, terms)
+            return cluster
+        except BaseException as error:  # whatever a stranger's answer, or being late, leads to
+            _close(client)
+            if isinstance(error, EngineError) or not isinstance(error, Exception):
+                raise
+            cause = " ".join(str(error).split()) or type(error).__name__
+            if seconds == JOIN_SECONDS[-1] or isinstance(error, ValueError | TypeError):
+                break
+            log.info("%s: no answer yet (%s), trying again", address, cause)
+            time.sleep(PAUSE_SHARE * seconds)
+    raise SettingsError(
+        f"--scheduler {address}: no Dask scheduler answers ({cause}); start one by `dask "
+        "scheduler`, and give the address that it prints"
+    )
 
 
-async def _identify(address: str) -> str:
+async def _identify(address: str, seconds: float) -> str:
     """What answers there calls itself. (A Client that fails halfway cannot be closed in time.)"""
     from distributed import Security, rpc
 
     security = Security().get_connection_args("client")
-    async with rpc(address, timeout=CONNECT_SECONDS, connection_args=security) as server:
-        answer = await asyncio.wait_for(server.identity(), CONNECT_SECONDS)
+    async with rpc(address, timeout=seconds, connection_args=security) as server:
+        answer = await asyncio.wait_for(server.identity(), seconds)
     return answer["type"]
+
+
+def _close(client: Any) -> None:
+    """End the connection; a scheduler that is gone cannot be told."""
+    if client is not None:
+        with suppress(Exception):
+            client.close(timeout=JOIN_SECONDS[0])
 
 
 @dataclass(frozen=True)
@@ -323,21 +316,8 @@ def _call_here(code: str, function: Callable[[Any], Any], item: Any) -> Any:
             "the engine's code was changed while this command ran; finished scenes are kept, start "
             "it again"
         )
-    return function(item)
-
-
-def _follow_parent(parent: int) -> None:
-    """Set up a local process: it leaves Ctrl-C to its parent, and ends when that is gone."""
-    import signal
-
-    def follow_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=follow_parent, daemon=True).start()
     _use_one_core()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return function(item)
 
 
 def _use_one_core() -> None:

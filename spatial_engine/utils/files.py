@@ -31,6 +31,8 @@ _REMEDIES = {
     errno.EFBIG: "raise the limit (`ulimit -f`) or use another file system, then start again",
     errno.EMFILE: "raise the limit (`ulimit -n 4096`), or lower --num-workers, then start again",
     errno.ENFILE: "close other programs, then start again",
+    errno.EAGAIN: "raise the limit (`ulimit -u`), or lower --num-workers, then start again",
+    errno.ENOMEM: "raise the limit (`ulimit -v`), or lower --num-workers, then start again",
     errno.EACCES: "give yourself the right to it, or choose another place",
     errno.EPERM: "give yourself the right to it, or choose another place",
     errno.EROFS: "choose another place",

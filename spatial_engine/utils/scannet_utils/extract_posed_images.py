@@ -8,6 +8,9 @@ Costs  at full size about 450,000 frames; disk and time: docs/performance.md.
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import logging
 import sys

@@ -8,6 +8,9 @@ Writes data/tapvid3d_dataset/adt/<clip>.npz anew with it: every other array byte
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import shutil
 import sys
