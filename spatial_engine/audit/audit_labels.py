@@ -29,6 +29,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from spatial_engine.audit.clip_oracle import DATASETS, read_clip_list
 from spatial_engine.audit.label_checks import Job, check_place
@@ -53,6 +54,7 @@ from spatial_engine.audit.scannet_oracle import RawDataError, read_split_list
 
 SEED = 0  # of the sample
 ALL = -1  # --sample: every record
+MAX_WORKERS = 1024  # more than the cores of any machine, by mistake
 REPORT = "label_audit.json"
 
 
@@ -79,8 +81,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def audit(args: argparse.Namespace) -> int:
     """Check, print and write; returns the exit code."""
-    if not args.root.is_dir():
-        raise AuditError(f"{args.root}: no such folder")
     files = _files(args)
     if not os.access(args.root, os.W_OK):  # to be known before hours of work, not after
         raise AuditError(f"{args.root}: {REPORT} cannot be written there")
@@ -92,8 +92,8 @@ def audit(args: argparse.Namespace) -> int:
         folders = "training_data/ and evaluation_data/"
         raise AuditError(f"{args.root}: nothing to check in {folders}; make questions first")
     settings = {"sample": None if args.sample == ALL else args.sample, "seed": args.seed}
+    write_report(args.root / REPORT, reports, settings)  # first: printing may be cut short
     say(reports)
-    write_report(args.root / REPORT, reports, settings)
     print(f"written to {args.root / REPORT}")
     return exit_code(reports)
 
@@ -171,23 +171,37 @@ def _list(read: Callable[[], list[str]]) -> frozenset[str] | str:
 # ---- flags ---------------------------------------------------------------------------------------
 
 
+class AuditParser(argparse.ArgumentParser):
+    """Describes an audit by its docstring, and names what is wrong with a flag in one line."""
+
+    def __init__(self, docstring: str | None) -> None:
+        super().__init__(
+            description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+
+    def error(self, message: str) -> NoReturn:
+        hint = "" if message.startswith("argument ") else "; --help lists the flags"
+        self.exit(2, f"error: {printable(message)}{hint}\n")
+
+
 def add_flags(parser: argparse.ArgumentParser, sampled: str) -> None:
     """The flags of an audit; sampled: what is drawn of what."""
-    text = "folder that holds data/, training_data/ and evaluation_data/ (default: here)"
-    parser.add_argument("--root", type=Path, default=Path("."), help=text)
+    holds = "data/, training_data/ and evaluation_data/"
+    text = f"folder that holds {holds} (default: the current directory)"
+    parser.add_argument("--root", type=_folder, default=Path("."), help=text)
     text = f"{sampled}, drawn at random; -1 = all (default)"
     parser.add_argument("--sample", type=_sample, default=ALL, metavar="N", help=text)
-    parser.add_argument("--seed", type=int, default=SEED, help="of the sample (default: 0)")
+    text = "of the sample (default: %(default)s)"
+    parser.add_argument("--seed", type=_whole_number, default=SEED, help=text)
     text = "processes, one core each (default: the cores there are)"
-    parser.add_argument("--num-workers", type=_positive, default=_num_cores(), help=text)
+    parser.add_argument("--num-workers", type=_workers, default=_num_cores(), help=text)
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.jsonl")
-    add_flags(parser, "records of each file")
+    parser = AuditParser(__doc__)
+    text = "files of records (default: all under training_data/ and evaluation_data/)"
+    parser.add_argument("files", nargs="*", type=_path, metavar="FILE.jsonl", help=text)
+    add_flags(parser, "records checked of each file")
     text = "check object visibility and coverage too"
     parser.add_argument("--tables", action="store_true", help=text)
     return parser.parse_args(argv)
@@ -197,11 +211,44 @@ def _sample(text: str) -> int:
     return ALL if text == str(ALL) else _positive(text)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+def _workers(text: str) -> int:
+    value = _positive(text)
+    if value > MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"{value} is more than {MAX_WORKERS}")
     return value
+
+
+def _positive(text: str) -> int:
+    value = _whole_number(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _path(text: str) -> Path:
+    if not text:  # as of a shell variable that is not set
+        raise argparse.ArgumentTypeError("is empty; give a path (. is the current directory)")
+    return Path(text)
+
+
+def _folder(text: str) -> Path:
+    folder = _path(text)
+    try:
+        os.stat(folder)
+    except FileNotFoundError:
+        raise argparse.ArgumentTypeError(f"{folder}: no such folder") from None
+    except OSError as err:  # a link to itself, say
+        raise argparse.ArgumentTypeError(f"{folder}: {err.strerror}") from None
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{folder}: is a file, not a folder")
+    return folder
 
 
 def _num_cores() -> int:

@@ -58,9 +58,7 @@ def make_jobs(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, questions=True)
-    parser.add_argument(
-        "--question-types", nargs="+", choices=QUESTION_TYPES, default=list(QUESTION_TYPES)
-    )
+    cli.add_choices(parser, "--question-types", QUESTION_TYPES, meaning="by default all")
     cli.add_constant(
         parser, "NUM_ZERO_OVERLAP", NUM_ZERO_OVERLAP, "pairs without overlap, added", 0
     )

@@ -36,7 +36,7 @@ from spatial_engine.evaluation.checking.image_checks import (
 from spatial_engine.evaluation.checking.record_contents import described
 from spatial_engine.evaluation.checking.record_scan import NUM_SHARDS, CheckedFile, parts_of, scan
 from spatial_engine.evaluation.checking.repeated_records import look_again, second_looks
-from spatial_engine.utils import cli, executors, files
+from spatial_engine.utils import cli, executors, files, flag_types
 from spatial_engine.utils.closing_table import listed
 from spatial_engine.utils.record_files import RecordFile, find_record_files, is_uniform
 from spatial_engine.utils.records import FOLDERS, MAX_LINE_BYTES
@@ -232,7 +232,9 @@ def _map(
 
 def _parse_args(argv: Sequence[str] | None):
     parser = cli.make_records_parser(__doc__, seed=True, workers=True)
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.jsonl", help="default: all")
+    text = "files of records (default: all under training_data/ and evaluation_data/)"
+    kind = flag_types.path
+    parser.add_argument("files", nargs="*", type=kind, metavar="FILE.jsonl", help=text)
     cli.add_constant(
         parser, "MAX_SHOWN", MAX_SHOWN, "lines shown of each kind of fault, by file", 0
     )
@@ -241,7 +243,8 @@ def _parse_args(argv: Sequence[str] | None):
     )
     text = "whether to look at the images"
     parser.add_argument("--images", action=argparse.BooleanOptionalAction, default=True, help=text)
-    parser.add_argument("--report", type=Path, help=f"where to (default: <root>/{REPORT})")
+    text = f"file that the report is written to (default: <root>/{REPORT})"
+    parser.add_argument("--report", type=kind, help=text)
     args = parser.parse_args(argv)
     args.report = args.report or args.root / REPORT
     if args.scheduler:  # its workers are at work elsewhere

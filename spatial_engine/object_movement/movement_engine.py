@@ -192,7 +192,7 @@ def _parse_args(
     pairs_per_bin: Mapping[str, int],
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
-    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
+    cli.add_choices(parser, "--datasets", DATASETS)
     for split in ("train", "val"):
         prefix = split.upper()
         name, number = f"{prefix}_POINTS_PER_GROUP", points_per_group[split]

@@ -8,7 +8,6 @@ Writes data/tapvid3d_dataset/adt/<clip>.npz anew with it: every other array byte
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import zipfile
@@ -19,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
-from spatial_engine.utils import cli
+from spatial_engine.utils import cli, flag_types
 from spatial_engine.utils.files import atomic_path, remove_left
 from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
 
@@ -53,11 +52,9 @@ def copy_extrinsics(clip: Path, annotation: Path) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--root", type=Path, default=Path("."), help="folder that holds data/")
-    parser.add_argument("--annotations", type=Path, help="folder of the annotations (default: tmp)")
+    parser = cli.make_plain_parser(__doc__)
+    text = "folder of the annotation files (default: data/tapvid3d_dataset/adt/tmp)"
+    parser.add_argument("--annotations", type=flag_types.existing_folder, help=text)
     args = parser.parse_args(argv)
     folder = tapvid3d_paths.clips_dir(args.root, "adt")
     annotations = args.annotations or folder / "tmp"
