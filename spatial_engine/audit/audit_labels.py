@@ -101,6 +101,8 @@ def audit(args: argparse.Namespace) -> int:
 def _files(args: argparse.Namespace) -> list[LabelFile]:
     """The files to check."""
     for path in args.files:
+        if path.is_dir():
+            raise AuditError(f"{path}: is a folder, not a file")
         if not path.is_file():
             raise AuditError(f"{path}: no such file")
     if not args.files:

@@ -233,7 +233,7 @@ def _map(
 def _parse_args(argv: Sequence[str] | None):
     parser = cli.make_records_parser(__doc__, seed=True, workers=True)
     text = "files of records (default: all under training_data/ and evaluation_data/)"
-    kind = flag_types.path
+    kind = flag_types.file
     parser.add_argument("files", nargs="*", type=kind, metavar="FILE.jsonl", help=text)
     cli.add_constant(
         parser, "MAX_SHOWN", MAX_SHOWN, "lines shown of each kind of fault, by file", 0

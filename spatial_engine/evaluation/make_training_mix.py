@@ -148,7 +148,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_constant(parser, "MAX_REPEAT", MAX_REPEAT, "times a record is used at most", 1)
     parser.add_argument("--full-set", action="store_true", help="of the full size, not of the disk")
     parser.add_argument("--absolute-paths", action="store_true", help="instead of relative ones")
-    parser.add_argument("--output", type=flag_types.path, help="the meta json (default: see above)")
+    parser.add_argument("--output", type=flag_types.file, help="the meta json (default: see above)")
     return parser.parse_args(argv)
 
 

@@ -93,7 +93,7 @@ def _plain(line: Line) -> dict[str, Any]:
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_records_parser(__doc__)
-    kind = flag_types.path
+    kind = flag_types.file
     text = "file of one model's predictions"
     parser.add_argument("predictions", nargs="*", type=kind, help=text)
     text = "files of predictions to compare in one table"

@@ -36,6 +36,7 @@ from spatial_engine.utils.pairs import pairs_path
 
 RECORDS_PER_FILE = 100  # records shown of each task and split: as many as a person looks through
 THUMBNAIL_SIDE = 480  # pixels, the longer side: two stand beside each other in half a screen
+LARGEST_SIDE = 4096  # pixels: no small copy any more
 FAULTS_TOLD = 3  # images that are named when they cannot be shown
 
 
@@ -80,7 +81,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     meaning = "records shown of each task and split"
     cli.add_constant(parser, "RECORDS_PER_FILE", RECORDS_PER_FILE, meaning, at_least=1)
     meaning = "longer side of a small copy of an image, pixels"
-    cli.add_constant(parser, "THUMBNAIL_SIDE", THUMBNAIL_SIDE, meaning, at_least=32)
+    cli.add_constant(parser, "THUMBNAIL_SIDE", THUMBNAIL_SIDE, meaning, 32, LARGEST_SIDE)
     return parser.parse_args(argv)
 
 

@@ -23,7 +23,7 @@ def make_parser(docstring: str, overwrite: bool = False) -> argparse.ArgumentPar
     cli.add_choices(parser, "--splits", list(FOLDERS))
     cli.add_list(parser, "--scenes", flag_types.name, "ID", "only records of these")
     text = "these files of records (default: all under training_data/ and evaluation_data/)"
-    cli.add_list(parser, "--records", flag_types.path, "JSONL", text)
+    cli.add_list(parser, "--records", flag_types.file, "JSONL", text)
     parser.add_argument(
         "--output", type=flag_types.folder, help=f"folder that is written (default: <root>/{NAME})"
     )

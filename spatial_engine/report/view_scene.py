@@ -108,7 +108,7 @@ def open_viewer(path: Path) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_plain_parser(__doc__)
     parser.add_argument("id", type=flag_types.name, help="of a scene (scene0000_00) or a clip")
-    parser.add_argument("--output", type=flag_types.path, help="default: ROOT/report/ID.rrd")
+    parser.add_argument("--output", type=flag_types.file, help="default: ROOT/report/ID.rrd")
     parser.add_argument("--open", action="store_true", help="show it at once")
     cli.add_constant(parser, "MAX_FRAMES", MAX_FRAMES, "frames shown, evenly spread", 1)
     return parser.parse_args(argv)

@@ -86,6 +86,14 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def file(text: str) -> Path:
+    """A file, there or not."""
+    place = path(text)
+    if place.is_dir():
+        raise argparse.ArgumentTypeError(f"{place}: is a folder, not a file")
+    return place
+
+
 def folder(text: str) -> Path:
     """A folder that is there or can be made, as far as its own path tells."""
     place = path(text)
