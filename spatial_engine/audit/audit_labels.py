@@ -5,12 +5,13 @@ Reads  FILE.jsonl ..., by default every file of records below training_data/ and
        data/tapvid3d_dataset/, the lists of the splits. Uniform exports can be given by name.
        With --tables also object_visibility.pkl and merged_*_object_coverage_*.pkl.
 Writes <root>/label_audit.json: every complaint with file, line and id.
-Costs  records a second and core, at 1296x968 and 30,000 vertices: camera and objects 250, points
-       20 to 40, dots of movement 20 and of depth 4, multiple choice 1.5, where each scene is asked
-       about often; a scene takes seconds to open, a frame 0.1 s. A sample reads a file at 100,000
-       lines a second. Memory: 40 bytes for each line to be checked, a scene or clip in each worker.
+Costs  records checked per second and core, at 1296x968 and 30,000 vertices: 250 about the camera
+       or objects, 20 to 40 about points, 20 about dots of movement, 4 about dots of depth, 1.5 of
+       multiple choice. Opening a scene takes seconds, a frame 0.1 s. To draw a sample, a file is
+       read at 100,000 lines per second. Memory: 40 bytes for each line that is checked, and one
+       scene or clip in each worker.
 
-Without --sample every record is checked, and that no file holds an id or a question twice.
+Without --sample every record is checked, and ids and questions that a file holds twice are found.
 Exit code: 0 all agree; 1 complaints; 2 nothing to check, or raw data is missing.
 
     python spatial_engine/audit/audit_labels.py --sample 1000
@@ -190,13 +191,15 @@ def add_flags(parser: argparse.ArgumentParser, sampled: str) -> None:
     """The flags of an audit; sampled: what is drawn of what."""
     holds = "data/, training_data/ and evaluation_data/"
     text = f"folder that holds {holds} (default: the current directory)"
-    parser.add_argument("--root", type=_folder, default=Path("."), help=text)
-    text = f"{sampled}, drawn at random; -1 = all (default)"
+    parser.add_argument("--root", type=_folder, default=Path("."), metavar="FOLDER", help=text)
+    text = f"{sampled}, drawn at random, -1 = all (default: all)"
     parser.add_argument("--sample", type=_sample, default=ALL, metavar="N", help=text)
-    text = "of the sample (default: %(default)s)"
-    parser.add_argument("--seed", type=_whole_number, default=SEED, help=text)
-    text = "processes, one core each (default: the cores there are)"
-    parser.add_argument("--num-workers", type=_workers, default=_num_cores(), help=text)
+    text = "seed of the random draw (default: %(default)s)"
+    parser.add_argument("--seed", type=_whole_number, default=SEED, metavar="N", help=text)
+    text = "number of processes, each on one core (default: all cores)"
+    parser.add_argument(
+        "--num-workers", type=_workers, default=_num_cores(), metavar="N", help=text
+    )
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -204,7 +207,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "files of records (default: all under training_data/ and evaluation_data/)"
     parser.add_argument("files", nargs="*", type=_path, metavar="FILE.jsonl", help=text)
     add_flags(parser, "records checked of each file")
-    text = "check object visibility and coverage too"
+    text = "also check object visibility and coverage"
     parser.add_argument("--tables", action="store_true", help=text)
     return parser.parse_args(argv)
 

@@ -217,13 +217,15 @@ def claim(output: Path, settings: dict[str, Any]) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_records_parser(__doc__, overwrite=True, workers=True)
-    text = "root of the smaller copy"
-    parser.add_argument("--output", type=flag_types.folder, required=True, help=text)
+    text = "folder of the smaller copy, a root of its own"
+    parser.add_argument(
+        "--output", type=flag_types.folder, required=True, metavar="FOLDER", help=text
+    )
     add_splits(parser)
     sizes = parser.add_mutually_exclusive_group()
-    text = "longer side at most, in pixels; smaller images stay as they are"
+    text = "longest side of an image, in pixels; smaller images are not changed"
     cli.add_constant(sizes, "MAX_SIDE", MAX_SIDE, text, 8, LARGEST_SIDE)
-    text = "width and height of every image, in pixels, whatever its shape"
+    text = "give every image this width and height, in pixels, even if it changes its shape"
     pixels = flag_types.whole_number(1, LARGEST_SIDE)
     sizes.add_argument("--size", type=pixels, nargs=2, metavar=("W", "H"), help=text)
     return parser.parse_args(argv)

@@ -97,14 +97,15 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "file of one model's predictions"
     parser.add_argument("predictions", nargs="*", type=kind, help=text)
     text = "files of predictions to compare in one table"
-    parser.add_argument("--compare", nargs="+", type=kind, default=[], help=text)
-    text = "show the values that the paper reports beside the scores"
+    cli.add_list(parser, "--compare", kind, "FILE", text)
+    text = "also print the scores that the paper reports"
     parser.add_argument("--paper", action="store_true", help=text)
     text = "file of the benchmark (default: the one under --root)"
-    parser.add_argument("--benchmark", type=kind, help=text)
+    parser.add_argument("--benchmark", type=kind, metavar="FILE", help=text)
     text = "folder of the scores (default: that of the predictions)"
-    parser.add_argument("--output", type=flag_types.folder, help=text)
+    parser.add_argument("--output", type=flag_types.folder, metavar="FOLDER", help=text)
     args = parser.parse_args(argv)
+    args.compare = args.compare or []
     paths = [*args.predictions, *args.compare]
     if not paths:
         raise SettingsError("no predictions given: score_predictions.py PREDICTIONS.jsonl")

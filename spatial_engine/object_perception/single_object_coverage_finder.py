@@ -100,14 +100,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", choices=cli.SPLITS, default="train", help="default: train")
     number = flag_types.whole_number(0)
     text = "number of the first scene in the split's sorted list (default: 0)"
-    parser.add_argument("--start", type=number, default=0, help=text)
+    parser.add_argument("--start", type=number, default=0, metavar="N", help=text)
     text = "number after that of the last scene (default: to the end of the list)"
-    parser.add_argument("--end", type=number, help=text)
+    parser.add_argument("--end", type=number, metavar="N", help=text)
     text = "only print the number of scenes in the split"
     parser.add_argument("--count", action="store_true", help=text)
-    cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, "images of an object considered", 1)
-    cli.add_constant(parser, "TOLERANCE", TOLERANCE, "share of a size that may be missing", 0, 1)
-    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, "smaller sizes are skipped, metres", 1e-6)
+    cli.add_constant(
+        parser,
+        "MAX_IMAGES",
+        MAX_IMAGES,
+        "at most so many images of each object are used, drawn at random",
+        1,
+    )
+    cli.add_constant(
+        parser,
+        "TOLERANCE",
+        TOLERANCE,
+        "share of a size that the images may leave unseen, 0 to 1",
+        0,
+        1,
+    )
+    cli.add_constant(
+        parser, "MIN_SIZE_M", MIN_SIZE_M, "sizes below this are skipped, in metres", 1e-6
+    )
     return parser.parse_args(argv)
 
 

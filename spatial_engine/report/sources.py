@@ -21,11 +21,14 @@ def make_parser(docstring: str, overwrite: bool = False) -> argparse.ArgumentPar
     """Parser of a script that shows records; flags choose them and the place of the output."""
     parser = cli.make_records_parser(docstring, seed=True, workers=True, overwrite=overwrite)
     cli.add_choices(parser, "--splits", list(FOLDERS))
-    cli.add_list(parser, "--scenes", flag_types.name, "ID", "only records of these")
+    cli.add_list(parser, "--scenes", flag_types.name, "ID", "only records of these scenes or clips")
     text = "these files of records (default: all under training_data/ and evaluation_data/)"
     cli.add_list(parser, "--records", flag_types.file, "JSONL", text)
     parser.add_argument(
-        "--output", type=flag_types.folder, help=f"folder that is written (default: <root>/{NAME})"
+        "--output",
+        type=flag_types.folder,
+        metavar="FOLDER",
+        help=f"folder of the output (default: <root>/{NAME})",
     )
     return parser
 

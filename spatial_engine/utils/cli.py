@@ -34,14 +34,18 @@ def make_parser(
         add_choices(parser, "--splits", SPLITS)
     _add_workers(parser)
     _add_seed(parser)
-    add_list(parser, "--scenes", flag_types.name, "ID", "only these, for a trial")
+    add_list(parser, "--scenes", flag_types.name, "ID", "process only these scenes or clips")
     _add_overwrite(parser)
     if questions:
         most = flag_types.records_at_most
-        text = "records of each file at most, -1 = all (default: the script's constants)"
-        parser.add_argument("--train-max-samples", type=most, metavar="N", help=text)
-        parser.add_argument("--val-max-samples", type=most, metavar="N", help=text)
-        _add_version(parser, "folder of the output")
+        text = "at most N {} records in each file, -1 = all (default: the constant in the script)"
+        parser.add_argument(
+            "--train-max-samples", type=most, metavar="N", help=text.format("training")
+        )
+        parser.add_argument(
+            "--val-max-samples", type=most, metavar="N", help=text.format("evaluation")
+        )
+        _add_version(parser, "version of the output, which names its folder")
     return parser
 
 
@@ -54,6 +58,7 @@ def make_plain_parser(
         "--root",
         type=flag_types.folder if makes_root else flag_types.existing_folder,
         default=Path("."),
+        metavar="FOLDER",
         help=f"{root} (default: the current directory)",
     )
     return parser
@@ -65,7 +70,7 @@ def make_records_parser(
     """Parser of a script that reads finished records: the root and their version, and a seed,
     workers or `--overwrite` where it has use for them."""
     parser = make_plain_parser(docstring, _ROOT_OF_ALL)
-    _add_version(parser, "version of the records")
+    _add_version(parser, "version of the records, which names their folders")
     if overwrite:
         _add_overwrite(parser)
     parser.set_defaults(seed=DEFAULT_SEED, num_workers=1, overwrite=False, scenes=None)
@@ -81,7 +86,7 @@ def add_choices(
     flag: str,
     choices: Sequence[str],
     default: Sequence[str] | None = None,
-    meaning: str = "of these (default: %(default)s)",
+    meaning: str = "one or more of these (default: all)",
 ) -> None:
     """Give a parser a flag that takes one or more of the `choices`, by default all."""
     chosen = list(choices if default is None else default)
@@ -128,7 +133,10 @@ def add_constant(
         kind = flag_types.real_number(least, math.inf if at_most is None else at_most)
     else:
         kind = str
-    parser.add_argument(flag, type=kind, default=default, choices=choices, help=text)
+    metavar = {int: "N", float: "X"}.get(type(default))
+    parser.add_argument(
+        flag, type=kind, default=default, choices=choices, metavar=metavar, help=text
+    )
 
 
 def max_samples(given: int | None, constants: dict[str, int]) -> dict[str, int]:
@@ -173,28 +181,34 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         "--num-workers",
         type=flag_types.whole_number(1, flag_types.MAX_WORKERS),
         default=_num_cores(),
-        help="processes, one core each (default: the cores there are)",
+        metavar="N",
+        help="number of processes, each on one core (default: all cores)",
     )
     parser.add_argument(
         "--scheduler",
         type=flag_types.address,
         metavar="ADDRESS",
-        help="address of a Dask cluster, whose workers replace the local processes",
+        help="run on the Dask cluster at this address (tcp://HOST:8786), not in local processes",
     )
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overwrite", action="store_true", help="do finished work again")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="make the output again even if it is up to date"
+    )
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
-    text = "of every random draw (default: %(default)s)"
-    parser.add_argument("--seed", type=flag_types.whole_number(0), default=DEFAULT_SEED, help=text)
+    text = "seed of all random draws (default: %(default)s)"
+    kind = flag_types.whole_number(0)
+    parser.add_argument("--seed", type=kind, default=DEFAULT_SEED, metavar="N", help=text)
 
 
 def _add_version(parser: argparse.ArgumentParser, meaning: str) -> None:
     text = f"{meaning} (default: %(default)s)"
-    parser.add_argument("--version", type=flag_types.name, default="v1_0", help=text)
+    parser.add_argument(
+        "--version", type=flag_types.name, default="v1_0", metavar="NAME", help=text
+    )
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,9 +1,9 @@
 """TAPVid-3D: gives adt clips the camera poses that the official script leaves out.
 
-Reads  data/tapvid3d_dataset/adt/tmp/<clip>.npz (--annotations), the annotations that
-       `generate_adt` leaves behind; their `extrinsics_w2c` is what is wanted.
-Writes data/tapvid3d_dataset/adt/<clip>.npz anew with it: every other array byte for byte as it
-       was. A clip that has extrinsics is left alone.
+Reads  `extrinsics_w2c` in data/tapvid3d_dataset/adt/tmp/<clip>.npz (--annotations), the annotation
+       files that `generate_adt` leaves behind.
+Writes it into data/tapvid3d_dataset/adt/<clip>.npz, whose other arrays keep their bytes. A clip
+       that has extrinsics is not changed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def copy_extrinsics(clip: Path, annotation: Path) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.make_plain_parser(__doc__)
     text = "folder of the annotation files (default: data/tapvid3d_dataset/adt/tmp)"
-    parser.add_argument("--annotations", type=flag_types.existing_folder, help=text)
+    parser.add_argument(
+        "--annotations", type=flag_types.existing_folder, metavar="FOLDER", help=text
+    )
     args = parser.parse_args(argv)
     folder = tapvid3d_paths.clips_dir(args.root, "adt")
     annotations = args.annotations or folder / "tmp"

@@ -3,8 +3,8 @@
 Reads  the names of data/tapvid3d_dataset/{adt,pstudio}/*.npz.
 Writes data/tapvid3d_dataset/meta_data/{adt,pstudio}/{train,val}.txt, those that are not there.
 
-Whole activities are held out for evaluation (`HELD_OUT` in tapvid3d_paths.py). A list that is there
-is never overwritten; the movement scripts do the same when a list is missing.
+Whole activities are held out for evaluation (`HELD_OUT` in tapvid3d_paths.py). An existing list is
+never overwritten. The movement scripts also make lists that are missing.
 """
 
 from __future__ import annotations
