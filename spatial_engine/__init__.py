@@ -31,7 +31,9 @@ def _refuse_other_checkout() -> None:
 
 def _complaint(script: Path, checkout: Path, package: Path) -> str:
     """What happened and what helps, in one line."""
-    on_path = map(os.path.realpath, filter(None, os.environ.get("PYTHONPATH", "").split(":")))
+    on_path = map(
+        os.path.realpath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    )
     if str(package.parent) in on_path:
         remedy = f"take {package.parent} out of PYTHONPATH"
     else:
