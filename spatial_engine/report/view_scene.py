@@ -107,9 +107,7 @@ def open_viewer(path: Path) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_plain_parser(__doc__)
-    parser.add_argument(
-        "id", type=flag_types.name, help="id of a scene (scene0000_00) or of a clip"
-    )
+    parser.add_argument("id", help="id of a scene (scene0000_00) or of a clip")
     parser.add_argument(
         "--output",
         type=flag_types.file,
