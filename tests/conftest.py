@@ -64,6 +64,19 @@ FEWER = {
 }
 
 
+def pytest_configure() -> None:
+    """Tests of one checkout tell nothing about the package of another."""
+    import spatial_engine
+
+    package = Path(spatial_engine.__file__).parent
+    if not package.samefile(REPOSITORY / "spatial_engine"):
+        raise pytest.UsageError(
+            f"{REPOSITORY / 'tests'}: these tests import the package of another checkout, "
+            f"{package}; run `pip install --no-deps -e .` in {REPOSITORY}, or activate its "
+            "environment"
+        )
+
+
 def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedProcess:
     """Run a command as the README types it, from the repository, on the data under `root`.
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers import raises_one_line
 
+from spatial_engine.errors import MissingInputError
 from spatial_engine.sample_data import demo_table
 
 
@@ -46,6 +48,6 @@ def test_prints_totals_and_a_command_to_look(root, capsys):
     assert f"head -n 1 {root}/training_data/camera_movement/v1_0/x_movement_train.jsonl" in text
 
 
-def test_an_empty_folder_is_an_error(tmp_path, capsys):
-    assert demo_table.main(["--root", str(tmp_path)]) == 2
-    assert "run_demo.sh" in capsys.readouterr().err
+def test_an_empty_folder_is_an_error(tmp_path):
+    with raises_one_line(MissingInputError, tmp_path, "run_demo.sh"):
+        demo_table.main(["--root", str(tmp_path)])

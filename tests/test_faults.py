@@ -166,7 +166,7 @@ def test_a_disk_that_fails_is_told_and_mended(place, failing_disk, name, share):
         "FAIL_AFTER": str(int(share * sum(path.stat().st_size for path in made))),
     }
     done = there.run(environment=environment)
-    check_told(done, there.root, "Input/output error", "see to the disk")
+    check_told(done, there.root, "Input/output error", "check the disk")
     there.check_mended()
 
 
@@ -178,7 +178,7 @@ def test_a_disk_that_tells_late_that_it_failed_is_told_and_mended(place, failing
         "LD_PRELOAD": str(failing_disk), "FAIL_BELOW": str(there.root), "FAIL_SYNC": "1",
     }  # fmt: skip
     done = there.run(environment=environment)
-    check_told(done, there.root, "Input/output error", "see to the disk")
+    check_told(done, there.root, "Input/output error", "check the disk")
     own = written_by(there.command, there.root)
     assert not [path for path in own if path.suffix in (".jsonl", ".parquet", ".pkl")]
     there.check_mended()

@@ -377,7 +377,7 @@ def test_without_a_screen_the_recording_is_kept(raw_root, tmp_path, monkeypatch)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "clip.rrd"
-    with raises_one_line(EngineError, path, "screen", "--web-viewer"):
+    with raises_one_line(EngineError, path, "display", "--web-viewer"):
         view_scene.main([PSTUDIO, "--root", str(raw_root), "--output", str(path), "--open"])
     assert Recording(path).name == PSTUDIO
 

@@ -5,12 +5,13 @@ Reads  FILE.jsonl ..., by default every file of records below training_data/ and
        data/tapvid3d_dataset/, the lists of the splits. Uniform exports can be given by name.
        With --tables also object_visibility.pkl and merged_*_object_coverage_*.pkl.
 Writes <root>/label_audit.json: every complaint with file, line and id.
-Costs  records a second and core, at 1296x968 and 30,000 vertices: camera and objects 250, points
-       20 to 40, dots of movement 20 and of depth 4, multiple choice 1.5, where each scene is asked
-       about often; a scene takes seconds to open, a frame 0.1 s. A sample reads a file at 100,000
-       lines a second. Memory: 40 bytes for each line to be checked, a scene or clip in each worker.
+Costs  records checked per second and core, at 1296x968 and 30,000 vertices: 250 about the camera
+       or objects, 20 to 40 about points, 20 about dots of movement, 4 about dots of depth, 1.5 of
+       multiple choice. Opening a scene takes seconds, a frame 0.1 s. To draw a sample, a file is
+       read at 100,000 lines per second. Memory: 40 bytes for each line that is checked, and one
+       scene or clip in each worker.
 
-Without --sample every record is checked, and that no file holds an id or a question twice.
+Without --sample every record is checked, and ids and questions that a file holds twice are found.
 Exit code: 0 all agree; 1 complaints; 2 nothing to check, or raw data is missing.
 
     python spatial_engine/audit/audit_labels.py --sample 1000
@@ -29,6 +30,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from spatial_engine.audit.clip_oracle import DATASETS, read_clip_list
 from spatial_engine.audit.label_checks import Job, check_place
@@ -83,8 +85,6 @@ def _main(argv: Sequence[str] | None) -> int:
 
 def audit(args: argparse.Namespace) -> int:
     """Check, print and write; returns the exit code."""
-    if not args.root.is_dir():
-        raise AuditError(f"{args.root}: no such folder")
     files = _files(args)
     if not os.access(args.root, os.W_OK):  # to be known before hours of work, not after
         raise AuditError(f"{args.root}: {REPORT} cannot be written there")
@@ -96,8 +96,8 @@ def audit(args: argparse.Namespace) -> int:
         folders = "training_data/ and evaluation_data/"
         raise AuditError(f"{args.root}: nothing to check in {folders}; make questions first")
     settings = {"sample": None if args.sample == ALL else args.sample, "seed": args.seed}
+    write_report(args.root / REPORT, reports, settings)  # first: printing may be cut short
     say(reports)
-    write_report(args.root / REPORT, reports, settings)
     print(f"written to {args.root / REPORT}")
     return exit_code(reports)
 
@@ -105,6 +105,8 @@ def audit(args: argparse.Namespace) -> int:
 def _files(args: argparse.Namespace) -> list[LabelFile]:
     """The files to check."""
     for path in args.files:
+        if path.is_dir():
+            raise AuditError(f"{path}: is a folder, not a file")
         if not path.is_file():
             raise AuditError(f"{path}: no such file")
     if not args.files:
@@ -175,26 +177,44 @@ def _list(read: Callable[[], list[str]]) -> frozenset[str] | str:
 # ---- flags ---------------------------------------------------------------------------------------
 
 
+class AuditParser(argparse.ArgumentParser):
+    """Describes an audit by its docstring, and names what is wrong with a flag in one line."""
+
+    def __init__(self, docstring: str | None) -> None:
+        super().__init__(
+            description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+
+    def error(self, message: str) -> NoReturn:
+        hint = "" if message.startswith("argument ") else "; --help lists the flags"
+        self.exit(2, f"error: {printable(message)}{hint}\n")
+
+
 def add_flags(parser: argparse.ArgumentParser, sampled: str) -> None:
     """The flags of an audit; sampled: what is drawn of what."""
-    text = "folder that holds data/, training_data/ and evaluation_data/ (default: here)"
-    parser.add_argument("--root", type=Path, default=Path("."), help=text)
-    text = f"{sampled}, drawn at random; -1 = all (default)"
+    holds = "data/, training_data/ and evaluation_data/"
+    text = f"folder that holds {holds} (default: the current directory)"
+    parser.add_argument("--root", type=_folder, default=Path("."), metavar="FOLDER", help=text)
+    text = f"{sampled}, drawn at random, -1 = all (default: all)"
     parser.add_argument("--sample", type=_sample, default=ALL, metavar="N", help=text)
-    parser.add_argument("--seed", type=int, default=SEED, help="of the sample (default: 0)")
-    text = "processes, one core each (default: the cores there are)"
+    text = "seed of the random draw (default: %(default)s)"
+    parser.add_argument("--seed", type=_whole_number, default=SEED, metavar="N", help=text)
+    text = "number of processes, each on one core (default: all cores)"
     parser.add_argument(
-        "--num-workers", type=processes.worker_count, default=processes.num_cores(), help=text
+        "--num-workers",
+        type=processes.worker_count,
+        default=processes.num_cores(),
+        metavar="N",
+        help=text,
     )
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.jsonl")
-    add_flags(parser, "records of each file")
-    text = "check object visibility and coverage too"
+    parser = AuditParser(__doc__)
+    text = "files of records (default: all under training_data/ and evaluation_data/)"
+    parser.add_argument("files", nargs="*", type=_path, metavar="FILE.jsonl", help=text)
+    add_flags(parser, "records checked of each file")
+    text = "also check object visibility and coverage"
     parser.add_argument("--tables", action="store_true", help=text)
     return parser.parse_args(argv)
 
@@ -204,10 +224,36 @@ def _sample(text: str) -> int:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
+    value = _whole_number(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
     return value
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _path(text: str) -> Path:
+    if not text:  # as of a shell variable that is not set
+        raise argparse.ArgumentTypeError("is empty; give a path (. is the current directory)")
+    return Path(text)
+
+
+def _folder(text: str) -> Path:
+    folder = _path(text)
+    try:
+        os.stat(folder)
+    except FileNotFoundError:
+        raise argparse.ArgumentTypeError(f"{folder}: no such folder") from None
+    except OSError as err:  # a link to itself, say
+        raise argparse.ArgumentTypeError(f"{folder}: {err.strerror}") from None
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{folder}: is a file, not a folder")
+    return folder
 
 
 if __name__ == "__main__":

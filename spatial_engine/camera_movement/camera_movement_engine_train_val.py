@@ -64,17 +64,27 @@ def make_jobs(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, questions=True)
-    parser.add_argument(
-        "--question-types", nargs="+", choices=QUESTION_TYPES, default=list(QUESTION_TYPES)
+    cli.add_choices(parser, "--question-types", QUESTION_TYPES)
+    cli.add_constant(
+        parser,
+        "NUM_ZERO_OVERLAP",
+        NUM_ZERO_OVERLAP,
+        "number of pairs without overlap that are added to each file",
+        0,
     )
     cli.add_constant(
-        parser, "NUM_ZERO_OVERLAP", NUM_ZERO_OVERLAP, "pairs without overlap, added", 0
+        parser,
+        "MIN_DIRECTION_MM",
+        MIN_DIRECTION_MM,
+        "ask for a direction only if the camera moved at least so far, in millimetres",
+        0,
     )
     cli.add_constant(
-        parser, "MIN_DIRECTION_MM", MIN_DIRECTION_MM, "drop directions of shorter motions", 0
-    )
-    cli.add_constant(
-        parser, "MIN_DIRECTION_DEG", MIN_DIRECTION_DEG, "drop directions of smaller turns", 0
+        parser,
+        "MIN_DIRECTION_DEG",
+        MIN_DIRECTION_DEG,
+        "ask for a direction only if the camera turned at least so far, in degrees",
+        0,
     )
     args = parser.parse_args(argv)
     args.max_samples = {

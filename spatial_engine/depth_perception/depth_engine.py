@@ -118,9 +118,9 @@ def _parse_args(
     parser = cli.make_parser(docstring, questions=True)
     parser.set_defaults(dot_radius_px=None, min_depth_gap_mm=None)
     if dot_radius_px is not None:
-        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots", 1)
+        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots, in pixels", 1)
     if min_depth_gap_mm is not None:
-        text = "two depths differ by this or more"
+        text = "smallest difference between the two depths, in millimetres"
         cli.add_constant(parser, "MIN_DEPTH_GAP_MM", min_depth_gap_mm, text, 1)
     args = parser.parse_args(argv)
     args.max_samples = cli.max_samples_by_split(args, max_samples)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from spatial_engine.audit.audit_labels import ALL, add_flags
+from spatial_engine.audit.audit_labels import ALL, AuditParser, add_flags
 from spatial_engine.audit.label_report import FileReport, exit_code, say, write_report
 from spatial_engine.audit.label_tables import OF_SCENE, draw, draw_scenes
 from spatial_engine.audit.label_work import run_jobs
@@ -105,10 +105,8 @@ def check_table(args: argparse.Namespace, path: Path, split: str, relations: boo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_flags(parser, "frames and pairs of each table")
+    parser = AuditParser(__doc__)
+    add_flags(parser, "frames and pairs checked of each table")
     args = parser.parse_args(argv)
     tables = [
         (path, split, relations)
@@ -121,9 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     reports = [check_table(args, path, split, bool(relations)) for path, split, relations in tables]
     if not reports:
         raise MissingInputError(f"{visibility_path(args.root, 'train')}: no such table; {REMEDY}")
-    say(reports)
     settings = {"sample": None if args.sample == ALL else args.sample, "seed": args.seed}
-    write_report(args.root / REPORT, reports, settings)
+    write_report(args.root / REPORT, reports, settings)  # first: printing may be cut short
+    say(reports)
     print(f"written to {args.root / REPORT}")
     return exit_code(reports)
 

@@ -1,4 +1,4 @@
-"""Whether ms-swift will read the training files as they are meant; prints its command line.
+"""Checks that ms-swift can read the training files, and prints its command line.
 
 Reads  training_data/exports/uniform/*.jsonl (export_uniform.py): the first records of each.
 Writes nothing. Exit code 1 when a record breaks a rule.
@@ -46,7 +46,7 @@ def faults(record: Mapping[str, Any], root: Path) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.make_records_parser(__doc__)
-    text = "records of each file"
+    text = "records checked in each file, from its start"
     cli.add_constant(parser, "CHECKED_RECORDS", CHECKED_RECORDS, text, 1)
     args = parser.parse_args(argv)
     uniform = find_uniform(args.root, "train", args.version)

@@ -1,9 +1,9 @@
-"""Reads any jsonl of ours and says what is wrong in it, by line, and what is in it.
+"""Checks files of records: lists what is wrong in them, by line, and counts what they hold.
 
-Reads  the files named, or every file of records of the engine; the images they name. Files of
-       records are taken in the engine's own form or in the uniform one of exports and benchmark,
-       whose images are relative to --root.
-Writes records_check.json: everything it says, and more lines of each fault than it prints.
+Reads  the files named, or every file of records that the engine made; the images they name. A file
+       has the engine's own form, or the uniform form of the exports and the benchmark, whose images
+       are relative to --root.
+Writes records_check.json: all that it prints, with more lines of each fault.
 Costs  55 s a million records on one core, and 0.05 ms for header and end of each distinct image
        (what the disk takes comes on top); 10,000 images are decoded, 3 to 8 ms each. 130 MB; on top
        of that 16 bytes a record while repeated ids and questions are looked for.
@@ -40,7 +40,7 @@ from spatial_engine.evaluation.checking.image_checks import (
 from spatial_engine.evaluation.checking.record_contents import described
 from spatial_engine.evaluation.checking.record_scan import NUM_SHARDS, CheckedFile, parts_of, scan
 from spatial_engine.evaluation.checking.repeated_records import look_again, second_looks
-from spatial_engine.utils import cli, executors, files
+from spatial_engine.utils import cli, executors, files, flag_types
 from spatial_engine.utils.closing_table import listed
 from spatial_engine.utils.plain_record import is_uniform
 from spatial_engine.utils.record_files import RecordFile, find_record_files
@@ -237,16 +237,23 @@ def _map(
 
 def _parse_args(argv: Sequence[str] | None):
     parser = cli.make_records_parser(__doc__, seed=True, workers=True)
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.jsonl", help="default: all")
+    text = "files of records (default: all under training_data/ and evaluation_data/)"
+    kind = flag_types.file
+    parser.add_argument("files", nargs="*", type=kind, metavar="FILE.jsonl", help=text)
     cli.add_constant(
-        parser, "MAX_SHOWN", MAX_SHOWN, "lines shown of each kind of fault, by file", 0
+        parser, "MAX_SHOWN", MAX_SHOWN, "lines printed for each kind of fault in each file", 0
     )
     cli.add_constant(
-        parser, "DECODE_MOST", DECODE_MOST, "distinct images decoded whole, -1 = all", -1
+        parser,
+        "DECODE_MOST",
+        DECODE_MOST,
+        "number of distinct images that are decoded, -1 = all",
+        -1,
     )
-    text = "whether to look at the images"
+    text = "check the images too (default: yes)"
     parser.add_argument("--images", action=argparse.BooleanOptionalAction, default=True, help=text)
-    parser.add_argument("--report", type=Path, help=f"where to (default: <root>/{REPORT})")
+    text = f"file that the report is written to (default: <root>/{REPORT})"
+    parser.add_argument("--report", type=kind, metavar="FILE", help=text)
     args = parser.parse_args(argv)
     args.report = args.report or args.root / REPORT
     if args.scheduler:  # its workers are at work elsewhere

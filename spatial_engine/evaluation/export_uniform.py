@@ -140,14 +140,9 @@ def make_jobs(
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_records_parser(__doc__, overwrite=True, workers=True)
     add_splits(parser)
-    text = "of the output (default: jsonl)"
-    parser.add_argument("--formats", nargs="+", choices=_SHARE, default=list(FORMATS), help=text)
-    args = parser.parse_args(argv)
-    args.splits = list(dict.fromkeys(args.splits))  # nothing twice
-    args.splits, args.formats = (
-        list(dict.fromkeys(given)) for given in (args.splits, args.formats)
-    )
-    return args
+    text = "formats of the output (default: jsonl)"
+    cli.add_choices(parser, "--formats", list(_SHARE), FORMATS, text)
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils import files, provenance
+from spatial_engine.utils import cli, files, provenance
 from spatial_engine.utils.closing_table import Tally
 from spatial_engine.utils.record_files import FIRST_VERSION, RecordFile, benchmark_path
 from spatial_engine.utils.records import FOLDERS
@@ -106,8 +106,7 @@ class FilesStep(Step):
 
 def add_splits(parser: argparse.ArgumentParser) -> None:
     """`--splits train val`."""
-    both = ["train", "val"]
-    parser.add_argument("--splits", nargs="+", choices=both, default=both)
+    cli.add_choices(parser, "--splits", cli.SPLITS)
 
 
 def by_output(jobs: Sequence[tuple[Path, SceneJob]]) -> dict[Path, SceneJob]:

@@ -91,7 +91,7 @@ def check_is_held_out(benchmark: Path, training: Sequence[RecordFile]) -> None:
         if shared:
             raise BadDataError(
                 f"{file.path}: {shared[0]} ({len(shared)} in all) is in the evaluation data too; "
-                "see to the split lists in data/, then make both anew"
+                "correct the split lists in data/, then make both again"
             )
     if training:
         log.info("%s: none of %d scenes and recordings trained on", describe(training), len(asked))

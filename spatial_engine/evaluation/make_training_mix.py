@@ -1,6 +1,6 @@
 """The training mix of 3 million records, as the meta json that InternVL's trainer reads.
 
-Reads  the training files under --root: which there are, and how many lines they have.
+Reads  the training files under --root, to count their lines.
 Writes training_data/mix3M.json; with --full-set data/configs/mix3M.json, the mix of the full-size
        set, for which nothing need be there.
 Costs  the time to read the files once (34 GB at full size); nothing for --full-set.
@@ -19,7 +19,7 @@ from pathlib import Path
 from spatial_engine.errors import SettingsError
 from spatial_engine.evaluation import mix
 from spatial_engine.evaluation.mix import MixFile
-from spatial_engine.utils import cli
+from spatial_engine.utils import cli, flag_types
 from spatial_engine.utils.files import dump_json
 from spatial_engine.utils.record_files import (
     FIRST_VERSION,
@@ -144,11 +144,17 @@ def say_what_is_in_it(files: Sequence[MixFile], plan: mix.Mix, total: int) -> No
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_records_parser(__doc__)
-    cli.add_constant(parser, "TOTAL", TOTAL, "records of the mix", 1)
-    cli.add_constant(parser, "MAX_REPEAT", MAX_REPEAT, "times a record is used at most", 1)
-    parser.add_argument("--full-set", action="store_true", help="of the full size, not of the disk")
-    parser.add_argument("--absolute-paths", action="store_true", help="instead of relative ones")
-    parser.add_argument("--output", type=Path, help="the meta json (default: see above)")
+    cli.add_constant(parser, "TOTAL", TOTAL, "number of records in the mix", 1)
+    cli.add_constant(parser, "MAX_REPEAT", MAX_REPEAT, "how often a record may be used", 1)
+    text = "describe the full-size set instead of the files under --root"
+    parser.add_argument("--full-set", action="store_true", help=text)
+    parser.add_argument("--absolute-paths", action="store_true", help="write absolute paths")
+    parser.add_argument(
+        "--output",
+        type=flag_types.file,
+        metavar="FILE",
+        help="path of the meta json (default: the path above)",
+    )
     return parser.parse_args(argv)
 
 

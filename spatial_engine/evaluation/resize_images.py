@@ -36,7 +36,7 @@ from spatial_engine.evaluation.image_resizing import (
     resize_scene,
     resized,
 )
-from spatial_engine.utils import cli, files, jpeg, provenance
+from spatial_engine.utils import cli, files, flag_types, jpeg, provenance
 from spatial_engine.utils.record_files import (
     RecordFile,
     find_record_files,
@@ -51,6 +51,8 @@ from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frames_dir
 # Longer side of an image at most, in pixels. Half of ScanNet's 1296, which costs least because it
 # is made while decoding; letters beside dots are still legible, at 448 (a tile of InternVL) hardly.
 MAX_SIDE = 648
+# Of a side that is asked for, in pixels: larger ones are a mistake.
+LARGEST_SIDE = 16384
 SAMPLE_IMAGES = 3  # of each image root, resized on trial to estimate the bytes
 MARK = "resized.json"  # in the folder of a copy: the sizes of its images
 
@@ -215,18 +217,18 @@ def claim(output: Path, settings: dict[str, Any]) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_records_parser(__doc__, overwrite=True, workers=True)
-    parser.add_argument("--output", type=Path, required=True, help="root of the smaller copy")
+    text = "folder of the smaller copy, a root of its own"
+    parser.add_argument(
+        "--output", type=flag_types.folder, required=True, metavar="FOLDER", help=text
+    )
     add_splits(parser)
     sizes = parser.add_mutually_exclusive_group()
-    text = "longer side at most, in pixels; smaller images stay as they are"
-    cli.add_constant(sizes, "MAX_SIDE", MAX_SIDE, text, 8)
-    text = "width and height of every image, in pixels, whatever its shape"
-    sizes.add_argument("--size", type=int, nargs=2, metavar=("W", "H"), help=text)
-    args = parser.parse_args(argv)
-    args.splits = list(dict.fromkeys(args.splits))  # nothing twice
-    if args.size and not all(0 < side <= 2**14 for side in args.size):
-        parser.error("--size: sides are 1 to 16384 pixels")
-    return args
+    text = "longest side of an image, in pixels; smaller images are not changed"
+    cli.add_constant(sizes, "MAX_SIDE", MAX_SIDE, text, 8, LARGEST_SIDE)
+    text = "give every image this width and height, in pixels, even if it changes its shape"
+    pixels = flag_types.whole_number(1, LARGEST_SIDE)
+    sizes.add_argument("--size", type=pixels, nargs=2, metavar=("W", "H"), help=text)
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,7 +31,7 @@ from spatial_engine.evaluation.results import (
     read_paper_rows,
     score_model,
 )
-from spatial_engine.utils import cli
+from spatial_engine.utils import cli, flag_types
 from spatial_engine.utils.files import atomic_path, dump_json
 from spatial_engine.utils.record_files import benchmark_path, read_uniform
 from spatial_engine.utils.records import write_jsonl
@@ -46,14 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         models[name] = score_model(records, read_predictions(path, ids))
         write_scores((args.output or path.parent) / name, name, models[name])
     published = read_paper_rows() if args.paper else {}
-    for name, results in models.items():
-        if len(models) == 1 or not args.compare:
-            score_tables.print_results(name, results)
-    if args.compare or published:
-        score_tables.print_comparison(models, published)
+    if args.compare:  # first: printing may be cut short
         plot = (args.output or args.compare[0].parent) / "comparison.png"
         with atomic_path(plot) as partial:
             score_tables.plot_rows(models, published, partial)
+    for name, results in models.items():
+        if len(models) == 1 or not args.compare:
+            score_tables.print_results(name, results)
+    if args.compare:
+        score_tables.print_comparison(models, published)
         print(plot)
     return 0
 
@@ -93,16 +94,19 @@ def _plain(line: Line) -> dict[str, Any]:
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_records_parser(__doc__)
-    parser.add_argument("predictions", nargs="*", type=Path, help="of one model each")
-    parser.add_argument(
-        "--compare", nargs="+", type=Path, default=[], help="predictions to set side by side"
-    )
-    parser.add_argument("--paper", action="store_true", help="beside what the paper reports")
-    parser.add_argument("--benchmark", type=Path, help="default: the one under --root")
-    parser.add_argument(
-        "--output", type=Path, help="folder of the scores (default: that of the predictions)"
-    )
+    kind = flag_types.file
+    text = "file of one model's predictions"
+    parser.add_argument("predictions", nargs="*", type=kind, help=text)
+    text = "files of predictions to compare in one table"
+    cli.add_list(parser, "--compare", kind, "FILE", text)
+    text = "also print the scores that the paper reports"
+    parser.add_argument("--paper", action="store_true", help=text)
+    text = "file of the benchmark (default: the one under --root)"
+    parser.add_argument("--benchmark", type=kind, metavar="FILE", help=text)
+    text = "folder of the scores (default: that of the predictions)"
+    parser.add_argument("--output", type=flag_types.folder, metavar="FOLDER", help=text)
     args = parser.parse_args(argv)
+    args.compare = args.compare or []
     paths = [*args.predictions, *args.compare]
     if not paths:
         raise SettingsError("no predictions given: score_predictions.py PREDICTIONS.jsonl")

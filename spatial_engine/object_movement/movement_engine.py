@@ -193,13 +193,19 @@ def _parse_args(
     pairs_per_bin: Mapping[str, int],
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
-    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
+    cli.add_choices(parser, "--datasets", DATASETS)
     for split in ("train", "val"):
         prefix = split.upper()
         name, number = f"{prefix}_POINTS_PER_GROUP", points_per_group[split]
-        cli.add_constant(parser, name, number, "points drawn from each rigid body", 1)
+        cli.add_constant(parser, name, number, f"{split}: points drawn from each rigid body", 1)
         name, number = f"{prefix}_PAIRS_PER_BIN", pairs_per_bin[split]
-        cli.add_constant(parser, name, number, "pairs of frames of a point and a bin", 1)
+        cli.add_constant(
+            parser,
+            name,
+            number,
+            f"{split}: pairs of frames drawn for each point and bin of distances",
+            1,
+        )
     args = parser.parse_args(argv)
     args.max_samples = cli.max_samples_by_split(args, max_samples)
     for name in ("points_per_group", "pairs_per_bin"):

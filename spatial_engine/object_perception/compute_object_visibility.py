@@ -134,8 +134,8 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    text = "share of its vertices that makes an object seen"
-    cli.add_constant(parser, "MIN_VISIBLE_SHARE", MIN_VISIBLE_SHARE, text, 0)
+    text = "an image sees an object if it sees this share of its vertices, 0 to 1"
+    cli.add_constant(parser, "MIN_VISIBLE_SHARE", MIN_VISIBLE_SHARE, text, 0, 1)
     return parser.parse_args(argv)
 
 

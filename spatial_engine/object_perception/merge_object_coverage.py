@@ -48,7 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = cli.make_parser(__doc__).parse_args(argv)
     step = Step("merge_object_coverage", args, {}, __file__)
     table_path = partial(object_table.table_path, args.root)
-    for split in step.present_inputs(args.splits, table_path, object_table.REMEDY):
+    splits = step.present_inputs(args.splits, table_path, object_table.REMEDY)
+    known = {scene for s in splits for scene in object_table.open_objects(table_path(s)).scene_ids}
+    if unknown := sorted(set(args.scenes or ()) - known):
+        raise MissingInputError(f"--scenes {unknown[0]}: no such scene in {table_path(splits[0])}")
+    for split in splits:
         merge(args, step, split)
     return step.close()
 

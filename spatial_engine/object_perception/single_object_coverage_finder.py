@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.utils import cli, coverage_files, object_table, sampling
+from spatial_engine.utils import cli, coverage_files, flag_types, object_table, sampling
 from spatial_engine.utils.coverage import minimal_sets
 from spatial_engine.utils.coverage_files import DIMENSIONS, Chunk
 from spatial_engine.utils.object_table import SeenObject
@@ -101,13 +101,32 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, splits=False)
     parser.set_defaults(num_workers=1)  # find_object_coverage.sh starts several of these
-    parser.add_argument("--split", choices=("train", "val"), default="train")
-    parser.add_argument("--start", type=int, default=0, help="first scene of the sorted list")
-    parser.add_argument("--end", type=int, help="the one after the last (default: all)")
-    parser.add_argument("--count", action="store_true", help="only print how many scenes there are")
-    cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, "images of an object considered", 1)
-    cli.add_constant(parser, "TOLERANCE", TOLERANCE, "share of a size that may be missing", 0)
-    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, "smaller sizes are skipped, metres", 1e-6)
+    parser.add_argument("--split", choices=cli.SPLITS, default="train", help="default: train")
+    number = flag_types.whole_number(0)
+    text = "number of the first scene in the split's sorted list (default: 0)"
+    parser.add_argument("--start", type=number, default=0, metavar="N", help=text)
+    text = "number after that of the last scene (default: to the end of the list)"
+    parser.add_argument("--end", type=number, metavar="N", help=text)
+    text = "only print the number of scenes in the split"
+    parser.add_argument("--count", action="store_true", help=text)
+    cli.add_constant(
+        parser,
+        "MAX_IMAGES",
+        MAX_IMAGES,
+        "at most so many images of each object are used, drawn at random",
+        1,
+    )
+    cli.add_constant(
+        parser,
+        "TOLERANCE",
+        TOLERANCE,
+        "share of a size that the images may leave unseen, 0 to 1",
+        0,
+        1,
+    )
+    cli.add_constant(
+        parser, "MIN_SIZE_M", MIN_SIZE_M, "sizes below this are skipped, in metres", 1e-6
+    )
     return parser.parse_args(argv)
 
 
@@ -119,6 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.count:
         print(len(scene_ids))
         return 0
+    if unknown := sorted(set(args.scenes or ()) - set(scene_ids)):
+        raise SettingsError(f"--scenes {unknown[0]}: no such scene in {table_path}")
     end = len(scene_ids) if args.end is None else args.end
     if not 0 <= args.start < min(end, len(scene_ids)):
         raise SettingsError(

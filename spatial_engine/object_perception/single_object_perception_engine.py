@@ -87,7 +87,7 @@ def check_is_about(
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, questions=True)
-    text = "leave out sets that all show another object of the category"
+    text = "leave out sets of images that all show another object of the same category"
     cli.add_constant(parser, "REQUIRE_UNIQUE_CATEGORY", REQUIRE_UNIQUE_CATEGORY, text)
     args = parser.parse_args(argv)
     constants = {"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES}

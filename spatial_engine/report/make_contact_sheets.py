@@ -25,13 +25,14 @@ from spatial_engine.utils.closing_table import ClosingTable, Row, Tally
 from spatial_engine.utils.subtasks import SUBTASKS
 
 RECORDS_PER_SHEET = 10  # five rows of two: as many as can be read on a printed page
+MOST_RECORDS = 200  # of a sheet: it is drawn in memory, 100 rows of some 300 pixels
 FOLDER = "sheets"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__)
     meaning = "records on a sheet"
-    cli.add_constant(parser, "RECORDS_PER_SHEET", RECORDS_PER_SHEET, meaning, at_least=1)
+    cli.add_constant(parser, "RECORDS_PER_SHEET", RECORDS_PER_SHEET, meaning, 1, MOST_RECORDS)
     args = parser.parse_args(argv)
     start = time.perf_counter()
     folder = output_folder(args) / FOLDER

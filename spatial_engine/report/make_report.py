@@ -3,7 +3,7 @@
     python spatial_engine/report/make_report.py --root demo
 
 Reads the records under <root>/training_data and <root>/evaluation_data, or the files of --records
-(any jsonl of ours; the images of the uniform form are looked for under the root), the provenance
+(of the engine, or of its exports, whose images are relative to the root), the provenance
 beside them, the pair tables, the images of the drawn records, and, where they are, the scene infos
 for the boxes of objects that drawn records ask about.
 Writes <root>/report/ (--output): index.html, which opens without a server or a network, and what
@@ -39,6 +39,7 @@ from spatial_engine.utils.pairs import pairs_path
 
 RECORDS_PER_FILE = 100  # records shown of each task and split: as many as a person looks through
 THUMBNAIL_SIDE = 480  # pixels, the longer side: two stand beside each other in half a screen
+LARGEST_SIDE = 4096  # pixels: no small copy any more
 FAULTS_TOLD = 3  # images that are named when they cannot be shown
 
 
@@ -80,10 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags."""
     parser = make_parser(__doc__, overwrite=True)
-    meaning = "records shown of each task and split"
+    meaning = "records shown for each task and split, drawn at random"
     cli.add_constant(parser, "RECORDS_PER_FILE", RECORDS_PER_FILE, meaning, at_least=1)
-    meaning = "longer side of a small copy of an image, pixels"
-    cli.add_constant(parser, "THUMBNAIL_SIDE", THUMBNAIL_SIDE, meaning, at_least=32)
+    meaning = "longer side of the small images, in pixels"
+    cli.add_constant(parser, "THUMBNAIL_SIDE", THUMBNAIL_SIDE, meaning, 32, LARGEST_SIDE)
     return parser.parse_args(argv)
 
 

@@ -10,7 +10,7 @@ from spatial_engine.errors import MissingInputError
 from spatial_engine.report.boxes import read_boxes
 from spatial_engine.report.gather import Group, Key, Wanted, gather
 from spatial_engine.report.spread import Workers
-from spatial_engine.utils import cli
+from spatial_engine.utils import cli, flag_types
 from spatial_engine.utils.record_files import find_record_files
 from spatial_engine.utils.records import FOLDERS
 
@@ -20,18 +20,15 @@ NAME = "report"  # folder under the root
 def make_parser(docstring: str, overwrite: bool = False) -> argparse.ArgumentParser:
     """Parser of a script that shows records; flags choose them and the place of the output."""
     parser = cli.make_records_parser(docstring, seed=True, workers=True, overwrite=overwrite)
-    splits = list(FOLDERS)
-    parser.add_argument("--splits", nargs="+", choices=splits, default=splits)
-    parser.add_argument("--scenes", nargs="+", metavar="ID", help="only records of these")
+    cli.add_choices(parser, "--splits", list(FOLDERS))
+    cli.add_list(parser, "--scenes", flag_types.name, "ID", "only records of these scenes or clips")
+    text = "these files of records (default: all under training_data/ and evaluation_data/)"
+    cli.add_list(parser, "--records", flag_types.file, "JSONL", text)
     parser.add_argument(
-        "--records",
-        nargs="+",
-        type=Path,
-        metavar="JSONL",
-        help="these files of records (default: all under training_data/ and evaluation_data/)",
-    )
-    parser.add_argument(
-        "--output", type=Path, help=f"folder that is written (default: <root>/{NAME})"
+        "--output",
+        type=flag_types.folder,
+        metavar="FOLDER",
+        help=f"folder of the output (default: <root>/{NAME})",
     )
     return parser
 
@@ -46,7 +43,7 @@ def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group
     """Read what the flags name, and draw `at_most` records of each task and split.
 
     Returns groups by task and split, and faults by file. Raises `MissingInputError` when there is
-    no file at all.
+    no file at all, or no record of a scene of `--scenes`.
     """
     if args.records:
         sources = list(dict.fromkeys(path.absolute() for path in args.records))
@@ -58,6 +55,9 @@ def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group
     scenes = None if args.scenes is None else frozenset(args.scenes)
     wanted = Wanted(args.root, args.seed, at_most, scenes)
     groups, faults = gather(sources, wanted, Workers.of(args, args.root))
+    shown = {scene for group in groups.values() for scene in group.scenes}
+    if unknown := sorted((scenes or frozenset()) - shown):
+        raise MissingInputError(f"--scenes {unknown[0]}: no record shows this scene or clip")
     groups = {key: group for key, group in groups.items() if key[1] in args.splits}
     drawn = [one.record for group in groups.values() for one in group.drawn]
     boxes = iter(read_boxes(args.root, drawn, faults))

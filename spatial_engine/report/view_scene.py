@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatial_engine.errors import EngineError, MissingInputError, SettingsError
-from spatial_engine.utils import cli
+from spatial_engine.utils import cli, flag_types
 from spatial_engine.utils.files import check_id
 from spatial_engine.utils.scannet_utils.scannet_paths import SPLITS, info_path
 from spatial_engine.utils.scannet_utils.scene_info import REMEDY, SceneInfoHandler
@@ -100,20 +100,24 @@ def open_viewer(path: Path) -> None:
     done = subprocess.run([*viewer, str(path.resolve())])
     if done.returncode:
         raise EngineError(
-            f"the viewer stopped (code {done.returncode}), perhaps for want of a screen; {path} is "
-            f"whole: show it elsewhere, or in a browser with `rerun --web-viewer {path}`"
+            f"the viewer stopped (code {done.returncode}), perhaps there is no display; {path} is "
+            f"complete: open it elsewhere, or in a browser with `rerun --web-viewer {path}`"
         )
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = cli.make_plain_parser(__doc__)
+    parser.add_argument("id", help="id of a scene (scene0000_00) or of a clip")
+    parser.add_argument(
+        "--output",
+        type=flag_types.file,
+        metavar="FILE",
+        help="file of the recording (default: ROOT/report/ID.rrd)",
     )
-    parser.add_argument("id", help="of a scene (scene0000_00) or a clip")
-    parser.add_argument("--root", type=Path, default=Path("."), help="folder that holds data/")
-    parser.add_argument("--output", type=Path, help="default: ROOT/report/ID.rrd")
-    parser.add_argument("--open", action="store_true", help="show it at once")
-    cli.add_constant(parser, "MAX_FRAMES", MAX_FRAMES, "frames shown, evenly spread", 1)
+    parser.add_argument("--open", action="store_true", help="open the viewer afterwards")
+    cli.add_constant(
+        parser, "MAX_FRAMES", MAX_FRAMES, "largest number of frames shown, evenly spread", 1
+    )
     return parser.parse_args(argv)
 
 

@@ -54,8 +54,10 @@ from spatial_engine.utils import cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the scenes and the clips; 0 when all are there, 1 when one failed."""
-    parser = cli.make_parser(__doc__, splits=False)
-    parser.add_argument("--small", action="store_true", help="small images, a variant for tests")
+    parser = cli.make_parser(__doc__, splits=False, makes_root=True)
+    parser.add_argument(
+        "--small", action="store_true", help="fewer and smaller images, as the tests use them"
+    )
     options = parser.parse_args(argv)
     wanted = options.scenes or [*ROOMS, *CLIPS]
     unknown = [name for name in wanted if name not in ROOMS and name not in CLIPS]

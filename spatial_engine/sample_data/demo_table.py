@@ -6,7 +6,6 @@ Reads the names and sizes of the files under data/, training_data/ and evaluatio
 of each .jsonl and the footer of each .parquet; writes nothing.
 """
 
-import argparse
 import shlex
 import sys
 from collections import defaultdict
@@ -20,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spatial_engine.errors import MissingInputError
+from spatial_engine.utils import cli
 from spatial_engine.utils.record_files import find_record_files
 
 AREAS = ("data", "training_data", "evaluation_data")
@@ -38,14 +38,11 @@ class Row:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the table; exit code 2 when there is nothing under the root."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path("."), help="the demo's folder")
-    root = parser.parse_args(argv).root
+    """Print the table. Raises `MissingInputError` when there is nothing under the root."""
+    root = cli.make_plain_parser(__doc__, "the demo's folder").parse_args(argv).root
     rows = collect(root)
     if not rows:
-        print(f"error: {root}: nothing was made here; run `bash run_demo.sh`", file=sys.stderr)
-        return 2
+        raise MissingInputError(f"{root}: nothing was made here; run `bash run_demo.sh`")
     # A path must stay whole, to be copied from the screen, also in a log of 80 columns.
     console = Console(width=max(110, Console().width))
     console.print(render(rows, root))
@@ -108,4 +105,4 @@ def render(rows: dict[Path, Row], root: Path) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cli.run(main))

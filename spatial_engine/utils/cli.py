@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from spatial_engine.errors import BadDataError, EngineError
-from spatial_engine.utils import processes, stopping
-from spatial_engine.utils.files import check_id, explain
+from spatial_engine.errors import EngineError, as_line
+from spatial_engine.utils import flag_types, processes, stopping
+from spatial_engine.utils.files import explain
 
 DEFAULT_SEED = 0
+SPLITS = ("train", "val")
+_ROOT_OF_ALL = "folder that holds data/, training_data/ and evaluation_data/"
 
 
-def make_parser(docstring: str, *, splits: bool = True, questions: bool = False):
+def make_parser(
+    docstring: str, *, splits: bool = True, questions: bool = False, makes_root: bool = False
+):
     """Parser with the common flags (SPEC 2); `questions` adds those of scripts that write them.
 
-    The description is the module's docstring, which is the script's contract.
+    The description is the module's docstring, which is the script's contract. `makes_root`: the
+    root need not be there.
     """
-    parser = _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
-    _add_root(parser)
+    parser = make_plain_parser(docstring, _ROOT_OF_ALL, makes_root)
     if splits:
-        parser.add_argument(
-            "--splits",
-            nargs="+",
-            choices=("train", "val"),
-            default=["train", "val"],
-            action=_Distinct,
-        )
+        add_choices(parser, "--splits", SPLITS)
     _add_workers(parser)
     _add_seed(parser)
-    parser.add_argument(
-        "--scenes", nargs="+", metavar="ID", action=_Distinct, help="only these, for a trial"
-    )
+    add_list(parser, "--scenes", flag_types.name, "ID", "process only these scenes or clips")
     _add_overwrite(parser)
     if questions:
-        text = "records of each file at most, -1 = all (default: the script's constants)"
-        parser.add_argument("--train-max-samples", type=_number_or_all, metavar="N", help=text)
-        parser.add_argument("--val-max-samples", type=_number_or_all, metavar="N", help=text)
-        _add_version(parser, "folder of the output")
+        most = flag_types.records_at_most
+        text = "at most N {} records in each file, -1 = all (default: the constant in the script)"
+        parser.add_argument(
+            "--train-max-samples", type=most, metavar="N", help=text.format("training")
+        )
+        parser.add_argument(
+            "--val-max-samples", type=most, metavar="N", help=text.format("evaluation")
+        )
+        _add_version(parser, "version of the output, which names its folder")
+    return parser
+
+
+def make_plain_parser(
+    docstring: str | None, root: str = "folder that holds data/", makes_root: bool = False
+):
+    """Parser with `--root` alone, which must be there but for `makes_root`; `root` describes it."""
+    parser = _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--root",
+        type=flag_types.folder if makes_root else flag_types.existing_folder,
+        default=Path("."),
+        metavar="FOLDER",
+        help=f"{root} (default: the current directory)",
+    )
     return parser
 
 
@@ -50,9 +68,8 @@ def make_records_parser(
 ):
     """Parser of a script that reads finished records: the root and their version, and a seed,
     workers or `--overwrite` where it has use for them."""
-    parser = _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
-    _add_root(parser)
-    _add_version(parser, "version of the records")
+    parser = make_plain_parser(docstring, _ROOT_OF_ALL)
+    _add_version(parser, "version of the records, which names their folders")
     if overwrite:
         _add_overwrite(parser)
     parser.set_defaults(seed=DEFAULT_SEED, num_workers=1, overwrite=False, scenes=None)
@@ -63,33 +80,62 @@ def make_records_parser(
     return parser
 
 
+def add_choices(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    choices: Sequence[str],
+    default: Sequence[str] | None = None,
+    meaning: str = "one or more of these (default: all)",
+) -> None:
+    """Give a parser a flag that takes one or more of the `choices`, by default all."""
+    chosen = list(choices if default is None else default)
+    parser.add_argument(
+        flag, nargs="+", choices=tuple(choices), default=chosen, action=_Distinct, help=meaning
+    )
+
+
+def add_list(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    kind: Callable[[str], Any],
+    metavar: str,
+    meaning: str,
+) -> None:
+    """Give a parser a flag that takes one or more values; None without it."""
+    parser.add_argument(flag, nargs="+", type=kind, metavar=metavar, action=_Distinct, help=meaning)
+
+
 def add_constant(
     parser: argparse.ArgumentParser,
     name: str,
     default: Any,
     meaning: str,
     at_least: float | None = None,
+    at_most: float | None = None,
     choices: Sequence[str] | None = None,
 ) -> None:
     """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`).
 
-    A number below `at_least` is refused, and so is what is not among the `choices`.
+    A number outside of the limits is refused, and so is what is not among the `choices`.
     """
-
-    def number(text: str) -> Any:
-        value = type(default)(text)
-        if at_least is not None and not value >= at_least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {at_least}")
-        return value
-
-    number.__name__ = type(default).__name__  # argparse names it when the text is no number
     flag = "--" + name.lower().replace("_", "-")
     text = f"{meaning} (default: %(default)s)"
     if isinstance(default, bool):
         action = argparse.BooleanOptionalAction
         parser.add_argument(flag, action=action, default=default, help=text)
+        return
+    least = -math.inf if at_least is None else at_least
+    if isinstance(default, int):
+        most = flag_types.LARGEST_CONSTANT if at_most is None else at_most
+        kind: Callable[[str], Any] = flag_types.whole_number(least, most)
+    elif isinstance(default, float):
+        kind = flag_types.real_number(least, math.inf if at_most is None else at_most)
     else:
-        parser.add_argument(flag, type=number, default=default, choices=choices, help=text)
+        kind = str
+    metavar = {int: "N", float: "X"}.get(type(default))
+    parser.add_argument(
+        flag, type=kind, default=default, choices=choices, metavar=metavar, help=text
+    )
 
 
 def max_samples(given: int | None, constants: dict[str, int]) -> dict[str, int]:
@@ -112,6 +158,7 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
 
 
 def _run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+    _show_any_name()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     try:
         return main(argv)
@@ -126,13 +173,11 @@ def _run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None
     return 2
 
 
-def _add_root(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("."),
-        help="folder that holds data/, training_data/ and evaluation_data/ (default: here)",
-    )
+def _show_any_name() -> None:
+    """A path can hold what the terminal has no characters for; it is shown by numbers then."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else of a notebook or closed
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
@@ -140,30 +185,43 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         "--num-workers",
         type=processes.worker_count,
         default=processes.num_cores(),
-        help="processes, one core each (default: the cores there are)",
+        metavar="N",
+        help="number of processes, each on one core (default: all cores)",
     )
     parser.add_argument(
         "--scheduler",
+        type=flag_types.address,
         metavar="ADDRESS",
-        help="of a Dask cluster, whose workers do it in place of local processes",
+        help="run on the Dask cluster at this address (tcp://HOST:8786), not in local processes",
     )
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overwrite", action="store_true", help="do finished work again")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="make the output again even if it is up to date"
+    )
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of every random draw")
+    text = "seed of all random draws (default: %(default)s)"
+    kind = flag_types.whole_number(0)
+    parser.add_argument("--seed", type=kind, default=DEFAULT_SEED, metavar="N", help=text)
 
 
 def _add_version(parser: argparse.ArgumentParser, meaning: str) -> None:
     text = f"{meaning} (default: %(default)s)"
-    parser.add_argument("--version", type=_folder_name, default="v1_0", help=text)
+    parser.add_argument(
+        "--version", type=flag_types.name, default="v1_0", metavar="NAME", help=text
+    )
 
 
 class _Parser(argparse.ArgumentParser):
-    """Gives workers elsewhere a root that does not depend on the current directory."""
+    """Names what is wrong in one line, and gives workers elsewhere a root that does not depend on
+    the current directory."""
+
+    def error(self, message: str) -> NoReturn:
+        hint = "" if message.startswith("argument ") else "; --help lists the flags"
+        self.exit(2, f"error: {as_line(message)}{hint}\n")
 
     def parse_known_args(self, args=None, namespace=None):
         options, rest = super().parse_known_args(args, namespace)
@@ -173,21 +231,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Distinct(argparse.Action):
-    """A list in which nothing stands twice."""
+    """A list in which nothing stands twice. A flag given twice adds to the list."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
-        setattr(namespace, self.dest, list(dict.fromkeys(values)))
-
-
-def _number_or_all(text: str) -> int:
-    value = int(text)
-    if value < -1:
-        raise argparse.ArgumentTypeError(f"{value} is neither a number of records nor -1 (all)")
-    return value
-
-
-def _folder_name(text: str) -> str:
-    try:
-        return check_id(text, "--version")
-    except BadDataError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        before = getattr(namespace, self.dest)
+        before = [] if before is self.default else before
+        setattr(namespace, self.dest, list(dict.fromkeys([*before, *values])))

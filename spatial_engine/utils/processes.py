@@ -175,9 +175,13 @@ def num_cores() -> int:
 
 def worker_count(text: str) -> int:
     """A number of workers as a person types it; for `argparse`."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number") from None
     most = MOST_PER_CORE * num_cores()
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= most:
-        raise argparse.ArgumentTypeError(
-            f"{text[:40]!r} is no number from 1 to {most}, {MOST_PER_CORE} for each core"
-        )
-    return int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    if number > most:
+        raise argparse.ArgumentTypeError(f"{number} is more than {most}, {MOST_PER_CORE} a core")
+    return number

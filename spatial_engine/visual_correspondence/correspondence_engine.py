@@ -114,9 +114,9 @@ def _parse_args(
     parser = cli.make_parser(docstring, questions=True)
     parser.set_defaults(dot_radius_px=None, difficulty=None)
     if dot_radius_px is not None:
-        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots", 1)
+        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots, in pixels", 1)
     if difficulty is not None:
-        text = f"how near the distractors are, one of {', '.join(DIFFICULTIES)}"
+        text = "hard: the three wrong dots are near the right one"
         cli.add_constant(parser, "DIFFICULTY", difficulty, text, choices=DIFFICULTIES)
     args = parser.parse_args(argv)
     args.max_samples = cli.max_samples_by_split(args, max_samples)

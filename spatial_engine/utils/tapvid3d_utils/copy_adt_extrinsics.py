@@ -1,9 +1,9 @@
 """TAPVid-3D: gives adt clips the camera poses that the official script leaves out.
 
-Reads  data/tapvid3d_dataset/adt/tmp/<clip>.npz (--annotations), the annotations that
-       `generate_adt` leaves behind; their `extrinsics_w2c` is what is wanted.
-Writes data/tapvid3d_dataset/adt/<clip>.npz anew with it: every other array byte for byte as it
-       was. A clip that has extrinsics is left alone.
+Reads  `extrinsics_w2c` in data/tapvid3d_dataset/adt/tmp/<clip>.npz (--annotations), the annotation
+       files that `generate_adt` leaves behind.
+Writes it into data/tapvid3d_dataset/adt/<clip>.npz, whose other arrays keep their bytes. A clip
+       that has extrinsics is not changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import spatial_engine  # noqa: F401  # first, see its __init__
 
 # isort: split
-import argparse
 import shutil
 import sys
 import zipfile
@@ -22,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
-from spatial_engine.utils import cli
+from spatial_engine.utils import cli, flag_types
 from spatial_engine.utils.files import atomic_path, remove_left
 from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
 
@@ -56,11 +55,11 @@ def copy_extrinsics(clip: Path, annotation: Path) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = cli.make_plain_parser(__doc__)
+    text = "folder of the annotation files (default: data/tapvid3d_dataset/adt/tmp)"
+    parser.add_argument(
+        "--annotations", type=flag_types.existing_folder, metavar="FOLDER", help=text
     )
-    parser.add_argument("--root", type=Path, default=Path("."), help="folder that holds data/")
-    parser.add_argument("--annotations", type=Path, help="folder of the annotations (default: tmp)")
     args = parser.parse_args(argv)
     folder = tapvid3d_paths.clips_dir(args.root, "adt")
     annotations = args.annotations or folder / "tmp"

@@ -3,16 +3,14 @@
 Reads  the names of data/tapvid3d_dataset/{adt,pstudio}/*.npz.
 Writes data/tapvid3d_dataset/meta_data/{adt,pstudio}/{train,val}.txt, those that are not there.
 
-Whole activities are held out for evaluation (`HELD_OUT` in tapvid3d_paths.py). A list that is there
-is never overwritten; the movement scripts do the same when a list is missing.
+Whole activities are held out for evaluation (`HELD_OUT` in tapvid3d_paths.py). An existing list is
+never overwritten. The movement scripts also make lists that are missing.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils import cli
@@ -21,11 +19,8 @@ from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--root", type=Path, default=Path("."), help="folder that holds data/")
-    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
+    parser = cli.make_plain_parser(__doc__)
+    cli.add_choices(parser, "--datasets", DATASETS)
     args = parser.parse_args(argv)
     found = False
     for dataset in args.datasets:
