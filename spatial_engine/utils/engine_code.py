@@ -20,8 +20,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _RUNNING = {
     f"utils/{name}.py"
     for name in (
-        "changes", "cli", "closing_table", "engine_code", "executors", "files", "processes",
-        "provenance", "scene_runner", "step", "stopping",
+        "changes", "cli", "closing_table", "engine_code", "executors", "files", "flag_types",
+        "processes", "provenance", "scene_runner", "step", "stopping",
     )
 }  # fmt: skip
 
