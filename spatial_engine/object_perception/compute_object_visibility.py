@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import cli, indexed_pickle, object_table, provenance, visibility_table
 from spatial_engine.utils.object_views import view_objects
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
@@ -100,11 +100,14 @@ def choose_objects(
 def make_job(
     args: argparse.Namespace, scenes: SceneInfoHandler, table: Path, scene_id: str
 ) -> SceneJob:
-    """Job of one scene."""
+    """Job of one scene; `MissingInputError` where its instances are not there."""
+    instances = provenance.file_fingerprint(scenes.instance_path(scene_id), args.root)
+    if instances[1] is None:
+        raise MissingInputError(f"{scenes.instance_path(scene_id)}: no such file; {LOAD_REMEDY}")
     inputs = [
         scenes.geometry_hash(scene_id),
         scenes.objects_hash(scene_id),
-        provenance.file_fingerprint(scenes.instance_path(scene_id), args.root),
+        instances,
         provenance.file_fingerprint(table, args.root),
     ]
     arguments = (scenes.only(scene_id), table, scene_id, args.min_visible_share)

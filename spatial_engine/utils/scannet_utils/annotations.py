@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
 from spatial_engine.utils.files import has_half_characters, naming
 
 REMEDY = "download the scene again"
@@ -81,7 +81,7 @@ def read_axis_alignment(path: Path) -> np.ndarray:
         with naming(path):
             text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such file; {REMEDY}") from None
     for line in text.splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "axisAlignment":
@@ -142,7 +142,7 @@ def _read_json(path: Path) -> Any:
             data = path.read_bytes()
         return json.loads(data)
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such file; {REMEDY}") from None
     except (ValueError, RecursionError) as error:
         raise BadDataError(f"{path}: not json ({error}); {REMEDY}") from None
 

@@ -98,8 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = []
     for scene in step.present_scenes(
         scenes,
-        lambda scene: scannet_paths.scan_dir(args.root, scene).is_dir(),
-        "listed, no data/scannet/scans/<scene>",
+        lambda scene: is_there(scannet_paths.scan_dir(args.root, scene)),
+        "listed, no data/scannet/scans/<scene>, or nothing in it",
     ):
         scan_dir = scannet_paths.scan_dir(args.root, scene)
         inputs = [
@@ -112,6 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if run.parts:
         write_infos(args.root, folder, step)
     return step.close()
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a folder is there and holds anything."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def write_infos(root: Path, folder: Path, step: Step) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyParseError
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.files import naming
 
 REMEDY = "download the scene again"
@@ -31,7 +31,7 @@ def read_vertices(path: Path) -> np.ndarray:
         columns = [vertices[name] for name in ("x", "y", "z", "red", "green", "blue")]
         points = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such file; {REMEDY}") from None
     except (PlyParseError, KeyError, ValueError, OverflowError, MemoryError, TypeError) as error:
         raise BadDataError(f"{path}: not a mesh that can be read ({error}); {REMEDY}") from None
     if not np.isfinite(points).all():

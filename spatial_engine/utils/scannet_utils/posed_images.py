@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
 from spatial_engine.utils import jpeg, provenance
 from spatial_engine.utils.files import naming
 from spatial_engine.utils.scannet_utils.annotations import parse_matrix
@@ -71,7 +71,7 @@ def frames_among(names: Iterable[str], step: int) -> list[str]:
 @dataclass(frozen=True)
 class ColorFiles:
     """The colour images of a scene's folder: `ids` of those that are there, and a `fingerprint`
-    of their names, sizes and times. The folder is listed once; no image is opened."""
+    of them (`provenance.entries_digest`). The folder is listed once."""
 
     folder: Path
     ids: frozenset[str]
@@ -79,10 +79,12 @@ class ColorFiles:
 
     @classmethod
     def of(cls, folder: Path) -> ColorFiles:
-        """What is in a folder now; empty where there is none."""
+        """What is in a folder now; `MissingInputError` where it holds no image, or is not there."""
         entries = provenance.folder_entries(folder, (".jpg",))
-        ids = frozenset(name[:-4] for name, size, _ in entries if size is not None)
-        return cls(folder, ids, provenance.digest(entries))
+        if not entries:
+            raise MissingInputError(f"{folder}: no images in it; {REMEDY}")
+        ids = frozenset(name[:-4] for name, size in entries if size is not None)
+        return cls(folder, ids, provenance.entries_digest(folder, entries))
 
     def first(self) -> Path:
         """The image with the lowest id."""
@@ -114,7 +116,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.size
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such image; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such image; {REMEDY}") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise BadDataError(f"{path}: could not read the image ({error}); {REMEDY}") from None
 
@@ -125,7 +127,7 @@ def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
         with naming(path):
             data = path.read_bytes()
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such image; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such image; {REMEDY}") from None
     depth = None
     if is_whole_png(data, size):
         depth = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -163,6 +165,6 @@ def _read_text(path: Path) -> str:
         with naming(path):
             return path.read_text(encoding="ascii")
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such file; {REMEDY}") from None
     except UnicodeDecodeError:
         raise BadDataError(f"{path}: not a text of numbers; {REMEDY}") from None

@@ -43,8 +43,9 @@ def info_path(root: Path, split: str, *, with_images: bool = True) -> Path:
 def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
     """Sorted ids of the scenes of `--splits`, or those of `--scenes` among them.
 
-    A split without a list is counted; one whose list is empty is a failure. Raises
-    `MissingInputError` when no scene is listed, or one of `--scenes` is not.
+    A split without a list is counted; one whose list is empty is a failure. Neither takes anything
+    away of what was made of the split before. Raises `MissingInputError` when no scene is listed,
+    or one of `--scenes` is not.
     """
     lists = read_split_lists(args.root)
     for split in args.splits:
@@ -53,6 +54,8 @@ def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
             step.table.absent[f"{split}, no {path}"] += 1
         elif not lists[split]:
             step.table.failures[split] = f"{path}: the list is empty; {_README}"
+        if not lists.get(split) and info_path(args.root, split).exists():
+            step.guard.unlisted = f"{path}: no scene is listed there any more"
     scenes = sorted(scene for split in args.splits for scene in lists.get(split, ()))
     if not scenes:
         raise MissingInputError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from spatial_engine.errors import MissingInputError
 from spatial_engine.utils import provenance
+from spatial_engine.utils.scannet_utils.posed_images import REMEDY
 from spatial_engine.utils.scannet_utils.scannet_paths import posed_images_dir
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.visibility import PointBlocks, visible_points
@@ -25,8 +27,11 @@ def see_points(scenes: SceneInfoHandler, scene_id: str) -> tuple[list[str], list
 def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> list[str]:
     """What decides the visibility of a scene: hashes of its geometry and of its depth files.
 
-    The folder of images is listed; nothing is opened.
+    The folder of images is listed; a few of them are opened. Raises `MissingInputError` where it
+    holds none.
     """
     images = posed_images_dir(scenes.root) / scene_id
     depth_files = provenance.folder_fingerprint(images, scenes.root, (".png",))
+    if not depth_files[1]:
+        raise MissingInputError(f"{images}: no depth images in it; {REMEDY}")
     return [scenes.geometry_hash(scene_id), provenance.digest(depth_files)]

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.errors import BadDataError
-from spatial_engine.utils import cli, provenance
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import cli, finished, provenance
 from spatial_engine.utils.indexed_pickle import dump_items
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
@@ -35,8 +35,6 @@ def add_images(
     images_dir, scene_id, info, image_ids, outputs = arguments
     if "axis_align_matrix" not in info:
         raise BadDataError(f"scene info: {scene_id} has no axis_align_matrix; {POINTS_REMEDY}")
-    if not image_ids:
-        raise BadDataError(f"{images_dir}: holds no frame of D5; {posed_images.REMEDY}")
     folder = Path("posed_images") / scene_id  # relative to data/scannet
     images = {
         image_id: {
@@ -95,7 +93,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
     if len(args.splits) == 2:
         names.append("train_val")
-        forget_stale(args, set(scannet_paths.SPLITS) - set(names))
 
     def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]
@@ -103,8 +100,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         entries = provenance.folder_entries(folder, (".jpg", ".png", ".txt"))  # the one listing
         frames = provenance.fingerprint_of(folder, args.root, entries)
         inputs = [provenance.digest(sorted(infos[scene].items(), key=str)), frames]
-        listed = [name for name, *_ in entries]
+        listed = [name for name, _ in entries]
         image_ids = posed_images.frames_among(listed, posed_images.USED_STEP)
+        if not image_ids:
+            raise MissingInputError(f"{folder}: holds no frame of D5; {posed_images.REMEDY}")
         return SceneJob(scene, (folder, scene, infos[scene], image_ids, outputs), inputs)
 
     step.make(
@@ -115,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parts_name="scenes_info_i_D5",
         inputs=lists,
     )
+    if len(args.splits) == 2 and not args.scenes:
+        forget_stale(args, lists)
     return step.close()
 
 
@@ -127,12 +128,13 @@ def read_infos(root: Path) -> dict[str, dict[Any, Any]]:
     return infos
 
 
-def forget_stale(args: argparse.Namespace, splits: set[str]) -> None:
-    """Remove the infos of splits that have no scene any more, so that no later step uses them."""
-    for split in splits if not args.scenes else ():
+def forget_stale(args: argparse.Namespace, lists: Mapping[str, Sequence[str]]) -> None:
+    """Remove the infos of splits none of whose scenes is in their list any more, so that no later
+    step uses them. A list that is empty or not there says nothing."""
+    for split, listed in lists.items():
         path = scannet_paths.info_path(args.root, split)
-        if path.exists():
-            log.warning("%s: the %s split has no scene any more, removed", path, split)
+        if listed and path.exists() and not finished.scenes_of(path) & set(listed):
+            log.warning("%s: none of its scenes is in the %s list any more, removed", path, split)
             provenance.forget([path])
             path.unlink()
 
