@@ -93,7 +93,10 @@ class MovementBench(Bench):
             self.questions(prompt, clip)
 
     def questions(self, prompt: str, clip: clips.Clip) -> None:
-        request = ClipRequest(prompt, "adt", "train", CLIP, 0, 15, 30, self.frames / CLIP)
+        request = ClipRequest(
+            prompt, "adt", "train", CLIP, 0, 15, 30, self.frames / CLIP,
+            sentences=movement_questions.load_sentences(prompt),
+        )  # fmt: skip
 
         def draw() -> object:
             return movement_questions.draw_pairs(sampling.generator(0), clip, request, {})

@@ -85,15 +85,19 @@ class PointsBench(Bench):
         table = pairs.pairs_path(self.root, "train")
         share = 500_000 // FULL_SCENES + 1
         for task in ("depth_estimation_dot", "depth_comparison_dot"):
-            request = depth_questions.SceneRequest(task, "train", SCENE, 0, share, ids, 10)
+            sentences = depth_questions.load_sentences(task)
+            request = depth_questions.SceneRequest(
+                task, "train", SCENE, 0, share, ids, 10, sentences=sentences
+            )
             self._pictures(task, depth_questions.write_scene, (scenes, visibility, request), images)
         candidates = pairs.PairCandidates.of(
             {SCENE: pairs.read_overlap_bins(pairs.open_pairs(table), SCENE)}
         )
         rows = pairs.sample_pairs(candidates, share, 0, sampling.generator(0)).rows_by_scene[SCENE]
         choices = correspondence_questions.SceneRequest(
-            "dot_2_multichoice", "train", SCENE, 0, rows, ids, 10
-        )
+            "dot_2_multichoice", "train", SCENE, 0, rows, ids, 10,
+            sentences=correspondence_questions.load_sentences("dot_2_multichoice"),
+        )  # fmt: skip
         arguments = (scenes, visibility, table, choices)
         self._pictures(
             "correspondence multichoice", correspondence_questions.write_scene, arguments, images

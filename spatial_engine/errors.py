@@ -29,5 +29,9 @@ class BadDataError(EngineError):
     """Data that is damaged or contradicts itself. In one scene: the others go on, exit code 1."""
 
 
+class MissingFileError(MissingInputError, BadDataError):
+    """A file of one scene is not there, which another start may find."""
+
+
 class SettingsError(EngineError):
     """Constants, flags or lists that cannot be used together (exit code 2)."""

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
 import pytest
-from conftest import COMMANDS, FEWER, link_root, own_picture
+from conftest import COMMANDS, FEWER, PLAIN, link_root, own_picture
 from helpers import raises_one_line
 from kill_runs import WRITING, data_of, root_before, written_by
 
 import spatial_engine
-from spatial_engine.errors import SettingsError
-from spatial_engine.utils import cli, engine_code, provenance
+from spatial_engine.depth_perception import depth_questions
+from spatial_engine.errors import MissingInputError, SettingsError
+from spatial_engine.utils import cli, engine_code, provenance, scene_runner
 from spatial_engine.utils.plain_pickle import load_pickle
 
 EXTRACT, INFOS, VISIBILITY, RELATIONS, CAMERA = COMMANDS[1:6]
+SCRIPTS = [c for c in COMMANDS if c.endswith(".py") and not c.endswith(PLAIN)]
 OBJECTS = "spatial_engine/object_perception/compute_object_visibility.py"
+DEPTH_COOR = "spatial_engine/depth_perception/depth_estimation_coor_engine.py"
 DEPTH_DOT = "spatial_engine/depth_perception/depth_estimation_dot_engine.py"
 COOR = "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py"
 MOVEMENT = "spatial_engine/object_movement/single_object_movement_engine_coord.py"
@@ -140,6 +145,48 @@ def test_other_code_of_the_same_version_makes_all_anew_and_is_named(bench, comma
         assert "again" not in bench.run(command, root)
 
 
+def test_edited_sentences_are_those_of_all_records(bench, monkeypatch):
+    """In the same process too: nothing keeps those that were read before."""
+    root = link_root(bench.made, bench.folder / "root")
+    folder = shutil.copytree(depth_questions._TEMPLATES, bench.folder / "templates")
+    monkeypatch.setattr(depth_questions, "_TEMPLATES", folder)
+    assert "up to date" in bench.run(DEPTH_COOR, root)
+    path = folder / "depth_estimation_coor.json"
+    sentences = json.loads(path.read_text())
+    edited = [f"{text} Edited." for text in sentences["task_descriptions"]]
+    path.write_text(json.dumps({**sentences, "task_descriptions": edited}))
+    assert "made again: constants changed (templates)" in bench.run(DEPTH_COOR, root)
+    made = [text for name, text in made_by(DEPTH_COOR, root).items() if name.endswith(".jsonl")]
+    lines = [line for text in made for line in text.splitlines()]
+    assert lines and all(b" Edited." in line for line in lines)
+
+
+@pytest.mark.parametrize("command", [c for c in SCRIPTS if "engine" in Path(c).name])
+def test_what_a_scene_is_made_from_comes_with_its_job(bench, command, monkeypatch):
+    """No data file of the engine is opened while a scene is done: on another machine, or a moment
+    later, another may be there than the one whose digest is in the settings."""
+    root = link_root(bench.made, bench.folder / "root")
+    engine, watching, opened = str(Path(spatial_engine.__file__).parent), [False], []
+
+    def watch(event, arguments):
+        if event == "open" and watching[0]:
+            opened.append(str(arguments[0]))
+
+    def do_watched(task, do=scene_runner._do_scene):
+        watching[0] = True
+        try:
+            return do(task)
+        finally:
+            watching[0] = False
+
+    sys.addaudithook(watch)  # for good, and idle after this
+    monkeypatch.setattr(scene_runner, "_do_scene", do_watched)
+    bench.run(command, root, "--overwrite")
+    assert any(name.endswith(".done.json") for name in opened)
+    mine = [name for name in opened if name.startswith(engine)]
+    assert [name for name in mine if not name.endswith((".py", ".pyc"))] == []
+
+
 def edit_code(monkeypatch) -> None:
     real = engine_code.digests_of
     monkeypatch.setattr(engine_code, "digests_of", lambda module: {**real(module), "x.py": "new"})
@@ -157,7 +204,10 @@ def test_scenes_of_other_code_are_not_joined_with_new_ones(bench, monkeypatch):
         module.main(["--root", str(root), "--num-workers", "1", "--scenes", "scene0001_00"])
     assert (root / infos).read_bytes() == before
     shutil.rmtree(root / "data/scannet/scans/scene0000_00")
-    table = bench.run(load, root)
+    with raises_one_line(MissingInputError, "scene0000_00", infos, "--overwrite"):
+        module.main(["--root", str(root), "--num-workers", "1"])
+    assert (root / infos).read_bytes() == before
+    table = bench.run(load, root, "--overwrite")
     assert "1 left out: made by other code or constants before" in table
     scenes = load_pickle(root / infos, "")
     assert "scene0000_00" not in scenes and "scene0001_00" in scenes
@@ -223,13 +273,43 @@ def test_the_pose_of_a_frame_changes(bench):
         assert made_by(command, stale) == made_by(command, fresh) != made_by(command, bench.made)
 
 
-def test_files_of_a_scene_that_are_only_newer_are_read_again(bench):
+def test_a_copy_whose_files_have_other_times_is_up_to_date(bench):
+    """As `cp -r` makes it: each step finds its inputs by what is in them."""
+    root = bench.folder / "another" / "root"
+    shutil.copytree(bench.made, root, copy_function=shutil.copyfile)
+    for number, path in enumerate(sorted(root.rglob("*"))):
+        os.utime(path, (10**9 + number, 10**9 + number))
+    before = data_of(root)
+    for command in SCRIPTS:
+        table = bench.run(command, root)
+        assert "again" not in table, (command, table)
+    assert data_of(root) == before == data_of(bench.made)
+    assert not list(root.rglob("*.parts"))
+
+
+@pytest.mark.parametrize("place", [0, 0.5, 1])  # larger ones are read in samples
+def test_a_scan_with_another_byte_is_read_again_though_size_and_time_are_the_same(bench, place):
     root = link_root(bench.made, bench.folder / "root")
     (scan,) = root.glob("data/scannet/scans/scene0001_00/*.sens")
-    os.utime(scan, ns=(10**18, 10**18))
-    table = bench.run(EXTRACT, root)
-    assert "1 scene done again: inputs changed" in table
-    assert made_by(EXTRACT, root) == made_by(EXTRACT, bench.made)
+    data, status = bytearray(scan.read_bytes()), scan.stat()
+    data[int((len(data) - 1) * place)] ^= 1
+    scan.write_bytes(data)
+    os.utime(scan, ns=(status.st_atime_ns, status.st_mtime_ns))
+    module = importlib.import_module(EXTRACT.removesuffix(".py").replace("/", "."))
+    cli.run(module.main, ["--root", str(root), "--num-workers", "1"])  # may be damaged by it
+    said = bench.capsys.readouterr()
+    assert "1 scene done again: inputs changed" in said.out or "failed: scene0001_00" in said.out
+
+
+def test_a_digit_of_a_pose_changes_and_neither_size_nor_time(bench):
+    root = link_root(bench.made, bench.folder / "root")
+    pose = root / "data/scannet/posed_images/scene0000_00/00005.txt"
+    text, status = pose.read_text(), pose.stat()
+    place = text.index(".") + 3  # a thousandth, far less than what rotations are checked for
+    pose.write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
+    os.utime(pose, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert pose.stat().st_size == status.st_size
+    assert "made again: inputs changed of scene0000_00" in bench.run(INFOS, root)
 
 
 def test_a_colour_image_changes(bench):

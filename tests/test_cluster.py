@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import COMMANDS, FEWER, PATIENCE, PLAIN, REPOSITORY, copy_root, data_files
+from conftest import (
+    COMMANDS,
+    FEWER,
+    PATIENCE,
+    PLAIN,
+    REPOSITORY,
+    copy_root,
+    data_files,
+    link_root,
+)
 from helpers import raises_one_line
 from test_scene_runner import Runner
 
@@ -25,6 +35,7 @@ from spatial_engine.errors import EngineError, SettingsError
 from spatial_engine.utils import cli, executors, provenance
 
 VISIBILITY = "spatial_engine/utils/scannet_utils/make_visibility_info.py"
+DEPTH = "spatial_engine/depth_perception/depth_estimation_coor_engine.py"
 EXTRACT = "spatial_engine/utils/scannet_utils/extract_posed_images.py"
 COVERAGE = "spatial_engine/object_perception/single_object_coverage_finder.py"
 # A worker that stops where a scene is all but finished, and says so.
@@ -216,6 +227,30 @@ def test_a_broken_scene_is_named_and_the_others_go_on(cluster, raw_root, prepare
     }
     expected = data_files(prepared_root / images)
     assert all(expected[name] == data for name, data in data_files(root / images).items())
+
+
+def test_sentences_are_those_of_the_command_not_of_the_worker(cluster, made_root, tmp_path):
+    """Neither those that a worker has used before, nor those of its own checkout."""
+    root = link_root(made_root, tmp_path / "root")
+    process = start_command(DEPTH, (), root, cluster.address, "--overwrite")
+    assert process.communicate(timeout=120) and process.returncode == 0
+    assert data_files(root) == data_files(made_root)
+    checkout = tmp_path / "checkout"
+    shutil.copytree(REPOSITORY / "spatial_engine", checkout / "spatial_engine")
+    path = checkout / Path(DEPTH).parent / "templates/depth_estimation_coor.json"
+    sentences = json.loads(path.read_text())
+    edited = [f"{text} Edited." for text in sentences["task_descriptions"]]
+    path.write_text(json.dumps({**sentences, "task_descriptions": edited}))
+    done = subprocess.run(
+        [sys.executable, checkout / DEPTH, "--root", root, "--scheduler", cluster.address],
+        env={**os.environ, "PYTHONPATH": str(checkout)}, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("made again: constants changed (templates)") == 2
+    made = [path.read_text() for path in root.glob("*_data/depth_estimation_coor/v1_0/*.jsonl")]
+    lines = [line for text in made for line in text.splitlines()]
+    assert len(made) == 2 and lines and all(" Edited." in line for line in lines)
 
 
 def test_another_version_is_refused_at_the_start(cluster, added, prepared_root, tmp_path):

@@ -56,7 +56,8 @@ def asked(kind=DOTS, rows=None, images=None, difficulty="easy", split="train") -
     rows = np.arange(len(all_rows()[0])) if rows is None else np.asarray(rows)
     images = frozenset(f"{5 * k:05d}" for k in range(FRAMES)) if images is None else images
     radius = 10 if kind == DOTS else 0
-    return SceneRequest(kind, split, SCENE, 0, rows, images, radius, difficulty)
+    given = (kind, split, SCENE, 0, rows, images, radius, difficulty)
+    return SceneRequest(*given, sentences=questions.load_sentences(kind))
 
 
 # ---- points that two frames see ------------------------------------------------------------------
@@ -375,4 +376,4 @@ def test_nothing_in_a_question_about_dots_gives_the_answer_away(scene, tmp_path)
     """Neither file names nor sentences depend on the letter; the pictures' names tell no place."""
     made, _ = written(scene, tmp_path / "part", asked(split="val"))
     by_text = {record["text"].splitlines()[-1] for record in made}
-    assert by_text <= set(questions.templates(DOTS).questions)
+    assert by_text <= set(questions.load_sentences(DOTS).questions)

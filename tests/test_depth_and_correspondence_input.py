@@ -370,10 +370,13 @@ def test_what_is_up_to_date_is_left_and_changed_images_and_missing_folders_are_n
     finished, tmp_path
 ):
     root = copy_root(finished, tmp_path)
-    done = run_few(DOTS, root)
-    assert done.returncode == 0 and done.stdout.count("up to date") == 2
+    image_path(root).touch()
     for command in (DOTS, COMPARISON_COOR):
-        image_path(root).touch()
+        done = run_few(command, root)
+        assert done.returncode == 0 and done.stdout.count("up to date") == 2
+    with open(image_path(root), "ab") as file:
+        file.write(b"\0")  # behind the end, where it shows nothing
+    for command in (DOTS, COMPARISON_COOR):
         done = run_few(command, root)
         assert done.returncode == 0 and done.stdout.count("up to date") == 1
     shutil.rmtree(folder_of(DOTS, root, "train") / "images")

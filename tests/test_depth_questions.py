@@ -24,7 +24,7 @@ ESTIMATIONS = [task for task in TASKS if "estimation" in task]
 def asked(task: str, wanted: int, images=None, split="train", **constants) -> SceneRequest:
     images = frozenset(f"{5 * k:05d}" for k in range(100)) if images is None else images
     radius = 10 if task.endswith("_dot") else 0
-    given = {"dot_radius": radius, **constants}
+    given = {"dot_radius": radius, "sentences": questions.load_sentences(task), **constants}
     return SceneRequest(task, split, SCENE, 0, wanted, images, **given)
 
 
@@ -338,14 +338,14 @@ def test_sentences_ask_for_what_is_answered(scene, tmp_path):
     for task in COMPARISONS:
         made, _ = written(scene, tmp_path / task, asked(task, 120, split="val"))
         for variant, closer in (("closer", True), ("farther", False)):
-            sentences = questions.templates(task, variant).questions
+            sentences = questions.load_sentences(task)[variant].questions
             starts = {sentence.split("{")[0] for sentence in sentences}
             for record in made:
                 if record["is_closer_question"] == closer:
                     question = record["text"].splitlines()[-1]
                     assert any(question.startswith(start) for start in starts), question
-        other = set(questions.templates(task, "closer").questions)
-        assert not other & set(questions.templates(task, "farther").questions)
+        other = set(questions.load_sentences(task)["closer"].questions)
+        assert not other & set(questions.load_sentences(task)["farther"].questions)
 
 
 def test_points_near_the_border_are_not_marked_and_counted(tmp_path):

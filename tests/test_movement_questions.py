@@ -71,7 +71,8 @@ def moving_world(seed: int = 0, frames: int = 20, points: int = 30) -> Clip:
 def request(
     prompt="coord", split="train", seed=0, frames=Path(), points=15, pairs=30
 ) -> ClipRequest:
-    return ClipRequest(prompt, "adt", split, "made_up", seed, points, pairs, frames)
+    given = (prompt, "adt", split, "made_up", seed, points, pairs, frames)
+    return ClipRequest(*given, sentences=questions.load_sentences(prompt))
 
 
 def drawn(clip: Clip, asked: ClipRequest, seed: int = 0) -> PointPairs:

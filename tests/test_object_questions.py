@@ -11,7 +11,7 @@ from tiny_objects import DIMENSIONS, image_ids, seen_object, write_table
 
 from spatial_engine.object_perception import object_questions as questions
 from spatial_engine.object_perception.object_questions import SceneRequest, can_be_said, measure_mm
-from spatial_engine.utils import records
+from spatial_engine.utils import records, templates
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.scene_runner import PartResult
 
@@ -28,7 +28,8 @@ class Asked:
     def __init__(self, root, objects, sets, split="train", images=IDS, unique=False, seed=0):
         self.table = write_table(root, split, {SCENE: objects})
         scenes = SceneInfoHandler(root, {SCENE: {"color_size": SIZE}})
-        request = SceneRequest(split, SCENE, seed, sets, frozenset(images), unique)
+        given = (split, SCENE, seed, sets, frozenset(images), unique)
+        request = SceneRequest(*given, questions.load_sentences())
         self.result = questions.write_scene((scenes, self.table, request), root)
         self.by_name = {name: list(records.read_jsonl(root / f"{name}.jsonl")) for name in sets}
         self.records = [record for made in self.by_name.values() for record in made]
@@ -167,7 +168,7 @@ def test_answers_are_the_box_and_stand_once_in_backticks(many, split):
             assert record["raw_category"] in question
             assert "{" not in text and str(answer) not in text
             asked = question.replace(record["raw_category"], "{category}")
-            assert asked in questions.templates(dimension).questions
+            assert asked in questions.load_sentences()[dimension].questions
             if split == "train":
                 spoken = record["conversations"][1]["value"]
                 assert re.findall(r"`(.*?)`", spoken) == [str(answer)]
@@ -184,14 +185,14 @@ def test_images_of_a_set_stand_in_either_order_equally_often(many):
 
 
 def test_sentences_are_drawn_from_all_there_are(many):
-    templates = questions.templates("height")
+    height = questions.load_sentences()["height"]
     made = many[2]["train"].by_name["height_k2"]
     said = {text_of(r).split("\n")[-1].replace(r["raw_category"], "{category}") for r in made}
-    assert said == set(templates.questions)
+    assert said == set(height.questions)
     described = {text_of(record).split("\n")[-2] for record in made}
-    assert described == set(templates.task_descriptions)
+    assert described == set(height.task_descriptions)
     answers = {re.sub("`.*`", "`{answer}`", r["conversations"][1]["value"]) for r in made}
-    assert answers == set(templates.answers)
+    assert answers == set(height.answers)
 
 
 def test_orders_and_sentences_differ_between_outputs_and_objects(many):
@@ -324,14 +325,14 @@ def test_sentences_say_what_each_dimension_means_and_the_unit():
         "width": r"shorter|smaller|lesser|narrow|shortest|least|minim|at most as far",
     }
     for dimension, words in meaning.items():
-        for question in questions.templates(dimension).questions:
+        for question in questions.load_sentences()[dimension].questions:
             assert re.search(words, question), question
             assert re.search(r"millimet(er|re)s?|\bmm\b", question), question
             assert re.search(r"\b(every|each|all|no image)\b", question), question
 
 
-def test_other_sentences_are_another_digest(monkeypatch):
-    first = questions.templates_digest()
-    height = questions.templates("height")
-    monkeypatch.setattr(questions, "templates", lambda dimension: height)
-    assert questions.templates_digest() != first
+def test_other_sentences_are_another_digest():
+    sentences = questions.load_sentences()
+    first = templates.digest_of(sentences)
+    assert templates.digest_of(questions.load_sentences()) == first
+    assert templates.digest_of({**sentences, "width": sentences["height"]}) != first

@@ -75,16 +75,65 @@ def test_a_key_changes_with_step_version_settings_and_inputs(monkeypatch):
     assert len(keys) == 5
 
 
-def test_file_fingerprints_see_size_time_and_place(tmp_path):
+def test_file_fingerprints_see_place_size_and_content_and_no_time(tmp_path):
     path = tmp_path / "data" / "x.txt"
     path.parent.mkdir()
     assert provenance.file_fingerprint(path, tmp_path) == ["data/x.txt", None, None]
     path.write_text("abc")
-    os.utime(path, ns=(0, 10**18))
-    assert provenance.file_fingerprint(path, tmp_path) == ["data/x.txt", 3, 10**18]
-    os.utime(path, ns=(0, 10**18 + 1000))
-    assert provenance.file_fingerprint(path, tmp_path)[2] != 10**18
+    first = provenance.file_fingerprint(path, tmp_path)
+    assert first == ["data/x.txt", 3, provenance.content_hash(path)[:32]]
     assert provenance.content_hash(path).startswith("ba7816bf")  # SHA-256 of "abc"
+    os.utime(path, ns=(0, 10**18))
+    assert provenance.file_fingerprint(path, tmp_path) == first
+    path.write_text("abd")
+    os.utime(path, ns=(0, 10**18))
+    assert provenance.file_fingerprint(path, tmp_path) != first
+
+
+@pytest.mark.parametrize("size", [2**20, 2**20 + 1, 3 * 2**20 + 7])
+def test_an_edit_at_head_middle_or_tail_is_seen_whatever_the_size(tmp_path, size):
+    path = tmp_path / "large"
+    path.write_bytes(bytes(size))
+    seen = {provenance.file_digest(path)}
+    for place in (0, size // 2, size - 1):
+        with open(path, "r+b") as file:
+            file.seek(place)
+            file.write(b"x")
+        seen.add(provenance.file_digest(path))
+    path.write_bytes(bytes(size + 1))
+    seen.add(provenance.file_digest(path))
+    assert len(seen) == 5
+
+
+def test_what_is_no_file_or_cannot_be_read_has_a_digest_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "none"):
+        assert provenance.file_digest(path) == "cannot be read"
+
+
+def test_of_a_folder_small_files_and_some_large_ones_are_read(tmp_path):
+    """Here every third image, and each pose."""
+    count, step = 3 * (provenance.SAMPLED_FILES - 1) + 1, 3
+    for number in range(count):
+        (tmp_path / f"{number:05d}.jpg").write_bytes(bytes(5000))
+        (tmp_path / f"{number:05d}.txt").write_bytes(bytes(200))
+
+    def look():
+        return provenance.folder_fingerprint(tmp_path, tmp_path, (".jpg", ".txt"))
+
+    def is_seen(name: str) -> bool:
+        before, data = look(), (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[:-1] + b"x")
+        changed = look() != before
+        (tmp_path / name).write_bytes(data)
+        assert look() == before
+        return changed
+
+    assert [n for n in range(count) if is_seen(f"{n:05d}.jpg")] == list(range(0, count, step))
+    assert all(is_seen(f"{number:05d}.txt") for number in range(count))
+    before = look()
+    (tmp_path / "00001.jpg").write_bytes(bytes(5001))  # the sizes of all count
+    assert look() != before
 
 
 def test_folder_fingerprints_see_each_file_with_the_suffix_and_no_other(tmp_path):
@@ -95,13 +144,12 @@ def test_folder_fingerprints_see_each_file_with_the_suffix_and_no_other(tmp_path
     (tmp_path / "f").mkdir()
     for name in ("a.png", "b.txt"):
         (tmp_path / "f" / name).write_text("x")
-        os.utime(tmp_path / "f" / name, ns=(0, 10**18))
     seen = [look()]
     assert seen[0][:2] == ["f", 2]
     for name in ("c.jpg", ".done.png", "png"):
         (tmp_path / "f" / name).write_text("x")
     assert look() == seen[0]
-    (tmp_path / "f" / "a.png").write_text("y")  # another time
+    (tmp_path / "f" / "a.png").write_text("y")  # another content
     seen.append(look())
     (tmp_path / "f" / "a.png").rename(tmp_path / "f" / "z.png")
     seen.append(look())

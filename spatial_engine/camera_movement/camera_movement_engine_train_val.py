@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from spatial_engine.camera_movement import camera_questions
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
-from spatial_engine.utils import cli, pairs, provenance, records
+from spatial_engine.utils import cli, pairs, provenance, records, templates
 from spatial_engine.utils.scannet_utils.pair_draws import draw_pairs
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
+from spatial_engine.utils.templates import Templates
 
 # Questions of each type at most; -1 = all pairs in range. As published.
 TRAIN_MAX_SAMPLES = dict.fromkeys(QUESTION_TYPES, 1_000_000) | {
@@ -42,6 +43,7 @@ def make_jobs(
     split: str,
     scenes: SceneInfoHandler,
     question_types: Sequence[str],
+    sentences: Mapping[str, Templates],
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs of all types over all scenes; give each scene its own, and what fell short."""
     wanted = {name: args.max_samples[split][name] for name in question_types}
@@ -52,8 +54,9 @@ def make_jobs(
         files = draws.files[scene_id]
         images = files.ids if files.folder.is_dir() else None
         request = camera_questions.SceneRequest(
-            split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg, images
-        )
+            split, scene_id, args.seed, rows, args.min_direction_mm, args.min_direction_deg,
+            sentences, images,
+        )  # fmt: skip
         inputs = [
             scenes.geometry_hash(scene_id), draws.table_fingerprint, provenance.digest(rows),
             provenance.digest(sorted(images or ())),
@@ -96,6 +99,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    sentences = camera_questions.load_sentences()
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
@@ -104,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "MIN_DIRECTION_DEG": args.min_direction_deg,
         "SMALL": [camera_questions.SMALL_MM, camera_questions.SMALL_DEG],
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
-        "templates": camera_questions.templates_digest(),
+        "templates": templates.digest_of(sentences),
     }
     step = Step("camera_movement_engine_train_val", args, settings, __file__)
     splits = dict(load_splits(args, step))
@@ -116,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not question_types:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        jobs, drops = make_jobs(args, step, split, splits[split], question_types)
+        jobs, drops = make_jobs(args, step, split, splits[split], question_types, sentences)
         folder = args.root / records.FOLDERS[split] / "camera_movement" / args.version
         step.make(
             {name: folder / f"{name}_{split}.jsonl" for name in question_types},

@@ -6,15 +6,14 @@ values of each pair, `write_scene` makes one scene's records of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import pairs, provenance, records, sampling
+from spatial_engine.utils import pairs, records, sampling
 from spatial_engine.utils.geometry import MM_PER_METRE, relative_pose, wrap_degrees, yaw_pitch
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.scene_runner import PartResult
@@ -40,8 +39,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class SceneRequest:
-    """What is asked about one scene: rows of its pair table for each question type, and the ids of
-    the images that are there, None where that is not known."""
+    """What is asked about one scene: rows of its pair table for each question type, in these
+    `sentences`, and the ids of the images that are there, None where that is not known."""
 
     split: str
     scene_id: str
@@ -49,7 +48,13 @@ class SceneRequest:
     rows: dict[str, np.ndarray]
     min_direction_mm: float
     min_direction_deg: float
+    sentences: Mapping[str, Templates]
     images: frozenset[str] | None = None
+
+
+def load_sentences() -> dict[str, Templates]:
+    """The sentences of all question types."""
+    return {name: load_templates(_TEMPLATES / f"camera_{name}.json") for name in QUESTION_TYPES}
 
 
 def measure_motion(
@@ -130,7 +135,7 @@ def phrase_pairs(
     swapped = rng.random(len(chosen["first"])) < 0.5
     first = np.where(swapped, chosen["second"], chosen["first"])
     second = np.where(swapped, chosen["first"], chosen["second"])
-    sentences = _templates(task).draw(rng, len(first))
+    sentences = request.sentences[question_type].draw(rng, len(first))
     motion = measure_motion(poses[first], poses[second])
     too_small, small = _small_motions(question_type, motion, request)
     result.drops[question_type] = {"too small a motion": int(np.count_nonzero(too_small))}
@@ -161,16 +166,6 @@ def phrase_pairs(
             answers[question_type],
             {"answer_values": answers, "overlap": overlap},
         )
-
-
-def templates_digest() -> str:
-    """Digest of all sentences: other sentences make another output."""
-    return provenance.digest([vars(_templates(f"camera_{name}")) for name in QUESTION_TYPES])
-
-
-@lru_cache
-def _templates(task: str) -> Templates:
-    return load_templates(_TEMPLATES / f"{task}.json")
 
 
 def _missing_images(

@@ -8,12 +8,20 @@ from functools import partial
 from math import comb
 
 from spatial_engine.depth_perception import depth_questions
-from spatial_engine.utils import cli, marked_images, provenance, records, visibility_table
+from spatial_engine.utils import (
+    cli,
+    marked_images,
+    provenance,
+    records,
+    templates,
+    visibility_table,
+)
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
+from spatial_engine.utils.templates import Templates
 
 
 def run_task(
@@ -28,6 +36,7 @@ def run_task(
     """Make both splits of a task; the keywords are the constants of its script, by split or None
     where the script has none. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, dot_radius_px, min_depth_gap_mm)
+    sentences = depth_questions.load_sentences(task)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
@@ -37,7 +46,7 @@ def run_task(
         "HARD_TO_TELL_MM": depth_questions.HARD_TO_TELL_MM,
         "pictures": marked_images.SETTINGS if depth_questions.is_dot(task) else None,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
-        "templates": depth_questions.templates_digest(task),
+        "templates": templates.digest_of(sentences),
     }
     step = Step(f"{task}_engine", args, settings, __file__)
     splits = dict(load_splits(args, step))
@@ -54,7 +63,7 @@ def run_task(
         pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
         step.make(
             {task: folder / f"{task}.jsonl"},
-            make_jobs(args, step, split, splits[split], task),
+            make_jobs(args, step, split, splits[split], task, sentences),
             depth_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed, at_most=wanted),
             companions=pictures if depth_questions.is_dot(task) else None,
@@ -64,7 +73,12 @@ def run_task(
 
 
 def make_jobs(
-    args: argparse.Namespace, step: Step, split: str, scenes: SceneInfoHandler, task: str
+    args: argparse.Namespace,
+    step: Step,
+    split: str,
+    scenes: SceneInfoHandler,
+    task: str,
+    sentences: Mapping[str, Templates],
 ) -> list[SceneJob]:
     """A job for each scene, which is asked for its share of the wanted records."""
     table = visibility_table.visibility_path(args.root, split)
@@ -74,7 +88,7 @@ def make_jobs(
     def list_images(scene_id: str) -> SceneFiles:
         listed = SceneFiles.of(scenes, scene_id)
         handler.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
-        return listed
+        return listed.with_images()
 
     images = step.ready(scenes.scene_ids, list_images)
     wanted = args.max_samples[split]
@@ -88,7 +102,7 @@ def make_jobs(
     for scene_id, files in images.items():
         request = depth_questions.SceneRequest(
             task, split, scene_id, args.seed, share, files.ids,
-            args.dot_radius_px or 0, args.min_depth_gap_mm or 1,
+            args.dot_radius_px or 0, args.min_depth_gap_mm or 1, sentences=sentences,
         )  # fmt: skip
         inputs = [scenes.geometry_hash(scene_id), fingerprint, files.colors, share]
         pictures = 0

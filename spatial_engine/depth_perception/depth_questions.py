@@ -6,15 +6,14 @@ by coordinates, `dot` marks them in a picture. Depth is the distance along the v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import marked_images, provenance, records, sampling
+from spatial_engine.utils import marked_images, records, sampling
 from spatial_engine.utils.drawing import PALETTE, MarkSize
 from spatial_engine.utils.geometry import permille
 from spatial_engine.utils.marked_images import MarkedImage
@@ -59,21 +58,17 @@ def slots(task: str) -> tuple[str, ...]:
     return ("point1", "point2") if num_points(task) == 2 else ("point",)
 
 
-@lru_cache
-def templates(task: str, variant: str) -> Templates:
-    """The sentences of a task."""
-    return load_templates(_TEMPLATES / f"{task}.json", frozenset(slots(task)), variant)
-
-
-def templates_digest(task: str) -> str:
-    """Digest of all sentences of a task: other sentences make another output."""
-    return provenance.digest([vars(templates(task, variant)) for variant in variants(task)])
+def load_sentences(task: str) -> dict[str, Templates]:
+    """The sentences of a task, by variant."""
+    path, names = _TEMPLATES / f"{task}.json", frozenset(slots(task))
+    return {variant: load_templates(path, names, variant) for variant in variants(task)}
 
 
 @dataclass(frozen=True)
 class SceneRequest:
     """What is asked about one scene: so many records (-1 = each frame once) about the frames whose
-    image is there. `dot_radius` and `min_gap_mm` are constants of the scripts."""
+    image is there, in these `sentences` (`load_sentences`). `dot_radius` and `min_gap_mm` are
+    constants of the scripts."""
 
     task: str
     split: str
@@ -83,6 +78,7 @@ class SceneRequest:
     images: frozenset[str]
     dot_radius: int = 0
     min_gap_mm: int = 1
+    sentences: Mapping[str, Templates] = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -251,7 +247,7 @@ def phrase(
     task = request.task
     count = len(drawn.frames)
     ask_closer = (rng.random(count) < 0.5).tolist()
-    sentences = {variant: templates(task, variant).draw(rng, count) for variant in variants(task)}
+    sentences = {name: of.draw(rng, count) for name, of in request.sentences.items()}
     coordinates = permille(drawn.pixels, views.image_size).tolist()
     marked, compared, names = is_dot(task), num_points(task) == 2, slots(task)
     letters = LETTERS if marked and compared else (None, None)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from spatial_engine.evaluation.exports import exports_dir, present_benchmark
 from spatial_engine.utils import cli
-from spatial_engine.utils.provenance import content_hash, file_fingerprint
+from spatial_engine.utils.provenance import digest, file_fingerprint
 from spatial_engine.utils.record_files import count_lines
 from spatial_engine.utils.step import Step
 from spatial_engine.utils.subtasks import ROWS, metric_name
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, text in texts.items():
         inputs = {
             "benchmark": file_fingerprint(benchmark, args.root),
-            "template": content_hash(TEMPLATES / name),
+            "text": digest(text),
         }
 
         def write(path: Path, text: str = text) -> int:

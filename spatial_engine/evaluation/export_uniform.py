@@ -149,12 +149,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = FilesStep("export_uniform", args, {"BATCH_RECORDS": BATCH_RECORDS}, __file__)
     found = find_record_files(args.root, args.splits, args.version)
-    for split in args.splits:
-        jobs = make_jobs(args, found, split)
-        folder = exports_dir(args.root, split, "uniform", args.version)
-        step.make_files(jobs, export_file, folder.with_name(f"{folder.name}{files.PARTS_SUFFIX}"))
-        for form in args.formats:
-            step.retire(set(folder.glob(f"*.{form}")) - set(jobs))
+    folders = {s: exports_dir(args.root, s, "uniform", args.version) for s in args.splits}
+    jobs = {split: make_jobs(args, found, split) for split in args.splits}
+    obsolete = {
+        split: step.obsolete((p for f in args.formats for p in folder.glob(f"*.{f}")), jobs[split])
+        for split, folder in folders.items()
+    }
+    for split, folder in folders.items():
+        parts = folder.with_name(f"{folder.name}{files.PARTS_SUFFIX}")
+        step.make_files(jobs[split], export_file, parts)
+        step.retire(obsolete[split])
     return step.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +67,25 @@ class FilesStep(Step):
             or not provenance.is_current(output, job_key(self.name, self.settings, job))
         }
 
+    def obsolete(self, outputs: Iterable[Path], jobs: Mapping[Path, SceneJob]) -> set[Path]:
+        """Those of the `outputs` that none of the `jobs` makes, to be retired when these are done.
+
+        Raises `MissingInputError` for one whose records are gone with the whole folder that held
+        them, as of a disk that is not mounted.
+        """
+        others = set(outputs) - set(jobs)
+        for output in sorted(others if not self.options.overwrite else ()):
+            meta = provenance.read_meta(output)
+            inputs = meta.get("inputs") if meta.get("step") == self.name else None
+            if isinstance(inputs, list) and inputs and isinstance(inputs[0], list):
+                folder = (self.root / str(inputs[0][0])).parent
+                if not any(folder.glob("*.jsonl")):
+                    raise MissingInputError(
+                        f"{folder}: no records in it any more, and {output} was made from them; "
+                        "see that they are there, or use --overwrite to remove it"
+                    )
+        return others
+
     def make_files(self, jobs: Mapping[Path, SceneJob], work: Work, parts_dir: Path) -> None:
         """Bring each output up to date with its job, in parallel.
 
@@ -89,12 +108,16 @@ class FilesStep(Step):
                     if job.scene_id not in run.parts:
                         continue
                     key = job_key(self.name, self.settings, job)
+                    tally = Tally.of(job.scene_id, [run.results[job.scene_id]])
+                    name = job.scene_id
+                    if whys := self.guard.why_they_stay({name: output}, {name: tally}, {}):
+                        self.table.empty += whys
+                        continue
                     again = self._why_again(output, key, job.inputs)
                     with files.atomic_path(output) as partial:
                         # The part stays whole until the output is told of: a killed run goes on.
                         files.link_or_copy(run.parts[job.scene_id] / output.name, partial)
                         provenance.forget([output])
-                    tally = Tally.of(job.scene_id, [run.results[job.scene_id]])
                     facts = {"key": key, "inputs": job.inputs, "failed_scenes": {}}
                     self._write_meta(output, run, tally, {**facts, "scenes": [job.scene_id]})
                     self._add_row(job.scene_id, tally, start, output, again)

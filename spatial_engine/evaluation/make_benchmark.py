@@ -29,7 +29,7 @@ from spatial_engine.utils.record_files import (
     read_uniform,
     to_uniform,
 )
-from spatial_engine.utils.records import write_jsonl
+from spatial_engine.utils.records import FOLDERS, write_jsonl
 from spatial_engine.utils.step import Step
 from spatial_engine.utils.subtasks import SUBTASKS
 
@@ -52,6 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         for file in [*files, *training]
     }
+    step.present_scenes(
+        sorted(set(provenance.read_inputs(benchmark)) - set(inputs)),
+        lambda name: (args.root / name).is_file() or not name.startswith(FOLDERS["val"]),
+        "files of the finished benchmark, not there any more",
+    )
 
     def write(path: Path) -> int:
         written = write_jsonl(path, gather(files, args.root, args.samples_per_subtask))

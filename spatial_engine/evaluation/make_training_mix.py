@@ -11,12 +11,13 @@ Paths are relative to --root: start the trainer there, or use --absolute-paths.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_engine.errors import SettingsError
+from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.evaluation import mix
 from spatial_engine.evaluation.mix import MixFile
 from spatial_engine.utils import cli, flag_types
@@ -78,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise SettingsError("the mix is empty: raise --max-repeat or make more records")
     default = "data/configs/mix3M.json" if args.full_set else f"{FOLDERS['train']}/mix3M.json"
     output = args.output or args.root / default
+    if not args.full_set:
+        refuse_to_lose(output, args.root)
     dump_json(meta, output)
     say_what_is_in_it(files, plan, args.total)
     print(output)
@@ -108,6 +111,21 @@ def files_on_disk(root: Path, version: str) -> list[MixFile]:
         )
         for task, (length, file) in longest.items()
     ]
+
+
+def refuse_to_lose(output: Path, root: Path) -> None:
+    """Raise `MissingInputError` where a mix made before names a file that is not there now."""
+    try:
+        before = json.loads(output.read_text(encoding="utf-8"))
+        named = [root / entry["annotation"] for entry in before.values()]
+    except (OSError, ValueError, AttributeError, LookupError, TypeError, RecursionError):
+        return  # there is none, or it is none of ours
+    for path in named:
+        if not path.is_file():
+            raise MissingInputError(
+                f"{path}: no such file, and {output} names it; see that it is there, or remove the "
+                "mix to make it without"
+            )
 
 
 def full_set() -> list[MixFile]:

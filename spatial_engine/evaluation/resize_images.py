@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.errors import BadDataError, SettingsError
+from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.evaluation.exports import (
     FilesStep,
     add_splits,
@@ -106,6 +106,12 @@ def image_jobs(
                 provenance.folder_fingerprint(source, args.root, (".jpg",)),
                 provenance.digest(list(names.items())),
             ]
+            copy = copy_of(args, image_root) / scene_id
+            if not inputs[0][1] and copy.is_dir() and not args.overwrite:
+                raise MissingInputError(
+                    f"{source}: no images in it, and {copy} holds some that were made from them; "
+                    "see that they are there, or use --overwrite"
+                )
             count = sum(map(len, names.values()))
             scene = Scene(source, names, goal, frames)
             jobs[image_root].append(SceneJob(scene_id, scene, inputs, count, count * each))
@@ -184,6 +190,8 @@ def resize(
     """Bring the copy up to date: images, then the records that name them."""
     records = record_jobs(args, goal, found, {})
     images = image_jobs(args, goal, find_images(found))
+    there = (path for folder in {out.parent for out in records} for path in folder.glob("*.jsonl"))
+    obsolete = step.obsolete(there, records)
     outdated = step.outdated(records)
     ahead = list(outdated.values())
     for image_root, jobs in images.items():
@@ -199,8 +207,7 @@ def resize(
         failed[image_root] = frozenset(run.failures)
     records = record_jobs(args, goal, found, failed)
     step.make_files(records, resize_records, args.output / f"records{files.PARTS_SUFFIX}")
-    for folder in {output.parent for output in records}:
-        step.retire(set(folder.glob("*.jsonl")) - set(records))
+    step.retire(obsolete)
 
 
 def claim(output: Path, settings: dict[str, Any]) -> None:

@@ -14,12 +14,21 @@ import numpy as np
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_pairs, movement_questions
 from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
-from spatial_engine.utils import cli, files, marked_images, provenance, records, rigid_bodies
+from spatial_engine.utils import (
+    cli,
+    files,
+    marked_images,
+    provenance,
+    records,
+    rigid_bodies,
+    templates,
+)
 from spatial_engine.utils.input_files import missing
-from spatial_engine.utils.scene_runner import SceneJob
+from spatial_engine.utils.scene_runner import BrokenInput, SceneJob
 from spatial_engine.utils.step import Step
 from spatial_engine.utils.tapvid3d_utils import clip_frames, tapvid3d_paths
 from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS
+from spatial_engine.utils.templates import Templates
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +47,9 @@ def run_prompt(
     """Make all data sets and splits of a prompt; the keywords are the constants of its script, by
     split. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, points_per_group, pairs_per_bin)
-    step = Step(f"single_object_movement_engine_{prompt}", args, _settings(args, prompt), __file__)
+    sentences = movement_questions.load_sentences(prompt)
+    settings = _settings(args, prompt, sentences)
+    step = Step(f"single_object_movement_engine_{prompt}", args, settings, __file__)
     listed = list_clips(args, step)
     frames_folder = tapvid3d_paths.frames_dir(args.root)
     broken = write_frames(args, step, frames_folder, listed)
@@ -57,7 +68,7 @@ def run_prompt(
         pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
         step.make(
             {name: folder / f"{dataset}_{name}_{split}{numbers}.jsonl" for name in QUESTION_TYPES},
-            make_jobs(args, step, prompt, dataset, split, clip_ids),
+            make_jobs(args, prompt, dataset, split, clip_ids, sentences),
             movement_questions.write_clip,
             partial(marked_images.join_parts, seed=args.seed, at_most=most),
             parts_name=f"{dataset}_{split}",
@@ -77,6 +88,7 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
             raise MissingInputError(missing(folder, tapvid3d_paths.REMEDY))
         for path in tapvid3d_paths.write_missing_lists(args.root, dataset):
             log.info("%s: made from the clips on disk", path)
+            step.guard.unlisted = f"{path}: was not there, and was made from the clips on disk"
         if not tapvid3d_paths.list_path(args.root, dataset, "train").is_file():
             step.table.absent[f"{dataset}, no clips in {folder} ({tapvid3d_paths.REMEDY})"] += 1
             continue
@@ -119,16 +131,18 @@ def write_frames(
     files.check_disk(folder, 0, sum(job.num_bytes for job in ahead))
     if not ahead:
         return set()
-    return set(shared.make_folders(folder, ahead, clip_frames.write_clip_frames, "frames").failures)
+    failures = shared.make_folders(folder, ahead, clip_frames.write_clip_frames, "frames").failures
+    step.guard.absent |= {c: why for c, why in failures.items() if not isinstance(why, BrokenInput)}
+    return set(failures)
 
 
 def make_jobs(
     args: argparse.Namespace,
-    step: Step,
     prompt: str,
     dataset: str,
     split: str,
     clip_ids: Sequence[str],
+    sentences: Mapping[str, Templates],
 ) -> list[SceneJob]:
     """A job for each clip, whose frames are there."""
     folder = tapvid3d_paths.frames_dir(args.root)
@@ -136,6 +150,7 @@ def make_jobs(
         clip_id: ClipRequest(
             prompt, dataset, split, clip_id, args.seed, args.points_per_group[split],
             args.pairs_per_bin[split], folder / clip_id, args.max_samples[split],
+            sentences=sentences,
         )
         for clip_id in clip_ids
     }  # fmt: skip
@@ -170,7 +185,7 @@ def estimate_pictures(work: Sequence[tuple[Path, ClipRequest]]) -> tuple[int, in
     return int(num_files), int(num_bytes)
 
 
-def _settings(args: argparse.Namespace, prompt: str) -> dict:
+def _settings(args: argparse.Namespace, prompt: str, sentences: Mapping[str, Templates]) -> dict:
     return {
         "seed": args.seed,
         "max_samples": args.max_samples,
@@ -181,7 +196,7 @@ def _settings(args: argparse.Namespace, prompt: str) -> dict:
         "RADIUS_SHARE": movement_questions.RADIUS_SHARE,
         "pictures": marked_images.SETTINGS if prompt == "dot" else None,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
-        "templates": movement_questions.templates_digest(prompt),
+        "templates": templates.digest_of(sentences),
     }
 
 

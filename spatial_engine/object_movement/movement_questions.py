@@ -6,9 +6,8 @@ names the point by coordinates, `dot` marks it in a picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from spatial_engine.object_movement.movement_pairs import (
     draw_point_pairs,
     swapped_extra,
 )
-from spatial_engine.utils import files, jpeg, marked_images, provenance, records, sampling
+from spatial_engine.utils import files, jpeg, marked_images, records, sampling
 from spatial_engine.utils.drawing import PALETTE, MarkSize
 from spatial_engine.utils.geometry import MM_PER_METRE, permille
 from spatial_engine.utils.marked_images import MarkedImage
@@ -47,7 +46,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class ClipRequest:
     """What is asked about one clip; the numbers are constants of the scripts, by split.
 
-    `frames` is the folder of the clip's frames; `at_most` pairs are of use, -1 = all.
+    `frames` is the folder of the clip's frames; `at_most` pairs are of use, -1 = all; `sentences`
+    are as of `load_sentences`.
     """
 
     prompt: str
@@ -59,6 +59,7 @@ class ClipRequest:
     pairs_per_bin: int
     frames: Path
     at_most: int = -1
+    sentences: Mapping[str, Templates] = field(kw_only=True)
 
     def task(self, question_type: str) -> str:
         """Name of the task of a question type."""
@@ -81,23 +82,16 @@ class MeasuredPairs:
     cam_moving: np.ndarray
 
 
-@lru_cache
-def templates(prompt: str, question_type: str, variant: str) -> Templates:
-    """The sentences of a prompt and question type; `variant` is "moving" or "static"."""
+def load_sentences(prompt: str) -> dict[str, Templates]:
+    """The sentences of a prompt by `<question type> <variant>`, "moving" or "static"."""
     slots = frozenset({"point"}) if prompt == "coord" else frozenset()
-    path = _TEMPLATES / f"movement_{prompt}_{QUESTION_TYPES[question_type]}.json"
-    return load_templates(path, slots, variant)
-
-
-def templates_digest(prompt: str) -> str:
-    """Digest of all sentences of a prompt: other sentences make another output."""
-    return provenance.digest(
-        [
-            vars(templates(prompt, question_type, variant))
-            for question_type in QUESTION_TYPES
-            for variant in ("moving", "static")
-        ]
-    )
+    return {
+        f"{name} {variant}": load_templates(
+            _TEMPLATES / f"movement_{prompt}_{short}.json", slots, variant
+        )
+        for name, short in QUESTION_TYPES.items()
+        for variant in ("moving", "static")
+    }
 
 
 def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResult:
@@ -235,8 +229,8 @@ def phrase(
 ) -> Iterator[dict[str, Any]]:
     """Records of one question type about the measured pairs; `colors` are those of the marks."""
     pairs, task, clip_id = measured.pairs, request.task(question_type), request.clip_id
-    moving = templates(request.prompt, question_type, "moving").draw(rng, len(pairs))
-    static = templates(request.prompt, question_type, "static").draw(rng, len(pairs))
+    moving = request.sentences[f"{question_type} moving"].draw(rng, len(pairs))
+    static = request.sentences[f"{question_type} static"].draw(rng, len(pairs))
     is_distance = QUESTION_TYPES[question_type] == "distance"
     answers = measured.distance_mm if is_distance else measured.vector_mm
     rows = zip(

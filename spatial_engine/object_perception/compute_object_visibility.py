@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import cli, indexed_pickle, object_table, provenance, visibility_table
+from spatial_engine.utils.input_files import missing
 from spatial_engine.utils.object_views import view_objects
 from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
@@ -109,7 +110,11 @@ def make_job(
     handler: visibility_table.VisibilityInfoHandler,
     scene_id: str,
 ) -> SceneJob:
-    """Job of one scene, which the visibility table must hold as it is now."""
+    """Job of one scene, which the visibility table must hold as it is now; `MissingInputError`
+    where its frames or instances are not there."""
+    instances = object_table.instances_hash(scenes, scene_id)
+    if instances is None:
+        raise MissingInputError(missing(scenes.instance_path(scene_id), LOAD_REMEDY))
     listed = SceneFiles.of(scenes, scene_id)
     geometry = scenes.geometry_hash(scene_id)
     handler.check_is_about(scene_id, geometry, listed.depth_sizes)
@@ -117,7 +122,7 @@ def make_job(
     inputs = {
         "geometry": geometry,
         "objects": scenes.objects_hash(scene_id),
-        object_table.INSTANCES: object_table.instances_hash(scenes, scene_id),
+        object_table.INSTANCES: instances,
         DEPTH_SIZES: handler.depth_sizes(scene_id),
         "visibility": provenance.file_fingerprint(table, args.root),
     }

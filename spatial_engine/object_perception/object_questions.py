@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import object_table, provenance, records, sampling
+from spatial_engine.utils import object_table, records, sampling
 from spatial_engine.utils.coverage_files import DIMENSIONS
 from spatial_engine.utils.geometry import MM_PER_METRE
 from spatial_engine.utils.object_table import SeenObject
@@ -27,7 +26,8 @@ MAX_CHARACTERS = 100  # of a category; the longest of ScanNet has 30
 @dataclass(frozen=True)
 class SceneRequest:
     """What is asked about one scene: sets of images by output name, and by object; the ids of the
-    images that are there; `require_unique_category` is a constant of the script."""
+    images that are there; `require_unique_category` is a constant of the script; the `sentences` of
+    each dimension."""
 
     split: str
     scene_id: str
@@ -35,6 +35,7 @@ class SceneRequest:
     sets: dict[str, dict[int, list[tuple[str, ...]]]]
     images: frozenset[str]
     require_unique_category: bool
+    sentences: Mapping[str, Templates]
 
 
 def output_name(dimension: str, num_images: int) -> str:
@@ -47,15 +48,10 @@ def dimension_of(output: str) -> str:
     return output.split("_")[0]
 
 
-@lru_cache
-def templates(dimension: str) -> Templates:
-    """The sentences of a dimension."""
-    return load_templates(_TEMPLATES / f"object_{dimension}.json", frozenset({SLOT}))
-
-
-def templates_digest() -> str:
-    """Digest of all sentences: other sentences make another output."""
-    return provenance.digest([vars(templates(dimension)) for dimension in DIMENSIONS])
+def load_sentences() -> dict[str, Templates]:
+    """The sentences of all dimensions."""
+    slots = frozenset({SLOT})
+    return {name: load_templates(_TEMPLATES / f"object_{name}.json", slots) for name in DIMENSIONS}
 
 
 def measure_mm(size: np.ndarray, dimension: str) -> int:
@@ -114,7 +110,7 @@ def phrase(
             continue
         answer = measure_mm(seen.size, dimension)
         orders = rng.permuted(np.tile(np.arange(len(sets[0])), (len(sets), 1)), axis=1).tolist()
-        sentences = templates(dimension).draw(rng, len(sets))
+        sentences = request.sentences[dimension].draw(rng, len(sets))
         for images, order, (description, question, spoken) in zip(
             sets, orders, sentences, strict=True
         ):

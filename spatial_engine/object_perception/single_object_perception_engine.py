@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.object_perception import object_questions
-from spatial_engine.utils import cli, coverage_files, object_table, provenance, records
+from spatial_engine.utils import cli, coverage_files, object_table, provenance, records, templates
 from spatial_engine.utils.coverage_files import DIMENSIONS
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
+from spatial_engine.utils.templates import Templates
 
 # Questions of each file at most; -1 = all. As published.
 TRAIN_MAX_SAMPLES = -1
@@ -34,7 +35,11 @@ FIRST_VERSION = "v1_0"
 
 
 def make_jobs(
-    args: argparse.Namespace, step: Step, split: str, scenes: SceneInfoHandler
+    args: argparse.Namespace,
+    step: Step,
+    split: str,
+    scenes: SceneInfoHandler,
+    sentences: Mapping[str, Templates],
 ) -> tuple[list[SceneJob], list[str]]:
     """A job for each scene that has sets of images, and the names of the outputs."""
     table_path = object_table.table_path(args.root, split)
@@ -60,8 +65,9 @@ def make_jobs(
         if scene_id not in sets:
             continue
         request = object_questions.SceneRequest(
-            split, scene_id, args.seed, sets[scene_id], files.ids, args.require_unique_category
-        )
+            split, scene_id, args.seed, sets[scene_id], files.ids, args.require_unique_category,
+            sentences,
+        )  # fmt: skip
         inputs = [
             object_table.content_digest(table, scene_id), scenes.objects_hash(scene_id),
             files.colors, provenance.digest(sorted(map(repr, sets[scene_id].items()))),
@@ -97,12 +103,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    sentences = object_questions.load_sentences()
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
         "REQUIRE_UNIQUE_CATEGORY": args.require_unique_category,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
-        "templates": object_questions.templates_digest(),
+        "templates": templates.digest_of(sentences),
     }
     step = Step("single_object_perception_engine", args, settings, __file__)
     splits = dict(load_splits(args, step))
@@ -117,12 +124,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not most:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        jobs, names = make_jobs(args, step, split, scenes)
+        jobs, names = make_jobs(args, step, split, scenes, sentences)
         if not names:
             step.table.empty.append(
                 f"{split}: no images cover an object; see what the closing tables of "
                 f"find_object_coverage.sh count, or use other constants there"
             )
+            continue
         folder = object_table.folder(args.root, split)
         folder = folder if args.version == FIRST_VERSION else folder / args.version
         outputs = {n: folder / f"object_perception_{n}_{split}_{most}.jsonl" for n in names}

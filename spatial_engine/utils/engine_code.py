@@ -20,8 +20,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _RUNNING = {
     f"utils/{name}.py"
     for name in (
-        "changes", "cli", "closing_table", "engine_code", "executors", "files", "flag_types",
-        "processes", "provenance", "scene_runner", "step", "stopping",
+        "changes", "cli", "closing_table", "engine_code", "executors", "files", "finished",
+        "flag_types", "processes", "provenance", "scene_runner", "step", "stopping",
     )
 }  # fmt: skip
 
@@ -36,7 +36,8 @@ def digests_of(module: str) -> dict[str, str]:
 
 
 def digest_of_package() -> str:
-    """Digest of every module of the engine: two machines with one have the same code."""
+    """Digest of every module of the engine: two machines with one have the same code. Data files
+    of the engine do not count, as workers read none: what is in them comes with the job."""
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         hidden = any(part.startswith(".") for part in path.relative_to(_PACKAGE).parts)

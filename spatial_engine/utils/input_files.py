@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mmengine
 
-from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
 from spatial_engine.utils.files import LINK_REMEDY, check_id, dangling_link, naming
 
 _HEAD_BYTES = 512  # enough to tell what a file is
@@ -67,13 +67,13 @@ def check_content(path: Path, remedy: str, *, packed: bool = False, empty: bool 
 
 def read_text(path: Path, remedy: str, *, errors: str = "strict") -> str:
     """A text file in UTF-8, without the mark that some editors put at its start; line ends as they
-    are. Raises `BadDataError` where there is none; `errors` is that of `bytes.decode`."""
+    are. Raises `MissingFileError` where there is none; `errors` is that of `bytes.decode`."""
     try:
         check_content(path, remedy)
         with naming(path):
             return path.read_bytes().decode("utf-8-sig", errors)
     except FileNotFoundError:
-        raise BadDataError(missing(path, remedy)) from None
+        raise MissingFileError(missing(path, remedy)) from None
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
 

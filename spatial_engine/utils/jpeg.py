@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingFileError
 
 QUALITY = 95  # of the images that are written: marks and background stay as they are to the eye
 HARMLESS = "extraneous bytes"  # some cameras write a few between two segments
@@ -24,7 +24,7 @@ def load(path: Path, remedy: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such image; {remedy}") from None
+        raise MissingFileError(f"{path}: no such image; {remedy}") from None
     except OSError as error:
         raise BadDataError(f"{path}: could not read it ({error.strerror}); {remedy}") from None
 

@@ -2,6 +2,10 @@
 
 A key is a digest of everything that decides the bytes of a piece of work: the step, the version
 of the engine, constants, seed and inputs. Finished work is used again only under the same key.
+
+Fingerprints tell inputs by place, size and content, never by time: a copy of a root is the same,
+and an edit is noticed however the times are. Of what is large, samples are read (`file_digest`,
+`SAMPLED_FILES`).
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import json
 import os
 import platform
 import socket
+import stat
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +31,15 @@ _PACKAGES = (
     "numpy", "pyarrow", "opencv-python", "opencv-python-headless", "scipy", "mmengine",
     "simplejpeg", "orjson",
 )  # fmt: skip
+
+
+WHOLE_BYTES = 2**20  # files up to this size are read whole
+BLOCKS, BLOCK_BYTES = 9, 2**16  # of larger ones so many blocks, evenly from head to tail
+# Of a folder the names and sizes of all files count, and the content of so many of each kind, from
+# the first to the last. To read all images of ScanNet takes hours on a disk that turns.
+SAMPLED_FILES = 16
+_SMALL_BYTES = 2**12  # files in a folder up to this size, as of poses, are all read
+_UNREADABLE = "cannot be read"  # named by the step that reads it
 
 
 def digest(value: Any) -> str:
@@ -45,17 +59,43 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def file_fingerprint(path: Path, root: Path) -> list:
-    """[path relative to the root, size, mtime in ns]; size and mtime are None for no such file."""
+def file_digest(path: str | Path) -> str:
+    """Digest of a file's content: of all of it up to `WHOLE_BYTES`, else of its size and of
+    `BLOCKS` blocks, the first, the middle and the last among them."""
+    found = hashlib.sha256()
     try:
-        status = path.stat()
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                return _UNREADABLE
+            if status.st_size <= WHOLE_BYTES:
+                found.update(os.read(handle, status.st_size))
+            else:
+                found.update(str(status.st_size).encode())
+                for number in range(BLOCKS):
+                    start = number * (status.st_size - BLOCK_BYTES) // (BLOCKS - 1)
+                    found.update(os.pread(handle, BLOCK_BYTES, start))
+        finally:
+            os.close(handle)
+    except OSError:
+        return _UNREADABLE
+    return found.hexdigest()[:32]
+
+
+def file_fingerprint(path: Path, root: Path) -> list:
+    """[path relative to the root, size, digest of the content]; size and digest are None for no
+    such file."""
+    try:
+        size = path.stat().st_size
     except FileNotFoundError:
-        return [_relative(path, root), None, None]
-    return [_relative(path, root), status.st_size, status.st_mtime_ns]
+        return [relative(path, root), None, None]
+    return [relative(path, root), size, file_digest(path)]
 
 
-def folder_entries(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str, Any, Any]]:
-    """(name, size, mtime in ns) of the files with one of the suffixes, sorted by name.
+def folder_entries(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str, int | None]]:
+    """(name, size) of the files with one of the suffixes, sorted by name; the size is None for a
+    link to nothing.
 
     The folder is listed once; a folder that is not there has no entries.
     """
@@ -65,22 +105,35 @@ def folder_entries(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str, Any
             for entry in listing:
                 if entry.name.endswith(suffixes) and not entry.name.startswith("."):
                     try:
-                        status = entry.stat()
-                    except FileNotFoundError:  # a dangling link: named by whoever reads it
-                        entries.append((entry.name, None, None))
-                    else:
-                        entries.append((entry.name, status.st_size, status.st_mtime_ns))
+                        entries.append((entry.name, entry.stat().st_size))
+                    except FileNotFoundError:  # named by whoever reads it
+                        entries.append((entry.name, None))
     return sorted(entries, key=lambda entry: entry[0])
 
 
 def folder_fingerprint(path: Path, root: Path, suffixes: tuple[str, ...]) -> list:
-    """[path relative to the root, number of files, digest of their names, sizes and mtimes]."""
+    """[path relative to the root, number of files, digest of their names, sizes and samples]."""
     return fingerprint_of(path, root, folder_entries(path, suffixes))
 
 
-def fingerprint_of(path: Path, root: Path, entries: Sequence[tuple[str, Any, Any]]) -> list:
+def fingerprint_of(path: Path, root: Path, entries: Sequence[tuple[str, int | None]]) -> list:
     """The same of a folder whose entries were listed already."""
-    return [_relative(path, root), len(entries), digest(entries)]
+    return [relative(path, root), len(entries), entries_digest(path, entries)]
+
+
+def entries_digest(folder: Path, entries: Sequence[tuple[str, int | None]]) -> str:
+    """Digest of what a folder holds: names and sizes of all files, the content of small ones, and
+    of `SAMPLED_FILES` of the others of each kind."""
+    read, large = [], {}
+    for name, size in entries:
+        if size is not None and size <= _SMALL_BYTES:
+            read.append(name)
+        elif size is not None:
+            large.setdefault(os.path.splitext(name)[1], []).append(name)
+    for names in large.values():
+        count = min(SAMPLED_FILES, len(names))
+        read += [names[k * (len(names) - 1) // max(count - 1, 1)] for k in range(count)]
+    return digest([entries, [[name, file_digest(os.path.join(folder, name))] for name in read]])
 
 
 def content_hash(path: Path) -> str:
@@ -153,5 +206,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _relative(path: Path, root: Path) -> str:
+def relative(path: Path, root: Path) -> str:
+    """A path as one below the root, with slashes."""
     return Path(os.path.relpath(path, root)).as_posix()

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import spatial_engine
-from spatial_engine.errors import EngineError
+from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils import changes, executors, files
 from spatial_engine.utils.provenance import work_key
 
@@ -69,6 +69,11 @@ class PartResult:
     notes: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+
+
+class BrokenInput(str):
+    """Why a scene failed whose input is there and no good, in one line. What failed otherwise, as
+    by a file that is not there or a disk that is full, may do better the next time."""
 
 
 Work = Callable[[Any, Path], PartResult]
@@ -170,9 +175,10 @@ def run_scenes(
                     for warning in outcome.warnings:
                         log.warning("%s: %s", scene_id, warning)
                 else:
-                    failures[scene_id] = str(outcome)
+                    failures[scene_id] = outcome if isinstance(outcome, str) else str(outcome)
                     log.error("%s failed: %s", scene_id, outcome)
-                    _remove_stale(parts_dir / scene_id, keys[scene_id])
+                    if isinstance(outcome, BrokenInput):
+                        _remove_stale(parts_dir / scene_id, keys[scene_id])
                 bar.update()
     if scheduler:
         _await_view(parts_dir, {name: keys[name] for name in done if name not in reused})
@@ -258,7 +264,8 @@ def _do_scene(
         (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
         _publish(partial, part_dir, None if replace else key)
     except Exception as error:
-        return _cause(error, part_dir)
+        is_broken = isinstance(error, BadDataError) and not isinstance(error, MissingInputError)
+        return (BrokenInput if is_broken else str)(_cause(error, part_dir))
     finally:
         with suppress(FileNotFoundError):  # the run may have removed it meanwhile
             files.remove(partial)
@@ -286,8 +293,8 @@ def _publish(partial: Path, part_dir: Path, key: str | None) -> None:
 
 
 def _remove_stale(part_dir: Path, key: str) -> None:
-    """Of a scene that failed now, remove what other inputs or constants gave: not to be taken for
-    good."""
+    """Of a scene that is broken now, remove what other inputs or constants gave: not to be taken
+    for good."""
     if (done := _read_done(part_dir)) is not None and done.key != key:
         aside = part_dir.with_name(f"{part_dir.name}{files.PARTIAL_SUFFIX}")
         os.rename(part_dir, aside)  # half of it, where this is killed, is not taken for a folder

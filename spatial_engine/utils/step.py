@@ -15,11 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spatial_engine.errors import EngineError, MissingInputError, SettingsError
-from spatial_engine.utils import changes, engine_code, files, provenance
+from spatial_engine.errors import EngineError, MissingInputError
+from spatial_engine.utils import changes, engine_code, files, finished, provenance
 from spatial_engine.utils.closing_table import ClosingTable, Row, Tally, listed
 from spatial_engine.utils.input_files import missing
 from spatial_engine.utils.scene_runner import (
+    BrokenInput,
     RunResult,
     SceneJob,
     Work,
@@ -51,6 +52,7 @@ class Step:
         self.scheduler: str | None = getattr(options, "scheduler", None)
         self.table = ClosingTable(name)
         self._unready: dict[str, str] = {}  # scenes that failed before their job could be made
+        self.guard = finished.Guard(options)
 
     def sharing(self, name: str, module: str) -> Step:
         """A step within this one, whose work other commands do too: it goes by its own name and
@@ -68,9 +70,13 @@ class Step:
     ) -> list[str]:
         """The scenes whose input is on disk; the others are counted, not a failure."""
         there = [scene for scene in scenes if is_there(scene)]
-        if len(there) < len(scenes):
-            self.table.absent[what] += len(scenes) - len(there)
+        self._count_absent(dict.fromkeys(sorted(set(scenes) - set(there)), what), what)
         return there
+
+    def _count_absent(self, causes: Mapping[str, str], what: str) -> None:
+        if causes:
+            self.guard.absent |= causes
+            self.table.absent[what] += len(causes)
 
     def present_inputs(
         self, names: Sequence[str], path_of: Callable[[str], Path], remedy: str
@@ -87,14 +93,18 @@ class Step:
         return there
 
     def ready(self, scenes: Iterable[str], prepare: Callable[[str], T]) -> dict[str, T]:
-        """`prepare(scene)` by scene; a scene whose input is broken fails in the next `make`."""
-        prepared = {}
+        """`prepare(scene)` by scene. A scene whose input is not there (`MissingInputError`) is
+        counted; one whose input is broken fails in the next `make`."""
+        prepared, absent = {}, {}
         for scene in scenes:
             try:
                 prepared[scene] = prepare(scene)
+            except MissingInputError as error:
+                absent[scene] = str(error)
             except EngineError as error:
-                self._unready[scene] = str(error)
+                self._unready[scene] = BrokenInput(error)
                 log.error("%s failed: %s", scene, error)
+        self._count_absent(absent, next(iter(absent.values()), ""))
         self.table.failures.update(self._unready)
         return prepared
 
@@ -118,10 +128,14 @@ class Step:
         `companions` (name -> file or folder, as of pictures) are made by `assemble` too and are in
         their place before any output is. Of more records than `wanted`, `assemble` takes so many
         (-1 = all). An output without a record is an error.
+
+        Raises `MissingInputError` where a finished output holds scenes that are absent now.
         """
         start = time.perf_counter()
         drops, companions = drops or {}, companions or {}
         unready, self._unready = self._unready, {}
+        asked = [*unready, *(job.scene_id for job in jobs)]
+        self.guard.refuse_to_lose(outputs.values(), asked)
         if not jobs:
             self.table.empty += [
                 f"{output}: no records ({listed(drops[name])})"
@@ -134,7 +148,7 @@ class Step:
         first = next(iter(outputs.values()))
         parts_dir = first.with_name(f"{parts_name or first.name}{files.PARTS_SUFFIX}")
         redo = self.options.overwrite or unready
-        whole = self._are_whole(companions, first)
+        whole = finished.are_whole(companions, first)
         if not redo and whole and all(provenance.is_current(o, key) for o in outputs.values()):
             for name, output in outputs.items():
                 self._add_current(name, start, output)
@@ -145,15 +159,23 @@ class Step:
             name: self._why_again(output, key, inputs_by_scene, inputs)
             for name, output in outputs.items()
         }
-        for output in outputs.values():
-            self._refuse_to_shrink(output, [job.scene_id for job in jobs])
+        self.guard.refuse_to_shrink(outputs.values(), asked)
         with files.locked(parts_dir):
             ahead = self.unfinished(jobs, parts_dir)
             num_bytes = sum(job.num_bytes for job in ahead)
             files.check_disk(parts_dir, sum(job.num_files for job in ahead), num_bytes)
             run = self._run(work, jobs, parts_dir)
             run.failures.update(unready)
+            tallies = {
+                name: Tally.of(name, run.results.values(), drops.get(name)).limited_to(
+                    (wanted or {}).get(name, -1)
+                )
+                for name in outputs
+            }
             if not run.parts:
+                return
+            if whys := self.guard.why_they_stay(outputs, tallies, run.failures):
+                self.table.empty += whys
                 return
             # Whatever a killed run leaves half-written lies among the parts, and goes with them.
             targets = {**companions, **outputs}
@@ -172,37 +194,24 @@ class Step:
             # Without a key the next start tries again the scenes that failed.
             facts = {"key": "" if run.failures else key, "common_inputs": inputs}
             facts["inputs"] = inputs_by_scene
-            facts["companions"] = {name: _held(path) for name, path in companions.items()}
+            facts["companions"] = {n: finished.contents_of(path) for n, path in companions.items()}
             for name, output in outputs.items():
-                tally = Tally.of(name, run.results.values(), drops.get(name))
-                tally = tally.limited_to((wanted or {}).get(name, -1))
                 scenes = [scene for scene, part in run.results.items() if part.counts.get(name)]
-                self._write_meta(output, run, tally, {**facts, "scenes": scenes})
+                self._write_meta(output, run, tallies[name], {**facts, "scenes": scenes})
                 remark = again[name] or changes.by_reason(run.redone)
-                self._add_row(name, tally, start, output, remark)
+                self._add_row(name, tallies[name], start, output, remark)
             if not run.failures:
                 files.remove(parts_dir)
 
     def retire(self, outputs: Iterable[Path]) -> None:
-        """Remove outputs of this command that are made no more, and what told of them."""
-        for output in sorted(outputs):
+        """Remove outputs of this command that are made no more, and what told of them; nothing
+        where something failed, which may be why."""
+        failed = self.table.failures or self.table.empty
+        for output in sorted(() if failed else outputs):
             if provenance.read_meta(output).get("step") == self.name:
                 log.info("%s: removed, there is nothing for it any more", output)
                 provenance.forget([output])
                 files.remove(output)
-
-    def _are_whole(self, companions: Mapping[str, Path], output: Path) -> bool:
-        """Whether all companions are as they were when `output` was made: of a folder, that it has
-        lost nothing since."""
-        before = provenance.read_meta(output).get("companions")
-        if not isinstance(before, dict) or before.keys() != companions.keys():
-            return False
-        for name, path in companions.items():
-            if not path.exists() or (path.is_file() and before[name] != _held(path)):
-                return False
-            if path.is_dir() and files.has_lost(path, before[name]):
-                return False
-        return True
 
     def unfinished(self, jobs: Sequence[SceneJob], folder: Path) -> list[SceneJob]:
         """The jobs that `make_folders` would do."""
@@ -221,8 +230,8 @@ class Step:
         with files.locked(folder):
             run = self._run(work, jobs, folder)
             if run.parts:
-                finished = read_finished(folder)
-                mine = {name: done for name, done in finished.items() if done.step == self.name}
+                there = read_finished(folder)
+                mine = {name: done for name, done in there.items() if done.step == self.name}
                 mark = provenance.digest(self.settings)
                 like = {n: d for n, d in mine.items() if provenance.digest(d.settings) == mark}
                 others = {name: done.settings for name, done in mine.items() if name not in like}
@@ -244,9 +253,12 @@ class Step:
         if provenance.is_current(output, key) and not self.options.overwrite:
             self._add_current(name, start, output)
             return
+        self.guard.refuse_to_lose([output], inputs)
         again = self._why_again(output, key, inputs)
         with files.atomic_path(output) as partial:
             tally = Tally(write(partial), {}, {})
+            for why in self.guard.why_they_stay({name: output}, {name: tally}, {}):
+                raise MissingInputError(why)
             provenance.forget([output])
         run = RunResult({}, {}, {}, 0, time.perf_counter() - start)
         self._write_meta(output, run, tally, {"key": key, "inputs": inputs, "scenes": list(inputs)})
@@ -277,16 +289,6 @@ class Step:
         self.table.failures.update(run.failures)
         self.table.damaged.update(run.damaged)
         return run
-
-    def _refuse_to_shrink(self, output: Path, scenes: Sequence[str]) -> None:
-        """A trial with --scenes must not replace the work of hours."""
-        lost = set(provenance.read_meta(output).get("scenes", ())) - set(scenes)
-        trial = self.options.scenes or len(getattr(self.options, "splits", "both")) < 2
-        if trial and output.exists() and lost and not self.options.overwrite:
-            raise SettingsError(
-                f"{output}: holds {len(lost)} scenes that this run leaves out; "
-                "use another --root for a trial, or --overwrite"
-            )
 
     def _write_meta(
         self, output: Path, run: RunResult, tally: Tally, facts: dict[str, Any]
@@ -324,12 +326,7 @@ class Step:
         output: Path,
         remark: str = "",
     ) -> None:
-        place = provenance.file_fingerprint(output, self.root)[0]
+        place = provenance.relative(output, self.root)
         self.table.rows.append(Row(name, tally, time.perf_counter() - start, place, remark))
         if not tally.records:
             self.table.empty.append(f"{output}: no records ({listed(tally.drops) or 'no input'})")
-
-
-def _held(path: Path) -> int | dict[str, list[int]]:
-    """Bytes of a file; of a folder what it holds."""
-    return path.stat().st_size if path.is_file() else files.contents(path)

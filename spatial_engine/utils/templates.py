@@ -3,18 +3,23 @@
 A file holds `task_descriptions`, `questions` and `answers`, lists of different sentences. Slots
 are written `{name}`; an answer holds `{answer}` once, in backticks, so that a scorer finds it. A
 task with variants (closer and farther) has lists of its own for each: `questions_closer`.
+
+A command reads its files once. Sentences go to the workers with the request of each scene: a worker
+that read a file itself could find another there than the one whose digest is in the settings.
 """
 
 from __future__ import annotations
 
 import json
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.provenance import digest
 
 MIN_QUESTIONS = 30
 MIN_DESCRIPTIONS = 30
@@ -38,6 +43,11 @@ class Templates:
             (groups[0][first], groups[1][second], groups[2][third])
             for first, second, third in zip(*columns, strict=True)
         ]
+
+
+def digest_of(sentences: Mapping[str, Templates]) -> str:
+    """Digest of all sentences of a command: other sentences make another output."""
+    return digest({name: vars(templates) for name, templates in sentences.items()})
 
 
 def load_templates(

@@ -6,13 +6,22 @@ import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from spatial_engine.utils import cli, marked_images, pairs, provenance, records, visibility_table
+from spatial_engine.utils import (
+    cli,
+    marked_images,
+    pairs,
+    provenance,
+    records,
+    templates,
+    visibility_table,
+)
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.pair_draws import draw_pairs
 from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
 from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
 from spatial_engine.utils.scene_runner import SceneJob
 from spatial_engine.utils.step import Step
+from spatial_engine.utils.templates import Templates
 from spatial_engine.visual_correspondence import correspondence_questions
 from spatial_engine.visual_correspondence.correspondence_questions import DIFFICULTIES, TASKS
 
@@ -29,6 +38,7 @@ def run_kind(
     """Make both splits of a kind; the keywords are the constants of its script, by split or None
     where the script has none. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, dot_radius_px, difficulty)
+    sentences = correspondence_questions.load_sentences(kind)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
@@ -38,7 +48,7 @@ def run_kind(
         "ARRANGEMENTS": correspondence_questions.ARRANGEMENTS,
         "pictures": marked_images.SETTINGS if args.dot_radius_px else None,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
-        "templates": correspondence_questions.templates_digest(kind),
+        "templates": templates.digest_of({kind: sentences}),
     }
     name = f"visual_correspondence_{kind}"
     step = Step(f"visual_correspondence_qa_engine_{kind}", args, settings, __file__)
@@ -55,7 +65,7 @@ def run_kind(
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
         folder = args.root / records.FOLDERS[split] / name / args.version
-        jobs, drops = make_jobs(args, step, split, scenes, kind)
+        jobs, drops = make_jobs(args, step, split, scenes, kind, sentences)
         pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
         step.make(
             {TASKS[kind]: folder / f"{split}_{name}.jsonl"},
@@ -69,7 +79,12 @@ def run_kind(
 
 
 def make_jobs(
-    args: argparse.Namespace, step: Step, split: str, scenes: SceneInfoHandler, kind: str
+    args: argparse.Namespace,
+    step: Step,
+    split: str,
+    scenes: SceneInfoHandler,
+    kind: str,
+    sentences: Templates,
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs over all scenes; give each scene its own, and what fell short."""
     task, radius = TASKS[kind], args.dot_radius_px or 0
@@ -81,7 +96,7 @@ def make_jobs(
     def list_images(scene_id: str) -> SceneFiles:
         listed = draws.files[scene_id]
         table.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
-        return listed
+        return listed.with_images()
 
     images = step.ready(draws.rows, list_images)
     picture_bytes = 0
@@ -92,8 +107,9 @@ def make_jobs(
     for scene_id, files in images.items():
         rows = draws.rows[scene_id][task]
         request = correspondence_questions.SceneRequest(
-            kind, split, scene_id, args.seed, rows, files.ids, radius, args.difficulty or ""
-        )
+            kind, split, scene_id, args.seed, rows, files.ids, radius, args.difficulty or "",
+            sentences=sentences,
+        )  # fmt: skip
         inputs = [
             scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
             files.colors, provenance.digest(rows),

@@ -7,14 +7,13 @@ Two kinds: `coor_2_coor` names the point by coordinates and asks for those in th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import marked_images, pairs, provenance, records, sampling
+from spatial_engine.utils import marked_images, pairs, records, sampling
 from spatial_engine.utils.drawing import PALETTE, MarkSize
 from spatial_engine.utils.geometry import permille
 from spatial_engine.utils.marked_images import MarkedImage
@@ -39,8 +38,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class SceneRequest:
-    """What is asked about one scene: the rows of its pair table; the ids of the images that are
-    there; `dot_radius` and `difficulty` are constants of the script."""
+    """What is asked about one scene: the rows of its pair table, about the images that are there,
+    in these `sentences`. `dot_radius` and `difficulty` are constants of the script."""
 
     kind: str
     split: str
@@ -50,6 +49,7 @@ class SceneRequest:
     images: frozenset[str]
     dot_radius: int = 0
     difficulty: str = "easy"
+    sentences: Templates = field(kw_only=True)
 
     @property
     def task(self) -> str:
@@ -81,20 +81,10 @@ class Matches:
         return Matches(*(values[kept] for values in vars(self).values()))
 
 
-def templates(kind: str) -> Templates:
+def load_sentences(kind: str) -> Templates:
     """The sentences of a kind."""
     slots = frozenset() if kind == "dot_2_multichoice" else frozenset({"point"})
-    return _load(TASKS[kind], slots)
-
-
-@lru_cache
-def _load(task: str, slots: frozenset[str]) -> Templates:
-    return load_templates(_TEMPLATES / f"{task}.json", slots)
-
-
-def templates_digest(kind: str) -> str:
-    """Digest of all sentences of a kind: other sentences make another output."""
-    return provenance.digest(vars(templates(kind)))
+    return load_templates(_TEMPLATES / f"{TASKS[kind]}.json", slots)
 
 
 def write_scene(
@@ -297,7 +287,7 @@ def _facts(
     rng: np.random.Generator, views: SceneViews, matches: Matches, request: SceneRequest
 ) -> Iterator[dict[str, Any]]:
     """What both kinds of records hold, as arguments of `make_record`; no answer yet."""
-    sentences = templates(request.kind).draw(rng, len(matches.points))
+    sentences = request.sentences.draw(rng, len(matches.points))
     places = permille(matches.pixels, views.image_size).tolist()
     rows = zip(
         matches.frames.tolist(), matches.points.tolist(), places, matches.overlap.tolist(),

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
 from spatial_engine.utils.files import has_half_characters, naming
 from spatial_engine.utils.geometry import pose_fault
 from spatial_engine.utils.input_files import check_content, missing, read_text
@@ -220,7 +220,7 @@ def _read_json(path: Path) -> Any:
             data = path.read_bytes()
         return json.loads(data)
     except FileNotFoundError:
-        raise BadDataError(missing(path, REMEDY)) from None
+        raise MissingFileError(missing(path, REMEDY)) from None
     except (ValueError, RecursionError) as error:
         raise BadDataError(f"{path}: not json ({error}); {REMEDY}") from None
 

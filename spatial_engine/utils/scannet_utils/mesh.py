@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyParseError
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.files import naming
 from spatial_engine.utils.input_files import check_content, missing
 
@@ -33,7 +33,7 @@ def read_vertices(path: Path) -> np.ndarray:
         columns = [vertices[name] for name in ("x", "y", "z", "red", "green", "blue")]
         points = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
     except FileNotFoundError:
-        raise BadDataError(missing(path, REMEDY)) from None
+        raise MissingFileError(missing(path, REMEDY)) from None
     except (PlyParseError, KeyError, ValueError, OverflowError, MemoryError, TypeError) as error:
         raise BadDataError(f"{path}: not a mesh that can be read ({error}); {REMEDY}") from None
     if not len(points):

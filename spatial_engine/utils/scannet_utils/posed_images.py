@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils import jpeg
 from spatial_engine.utils.files import naming
 from spatial_engine.utils.geometry import camera_fault, is_valid_pose, pose_fault
@@ -126,7 +126,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.size
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such image; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such image; {REMEDY}") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise BadDataError(f"{path}: could not read the image ({error}); {REMEDY}") from None
 
@@ -147,7 +147,7 @@ def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
         with naming(path):
             data = path.read_bytes()
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such image; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such image; {REMEDY}") from None
     depth = None
     if is_whole_png(data, size):
         depth = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -185,6 +185,6 @@ def _read_text(path: Path) -> str:
         with naming(path):
             return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("ascii")
     except FileNotFoundError:
-        raise BadDataError(f"{path}: no such file; {REMEDY}") from None
+        raise MissingFileError(f"{path}: no such file; {REMEDY}") from None
     except UnicodeDecodeError:
         raise BadDataError(f"{path}: not a text of numbers; {REMEDY}") from None

@@ -50,8 +50,9 @@ def info_path(root: Path, split: str, *, with_images: bool = True) -> Path:
 def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
     """Sorted ids of the scenes of `--splits`, or those of `--scenes` among them.
 
-    A split without a list is counted; one whose list is empty is a failure. Raises
-    `MissingInputError` when no scene is listed, or one of `--scenes` is not.
+    A split without a list is counted; one whose list is empty is a failure. Neither takes anything
+    away of what was made of the split before. Raises `MissingInputError` when no scene is listed,
+    or one of `--scenes` is not.
     """
     lists = read_split_lists(args.root)
     for split in args.splits:
@@ -60,6 +61,8 @@ def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
             step.table.absent[f"{split}, no {path}"] += 1
         elif not lists[split]:
             step.table.failures[split] = f"{path}: the list is empty; {_README}"
+        if not lists.get(split) and info_path(args.root, split).exists():
+            step.guard.unlisted = f"{path}: no scene is listed there any more"
     scenes = sorted(scene for split in args.splits for scene in lists.get(split, ()))
     if not scenes:
         path = list_path(args.root, args.splits[0])
@@ -83,11 +86,11 @@ def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "
     if dangling_link(scans):
         raise MissingInputError(missing(scans, _README))
     paths = {scene: scan_dir(root, scene) for scene in scenes}
-    what = f"listed, no {SCANNET}/scans/<scene>"
+    what = f"listed, no {SCANNET}/scans/<scene>, or nothing in it"
     if suffix:
         paths = {scene: path / f"{scene}{suffix}" for scene, path in paths.items()}
-        what += f"/<scene>{suffix}"
-    is_there = Path.is_file if suffix else Path.is_dir
+        what = f"listed, no {SCANNET}/scans/<scene>/<scene>{suffix}"
+    is_there = Path.is_file if suffix else _holds_anything
     there = {
         scene
         for scene, path in paths.items()
@@ -97,6 +100,10 @@ def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "
         if any((root / SCANNET / place / scene).is_dir() for scene in paths.keys() - there):
             what += f" (some are in {SCANNET}/{place}: {hint})"
     return step.present_scenes(scenes, there.__contains__, what)
+
+
+def _holds_anything(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def list_path(root: Path, split: str) -> Path:

@@ -2,9 +2,8 @@
 
 Frames can be extracted again with another FRAME_SKIP or come from another source, and points can be
 loaded again. Every step that reads scene infos asks here before it relies on them: it costs a
-listing of the scene's folder and a hash of one small file. Only where names, sizes or times of the
-poses differ from those that the infos were made from are they read and compared, so that a copy of
-a root, whose times differ, is as good as the original.
+listing of the scene's folder, the poses (small files) and a hash of one small file. Times of files
+do not count, so that a copy of a root is as good as the original.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import provenance
 from spatial_engine.utils.scannet_utils import posed_images
 from spatial_engine.utils.scannet_utils.scannet_paths import (
@@ -26,55 +26,74 @@ from spatial_engine.utils.scannet_utils.scannet_paths import (
 )
 from spatial_engine.utils.scannet_utils.scene_info import REMEDY, SceneInfoHandler
 
-Entries = Sequence[tuple[str, Any, Any]]  # as of `provenance.folder_entries`
+Entries = Sequence[tuple[str, int | None]]  # as of `provenance.folder_entries`
 
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """The frames of a scene on the disk; no image is opened.
+    """The frames of a scene on the disk: names and sizes of all files of its `folder`.
 
-    `ids` of the colour images that are there; `colors` and `depths` are digests of the names, sizes
-    and times of colour and depth images, `depth_sizes` of names and sizes of the depth images that
-    the scene info tells of, None where there is none of them.
+    `depth_sizes` is a digest of the names and sizes of the depth images that the scene info tells
+    of, None where there is none of them.
     """
 
     folder: Path
-    ids: frozenset[str]
-    colors: str
-    depths: str
+    entries: Entries
     depth_sizes: str | None
 
     @classmethod
     def of(cls, scenes: SceneInfoHandler, scene_id: str) -> SceneFiles:
         """What is there now. Raises `BadDataError` where the scene info is of other frames, other
-        points or other annotations than there are, and where the folder it was made from is gone.
-        Of infos without provenance, which are of another origin, neither is known."""
+        points or other annotations than there are, and `MissingInputError` where the folder it was
+        made from is gone or empty. Of infos without provenance, which are of another origin,
+        neither is known."""
         folder = posed_images_dir(scenes.root) / scene_id
-        if not folder.is_dir() and scenes.made_from(scene_id) is not None:
-            raise BadDataError(
-                f"{folder}: no such folder; see that its disk is there, or {posed_images.REMEDY}"
-            )
         entries = list_entries(folder)
+        if not entries and scenes.made_from(scene_id) is not None:
+            raise MissingInputError(
+                f"{folder}: no frames; see that its disk is there, or {posed_images.REMEDY}"
+            )
         check_infos(scenes, scene_id, folder, entries)
-        colors = [entry for entry in entries if entry[0].endswith(".jpg")]
-        depths = [entry for entry in entries if entry[0].endswith(".png")]
         used = {f"{image_id}.png" for image_id in scenes.image_ids(scene_id)}
-        sizes = [entry[:2] for entry in depths if entry[0] in used]
-        return cls(
-            folder,
-            frozenset(name[:-4] for name, size, _ in colors if size is not None),
-            provenance.digest(colors),
-            provenance.digest(provenance.fingerprint_of(folder, scenes.root, depths)),
-            provenance.digest(sizes) if sizes else None,
-        )
+        sizes = [entry for entry in entries if entry[0] in used]
+        return cls(folder, entries, provenance.digest(sizes) if sizes else None)
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Ids of the colour images that are there."""
+        return frozenset(name[:-4] for name, size in self._some(".jpg") if size is not None)
+
+    @cached_property
+    def colors(self) -> str:
+        """Digest of the colour images, by samples."""
+        return provenance.entries_digest(self.folder, self._some(".jpg"))
+
+    @cached_property
+    def depths(self) -> str:
+        """Digest of the depth images, by samples; `MissingInputError` where there is none."""
+        if not (entries := self._some(".png")):
+            raise self._missing("depth images")
+        return provenance.entries_digest(self.folder, entries)
+
+    def with_images(self) -> SceneFiles:
+        """Itself where there are colour images; else raises `MissingInputError`."""
+        if not self.ids:
+            raise self._missing("images")
+        return self
 
     def first(self) -> Path:
         """The colour image with the lowest id."""
         return self.folder / f"{min(self.ids)}.jpg"
 
+    def _some(self, suffix: str) -> Entries:
+        return [entry for entry in self.entries if entry[0].endswith(suffix)]
+
+    def _missing(self, what: str) -> MissingInputError:
+        return MissingInputError(f"{self.folder}: no {what} in it; {posed_images.REMEDY}")
+
 
 def list_entries(folder: Path) -> Entries:
-    """Names, sizes and times of all files of the frames."""
+    """Names and sizes of all files of the frames."""
     return provenance.folder_entries(folder, (".jpg", ".png", ".txt"))
 
 
@@ -84,8 +103,8 @@ def infos_made_from(root: Path, scene_id: str, info: Mapping[Any, Any], entries:
     return {
         "info": provenance.digest(sorted(info.items(), key=str)),
         "objects": _hash_of_objects(root, scene_id),
-        "frames": provenance.fingerprint_of(folder, root, entries),
-        "poses": provenance.digest(_poses_among(entries)),
+        "frames": provenance.digest(entries),
+        "poses": _poses_digest(folder, entries),
     }
 
 
@@ -101,11 +120,10 @@ def check_infos(scenes: SceneInfoHandler, scene_id: str, folder: Path, entries: 
             f"scene info: {scene_id} is stale, its points or annotations have changed since; "
             f"{REMEDY}"
         )
-    names, difference = [name for name, *_ in entries], ""
-    if told.get("poses") != provenance.digest(_poses_among(entries)):
+    names, difference = [name for name, _ in entries], ""
+    if told.get("poses") != _poses_digest(folder, entries):
         difference = _compare_poses(scenes, scene_id, folder, names)
-    now = provenance.fingerprint_of(folder, scenes.root, entries)
-    if not difference and provenance.digest(told.get("frames")) != provenance.digest(now):
+    if not difference and told.get("frames") != provenance.digest(entries):
         difference = _compare_sizes(scenes, scene_id, folder, names)
     if difference:
         raise BadDataError(
@@ -114,8 +132,9 @@ def check_infos(scenes: SceneInfoHandler, scene_id: str, folder: Path, entries: 
         )
 
 
-def _poses_among(entries: Entries) -> Entries:
-    return [entry for entry in entries if entry[0].endswith(".txt")]
+def _poses_digest(folder: Path, entries: Entries) -> str:
+    texts = [entry for entry in entries if entry[0].endswith(".txt")]
+    return provenance.entries_digest(folder, texts)
 
 
 def _compare_poses(
@@ -129,7 +148,7 @@ def _compare_poses(
     gone = [image_id for image_id in known if f"{image_id}.txt" not in there]
     if gone:
         return f"{len(gone)} of its {len(known)} frames are gone, {gone[0]} among them"
-    new = set(posed_images.frames_among(names, posed_images.USED_STEP)) - set(known)
+    new = set(posed_images.frames_among(names, posed_images.USED_STEP, folder)) - set(known)
     if new:
         return f"{len(new)} frames are new, {min(new)} among them"
     if not np.array_equal(posed_images.read_intrinsic(folder), scenes.intrinsic(scene_id)):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
 from spatial_engine.utils.files import check_id, has_half_characters
 from spatial_engine.utils.geometry import camera_fault, is_rigid, is_valid_pose, pose_fault
 from spatial_engine.utils.indexed_pickle import IndexedItems
@@ -250,7 +250,7 @@ class SceneInfoHandler:
             np.load(path, mmap_mode="r", allow_pickle=False)  # claims no more than there is
             array = np.load(path, allow_pickle=False)  # a map of a failing disk ends the process
         except FileNotFoundError:
-            raise BadDataError(f"{path}: no such file; {remedy}") from None
+            raise MissingFileError(f"{path}: no such file; {remedy}") from None
         except Exception as error:  # a damaged header can raise almost anything
             raise BadDataError(f"{path}: cannot be read ({error}); {remedy}") from None
         expected = () if columns is None else (columns,)

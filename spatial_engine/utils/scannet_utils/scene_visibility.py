@@ -47,7 +47,8 @@ def _why_blind(scenes: SceneInfoHandler, scene_id: str, valid: int, measured: in
 def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str | None]:
     """What decides the visibility of a scene: hashes of its geometry and of its depth files.
 
-    `BadDataError` where the scene info is not about the files (`SceneFiles`).
+    `BadDataError` where the scene info is not about the files (`SceneFiles`), `MissingInputError`
+    where there is no depth.
     """
     listed = SceneFiles.of(scenes, scene_id)
     return {

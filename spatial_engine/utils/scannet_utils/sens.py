@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.files import naming
 from spatial_engine.utils.geometry import camera_fault, is_valid_pose, pose_fault
 from spatial_engine.utils.input_files import check_content, missing
@@ -81,7 +81,7 @@ class SensReader:
             check_content(self.path, REMEDY)
             self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115 (closed by __exit__)
         except FileNotFoundError:
-            raise BadDataError(missing(self.path, REMEDY)) from None
+            raise MissingFileError(missing(self.path, REMEDY)) from None
         try:
             with naming(self.path):
                 self._size = self._file.seek(0, 2)

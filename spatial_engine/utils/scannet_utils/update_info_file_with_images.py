@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.errors import BadDataError
-from spatial_engine.utils import cli, provenance
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import cli, finished, provenance
 from spatial_engine.utils.geometry import singular_fault
 from spatial_engine.utils.indexed_pickle import dump_items
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
@@ -40,8 +40,6 @@ def add_images(
     images_dir, scene_id, info, image_ids, outputs = arguments
     if "axis_align_matrix" not in info:
         raise BadDataError(f"scene info: {scene_id} has no axis_align_matrix; {POINTS_REMEDY}")
-    if not image_ids:
-        raise BadDataError(f"{images_dir}: holds no frame of D5; {posed_images.REMEDY}")
     folder = Path("posed_images") / scene_id  # relative to data/scannet
     images = {
         image_id: {
@@ -110,20 +108,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
     if len(args.splits) == 2:
         names.append("train_val")
-        forget_stale(args, set(scannet_paths.SPLITS) - set(names))
 
     points_dir = scannet_paths.instance_data_dir(args.root)
-    finished = read_finished(points_dir) if points_dir.is_dir() else {}
+    points = read_finished(points_dir) if points_dir.is_dir() else {}
     told = provenance.read_inputs(points_path(args.root))
 
     def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]
         folder = images_dir / scene
-        check_is_of(args.root, scene, told.get(scene), finished.get(scene))
+        check_is_of(args.root, scene, told.get(scene), points.get(scene))
         entries = scene_files.list_entries(folder)  # the one listing
         inputs = scene_files.infos_made_from(args.root, scene, infos[scene], entries)
-        listed = [name for name, *_ in entries]
+        listed = [name for name, _ in entries]
         image_ids = posed_images.frames_among(listed, posed_images.USED_STEP, folder)
+        if not image_ids:
+            raise MissingInputError(f"{folder}: holds no frame of D5; {posed_images.REMEDY}")
         return SceneJob(scene, (folder, scene, infos[scene], image_ids, outputs), inputs)
 
     step.make(
@@ -134,6 +133,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parts_name="scenes_info_i_D5",
         inputs=lists,
     )
+    if len(args.splits) == 2 and not args.scenes:
+        forget_stale(args, lists)
     return step.close()
 
 
@@ -161,12 +162,13 @@ def read_infos(root: Path) -> dict[str, dict[Any, Any]]:
     return infos
 
 
-def forget_stale(args: argparse.Namespace, splits: set[str]) -> None:
-    """Remove the infos of splits that have no scene any more, so that no later step uses them."""
-    for split in splits if not args.scenes else ():
+def forget_stale(args: argparse.Namespace, lists: Mapping[str, Sequence[str]]) -> None:
+    """Remove the infos of splits none of whose scenes is in their list any more, so that no later
+    step uses them. A list that is empty or not there says nothing."""
+    for split, listed in lists.items():
         path = scannet_paths.info_path(args.root, split)
-        if path.exists():
-            log.warning("%s: the %s split has no scene any more, removed", path, split)
+        if listed and path.exists() and not finished.scenes_of(path) & set(listed):
+            log.warning("%s: none of its scenes is in the %s list any more, removed", path, split)
             provenance.forget([path])
             path.unlink()
 
