@@ -7,7 +7,7 @@ Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<star
        such folders of earlier lists or constants whose scenes are all in others by now.
 Costs  milliseconds a scene.
 
-`find_object_coverage.sh` runs this for all scenes of both splits in several processes.
+`find_object_coverage.sh` does this for all scenes of both splits in several processes.
 """
 
 from __future__ import annotations
@@ -100,25 +100,31 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, splits=False)
-    parser.set_defaults(num_workers=1)  # find_object_coverage.sh starts several of these
+    parser.set_defaults(num_workers=1)  # to start more takes longer than a chunk
     parser.add_argument("--split", choices=("train", "val"), default="train")
     parser.add_argument("--start", type=int, default=0, help="first scene of the sorted list")
     parser.add_argument("--end", type=int, help="the one after the last (default: all)")
-    parser.add_argument("--count", action="store_true", help="only print how many scenes there are")
-    cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, "images of an object considered", 1)
-    cli.add_constant(parser, "TOLERANCE", TOLERANCE, "share of a size that may be missing", 0)
-    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, "smaller sizes are skipped, metres", 1e-6)
+    add_constants(parser)
     return parser.parse_args(argv)
 
 
+def add_constants(parser: argparse.ArgumentParser) -> None:
+    """The flags of what decides which sets are found."""
+    cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, "images of an object considered", 1)
+    cli.add_constant(parser, "TOLERANCE", TOLERANCE, "share of a size that may be missing", 0)
+    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, "smaller sizes are skipped, metres", 1e-6)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse_args(argv)
+    return cover_chunk(parse_args(argv))
+
+
+def cover_chunk(args: argparse.Namespace) -> int:
+    """Write the files of the scenes from `args.start` to `args.end` of `args.split`; the other
+    flags are the common ones and the constants. Returns the exit code."""
     table_path = object_table.table_path(args.root, args.split)
     table = object_table.open_objects(table_path)
     scene_ids = sorted(table.scene_ids)
-    if args.count:
-        print(len(scene_ids))
-        return 0
     end = len(scene_ids) if args.end is None else args.end
     if not 0 <= args.start < min(end, len(scene_ids)):
         raise SettingsError(
