@@ -863,6 +863,7 @@ def test_a_damaged_scene_fails_its_chunk_and_is_done_when_it_is_mended(root, run
     assert f"failed: {SCENES['train'][1]}: {table}" in done.stdout
     assert "error: chunk train 0 to 2 failed" in done.stderr
     assert "chunk train 2 to 3" not in done.stderr
+    assert "semaphore" not in done.stderr  # left by workers
     assert all(Chunk(root, "train", 2, 3).path(d).exists() for d in DIMENSIONS)
     words = ("1 scenes is missing", SCENES["train"][1], "find_object_coverage.sh")
     check_refused(run(merger, root, "--splits", "train"), *words)
