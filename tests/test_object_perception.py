@@ -1,4 +1,4 @@
-"""Object perception as typed: the whole chain, the bash job, kills, damaged and missing input."""
+"""Object perception as typed: the whole chain, the coverage job, kills, damaged, missing input."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -34,9 +35,10 @@ from tiny_scenes import SCENE, TinyScene
 from spatial_engine.errors import BadDataError
 from spatial_engine.object_perception import compute_object_visibility as viewer
 from spatial_engine.object_perception import merge_object_coverage as merger
+from spatial_engine.object_perception import object_coverage_job as coverage_job
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.object_perception import single_object_perception_engine as engine
-from spatial_engine.utils import files, object_table, sampling
+from spatial_engine.utils import files, object_table, processes, sampling
 from spatial_engine.utils.coverage_files import Chunk, load_coverage, merged_path
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.records import read_jsonl
@@ -537,65 +539,41 @@ def test_killed_questions_are_completed_to_the_same_bytes(root, run):
     assert made_in(root, chunks=True) == expected
 
 
-# ---- the bash job --------------------------------------------------------------------------------
+# ---- the coverage job ----------------------------------------------------------------------------
 
-# Stands for python: tells how many scenes there are, notes which chunks it is asked for.
-STUB = """#!/usr/bin/env bash
-case " $* " in
-*" --count "*)
-    case " $* " in *" --split train "*) echo "${TRAIN:-23}" ;; *) echo "${VAL:-7}" ;; esac
-    exit "${COUNT_FAILS:-0}"
-    ;;
-esac
-echo "start" >>"$LOG.times"
-until [ "$(grep -c start "$LOG.times")" -ge "${TOGETHER:-1}" ]; do sleep 0.05; done
-echo "stop" >>"$LOG.times"
-echo "PYTHONPATH=${PYTHONPATH:-} $*" >>"$LOG"
-case " $* " in *" $FAILS "*) kill -"${SIGNAL:-0}" $$ && exit 1 ;; esac
-"""
+COUNTS = {"train": 23, "val": 7}
 
 
-class StubbedJob:
-    """Types the job with another `python` on the PATH, which takes no time."""
+class NotedJob:
+    """Runs the job in this process on tables of many scenes, and notes the chunks in place of doing
+    them; `fails` says what comes of each."""
 
-    def __init__(self, folder: Path):
-        self.root, self.log = folder / "r", folder / "log"
-        bin_dir = folder / "bin"
-        bin_dir.mkdir()
-        (bin_dir / "python").write_text(STUB)
-        (bin_dir / "python").chmod(0o755)
-        self.path = f"{bin_dir}{os.pathsep}{os.environ['PATH']}"
-        for split in SPLITS:
-            path = object_table.table_path(self.root, split)
-            path.parent.mkdir(parents=True)
-            path.touch()
+    def __init__(self, folder: Path, run, monkeypatch):
+        self.root, self.run, self.asked = folder / "many", run, []
+        self.fails = lambda chunk: 0
+        for split, count in COUNTS.items():
+            write_table(self.root, split, {f"s{k:02}": [] for k in range(count)})
+        monkeypatch.setattr(finder, "cover_chunk", self.note)
 
-    def __call__(self, *numbers: object, cwd: Path | None = None, **environment: str):
-        self.log.unlink(missing_ok=True)
-        variables = {"PATH": self.path, "LOG": str(self.log), "FAILS": "no chunk", **environment}
-        return type_job(self.root, *numbers, cwd=cwd, **variables)
+    def note(self, args) -> int:
+        self.asked.append(args)
+        return self.fails((args.split, args.start, args.end))
 
-    @property
-    def lines(self) -> list[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+    def __call__(self, *arguments: object):
+        self.asked.clear()
+        return self.run(coverage_job, self.root, *arguments)
 
     @property
     def chunks(self) -> dict[str, list[tuple[int, int]]]:
-        """What was asked for, in order of the scenes."""
         found: dict = {}
-        for line in self.lines:
-            split, start, end = re.search(
-                r"single_object_coverage_finder\.py --root .* --split (\w+) --start (\d+) --end "
-                r"(\d+)",
-                line,
-            ).groups()
-            found.setdefault(split, []).append((int(start), int(end)))
-        return {split: sorted(chunks) for split, chunks in found.items()}
+        for args in self.asked:
+            found.setdefault(args.split, []).append((args.start, args.end))
+        return found
 
 
 @pytest.fixture
-def job(tmp_path):
-    return StubbedJob(tmp_path)
+def job(tmp_path, run, monkeypatch):
+    return NotedJob(tmp_path, run, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -609,12 +587,15 @@ def job(tmp_path):
         ((5, 100, 2, 6), 100, 5, 6),
         ((2, 7, 2, 23), 7, 2, 23),
         ((0, 1000, 1, 1000), 1000, 0, 99),
+        (("", "", "", 12), 10, 0, 12),
     ],
 )
-def test_chunks_hold_every_scene_of_both_splits_once(job, numbers, size, first, last):
+def test_chunks_hold_every_scene_of_both_splits_once(job, monkeypatch, numbers, size, first, last):
+    here = processes.map_unordered
+    monkeypatch.setattr(processes, "map_unordered", lambda work, items, _: here(work, items, 1))
     done = job(*numbers)
     check_fine(done)
-    for split, scenes in (("train", 23), ("val", 7)):
+    for split, scenes in COUNTS.items():
         edges = [*range(first, min(last, scenes), size), min(last, scenes)]
         expected = list(pairwise(edges)) if first < min(last, scenes) else []
         assert job.chunks.get(split, []) == expected
@@ -623,84 +604,126 @@ def test_chunks_hold_every_scene_of_both_splits_once(job, numbers, size, first, 
     assert "merge_object_coverage.py" in done.stdout
 
 
-def test_two_machines_with_a_start_and_an_end_each_do_all(job, root, run):
-    """What they are told to do is done, and merged to the bytes of a single machine."""
+def test_two_machines_with_a_start_and_an_end_each_do_all(root, run):
+    """And are merged to the bytes of a single machine."""
     expected = made_in(root)
     for split in SPLITS:
         for folder in object_table.folder(root, split).glob(f"{split}_*_*"):
             shutil.rmtree(folder)
-    counts = {"TRAIN": "3", "VAL": "2"}
-    asked: dict[str, list] = {split: [] for split in SPLITS}
-    for numbers in ((0, 1, 2, 2), (2, 10, 2)):
-        check_fine(job(*numbers, **counts))
-        for split, chunks in job.chunks.items():
-            asked[split] += chunks
-    assert asked == {"train": [(0, 1), (1, 2), (2, 3)], "val": [(0, 1), (1, 2)]}
-    for split, chunks in asked.items():
-        for chunk in chunks:
-            find(run, root, split, *chunk)
+    for numbers, words in (((0, 1, 1, 2), "4 chunks"), ((2, 10, 1), "1 chunks")):
+        done = run(coverage_job, root, *numbers)
+        check_fine(done)
+        assert f"coverage of {words} is there" in done.stdout
     check_fine(run(merger, root))
     assert made_in(root) == expected
 
 
-@pytest.mark.parametrize("processes", [1, 3])
-def test_so_many_processes_run_at_a_time_and_no_more(job, processes):
-    check_fine(job(0, 6, processes, TOGETHER=str(min(processes, 2))))
-    running, most = 0, 0
-    for line in job.log.with_name("log.times").read_text().split():
-        running += 1 if line == "start" else -1
-        most = max(most, running)
-    assert running == 0
-    assert min(processes, 2) <= most <= processes
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [((0, 6, 1), 1), ((0, 6, 3), 3), ((0, 5, 100_000), 7), ((0, 5, "", "", "--num-workers", 2), 2)],
+)
+def test_so_many_processes_are_started_and_no_more_than_there_are_chunks(
+    job, monkeypatch, arguments, expected
+):
+    started = []
+
+    def note(work, items, num_workers):
+        started.append(num_workers)
+        yield from ((number, 0) for number, _ in enumerate(items))
+
+    monkeypatch.setattr(processes, "map_unordered", note)
+    check_fine(job(*arguments))
+    assert started == [expected]
 
 
-def test_flags_root_and_a_clean_python_reach_each_process(job, tmp_path):
-    check_fine(job(cwd=tmp_path, FLAGS="--seed 7 --overwrite", PYTHONPATH="/nowhere"))
-    assert len(job.lines) == 4
-    for line in job.lines:
-        assert line.startswith(f"PYTHONPATH= {JOB.parent}/spatial_engine/object_perception/")
-        assert f"--root {job.root} --split" in line
-        assert line.endswith("--seed 7 --overwrite")
-    check_fine(job(cwd=tmp_path, ROOT="r"))
-    assert all("--root r --split" in line for line in job.lines)
-    check_fine(job())  # where the data is
-    assert all(f"--root {job.root} --split" in line for line in job.lines)
+def test_flags_reach_every_chunk(job):
+    check_fine(job(0, 10, 1, "--seed", 7, "--overwrite", "--max-images", 3))
+    assert len(job.asked) == 4
+    for args in job.asked:
+        found = (args.root, args.seed, args.overwrite, args.max_images, args.num_workers)
+        assert found == (job.root, 7, True, 3, 1)
 
 
-@pytest.mark.parametrize("signal", ["0", "KILL", "TERM"])
-def test_a_failing_chunk_is_named_and_fails_the_job_after_the_others(job, signal):
-    done = job(0, 5, 2, FAILS="--start 5 --end 7", SIGNAL=signal)
+@pytest.mark.parametrize("flags", [("--max-image-count", 3), ("--tolerance", -1), ("--seed", "x")])
+def test_a_wrong_flag_is_one_error_before_any_chunk(job, flags):
+    done = job(0, 5, 1, *flags)
+    assert done.returncode == 2
+    assert "usage: bash find_object_coverage.sh" in done.stderr
+    assert sum("error: " in line for line in done.stderr.splitlines()) == 1
+    assert job.asked == []
+
+
+def test_a_failing_chunk_is_named_and_fails_the_job_after_the_others(job):
+    def fail(chunk) -> int:
+        if chunk == ("train", 5, 10):
+            raise BadDataError("a file that is damaged")
+        return int(chunk == ("val", 5, 7))
+
+    job.fails = fail
+    done = job(0, 5, 1)
     assert done.returncode == 1, done.stdout + done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 2
-    assert "chunk val 5 to 7 failed" in errors[0]
-    assert "start again" in errors[1]
+    cause, first, second, last = (
+        line for line in done.stderr.splitlines() if line.startswith("error: ")
+    )
+    assert "damaged" in cause
+    assert "chunk train 5 to 10 failed" in first and "chunk val 5 to 7 failed" in second
+    assert "start again" in last
     assert "is there" not in done.stdout
     assert {split: len(chunks) for split, chunks in job.chunks.items()} == {"train": 5, "val": 2}
 
 
-def test_a_python_that_cannot_count_the_scenes_fails_the_job(job):
-    done = job(COUNT_FAILS="3")
-    assert done.returncode != 0
-    assert job.lines == []
+def test_a_signal_ends_the_job_and_is_no_failure_of_a_chunk(job):
+    job.fails = lambda chunk: os.kill(os.getpid(), signal.SIGTERM)
+    done = job(0, 5, 1)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "failed" not in done.stderr
+    assert len(job.asked) == 1
+
+
+DYING = """
+import os, signal, sys
+def end(event, arguments):
+    if event == "open" and "train_2_3" in str(arguments[0]):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(end)
+"""
+
+
+def test_a_process_that_dies_is_told_with_the_chunks_at_work(root, run, tmp_path, monkeypatch):
+    """Finished chunks stay, and the next start does the others."""
+    expected = made_in(root)
+    for split in SPLITS:
+        for folder in object_table.folder(root, split).glob(f"{split}_*_*"):
+            shutil.rmtree(folder)
+    (tmp_path / "sitecustomize.py").write_text(DYING)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        done = run(coverage_job, root, 0, 1, 2)
+    assert done.returncode == 1, done.stdout + done.stderr
+    first, last = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert "without a word" in first and "chunk train 2 to 3" in first
+    assert "start again" in last and "is there" not in done.stdout
+    finished = Chunk(root, "train", 0, 1).path("height")
+    before = finished.stat().st_mtime_ns
+    check_fine(run(coverage_job, root, 0, 1, 1))
+    assert finished.stat().st_mtime_ns == before
+    check_fine(run(merger, root))
+    assert made_in(root) == expected
 
 
 @pytest.mark.parametrize(
     "numbers",
     [("a",), (-1,), ("1.5",), (0, 0), (0, 10, 0), (0, 10, 2, "x"), (0, 10, 2, 9, 1), (0, "1 2"),
-     ("0;ls",), (0, "--", 1)],
+     ("0;ls",), ("\u0663",), ("1\u00b2",)],
 )  # fmt: skip
 def test_arguments_that_make_no_sense_are_refused(job, numbers):
     check_refused(job(*numbers), "usage: bash find_object_coverage.sh")
-    assert job.lines == []
+    assert job.asked == []
 
 
-@pytest.mark.parametrize("numbers", [("08",), (0, "09"), ("010", 1)])
-def test_numbers_with_leading_zeros_are_decimal_or_refused(job, numbers):
-    done = job(*numbers)
-    if done.returncode == 2 and "usage" in done.stderr:
-        return
-    check_fine(done)
+@pytest.mark.parametrize("numbers", [("08", 10, 1), (0, "09", "01"), ("010", 1, 1)])
+def test_numbers_with_leading_zeros_are_decimal(job, numbers):
+    check_fine(job(*numbers))
     found = job.chunks
     check_fine(job(*map(int, numbers)))
     assert found == job.chunks
@@ -711,45 +734,21 @@ def test_numbers_of_absurd_size_are_refused(job, place):
     numbers = [0, 10, 1, 20]
     numbers[place] = 10**19 + 7
     check_refused(job(*numbers), f"{10**19 + 7} is too large")
-    assert job.lines == []
-
-
-def test_no_more_processes_are_started_than_there_are_chunks(job):
-    xargs = job.log.with_name("bin") / "xargs"
-    xargs.write_text(f'#!/bin/sh\necho "$@" >"$LOG.xargs"\nexec {shutil.which("xargs")} "$@"\n')
-    xargs.chmod(0o755)
-    check_fine(job(0, 5, 100_000))
-    assert "-P 7 " in job.log.with_name("log.xargs").read_text()
+    assert job.asked == []
 
 
 @pytest.mark.parametrize("kind", ["no folder", "a file", "a looped link"])
-def test_a_root_that_is_no_folder_is_named(job, tmp_path, kind):
+def test_a_root_that_is_no_folder_is_named(run, tmp_path, kind):
     root = tmp_path / "nowhere"
     if kind == "a file":
         root.touch()
     elif kind == "a looped link":
         root.symlink_to(root)
-    check_refused(job(cwd=tmp_path, ROOT=str(root)), f"{root}: no such folder")
-    assert job.lines == []
-
-
-@pytest.mark.parametrize("name", ["python3", "none"])
-def test_where_there_is_no_python_python3_is_taken_or_missed(job, name):
-    bin_dir = job.log.with_name("bin")
-    (bin_dir / "python").rename(bin_dir / name)
-    for tool in ("bash", "cat", "dirname", "env", "getconf", "sleep", "tr", "wc", "xargs"):
-        (bin_dir / tool).symlink_to(shutil.which(tool))
-    done = job(PATH=str(bin_dir))
-    if name == "none":
-        check_refused(done, "no python on the PATH")
-        return
-    check_fine(done)
-    assert done.stderr.count("python3 is used") == 1
-    assert len(job.lines) == 4
+    check_refused(run(coverage_job, root), f"{root}: no such folder", "set ROOT")
 
 
 def test_the_job_goes_on_when_the_list_grows_and_when_it_shrinks(run, tmp_path):
-    """With the real python: two scenes, a third, one of them gone; and other sizes of chunks."""
+    """Two scenes, a third, one of them gone; and other sizes of chunks."""
     names = ["s0", "s1", "s2"]
     objects = {name: [seen_object(k, image_ids(2))] for k, name in enumerate(names)}
     for listed, numbers, left in (
@@ -760,7 +759,7 @@ def test_the_job_goes_on_when_the_list_grows_and_when_it_shrinks(run, tmp_path):
         (names[2:], (), ["train_0_1"]),
     ):
         write_table(tmp_path, "train", {name: objects[name] for name in listed})
-        check_fine(type_job(tmp_path, *numbers))
+        check_fine(run(coverage_job, tmp_path, *numbers))
         folders = sorted(p.name for p in object_table.folder(tmp_path, "train").glob("train_*"))
         assert folders == left
         check_fine(run(merger, tmp_path))
@@ -769,11 +768,8 @@ def test_the_job_goes_on_when_the_list_grows_and_when_it_shrinks(run, tmp_path):
             assert merged == {n: {names.index(n): {1: [("00000",), ("00005",)]}} for n in listed}
 
 
-def test_without_data_the_command_that_makes_it_is_named(job):
-    shutil.rmtree(job.root)
-    job.root.mkdir()
-    check_refused(job(), "compute_object_visibility.py")
-    assert job.lines == []
+def test_without_data_the_command_that_makes_it_is_named(run, tmp_path):
+    check_refused(run(coverage_job, tmp_path), "compute_object_visibility.py")
 
 
 def test_a_start_behind_all_scenes_is_said(job):
@@ -790,16 +786,69 @@ def test_a_start_behind_all_scenes_is_said(job):
 def test_an_absent_split_is_said_and_no_failure(job):
     for absent, there in (SPLITS, SPLITS[::-1]):
         path = object_table.table_path(job.root, absent)
-        path.unlink()
+        aside = path.rename(path.with_suffix(".aside"))
         done = job()
         check_fine(done)
         assert f"{absent}: no object_visibility.parquet" in done.stderr
         assert list(job.chunks) == [there]
-        path.touch()
+        aside.rename(path)
+
+
+# Stands for python: tells what it gets, one argument a line.
+STUB = """#!/usr/bin/env bash
+echo "PYTHONPATH=${PYTHONPATH:-}"
+printf '%s\\n' "$@"
+exit 7
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """The bash script in a folder with a blank in its name, and a `bin` with tools and STUB."""
+    folder, bin_dir = tmp_path / "a checkout", tmp_path / "bin"
+    folder.mkdir()
+    bin_dir.mkdir()
+    shutil.copy(JOB, folder)
+    for tool in ("bash", "dirname", "env"):
+        (bin_dir / tool).symlink_to(shutil.which(tool))
+    (bin_dir / "python").write_text(STUB)
+    (bin_dir / "python").chmod(0o755)
+    return folder
+
+
+def type_script(checkout: Path, *numbers: str, **environment: str):
+    return subprocess.run(
+        ["bash", str(checkout / JOB.name), *numbers],
+        cwd=checkout.parent, env={"PATH": str(checkout.parent / "bin"), **environment},
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+
+
+def test_the_script_hands_everything_to_a_clean_python_and_its_exit_code_back(checkout):
+    python_job = checkout / "spatial_engine/object_perception/object_coverage_job.py"
+    flags = {"FLAGS": "--seed 7 --overwrite", "PYTHONPATH": "/nowhere"}
+    done = type_script(checkout, "0", "1 2", ROOT="../my data", **flags)
+    assert done.returncode == 7 and done.stderr == ""
+    line = ["PYTHONPATH=", str(python_job), "--root=../my data", "0", "1 2", "--seed", "7"]
+    assert done.stdout.splitlines() == [*line, "--overwrite"]
+    done = type_script(checkout)
+    assert done.stdout.splitlines() == ["PYTHONPATH=", str(python_job), f"--root={checkout.parent}"]
+
+
+@pytest.mark.parametrize("name", ["python3", "none"])
+def test_where_there_is_no_python_python3_is_taken_or_missed(checkout, name):
+    bin_dir = checkout.parent / "bin"
+    (bin_dir / "python").rename(bin_dir / name)
+    done = type_script(checkout, "0")
+    if name == "none":
+        check_refused(done, "no python on the PATH")
+        return
+    assert done.returncode == 7
+    assert done.stderr == "no python on the PATH, python3 is used\n"
 
 
 def test_a_damaged_scene_fails_its_chunk_and_is_done_when_it_is_mended(root, run):
-    """The one failure with the real python: the checksum of one scene's rows is wrong."""
+    """The checksum of one scene's rows is wrong."""
     expected = made_in(root)
     table = object_table.table_path(root, "train")
     shutil.rmtree(object_table.folder(root, "val"))
@@ -814,6 +863,7 @@ def test_a_damaged_scene_fails_its_chunk_and_is_done_when_it_is_mended(root, run
     assert f"failed: {SCENES['train'][1]}: {table}" in done.stdout
     assert "error: chunk train 0 to 2 failed" in done.stderr
     assert "chunk train 2 to 3" not in done.stderr
+    assert "semaphore" not in done.stderr  # left by workers
     assert all(Chunk(root, "train", 2, 3).path(d).exists() for d in DIMENSIONS)
     words = ("1 scenes is missing", SCENES["train"][1], "find_object_coverage.sh")
     check_refused(run(merger, root, "--splits", "train"), *words)

@@ -7,7 +7,7 @@ Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<star
        such folders of earlier lists or constants whose scenes are all in others by now.
 Costs  milliseconds a scene.
 
-`find_object_coverage.sh` runs this for all scenes of both splits in several processes.
+`find_object_coverage.sh` does this for all scenes of both splits in several processes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import spatial_engine  # noqa: F401  # first, see its __init__
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,46 +100,48 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, splits=False)
-    parser.set_defaults(num_workers=1)  # find_object_coverage.sh starts several of these
+    parser.set_defaults(num_workers=1)  # to start more takes longer than a chunk
     parser.add_argument("--split", choices=cli.SPLITS, default="train", help="default: train")
     number = flag_types.whole_number(0)
     text = "number of the first scene in the split's sorted list (default: 0)"
     parser.add_argument("--start", type=number, default=0, metavar="N", help=text)
     text = "number after that of the last scene (default: to the end of the list)"
     parser.add_argument("--end", type=number, metavar="N", help=text)
-    text = "only print the number of scenes in the split"
-    parser.add_argument("--count", action="store_true", help=text)
-    cli.add_constant(
-        parser,
-        "MAX_IMAGES",
-        MAX_IMAGES,
-        "at most so many images of each object are used, drawn at random",
-        1,
-    )
-    cli.add_constant(
-        parser,
-        "TOLERANCE",
-        TOLERANCE,
-        "share of a size that the images may leave unseen, 0 to 1",
-        0,
-        1,
-    )
-    cli.add_constant(
-        parser, "MIN_SIZE_M", MIN_SIZE_M, "sizes below this are skipped, in metres", 1e-6
-    )
+    add_constants(parser)
     return parser.parse_args(argv)
+
+
+def add_constants(parser: argparse.ArgumentParser) -> None:
+    """The flags of what decides which sets are found."""
+    text = "at most so many images of each object are used, drawn at random"
+    cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, text, 1)
+    text = "share of a size that the images may leave unseen, 0 to 1"
+    cli.add_constant(parser, "TOLERANCE", TOLERANCE, text, 0, 1)
+    text = "sizes below this are skipped, in metres"
+    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, text, 1e-6)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    table = object_table.open_objects(object_table.table_path(args.root, args.split))
+    refuse_unknown(args.scenes, table.scene_ids)
+    return cover_chunk(args)
+
+
+def refuse_unknown(scenes: Iterable[str] | None, known: Iterable[str]) -> None:
+    """Raise `SettingsError` for a scene of `--scenes` that is none of the known."""
+    if unknown := sorted(set(scenes or ()) - set(known)):
+        raise SettingsError(
+            f"--scenes {unknown[0]}: no such scene in the object visibility; {object_table.REMEDY}"
+        )
+
+
+def cover_chunk(args: argparse.Namespace) -> int:
+    """Write the files of the scenes from `args.start` to `args.end` of `args.split`; the other
+    flags are the common ones and the constants. Returns the exit code."""
     table_path = object_table.table_path(args.root, args.split)
     table = object_table.open_objects(table_path)
     scene_ids = sorted(table.scene_ids)
-    if args.count:
-        print(len(scene_ids))
-        return 0
-    if unknown := sorted(set(args.scenes or ()) - set(scene_ids)):
-        raise SettingsError(f"--scenes {unknown[0]}: no such scene in {table_path}")
     end = len(scene_ids) if args.end is None else args.end
     if not 0 <= args.start < min(end, len(scene_ids)):
         raise SettingsError(

@@ -154,14 +154,16 @@ def max_samples_by_split(args: argparse.Namespace, constants: Mapping[str, int])
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Call a script's `main`; an error that the user can mend becomes one line and exit code 2,
     and so does what ends a command from outside (see `stopping`)."""
-    return stopping.run(lambda: _run(main, argv))
+    return stopping.run(lambda: attempt(lambda: main(argv)))
 
 
-def _run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+def attempt(work: Callable[[], int]) -> int:
+    """The exit code of a part of a command: 2, and one line, for an error that the user can mend.
+    Signals, and output that nobody reads, end the whole command."""
     _show_any_name()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     try:
-        return main(argv)
+        return work()
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
     except processes.WorkerLost as error:

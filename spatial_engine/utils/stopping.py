@@ -19,9 +19,6 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED = "finished scenes are kept, start again to go on"
-# In the environment of a command that is part of a job: the reading end of a pipe that ends with
-# the job. So does the command, by a code that makes `xargs` start no more; the job says so.
-LEASH, LEASH_ENDED = "SPATIAL_ENGINE_LEASH", 255
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -36,7 +33,6 @@ class Stopped(KeyboardInterrupt):
 class _State:
     kept = STOPPED  # what is said to be there when the command is stopped
     told = False
-    leash_ended = False
     is_command = False
 
 
@@ -55,8 +51,8 @@ def run(work: Callable[[], int], kept: str = STOPPED) -> int:
             number = getattr(stop, "number", signal.SIGINT)
             _tell(number)
             if _State.is_command:  # not to be stopped once more while Python tidies up
-                os._exit(_code(number))
-            return _code(number)
+                os._exit(128 + number)
+            return 128 + number
         except OSError as error:  # work() has told those of its own
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is flushed at the end
             if isinstance(error, BrokenPipeError):  # as by `| head -1`
@@ -81,8 +77,6 @@ def begin_command() -> None:
     _State.is_command = True
     _open_closed_streams()
     _replace((signal.SIG_DFL, signal.default_int_handler), _leave)
-    if leash := os.environ.get(LEASH):
-        threading.Thread(target=_end_with, args=(int(leash),), daemon=True).start()
 
 
 @contextmanager
@@ -138,16 +132,12 @@ def _raise(number: int, frame: FrameType | None) -> None:
 def _leave(number: int, frame: FrameType | None) -> None:
     """End at once. Worker processes end with this one."""
     _tell(number)
-    os._exit(_code(number))
-
-
-def _code(number: int) -> int:
-    return LEASH_ENDED if _State.leash_ended else 128 + number
+    os._exit(128 + number)
 
 
 def _tell(number: int) -> None:
     """Say once that the command was stopped. (Not by `print`: that may be what was interrupted.)"""
-    if not _State.told and LEASH not in os.environ:
+    if not _State.told:
         _State.told = True
         with suppress(OSError):
             os.write(2, f"{_line(number)}\n".encode())
@@ -156,13 +146,6 @@ def _tell(number: int) -> None:
 def _line(number: int) -> str:
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     return f"stopped{by}; {_State.kept}"
-
-
-def _end_with(leash: int) -> None:
-    with suppress(OSError):  # no such pipe: the job is of somebody else
-        os.read(leash, 1)
-        _State.leash_ended = True
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_command() -> bool:
