@@ -38,7 +38,6 @@ VISIBILITY = "spatial_engine/utils/scannet_utils/make_visibility_info.py"
 DEPTH = "spatial_engine/depth_perception/depth_estimation_coor_engine.py"
 EXTRACT = "spatial_engine/utils/scannet_utils/extract_posed_images.py"
 COVERAGE = "spatial_engine/object_perception/single_object_coverage_finder.py"
-COVERAGE_JOB = "spatial_engine/object_perception/object_coverage_job.py"
 # A worker that stops where a scene is all but finished, and says so.
 STUCK = """
 import sys, time
@@ -200,7 +199,7 @@ def test_commands_at_the_same_time_make_the_same_bytes(cluster, added, made_root
     added()
     names = ("comparison_dot_engine.py", "2_multichoice.py", "movement_engine_dot.py")
     lines = [(command, ()) for command in COMMANDS if command.endswith(names)]
-    lines += [(COVERAGE_JOB, ("0", "2", "2"))]
+    lines += [(COVERAGE, ("--split", "train", "--start", "0", "--end", "2"))]
     assert len(lines) == 4
     started = [start_command(*line, root, cluster.address, "--overwrite") for line in lines]
     for process in started:
