@@ -151,7 +151,8 @@ def _compare_poses(
     new = set(posed_images.frames_among(names, posed_images.USED_STEP, folder)) - set(known)
     if new:
         return f"{len(new)} frames are new, {min(new)} among them"
-    if not np.array_equal(posed_images.read_intrinsic(folder), scenes.intrinsic(scene_id)):
+    intrinsic = posed_images.read_intrinsic(folder, scenes.color_size(scene_id))
+    if not np.array_equal(intrinsic, scenes.intrinsic(scene_id)):
         return "other intrinsics"
     for image_id in known:
         pose, expected = posed_images.read_pose(folder, image_id), scenes.pose(scene_id, image_id)
