@@ -688,11 +688,16 @@ def test_a_python_that_cannot_count_the_scenes_fails_the_job(job):
 @pytest.mark.parametrize(
     "numbers",
     [("a",), (-1,), ("1.5",), (0, 0), (0, 10, 0), (0, 10, 2, "x"), (0, 10, 2, 9, 1), (0, "1 2"),
-     ("0;ls",), (0, "--", 1)],
+     ("0;ls",), (0, "--", 1), ("9" * 10,), (0, 10, "9" * 30)],
 )  # fmt: skip
 def test_arguments_that_make_no_sense_are_refused(job, numbers):
     check_refused(job(*numbers), "usage: bash find_object_coverage.sh")
     assert job.lines == []
+
+
+def test_more_processes_than_chunks_are_no_more_than_those(job):
+    check_fine(job(0, 10, 99_999_999))
+    assert {split: len(chunks) for split, chunks in job.chunks.items()} == {"train": 3, "val": 1}
 
 
 @pytest.mark.parametrize("numbers", [("08",), (0, "09"), ("010", 1)])
