@@ -208,7 +208,7 @@ class Trial:
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
             environment |= {"ROOT": str(self.root), "PATH": path}
         return psutil.Popen(
-            line, cwd=REPOSITORY, env=environment, start_new_session=True,
+            line, cwd=REPOSITORY, env=environment, start_new_session=True, preexec_fn=heed_signals,
             stdout=subprocess.DEVNULL, stderr=stderr,
         )  # fmt: skip
 
@@ -284,6 +284,12 @@ class Trial:
                         for name in record["image"]:
                             if not (jsonl.parent / "images" / name).is_file():
                                 yield f"{jsonl}: a record without {name}"
+
+
+def heed_signals() -> None:
+    """As a process that is typed at a terminal does; these tests may run in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _state(path: Path) -> tuple[int, int]:

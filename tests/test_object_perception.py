@@ -714,7 +714,7 @@ def test_a_process_that_dies_is_told_with_the_chunks_at_work(root, run, tmp_path
 @pytest.mark.parametrize(
     "numbers",
     [("a",), (-1,), ("1.5",), (0, 0), (0, 10, 0), (0, 10, 2, "x"), (0, 10, 2, 9, 1), (0, "1 2"),
-     ("0;ls",), ("\u0663",), ("1\u00b2",)],
+     ("0;ls",), ("\u0663",), ("1\u00b2",), ("9" * 10,), (0, 10, "9" * 30)],
 )  # fmt: skip
 def test_arguments_that_make_no_sense_are_refused(job, numbers):
     check_refused(job(*numbers), "usage: bash find_object_coverage.sh")
