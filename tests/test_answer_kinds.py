@@ -274,7 +274,7 @@ KINDS = [
     ]),
     (LETTER, None, [
         "A or B", "Neither A nor C", "not A", "A is wrong", "Answer: not A", "A and B",
-        "B. Wait, actually C.", "B, not C", "A\nB\nC\nD", "A: lamp\nB: chair\nC: door\nD: table",
+        "B. Wait, actually C.", "A\nB\nC\nD", "A: lamp\nB: chair\nC: door\nD: table",
         "A. lamp\nB. chair\nSo it matches.", "I cannot tell.", "None of the above", "E",
         "<think>B", "The answer is either B or C.", "Answer: B or C", r"\boxed{B} or \boxed{C}",
         "A chair", "It could be B, maybe C", "B? No, C.", "Vitamin", "Answer: B, C", "不是A",

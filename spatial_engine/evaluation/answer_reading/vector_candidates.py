@@ -11,6 +11,7 @@ from spatial_engine.evaluation.answer_reading.number_candidates import (
     UNREADABLE,
     Candidate,
     in_unit,
+    is_unclear_list,
     told_unit,
 )
 from spatial_engine.evaluation.answer_reading.places import CONTEXT, Place
@@ -101,7 +102,9 @@ def _labelled(
     if any(len({q and q.value for q in values}) > 1 for values in by_axis.values()):
         return [UNREADABLE]
     entries = [by_axis[axis][0] for axis in "xyz"[:wanted]]
-    candidate = _candidate(entries, place, measure, elsewhere)
+    before = place.before + regions[0].rsplit("\n", 1)[-1]
+    near = replace(place, before=before, after=regions[-1].split("\n", 1)[0] + place.after)
+    candidate = _candidate(entries, near, measure, elsewhere)
     return [] if candidate is None else [candidate]
 
 
@@ -164,6 +167,9 @@ def _lists(
         unit = unit if isinstance(unit, Unit) else None
         pieces = _read_list(content, wanted, text[end : unit.end].strip() if unit else "")
         if pieces is None:
+            continue
+        if is_unclear_list(text, start, content):
+            yield UNREADABLE
             continue
         before = place.before + text[max(0, start - CONTEXT) : start].rsplit("\n", 1)[-1]
         behind = text[end : end + CONTEXT].split("\n", 1)[0] + place.after
