@@ -104,7 +104,8 @@ _FILLING = re.compile(
 
 _ATOM = r"(?:[^.,;:()\[\]\n。!?]|[.,](?=\d)|[\[(][^\[\]()\n]{1,30}[\])]){1,40}?"
 _CONTRAST = re.compile(  # ", not A": what is denied behind an answer
-    r"(?:[`*]{0,3}\s?[,;.(]\s?(?:and |but )?not|[`*]{0,3}\s(?:and not|but not|rather than|instead of|as opposed to)|"
+    r"(?:[`*]{0,3}\s?[,;.(]\s?(?:and |but )?not|"
+    r"[`*]{0,3}\s(?:and not|but not|rather than|instead of|as opposed to)|"
     r"[`*]{0,3}[,;。]?\s?(?:而)?(?:不是|并非|並非|而非))\s?"
     rf"(?P<other>{_ATOM}(?:,?\s(?:or|nor)\s{_ATOM})?)\)?(?:,(?=\s(?:is|are|was|were)\b))?"
     r"(?=\s?(?:[.,;:!?)。}](?!\d)|$|\n|-\s)|\s(?:is|are|was|were|because|since|as|for|given)\b)",

@@ -85,7 +85,8 @@ _CONFIRMED = re.compile(  # told behind the answer: "B is correct"
 )
 _ABBREVIATED = re.compile(r"\b(approx|ca|est|e\.g|i\.e|resp|cf|vs|esp)\.", re.IGNORECASE)
 _REASON = (
-    r"because|since|as|due to|given|based on|considering|which|where|so that|judging|while|assuming|if|using|"
+    r"because|since|as|due to|given|based on|considering|which|where|so that|judging|while|"
+    r"assuming|if|using|"
     r"whereas|although|though|and (?:the|it)|with (?:the|a)"
 )
 _CLAUSE_END = re.compile(
