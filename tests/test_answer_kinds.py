@@ -449,7 +449,7 @@ KINDS += [  # written by a reader who had not seen those above
                 "1200 mm\n\nThe sofa is about 2 m long and moved by half its length.",
                 "1.2 meters. The sofa is 2 meters long, which gives scale.",
                 "The sofa is about 2 m long, so the camera moved about 1.2 m. Final answer: 1.2 m",
-                "Step 1: The sofa is 2 m long.\nStep 2: It shifted by 60%.\nStep 3: 2 m × 0.6 = 1.2 m.\n\n**Final Answer: 1200 mm**",
+                "Step 1: The sofa is 2 m long.\nStep 2: It shifted by 60%.\nStep 3: 2 m × 0.6 = 1.2 m.\n\n**Final Answer: 1200 mm**",  # noqa: E501
                 "I first thought 1000 mm. Final answer: 1200 mm.",
                 "Answer: 1200 mm. (Wait for no one.)",
                 "I cannot determine exactly, but my best estimate is 1200 mm.",
@@ -776,7 +776,7 @@ KINDS += [  # written by a reader who had not seen those above
                 "15 degrés",
                 "15 graus",
                 "Approximately a 15° turn.",
-                "It turned by roughly 15 degrees to the right (clockwise), judging by the 2 chairs.",
+                "It turned by roughly 15 degrees to the right (clockwise), judging by the 2 chairs.",  # noqa: E501
             ],
         ),
         ("camera_yaw_angle", 14.8969, ["0.26 rad"]),
@@ -840,7 +840,7 @@ KINDS += [  # written by a reader who had not seen those above
                 "The displacement is (x, y, z) = (-393, 355, -1070).",
                 "(x, y, z) = (-393, 355, -1070) mm",
                 "x, y, z: -393, 355, -1070",
-                "Answer: [-393, 355, -1070]\n\nThe camera moved left by 393 mm because of the chair.",
+                "Answer: [-393, 355, -1070]\n\nThe camera moved left by 393 mm because of the chair.",  # noqa: E501
                 "**Answer:** `[-393, 355, -1070]`",
                 "[-393, 355, -1070]\n\nExplanation: the object moved 200 px to the right.",
                 "| Axis | Displacement (mm) |\n|---|---|\n| X | -393 |\n| Y | 355 |\n| Z | -1070 |",
@@ -891,7 +891,7 @@ KINDS += [  # written by a reader who had not seen those above
                 '{"answer": {"x": -393, "y": 355, "z": -1070}, "reasoning": "moved [1, 2, 3]"}',
                 '{"reasoning": "[1, 2, 3]", "answer": [-393, 355, -1070]}',
                 "| Axis | mm |\n|---|---|\n| X | -393 |\n| Y | 355 |\n| Z | -1070 |",
-                "| Axis | Value |\n|:--|--:|\n| **X** | -393 mm |\n| **Y** | 355 mm |\n| **Z** | -1070 mm |",
+                "| Axis | Value |\n|:--|--:|\n| **X** | -393 mm |\n| **Y** | 355 mm |\n| **Z** | -1070 mm |",  # noqa: E501
                 "| X | Y | Z |\n|---|---|---|\n| -393 mm | 355 mm | -1070 mm |",
                 "x -393, y 355, z -1070",
                 "x=-393;y=355;z=-1070",
