@@ -57,8 +57,9 @@ def vector_candidates(
     it lists the axes in another order than x, y, z.
     """
     text = place.text
-    unit = unit_behind(place.after, 0)
-    if isinstance(unit, Unit) and (measure != BARE or unit.measure == OTHER):
+    if isinstance(unit := unit_behind(place.after, 0), Unit) and (
+        measure != BARE or unit.measure == OTHER
+    ):
         text += " " + place.after[: unit.end].strip()
     if wanted == 2:
         text = _OF_FIRST.sub(" it ", text)
@@ -281,7 +282,7 @@ def _candidate(
 def _bare(entries: list[Quantity], place: Place, measure: str, elsewhere: bool) -> Candidate | None:
     unit = told_unit(place.before, place.after, elsewhere, measure)
     if measure == BARE:
-        if unit is not None and unit.measure == OTHER:
+        if unit and unit.measure == OTHER:
             return UNREADABLE
         small = all(0 <= entry.value <= 1 for entry in entries)
         fractions = small and any(entry.value.denominator > 1 for entry in entries)
