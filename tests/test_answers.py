@@ -122,7 +122,7 @@ def test_word_is_read(text, answer):
         ("A is closer than B", None),
         ("B is closer than A in the image", None),
         ("A and B", None),
-        ("B, not C", None),
+        ("B, not C", "B"),
         ("E", None),
         ("`E`", None),
         ("BA", None),

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from spatial_engine.evaluation.answer_reading.number_candidates import (
@@ -24,6 +25,7 @@ from spatial_engine.evaluation.answer_reading.number_candidates import (
     tells_other_unit,
 )
 from spatial_engine.evaluation.answer_reading.places import (
+    CONTEXT,
     MAX_PLACES,
     Place,
     Rank,
@@ -100,6 +102,18 @@ _FILLING = re.compile(
 )
 
 
+_ATOM = r"(?:[^.,;:()\[\]\n。!?]|[.,](?=\d)|[\[(][^\[\]()\n]{1,30}[\])]){1,40}?"
+_CONTRAST = re.compile(  # ", not A": what is denied behind an answer
+    r"(?:[`*]{0,3}\s?[,;.(]\s?(?:and |but )?not|"
+    r"[`*]{0,3}\s(?:and not|but not|rather than|instead of|as opposed to)|"
+    r"[`*]{0,3}[,;。]?\s?(?:而)?(?:不是|并非|並非|而非))\s?"
+    rf"(?P<other>{_ATOM}(?:,?\s(?:or|nor)\s{_ATOM})?)\)?(?:,(?=\s(?:is|are|was|were)\b))?"
+    r"(?=\s?(?:[.,;:!?)。}](?!\d)|$|\n|-\s)|\s(?:is|are|was|were|because|since|as|for|given)\b)",
+    re.IGNORECASE,
+)
+MAX_CONTRASTS = 20  # in one text
+
+
 class _Reader:
     """Candidates of one subtask, in places of one text."""
 
@@ -136,6 +150,19 @@ class _Reader:
             _FILLING.sub(" ", place.text)
         )
 
+    def without_contrasts(self, plain: str) -> str:
+        """The text without other answers that it denies right behind one: "B, not A"."""
+        parts, begin = [], 0
+        for found in islice(_CONTRAST.finditer(plain), MAX_CONTRASTS):
+            said = re.split(
+                r"[.;\n。](?=\D)", plain[max(0, found.start() - CONTEXT) : found.start()]
+            )
+            other = Place("", running_text(found["other"]), "", str)
+            if self.is_bare(other) and self.candidates(Place("", running_text(said[-1]), "", str)):
+                parts.append(plain[begin : found.start()])
+                begin = found.end()
+        return "".join([*parts, plain[begin:]])
+
     def decide(self, candidates: list[Any]) -> Reading:
         """The answer that all candidates agree on."""
         if len(candidates) > 4 * MAX_PLACES:
@@ -163,6 +190,8 @@ def read(text: str, subtask: Subtask) -> Reading:
         return Reading(None, CUT_OFF)
     whole = running_text(plain)
     reader = _Reader(subtask, whole)
+    plain = reader.without_contrasts(plain)
+    whole = running_text(plain)
     for rank in ranks(plain, several=reader.wanted > 1):
         if (reading := _read_rank(rank, reader)) is not None:
             return reading

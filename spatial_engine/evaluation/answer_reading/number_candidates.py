@@ -36,7 +36,7 @@ UNREADABLE = Candidate(None)
 _BRACKETS = re.compile(r"[\[(<]([^\[\]()<>]{3,200})[\])>]")
 _ENTRY = r"\s*(?:[xyz]\s?[=:])?\s*[-+]?[\d.]+"
 _LIST = re.compile(rf"{_ENTRY}(?:\s*[,;]{_ENTRY})+\s*")
-_NEGATED = re.compile(
+NEGATED = re.compile(
     r"\b(?:not|never|neither|nor|without|rather than|instead of|wrong|incorrect|cannot|no longer)\b"
     r"|n't\b|不|没有|非|ではな|아니|않",
     re.IGNORECASE,
@@ -52,6 +52,11 @@ _BOUND = re.compile(
 _OPEN_ENDED = re.compile(
     r"[ ]?(?:or (?:more|less)\b|\+(?!\s?/?\s?[-\d])|以上|以下|以内|이상|이하)", re.I
 )
+_BULLET = re.compile(r"^[ ]{0,9}-[ ]{1,4}(?=[~\d.])", re.MULTILINE)
+_NAMED = re.compile(  # "Distance - 1200 mm"
+    r"\b(distance|movement|displacement|rotation|height|length|width|depth|angle|yaw|pitch|size|total|"
+    r"answer|result|estimate)[ ]-[ ](?=[~\d])", re.IGNORECASE,
+)  # fmt: skip
 _SPELLED = re.compile(
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|"
     r"fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|"
@@ -68,7 +73,7 @@ def number_candidates(place: Place, measure: str, elsewhere: bool) -> list[Candi
     A number without a unit has the one told near it, or else the asked one, unless another one is
     told `elsewhere` in the text. Numbers of things count only where there are no others.
     """
-    text = _joined(place)
+    text = _without_dashes(_joined(place), opens=not place.before.strip())
     text = without_asides(_without_lists(text))
     named = list(islice(quantities(text), MAX_QUANTITIES + 1))
     if len(named) > MAX_QUANTITIES:
@@ -79,6 +84,13 @@ def number_candidates(place: Place, measure: str, elsewhere: bool) -> list[Candi
     spelled = [_spelled(match, measure) for match in _SPELLED.finditer(text)]
     candidates = [_candidate(quantity, text) for quantity in others or found]
     return candidates + [UNREADABLE for mine in spelled if mine]
+
+
+def _without_dashes(text: str, opens: bool) -> str:
+    """The text without dashes that are bullets, or join a name and its number. Lengths and angles
+    are asked without a sign, so that a dash apart from one is no minus there."""
+    text = _BULLET.sub(lambda dash: dash[0] if dash.start() == 0 and not opens else "", text)
+    return _NAMED.sub(r"\1: ", text)
 
 
 def _joined(place: Place) -> str:
@@ -146,11 +158,19 @@ def tells_other_unit(text: str, measure: str) -> bool:
 def _candidate(quantity: Quantity, text: str) -> Candidate:
     clause = re.split(r"[.,;:(\n。](?=\D)", text[max(0, quantity.start - 60) : quantity.start])[-1]
     if (
-        quantity.value is None or _NEGATED.search(clause) or _BOUND.search(clause)
+        quantity.value is None or NEGATED.search(clause) or _BOUND.search(clause)
         or _OPEN_ENDED.match(text, quantity.end)
     ):  # fmt: skip
         return UNREADABLE
     return Candidate((quantity.value,), (quantity.step,), (quantity.factor,))
+
+
+def is_unclear_list(text: str, start: int, content: str) -> bool:
+    """Whether a list is denied, or its first dash may be no minus: "Answer - 1, 2", bullets."""
+    clause = re.split(r"[.,;:(\n。](?=\D)", text[max(0, start - 60) : start])[-1]
+    joined = content.startswith("- ") and re.search(r"[^\W\d][ ]?$", clause)
+    bullets = re.match(r"[ ]?- [^\n]*\n[ ]?- ", content)
+    return bool(NEGATED.search(clause) or joined or bullets)
 
 
 def agreed(candidates: Sequence[Candidate]) -> Candidate | None:

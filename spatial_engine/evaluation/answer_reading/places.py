@@ -51,9 +51,10 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _QUALIFIER = (
     r"(?:[ ]?\([^()\n]{1,40}\)|,?[ ](?:in|to|for|of|here|therefore|thus)\b[^.,:=\n]{0,40},?)?"
 )
+_SIGNED = r"[ ][\d.]+[ ]?[a-z]{0,3}[,; ]+[-+]?[ ]?\d"  # - 1, 2, 3: a minus, or none
 _LINK = (
     rf"{_QUALIFIER}(?:[ ]?,)?(?:[ ]?[:=]|[ ](?:is|are|was|would be|should be|must "
-    rf"be)\b:?|[ ]{{0,3}}\n)\s*"
+    rf"be)\b:?|[ ]→|[ ]-(?=[ ])(?!{_SIGNED})|[ ]{{0,3}}\n)\s*"
 )
 _NOUN = r"(?:answers?|choice|solution|result|verdict|ans|selection)"
 _FINAL = re.compile(
@@ -85,6 +86,7 @@ _CONFIRMED = re.compile(  # told behind the answer: "B is correct"
 _ABBREVIATED = re.compile(r"\b(approx|ca|est|e\.g|i\.e|resp|cf|vs|esp)\.", re.IGNORECASE)
 _REASON = (
     r"because|since|as|due to|given|based on|considering|which|where|so that|judging|while|"
+    r"assuming|if|using|"
     r"whereas|although|though|and (?:the|it)|with (?:the|a)"
 )
 _CLAUSE_END = re.compile(

@@ -156,9 +156,25 @@ _TAGS = [
     (re.compile(r"<\|[^|<>]{1,40}\|>|</?[a-z][a-z0-9_]{0,20}(?:\s[^<>]{0,80})?/?>", re.I), " "),
 ]  # fmt: skip
 _MARKDOWN = [
+    (  # explanations in json are thinking
+        re.compile(
+            r"\"(?:reason|reasons|reasoning|explanation|rationale|justification|analysis|thoughts?|thinking)\""
+            r"\s?:\s?\"(?:[^\"\\]|\\.){0,4000}\"\s?,?",
+            re.IGNORECASE,
+        ),
+        "",
+    ),
+    (re.compile(r"(?<![<=-])--?>(?!\d*>)"), " → "),
+    (re.compile(r"\.{3}(?=\d)"), "... "),
     (re.compile(r"\"{3}|'{3}"), " "),
     (re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
-    (re.compile(r"^[ ]{0,9}(?:#{1,6}|>)[ ]{1,4}", re.MULTILINE), ""),  # headings, quotes
+    (re.compile(r"^[ ]{0,9}(?:#{1,6}|>(?![ ~]*\d))[ ]{1,4}", re.M), ""),  # headings, quotes
+    (  # the name of a table's row
+        re.compile(
+            r"^[ ]{0,9}\|[ ]{0,9}([^|\n\d]{0,40}[^|\n\d ])[ ]{0,9}\|(?=[ ]{0,9}[-+~]?\d)", re.M
+        ),
+        r"\1: ",
+    ),
     (re.compile(r"^[ ]{0,9}[*+•‣▪◦–][ ]{1,4}(?=\S)|^[ ]{0,9}-[ ]{1,4}(?=[^\d\s.])", re.M), ""),
     (re.compile(r"^[ ]{0,9}\|?[ ]{0,4}:?-{2,99}[-:| ]{0,999}$", re.MULTILINE), ""),  # of a table
     (re.compile(r"^[ ]{0,9}\||\|[ ]{0,9}$", re.MULTILINE), " "),

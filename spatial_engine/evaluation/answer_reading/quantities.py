@@ -60,8 +60,9 @@ _ERROR = re.compile(
     rf"[^\d\n;()]{{0,24}}{_NUMBER}(?!\d)",
     re.IGNORECASE,
 )
-_SUM = re.compile(r"[\d√(][\d\s.,+\-*/^()√mc°~]{0,100}=")
+_SUM = re.compile(r"[\d√(][\d\s.,+\-*/^()√mc°~]{0,100}[=≈]|√[\d\s.,+\-*/^()√mc°]{0,100}~")
 _OPERATOR = re.compile(r"\d[^=]*?[*/^+-][ ]?[\d√(]|√")
+_SLASH = re.compile(r"[ ]?/[ ]?(?=\d)")
 _MINUS = re.compile(r"(?:\b(?:minus|negative)|负|負|マイナス|마이너스)[ ]?$", re.IGNORECASE)
 _SCALED = {"thousand", "hundred", "million", "dozen", "k", "hundreds", "thousands", "tens", "half"}
 _SCALED_EAST = re.compile(r"[ ]?[百千万萬億点點半多几幾数]|[ ]?[백천만]")
@@ -75,7 +76,7 @@ def without_asides(text: str) -> str:
     """The text without numbers that measure nothing: of images, errors, sums."""
     text = _ASIDE.sub(" ", _REFERENCE.sub(" it ", text))
     text = _ERROR.sub(" ", _plus_minus(text))
-    if "=" in text:
+    if "=" in text or "≈" in text or "√" in text:
         text = _SUM.sub(lambda sum_: " =" if _OPERATOR.search(sum_[0]) else sum_[0], text)
     return text
 
@@ -113,6 +114,7 @@ def quantities(text: str) -> Iterator[Quantity]:
 
 
 def _simple_quantities(text: str) -> Iterator[Quantity]:
+    before = Unit(BARE, Fraction(1))
     for token in _tokens(text):
         number, unit = read_number(token), unit_behind(text, token.end())
         word = unit if isinstance(unit, str) else ""
@@ -122,8 +124,11 @@ def _simple_quantities(text: str) -> Iterator[Quantity]:
             value = None
         if word and (text[token.end()] != " " or word in _SCALED | {UNSURE}):
             value = None  # 12x, 1.2 thousand
-        if _SCALED_EAST.match(text, token.end()) or _in_sum(text, token, unit.end):
+        if _SCALED_EAST.match(text, token.end()) or (
+            _in_sum(text, token, unit.end) and not _is_repeated(text, token, before, unit)
+        ):
             value = None
+        before = unit
         sign = _sign(text, token.start())
         if value is not None:
             value = None if sign is None else sign * value * unit.factor
@@ -142,7 +147,11 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
         yield token
         position = token.end()
         unit = unit_behind(text, position)
-        while isinstance(unit, Unit) and (token := GLUED_TOKEN.match(text, unit.end)):
+        while (
+            isinstance(unit, Unit)
+            and unit.measure != OTHER
+            and (token := GLUED_TOKEN.match(text, unit.end))
+        ):
             yield token
             position = token.end()
             unit = unit_behind(text, position)
@@ -168,6 +177,20 @@ def _in_sum(text: str, token: re.Match[str], end: int) -> bool:
     )  # fmt: skip
 
 
+def _is_repeated(text: str, token: re.Match[str], before: Unit, unit: Unit) -> bool:
+    """Whether a slash beside a quantity stands between it and one of the same measure: 1 m / 1 yd,
+    which is no quotient. What they say is compared later."""
+    if unit.measure not in (MM, DEGREE):
+        return False
+    if before.measure == unit.measure and text[before.end : token.start()].strip() == "/":
+        return True
+    if not (slash := _SLASH.match(text, unit.end)):
+        return False
+    behind = TOKEN.match(text, slash.end())
+    other = unit_behind(text, behind.end()) if behind else None
+    return isinstance(other, Unit) and other.measure == unit.measure
+
+
 def _sign(text: str, start: int) -> int | None:
     """1 or -1 for the number that starts there; None where a dash may be a minus or none."""
     near = text[max(0, start - 16) : start]
@@ -185,7 +208,9 @@ def _sign(text: str, start: int) -> int | None:
         return None
     if (last == "" and start <= 16) or last == "\n":
         line = text[start : start + 80].split("\n", 1)[0]
-        return value if not apart or len(re.findall(r"\d+", line)) > 1 else None  # or a bullet
+        return (
+            value if not apart or len(re.findall(r"\d+(?:[.,]\d+)*", line)) > 1 else None
+        )  # or a bullet
     if last.isdigit() or last in (")", "]", "°", "%", '"', "'"):
         return value if spaced and not apart else 1  # `1 -2 3` but `10 - 20`, `10-20`
     if last.isascii() and last.isalpha():

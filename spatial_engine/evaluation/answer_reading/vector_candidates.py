@@ -11,6 +11,7 @@ from spatial_engine.evaluation.answer_reading.number_candidates import (
     UNREADABLE,
     Candidate,
     in_unit,
+    is_unclear_list,
     told_unit,
 )
 from spatial_engine.evaluation.answer_reading.places import CONTEXT, Place
@@ -43,9 +44,8 @@ _LETTER = re.compile(r"(?<![A-Za-z])(?:[dDtT]|Δ|δ|Delta\s?)?_?([xyzXYZ])(?![A-
 _PART = re.compile(r"[,;\n。]|\band\b|&")
 _APART = re.compile(r"(?:(?<=[\[(,;:\s])|^)([-+])[ ]+(?=[\d.])")
 _BETWEEN = re.compile(r"\s*(?:[,;&/]|,?\s?and\s|\s)?\s*[-+]?[ ]?", re.IGNORECASE)
-_SPLITTERS = [
-    re.compile(p) for p in (r"\s*;\s*", r"\s*\n\s*", r",\s+", r"\s*,\s*", r"\s+/\s+", r"\s+")
-]
+_SPLITS = (r"\s*;\s*", r"\s*\n\s*", r",\s+", r"\s*,\s*", r"\s+/\s+", r"\s+")
+_SPLITTERS = [re.compile(split) for split in _SPLITS]
 
 
 def vector_candidates(
@@ -57,8 +57,9 @@ def vector_candidates(
     it lists the axes in another order than x, y, z.
     """
     text = place.text
-    unit = unit_behind(place.after, 0)
-    if isinstance(unit, Unit) and (measure != BARE or unit.measure == OTHER):
+    if isinstance(unit := unit_behind(place.after, 0), Unit) and (
+        measure != BARE or unit.measure == OTHER
+    ):
         text += " " + place.after[: unit.end].strip()
     if wanted == 2:
         text = _OF_FIRST.sub(" it ", text)
@@ -81,18 +82,16 @@ def tells_other_order(text: str) -> bool:
 def _labelled(
     text: str, place: Place, measure: str, wanted: int, elsewhere: bool
 ) -> list[Candidate]:
-    found = list(islice(quantities(text), MAX_QUANTITIES))
+    if not (found := list(islice(quantities(text), MAX_QUANTITIES))):
+        return []
     ends = [0, *(q.end for q in found)]
     regions = [text[a : q.start] for a, q in zip(ends, found, strict=False)] + [text[ends[-1] :]]
-    if not found:
-        return []
     leading = bool(_labels(regions[0], wanted, last=True))
     by_axis: dict[str, list[Quantity | None]] = {}
     for number, quantity in enumerate(found):
         before = _part(regions[number], last=True, whole=number == 0 or leading)
-        behind = _part(
-            regions[number + 1], last=False, whole=number == len(found) - 1 or not leading
-        )
+        whole = number == len(found) - 1 or not leading
+        behind = _part(regions[number + 1], last=False, whole=whole)
         if (component := _component(quantity, before, behind, wanted)) is not None:
             axis, value = component
             by_axis.setdefault(axis, []).append(value)
@@ -101,7 +100,9 @@ def _labelled(
     if any(len({q and q.value for q in values}) > 1 for values in by_axis.values()):
         return [UNREADABLE]
     entries = [by_axis[axis][0] for axis in "xyz"[:wanted]]
-    candidate = _candidate(entries, place, measure, elsewhere)
+    first, last = regions[0].rsplit("\n", 1)[-1], regions[-1].split("\n", 1)[0]
+    near = replace(place, before=place.before + first, after=last + place.after)
+    candidate = _candidate(entries, near, measure, elsewhere)
     return [] if candidate is None else [candidate]
 
 
@@ -161,16 +162,18 @@ def _lists(
         return
     for start, end, content in found:
         unit = unit_behind(text, end) if text[end - 1 : end] in ("]", ")", ">") else None
-        unit = unit if isinstance(unit, Unit) else None
-        pieces = _read_list(content, wanted, text[end : unit.end].strip() if unit else "")
+        shared = text[end : unit.end].strip() if isinstance(unit, Unit) else ""
+        pieces = _read_list(content, wanted, shared)
         if pieces is None:
+            continue
+        if is_unclear_list(text, start, content):
+            yield UNREADABLE
             continue
         before = place.before + text[max(0, start - CONTEXT) : start].rsplit("\n", 1)[-1]
         behind = text[end : end + CONTEXT].split("\n", 1)[0] + place.after
         near = replace(place, before=before, after=behind)
         candidate = _candidate(pieces, near, measure, elsewhere)
-        if candidate is not None:
-            yield candidate
+        yield from [] if candidate is None else [candidate]
 
 
 def _runs(text: str) -> list[tuple[int, int]]:
@@ -279,7 +282,7 @@ def _candidate(
 def _bare(entries: list[Quantity], place: Place, measure: str, elsewhere: bool) -> Candidate | None:
     unit = told_unit(place.before, place.after, elsewhere, measure)
     if measure == BARE:
-        if unit is not None and unit.measure == OTHER:
+        if unit and unit.measure == OTHER:
             return UNREADABLE
         small = all(0 <= entry.value <= 1 for entry in entries)
         fractions = small and any(entry.value.denominator > 1 for entry in entries)
