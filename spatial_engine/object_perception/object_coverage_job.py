@@ -92,10 +92,6 @@ def read_numbers(texts: Sequence[str], num_workers: int) -> tuple[int, int, int,
 
 def list_scenes(root: Path) -> dict[str, list[str]]:
     """The sorted scenes of each split that has an object table."""
-    if not root.is_dir():
-        raise MissingInputError(
-            f"{root}: no such folder; set ROOT to the folder that holds training_data/"
-        )
     scenes = {}
     for split in FOLDERS:
         path = object_table.table_path(root, split)
