@@ -539,6 +539,24 @@ def test_a_singular_pose_is_named_and_its_frame_left_out_by_every_step(prepared)
     assert table.load_scene(SCENE).image_ids == before
 
 
+POSES_OF_OTHERS = {  # rigid motions all: only the depth tells
+    "world to camera": np.linalg.inv,
+    "axes right, up, back": lambda pose: pose @ np.diag([1, -1, -1, 1]),
+}
+
+
+@pytest.mark.parametrize("name", POSES_OF_OTHERS)
+def test_poses_that_do_not_fit_the_depth_are_named(prepared, name):
+    for path in frames_folder(prepared).glob("[0-9]*.txt"):
+        if np.isfinite(np.loadtxt(path)).all():
+            rewrite(path, POSES_OF_OTHERS[name])
+    assert run_one(UPDATE, prepared).returncode == 0
+    done = run_one(VISIBILITY, prepared)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    (line,) = [x for x in done.stdout.splitlines() if x.startswith(f"failed: {SCENE}: ")]
+    assert "before the depth" in line and f"look at {frames_folder(prepared)}: poses" in line
+
+
 def test_a_scene_of_whose_frames_none_sees_a_vertex_is_named_with_the_cause(prepared):
     for path in frames_folder(prepared).glob("[0-9]*.txt"):
         far = np.zeros((4, 4))

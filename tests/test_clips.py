@@ -396,6 +396,13 @@ def test_a_camera_that_could_be_but_is_not_that_of_the_tracks_is_refused(path, n
     read_clip(path, camera_moves=True)
 
 
+def test_tracks_in_millimetres_are_refused(path):
+    """No query tells: they project to the same pixels."""
+    made = arrays(np.float64)
+    write(path, **made | {"tracks_XYZ": made["tracks_XYZ"] * 1000})
+    check_refused(path, "tracks_XYZ", "metres before the camera", "millimetres")
+
+
 # ---- files out to do harm ------------------------------------------------------------------------
 
 

@@ -24,6 +24,11 @@ from spatial_engine.utils.geometry import (
 SIZE = (1296, 968)
 
 
+def resized(scale: float) -> tuple[int, int]:
+    """SIZE by a factor."""
+    return round(SIZE[0] * scale), round(SIZE[1] * scale)
+
+
 def looking(heading: float, elevation: float, roll: float = 0.0) -> np.ndarray:
     """World_from_cam of a camera with this heading, elevation and roll (degrees)."""
     h, e, r = np.radians((heading, elevation, roll))
@@ -296,20 +301,38 @@ def test_a_camera_fits_its_images_and_those_of_no_other_kind():
             wrong[-1][negative] *= -1
         for matrix in wrong:
             assert f"images of {SIZE[0]}x{SIZE[1]} pixels" in camera_fault(matrix, SIZE)
-        half = (SIZE[0] // 2, SIZE[1] // 2)
-        assert camera_fault(camera, (SIZE[0] * 2 // 5, SIZE[1] * 2 // 5))
+        for other in (2 / 5, 2, 4):  # times the size
+            assert "principal point" in camera_fault(camera, resized(other))
         centred = camera.copy()
         centred[:2, 2] = np.array(SIZE) * rng.uniform(0.48, 0.52, 2)  # as real lenses are
-        assert "principal point" in camera_fault(centred, half)
+        for other in (1 / 4, 1 / 2, 2 / 3, 3 / 2, 2):
+            assert "principal point" in camera_fault(centred, resized(other))
         assert camera_fault(centred, SIZE) == ""
+
+
+@pytest.mark.parametrize(
+    ("fx", "fy", "cx", "cy", "size"),
+    [
+        (1169.62, 1167.11, 646.30, 489.93, (1296, 968)),  # ScanNet, colour
+        (577.87, 580.26, 319.87, 239.60, (640, 480)),  # ScanNet, as other projects export it
+        (525.0, 525.0, 318.6, 255.3, (640, 480)),  # Kinect
+        (1396.0, 1391.6, 951.6, 559.5, (1920, 1080)),  # a Panoptic Studio
+        (500.0, 540.0, 640 * 0.6, 480 * 0.4, (640, 480)),  # 10 percent off the centre
+    ],
+)
+def test_cameras_as_they_are_in_use_are_not_refused(fx, fy, cx, cy, size):
+    for skew in (0, 0.5):
+        assert camera_fault(np.array([[fx, skew, cx], [0, fy, cy], [0, 0, 1]]), size) == ""
 
 
 def test_the_bounds_of_a_camera():
     def fault(fx=500.0, fy=500.0, cx=640.0, cy=480.0, skew=0.0) -> str:
         return camera_fault(np.array([[fx, skew, cx], [0, fy, cy], [0, 0, 1]]), (1280, 960))
 
-    assert not (fault() or fault(fx=10) or fault(cx=65) or fault(cx=1215, cy=911))
+    assert not (fault() or fault(fx=10) or fault(cx=449) or fault(cx=831, cy=623))
     assert "focal" in fault(fx=9.99) and "focal" in fault(fy=0) and "focal" in fault(fx=2e6)
     assert "focal" in fault(skew=501) and not fault(skew=-3)
-    for name, value in (("cx", 1281), ("cx", -1), ("cy", 961), ("cy", -0.5), ("cx", 0), ("cy", 0)):
+    assert "negative" in fault(fx=-500) and "negative" in fault(fy=-500)
+    assert "principal point" in fault(cx=480, cy=640)  # one for the other
+    for name, value in (("cx", 1281), ("cx", -1), ("cy", 961), ("cy", 0), ("cx", 447), ("cy", 625)):
         assert "principal point" in fault(**{name: value})

@@ -985,6 +985,12 @@ def test_extrinsics_that_are_no_rigid_motions_are_named(clips, tmp_path, name):
         rewritten(clips, tmp_path, "adt", **{key: matrices})
 
 
+def test_tracks_in_millimetres_are_named(clips, tmp_path):
+    tracks = 1000 * RawClip(clips[0], "pstudio", "basketball_3").tracks
+    with pytest.raises(RawDataError, match=r"\.npz: points at .* not in metres"):
+        rewritten(clips, tmp_path, "pstudio", tracks_XYZ=tracks)
+
+
 @pytest.mark.parametrize("changed", ["half", "order", "negative", "divided"])
 def test_a_camera_that_its_images_cannot_have_is_named(clips, tmp_path, changed):
     fx, fy, cx, cy = RawClip(clips[0], "pstudio", "basketball_3").intrinsics

@@ -487,6 +487,8 @@ def with_camera(**entries: float) -> np.ndarray:
 NO_CAMERAS = {
     "of larger images": (with_camera(k02=16.5), "principal point"),
     "of images twice as large": (np.diag([2, 2, 1, 1]) @ K, "principal point"),
+    "of smaller images": (with_camera(k02=4, k12=3), "principal point"),
+    "of the other order": (with_camera(k02=6, k12=8), "principal point"),
     "without principal point": (with_camera(k02=0, k12=0), "principal point"),
     "left of the image": (with_camera(k02=-1), "principal point"),
     "below the image": (with_camera(k12=12.5), "principal point"),
@@ -512,7 +514,7 @@ def test_a_camera_that_its_images_cannot_have_is_named_with_its_values(tmp_path,
 
 
 def test_a_camera_off_the_centre_with_a_little_skew_is_fine(tmp_path):
-    matrix = with_camera(k00=14, k01=0.3, k02=3, k12=9)
+    matrix = with_camera(k00=14, k01=0.3, k02=6, k12=7.2)
     write_scene(tmp_path, [TILTED], [flat(9)], [(2, 1, 0)], k=matrix)
 
 
@@ -591,6 +593,16 @@ def test_an_aggregation_of_another_mesh_is_named(tmp_path, groups):
     named = [(k, segments, "chair") for k, segments in enumerate(groups)]
     scene = write_scene(tmp_path, [np.eye(4)], [flat(1)], [(0, 0, 0)], groups=named)
     with pytest.raises(RawDataError, match="another mesh"):
+        _ = scene.instance_ids
+
+
+def test_two_objects_of_one_id_are_named_and_one_that_is_there_twice_is_one(tmp_path):
+    twice = [(3, [0], "chair"), (3, [0], "chair")]
+    scene = write_scene(tmp_path / "a", [np.eye(4)], [flat(1)], [(0, 0, 0)], groups=twice)
+    assert scene.instance_ids.tolist() == [4] and scene.raw_categories == {3: "chair"}
+    twice[1] = (3, [1], "chair")
+    scene = write_scene(tmp_path / "b", [np.eye(4)], [flat(1)], [(0, 0, 0)], groups=twice)
+    with pytest.raises(RawDataError, match="two objects have the objectId 3"):
         _ = scene.instance_ids
 
 

@@ -573,6 +573,11 @@ def test_a_table_that_excel_saved_as_text_is_read(tmp_path, suffix, mark):
     assert read_predictions(path, IDS).texts == {"first": said}
 
 
+def test_cells_at_the_end_of_a_row_that_nothing_reads_may_be_left_out(tmp_path):
+    path = write(tmp_path, "m.csv", "id,prediction,remark\nfirst,a\nsecond,b,x\n")
+    assert read_predictions(path, IDS).texts == {"first": "a", "second": "b"}
+
+
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
@@ -593,6 +598,7 @@ def test_a_table_that_excel_saved_as_text_is_read(tmp_path, suffix, mark):
         ("m.tsv", b"PK\x03\x04rest", [".xlsx"]),
         ("m.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ["password"]),
         ("m.csv", "id,prediction\nfirst,1,200 mm\n", [":2", "3 cells", "quotes"]),
+        ("m.tsv", "id\tprediction\nfirst\tabout\n1200 mm\n", [":3", "1 cells", "line ends"]),
         ("m.csv", 'id,prediction\nfirst,"a" b\n', [":2", "quotes"]),
     ],
 )

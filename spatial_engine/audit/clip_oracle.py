@@ -14,7 +14,8 @@ How SPEC was read where it leaves a choice:
 - 9 "pstudio is static: identity": whatever its file holds under extrinsics_w2c is not read.
 - 9 world = extrinsics_w2c^-1 is the inverse of the 4x4 matrix, not its transposed rotation.
 - 13 "Impossible input": a camera that the images cannot have, extrinsics that are no rigid motion,
-  a query more than 3 px from its point that is visible there end the reading of the clip.
+  a query more than 3 px from its point that is visible there, and visible points half of which are
+  over 100 m away end the reading of the clip.
 - 9.2 the distances are those in camera coordinates, which no rigid motion of a camera changes.
   Two points of which no two frames in a row are known are 10 m apart. Points finite in no frame
   belong to no group. Clusters are merged while the least mean is at most 0.1.
@@ -51,6 +52,7 @@ CUT = 0.1  # m, of the mean over two clusters
 NEVER_KNOWN_M = 10.0
 GROUP_OVER = 5  # points; larger groups are kept
 BORDER_TIE = 1e-6  # px
+FAR_M = 100.0  # half of what is visible is nearer, or the unit is no metre
 QUERY_SLACK = 3.0  # px between a query and the projection of its point, where that is visible
 # Sizes are claims of a file; beyond these nothing is read.
 MAX_MEMBER_BYTES = 2**28  # of an array
@@ -88,6 +90,9 @@ class RawClip:
         self.tracks[~known] = np.nan
         self.visibility = self._numbers("visibility", 2) != 0
         self._wants("visibility", self.visibility, (frames, points))
+        depths = self.tracks[..., 2][self.visibility & known]
+        if len(depths) and np.median(depths) > FAR_M:
+            raise RawDataError(f"{self.path}: points at {np.median(depths):g} m are not in metres")
         self.intrinsics = self._numbers("fx_fy_cx_cy", 1)
         self._wants("fx_fy_cx_cy", self.intrinsics, (4,))
         self._bounded("fx_fy_cx_cy", self.intrinsics)

@@ -67,7 +67,7 @@ EXACT_SLACK = 1e-6  # of what is 0 or 1 in every pose and camera
 SINGULAR_RATIO = 1e-5  # of the least to the largest singular value; singular up to here
 MAX_METRES = 1e8  # from the origin to a camera
 LEAST_FOCAL, MOST_FOCAL = 10.0, 1e6  # px
-BORDER = 0.05  # of a side of the image: no principal point is so near its border, nor outside
+OFF_CENTRE = 0.15  # of a side of the image: no principal point is farther from its centre
 
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 MAX_PNG_MM = 65535
@@ -326,7 +326,10 @@ class RawScene:
                 raise RawDataError(f"{path}: segGroups[{k}]: segments are no list of int")
             if not isinstance(group.get("label"), str):
                 raise RawDataError(f"{path}: segGroups[{k}]: no label")
-            found.append((object_id, segments, group["label"]))
+            item = (object_id, segments, group["label"])
+            if any(other != item for other in found if other[0] == object_id):
+                raise RawDataError(f"{path}: two objects have the objectId {object_id}")
+            found.append(item)
         return found
 
     @cached_property
@@ -625,8 +628,8 @@ def check_camera(path: Path, matrix: np.ndarray, size: tuple[int, int]) -> None:
     if not (LEAST_FOCAL <= fx <= MOST_FOCAL and LEAST_FOCAL <= fy <= MOST_FOCAL) or abs(skew) > fx:
         raise RawDataError(f"{path}: camera with an impossible focal length: {values}")
     for centre, side in zip((cx, cy), size, strict=True):
-        if not BORDER * side <= centre <= (1 - BORDER) * side:
-            raise RawDataError(f"{path}: principal point outside or at the border: {values}")
+        if not abs(centre - side / 2) <= OFF_CENTRE * side:
+            raise RawDataError(f"{path}: principal point far from the centre: {values}")
 
 
 def is_sound(values: np.ndarray) -> bool:

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 MAX_TABLE_BYTES = 256 * 2**20  # unpacked; 7,800 predictions take a few MB
 MAX_ROWS, MAX_COLUMNS = 100_000, 100  # of a sheet; one cell far away would make it millions
 MAX_FIELD = 16 * 2**20  # characters
+_READ_FIELDS = (*TEXT_FIELDS, "id", "index")
 _SEPARATORS = {".tsv": "\t", ".csv": ","}
 _OTHERS = (
     datetime.datetime, datetime.date, datetime.time, datetime.timedelta, DataTableFormula,
@@ -165,11 +166,12 @@ def _by_column(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Ro
     for k, name in enumerate(header):
         if name:
             names.setdefault(name, k)
+    needed = max((names[name] for name in _READ_FIELDS if name in names), default=0)
     for number, cells in rows:
-        if any(cells[len(header) :]):
+        if any(cells[len(header) :]) or len(cells) <= needed:
             raise BadDataError(
                 f"{path}:{number}: {len(cells)} cells, the header has {len(header)}; put a text "
-                "that holds separators between quotes"
+                "that holds separators or line ends between quotes"
             )
         yield f"{path}:{number}", {n: cells[k] if k < len(cells) else "" for n, k in names.items()}
 
@@ -203,9 +205,10 @@ def _sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
             lost += [
                 cell.coordinate
                 for cell, name in zip(row, header, strict=False)
-                if name in (*TEXT_FIELDS, "id", "index") and _is_lost(cell)
+                if name in _READ_FIELDS and _is_lost(cell)
             ]
-            yield number, [_text(cell) for cell in row]
+            missing = [""] * (len(header) - len(row))  # at the end of a row cells may be left out
+            yield number, [_text(cell) for cell in row] + missing
         if next(rows, None) is not None:
             raise BadDataError(f"{path}: over {MAX_ROWS} rows are no table of predictions")
     if lost:

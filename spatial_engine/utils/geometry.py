@@ -18,9 +18,10 @@ FORM_TOLERANCE = 1e-6  # of entries that are 0 or 1 in every pose and camera
 SINGULAR_SHARE = 1e-5  # of the largest singular value: text of six digits rounds by less
 MAX_POSITION_M = 1e8  # farther than any place on the Earth from its centre
 MIN_FOCAL_PX, MAX_FOCAL_PX = 10.0, 1e6  # below: divided by the image size; above: sees no room
-# Of a side of the image: the principal point of a real lens is off the centre by some percent, so
-# that of an image resized to half lies at its corner, a little inside or outside.
-BORDER_SHARE = 0.05
+# Of a side of the image, from its centre to the principal point. Real lenses are off by some
+# percent; intrinsics of an image resized to three quarters or less, or enlarged by a half or more,
+# and those with cx and cy swapped are off by more.
+OFF_CENTRE_SHARE = 0.15
 
 
 def is_valid_pose(world_from_cam: np.ndarray) -> np.ndarray:
@@ -98,10 +99,12 @@ def camera_fault(intrinsic: np.ndarray, image_size: tuple[int, int]) -> str:
         cause = "the intrinsics are not finite"
     elif (np.abs(intrinsic - form) > FORM_TOLERANCE).any():
         cause = "the intrinsics are not of the form fx s cx, 0 fy cy, 0 0 1 (are they transposed?)"
+    elif min(fx, fy) < 0:
+        cause = "a focal length is negative (do its axes point right, down and forward?)"
     elif min(fx, fy) < MIN_FOCAL_PX or max(fx, fy) > MAX_FOCAL_PX or abs(skew) > fx:
         cause = "the focal lengths cannot be those of a camera (are they divided by the size?)"
-    elif abs(cx / width - 0.5) > 0.5 - BORDER_SHARE or abs(cy / height - 0.5) > 0.5 - BORDER_SHARE:
-        cause = "the principal point lies outside the image or at its border (was it resized?)"
+    elif max(abs(cx / width - 0.5), abs(cy / height - 0.5)) > OFF_CENTRE_SHARE:
+        cause = "the principal point is not near the image's centre (was the image resized?)"
     else:
         return ""
     return f"{cause}: intrinsics {_row(intrinsic[:3, :3])}, images of {width}x{height} pixels"

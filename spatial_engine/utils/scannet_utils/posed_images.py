@@ -99,7 +99,7 @@ def read_pose(folder: Path, image_id: str) -> np.ndarray:
     """(4, 4) float64 camera-to-world pose in the scan's frame: a rigid motion, or one that cannot
     be used (`is_valid_pose`), as where tracking was lost. Raises `BadDataError` for any other."""
     path = folder / f"{image_id}.txt"
-    pose = parse_matrix(_read_text(path), (4, 4), path, REMEDY)
+    pose = parse_matrix(_read_text(path), (4, 4), path, CORRECT)
     if is_valid_pose(pose) and (fault := pose_fault(pose)):
         raise BadDataError(f"{path}: the pose is no rigid motion: {fault}; {CORRECT}")
     return pose
@@ -114,7 +114,7 @@ def read_intrinsic(folder: Path, image_size: tuple[int, int]) -> np.ndarray:
     text = _read_text(path)
     intrinsic = np.eye(4)
     side = 3 if len(text.split()) == 9 else 4
-    intrinsic[:side, :side] = parse_matrix(text, (side, side), path, REMEDY)
+    intrinsic[:side, :side] = parse_matrix(text, (side, side), path, CORRECT)
     if fault := camera_fault(intrinsic, image_size):
         raise BadDataError(f"{path}: the camera does not fit its images: {fault}; {CORRECT}")
     return intrinsic

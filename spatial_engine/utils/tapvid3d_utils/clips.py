@@ -26,6 +26,8 @@ EXTRINSICS = "extrinsics_w2c"
 EXTRINSICS_REMEDY = "run spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py"
 MAX_MEMBER_BYTES = 256 * 2**20  # of one array; the largest real ones have some 30 MB
 MAX_METRES = 1e100  # of a coordinate; products of three are still numbers
+# Clips are of rooms: half of what is seen lies nearer. In millimetres it would be farther.
+MAX_MEDIAN_METRES = 100.0
 MAX_FRAMES = 100_000  # frames are numbered with five digits
 # A query is a pixel of its own track: whole pixels and their centres round by less than 1.5.
 QUERY_PX = 3.0
@@ -99,6 +101,7 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
     tracks[~known] = np.nan  # inf means the same
     if visible.shape != tracks.shape[:2]:
         raise _bad(path, f"visibility has the shape {visible.shape}")
+    _check_unit(tracks[visible & known], path)
     image_size = jpeg.read_size(images[0], path)
     if intrinsics.shape != (4,):
         raise _bad(path, f"fx_fy_cx_cy has the shape {intrinsics.shape}")
@@ -169,6 +172,17 @@ def _check_rigid(cam_from_world: np.ndarray, path: Path) -> None:
     if len(wrong):
         fault = pose_fault(cam_from_world[wrong[0]])
         raise _bad(path, f"{EXTRINSICS} of frame {wrong[0]} is no rigid motion: {fault}")
+
+
+def _check_unit(seen: np.ndarray, path: Path) -> None:
+    """Raise `BadDataError` where visible points (n, 3) are too far away to be in metres."""
+    distance = float(np.median(seen[:, 2])) if len(seen) else 0.0
+    if distance > MAX_MEDIAN_METRES:
+        raise _bad(
+            path,
+            f"half of the visible points of tracks_XYZ are over {distance:.4g} metres before the "
+            "camera (are they in millimetres?)",
+        )
 
 
 def _check_queries(clip: Clip, queries: np.ndarray, path: Path) -> None:
