@@ -552,8 +552,8 @@ def test_poses_that_do_not_fit_the_depth_are_named(prepared, name):
             rewrite(path, POSES_OF_OTHERS[name])
     assert run_one(UPDATE, prepared).returncode == 0
     done = run_one(VISIBILITY, prepared)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    (line,) = [x for x in done.stdout.splitlines() if x.startswith(f"failed: {SCENE}: ")]
+    assert done.returncode == 0
+    (line,) = [x for x in done.stderr.splitlines() if x.startswith(f"{SCENE}: of the vertices")]
     assert "before the depth" in line and f"look at {frames_folder(prepared)}: poses" in line
 
 

@@ -67,7 +67,9 @@ EXACT_SLACK = 1e-6  # of what is 0 or 1 in every pose and camera
 SINGULAR_RATIO = 1e-5  # of the least to the largest singular value; singular up to here
 MAX_METRES = 1e8  # from the origin to a camera
 LEAST_FOCAL, MOST_FOCAL = 10.0, 1e6  # px
-OFF_CENTRE = 0.15  # of a side of the image: no principal point is farther from its centre
+# Of a side of the image: no principal point is so near the border, nor so far from the centre in
+# both directions.
+BORDER, OFF_CENTRE = 0.05, 0.12
 
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 MAX_PNG_MM = 65535
@@ -627,9 +629,10 @@ def check_camera(path: Path, matrix: np.ndarray, size: tuple[int, int]) -> None:
         raise RawDataError(f"{path}: camera without the form of one: {values}")
     if not (LEAST_FOCAL <= fx <= MOST_FOCAL and LEAST_FOCAL <= fy <= MOST_FOCAL) or abs(skew) > fx:
         raise RawDataError(f"{path}: camera with an impossible focal length: {values}")
-    for centre, side in zip((cx, cy), size, strict=True):
-        if not abs(centre - side / 2) <= OFF_CENTRE * side:
-            raise RawDataError(f"{path}: principal point far from the centre: {values}")
+    shares = cx / size[0], cy / size[1]
+    inside = all(BORDER <= share <= 1 - BORDER for share in shares)
+    if not inside or all(abs(share - 0.5) > OFF_CENTRE for share in shares):
+        raise RawDataError(f"{path}: principal point far from the centre: {values}")
 
 
 def is_sound(values: np.ndarray) -> bool:

@@ -41,8 +41,9 @@ def relate_scene(
     scenes, scene_id, table = arguments
     image_ids, poses = scenes.valid_frames(scene_id)
     geometry = scenes.geometry_hash(scene_id)
+    warnings = []
     if table is None:
-        _, seen, num_points = see_points(scenes, scene_id)
+        _, seen, num_points, warnings = see_points(scenes, scene_id)
     else:
         handler = visibility_table.VisibilityInfoHandler(table)
         handler.check_is_about(scene_id, geometry)
@@ -54,7 +55,6 @@ def relate_scene(
 
     rows = len(columns["overlap"])
     blind = int(np.count_nonzero([not len(points) for points in seen]))
-    warnings = []
     if blind >= 2:
         warnings.append(f"{blind} frames see no vertex; the overlap of two of them is taken as 0")
     notes = {"with overlap": int(np.count_nonzero(columns["overlap"]))}

@@ -6,6 +6,9 @@ Reads the names and sizes of the files under data/, training_data/ and evaluatio
 of each .jsonl and the footer of each .parquet; writes nothing.
 """
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import shlex
 import sys
 from collections import defaultdict

@@ -18,10 +18,10 @@ FORM_TOLERANCE = 1e-6  # of entries that are 0 or 1 in every pose and camera
 SINGULAR_SHARE = 1e-5  # of the largest singular value: text of six digits rounds by less
 MAX_POSITION_M = 1e8  # farther than any place on the Earth from its centre
 MIN_FOCAL_PX, MAX_FOCAL_PX = 10.0, 1e6  # below: divided by the image size; above: sees no room
-# Of a side of the image, from its centre to the principal point. Real lenses are off by some
-# percent; intrinsics of an image resized to three quarters or less, or enlarged by a half or more,
-# and those with cx and cy swapped are off by more.
-OFF_CENTRE_SHARE = 0.15
+# Of a side of the image. No principal point lies so near the border; and where it is so far from the
+# centre in both directions, the image was resized, to three quarters or by a half or more, or cx and
+# cy are swapped. In one direction alone cropped images have it so.
+BORDER_SHARE, OFF_CENTRE_SHARE = 0.05, 0.12
 
 
 def is_valid_pose(world_from_cam: np.ndarray) -> np.ndarray:
@@ -103,11 +103,17 @@ def camera_fault(intrinsic: np.ndarray, image_size: tuple[int, int]) -> str:
         cause = "a focal length is negative (do its axes point right, down and forward?)"
     elif min(fx, fy) < MIN_FOCAL_PX or max(fx, fy) > MAX_FOCAL_PX or abs(skew) > fx:
         cause = "the focal lengths cannot be those of a camera (are they divided by the size?)"
-    elif max(abs(cx / width - 0.5), abs(cy / height - 0.5)) > OFF_CENTRE_SHARE:
+    elif _is_off_centre(cx / width, cy / height):
         cause = "the principal point is not near the image's centre (was the image resized?)"
     else:
         return ""
     return f"{cause}: intrinsics {_row(intrinsic[:3, :3])}, images of {width}x{height} pixels"
+
+
+def _is_off_centre(x: float, y: float) -> bool:
+    """Whether no principal point is there, in shares of the image's sides."""
+    off = sorted((abs(x - 0.5), abs(y - 0.5)))
+    return off[1] > 0.5 - BORDER_SHARE or off[0] > OFF_CENTRE_SHARE
 
 
 def _row(values: np.ndarray) -> str:

@@ -25,7 +25,7 @@ PART = "visibility.arrow"
 def measure_scene(arguments: tuple[SceneInfoHandler, str], part_dir: Path) -> PartResult:
     """Write the visibility of one scene."""
     scenes, scene_id = arguments
-    image_ids, seen, num_points = see_points(scenes, scene_id)
+    image_ids, seen, num_points, warnings = see_points(scenes, scene_id)
     visibility_table.write_scene_visibility(
         part_dir / PART, scene_id, image_ids, seen, num_points, scenes.geometry_hash(scene_id)
     )
@@ -35,6 +35,7 @@ def measure_scene(arguments: tuple[SceneInfoHandler, str], part_dir: Path) -> Pa
         counts={"frames": len(image_ids)},
         drops={"frames": {"without a valid pose": invalid}},
         notes={"frames": {"see no vertex": blind}},
+        warnings=warnings,
     )
 
 

@@ -20,11 +20,13 @@ COMPARED_FRAMES = 10  # at most, evenly over a scene
 FEWEST_SEEN = 50  # vertices; fewer say nothing
 
 
-def see_points(scenes: SceneInfoHandler, scene_id: str) -> tuple[list[str], list[np.ndarray], int]:
-    """Ids of a scene's valid frames, the vertices that each sees, and the number of vertices.
+def see_points(
+    scenes: SceneInfoHandler, scene_id: str
+) -> tuple[list[str], list[np.ndarray], int, list[str]]:
+    """Ids of a scene's valid frames, the vertices that each sees, the number of vertices, and
+    warnings: that most of what the frames see is not where the depth shows the surface.
 
-    Raises `BadDataError` where none of the frames sees a vertex: no question can be asked then. So
-    it does where most of what they see is not where the depth shows the surface.
+    Raises `BadDataError` where none of the frames sees a vertex: no question can be asked then.
     """
     image_ids, poses = scenes.valid_frames(scene_id)
     blocks = PointBlocks.of(scenes.points(scene_id))
@@ -40,13 +42,14 @@ def see_points(scenes: SceneInfoHandler, scene_id: str) -> tuple[list[str], list
             far_before += len(visible_points(blocks, pose, intrinsic, size, nearer))
     if not any(map(len, seen)):
         raise BadDataError(f"{scene_id}: {_why_blind(scenes, scene_id, len(seen), measured)}")
+    warnings = []
     if compared >= FEWEST_SEEN and far_before > MOST_FAR_BEFORE * compared:
-        raise BadDataError(
-            f"{scene_id}: of the vertices that its frames see, {100 * far_before / compared:.0f} "
-            f"percent lie over {FAR_BEFORE_MM} mm before the depth that is measured there; "
-            f"{_advice(scenes, scene_id)}"
+        warnings.append(
+            f"of the vertices that its frames see, {100 * far_before / compared:.0f} percent lie "
+            f"over {FAR_BEFORE_MM} mm before the depth that is measured there, so that labels may "
+            f"be wrong; {_advice(scenes, scene_id)}"
         )
-    return image_ids, seen, blocks.num_points
+    return image_ids, seen, blocks.num_points, warnings
 
 
 def _advice(scenes: SceneInfoHandler, scene_id: str) -> str:
