@@ -335,5 +335,7 @@ def test_the_bounds_of_a_camera():
     assert "focal" in fault(skew=501) and not fault(skew=-3)
     assert "negative" in fault(fx=-500) and "negative" in fault(fy=-500)
     assert "principal point" in fault(cx=480, cy=640)  # one for the other
-    for name, value in (("cx", 1281), ("cx", -1), ("cy", 961), ("cy", 0), ("cx", 447), ("cy", 625)):
+    off = {"cx": 640 - 0.13 * 1280, "cy": 480 + 0.13 * 960}  # in both directions
+    assert "principal point" in fault(**off)
+    for name, value in (("cx", 1281), ("cx", -1), ("cy", 961), ("cy", 0), ("cx", 60), ("cy", 915)):
         assert "principal point" in fault(**{name: value})

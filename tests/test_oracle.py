@@ -269,7 +269,7 @@ def test_wrong_depth_length_and_bad_frame_ids_are_named(tmp_path):
     path.write_bytes(whole[:at] + b"zzzz" + whole[at + 4 :])
     with pytest.raises(RawDataError, match="depth of frame 00000"):
         scene.depth_mm("00000")
-    for frame_id in ("00001", "0", "000000", "-0001", "0000a"):
+    for frame_id in ("00001", "1", "-0001", "0000a"):
         with pytest.raises(RawDataError, match="frame"):
             scene.world_from_cam(frame_id)
 
@@ -1199,13 +1199,13 @@ PLANTED = [  # (question type, split, error, what the complaints must say)
     ("x_movement", "train", change(["image"], IMAGE[::-1]), "gt_value: x_movement"),
     ("z_movement", "train", change(["image"], IMAGE[::-1]), "answer_values: displacement_vector"),
     ("x_movement", "train", change(["image"], [IMAGE[0], IMAGE[0]]), "twice"),
-    ("x_movement", "train", change(["image", 1], f"{SCENE}/5.jpg"), "is not <scene>/<frame>.jpg"),
+    ("x_movement", "train", change(["image", 1], f"{SCENE}/x5.jpg"), "is not <scene>/<frame>.jpg"),
     ("x_movement", "train", change(["image", 1], f"data/{IMAGE[1]}"), "is not <scene>/<frame>"),
     ("x_movement", "train", change(["image", 1], f"{SCENE}/00005.png"), "is not <scene>/<frame>"),
     ("x_movement", "train", change(["image", 1], "scene0001_00/00005.jpg"), "two scenes"),
     ("x_movement", "train", change(["image", 1], f"{SCENE}/00004.jpg"), "not a multiple of 5"),
     ("x_movement", "train", change(["image", 1], f"{SCENE}/00025.jpg"), "no frame 00025"),
-    ("x_movement", "train", change(["image", 1], f"{SCENE}/000005.jpg"), "no frame 000005"),
+    ("x_movement", "train", change(["image", 1], f"{SCENE}/009995.jpg"), "no frame 009995"),
     ("x_movement", "train", change(["image", 1], f"{SCENE}/00015.jpg"), "image: frame 00015"),
     # sizes
     ("x_movement", "train", change(["height_list"], [16, 16]), "height_list:"),

@@ -18,9 +18,9 @@ FORM_TOLERANCE = 1e-6  # of entries that are 0 or 1 in every pose and camera
 SINGULAR_SHARE = 1e-5  # of the largest singular value: text of six digits rounds by less
 MAX_POSITION_M = 1e8  # farther than any place on the Earth from its centre
 MIN_FOCAL_PX, MAX_FOCAL_PX = 10.0, 1e6  # below: divided by the image size; above: sees no room
-# Of a side of the image. No principal point lies so near the border; and where it is so far from the
-# centre in both directions, the image was resized, to three quarters or by a half or more, or cx and
-# cy are swapped. In one direction alone cropped images have it so.
+# Of a side of the image. No principal point lies so near the border. Where it is so far from the
+# centre in both directions, the image was resized to three quarters or less, or by a half or more,
+# or cx and cy are swapped. In one direction alone cropped images have it so.
 BORDER_SHARE, OFF_CENTRE_SHARE = 0.05, 0.12
 
 
