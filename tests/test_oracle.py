@@ -1205,7 +1205,7 @@ PLANTED = [  # (question type, split, error, what the complaints must say)
     ("x_movement", "train", change(["image", 1], "scene0001_00/00005.jpg"), "two scenes"),
     ("x_movement", "train", change(["image", 1], f"{SCENE}/00004.jpg"), "not a multiple of 5"),
     ("x_movement", "train", change(["image", 1], f"{SCENE}/00025.jpg"), "no frame 00025"),
-    ("x_movement", "train", change(["image", 1], f"{SCENE}/009995.jpg"), "no frame 009995"),
+    ("x_movement", "train", change(["image", 1], f"{SCENE}/009995.jpg"), "no frame 09995"),
     ("x_movement", "train", change(["image", 1], f"{SCENE}/00015.jpg"), "image: frame 00015"),
     # sizes
     ("x_movement", "train", change(["height_list"], [16, 16]), "height_list:"),
