@@ -701,10 +701,13 @@ def test_an_empty_file_is_a_fault_among_others(made_root, tmp_path):
 def test_nothing_to_read_raises_exit_code_2(tmp_path, capsys):
     empty = tmp_path / "empty.jsonl"
     empty.write_bytes(b"")
-    for files in ([], [tmp_path / "none.jsonl"], [empty], [tmp_path]):
-        line = ["--root", str(tmp_path), "--num-workers", "1", *map(str, files)]
-        assert cli.run(check_records.main, line) == 2
+    line = ["--root", str(tmp_path), "--num-workers", "1"]
+    for files in ([], [tmp_path / "none.jsonl"], [empty]):
+        assert cli.run(check_records.main, [*line, *map(str, files)]) == 2
         assert capsys.readouterr().err.startswith("error: ")
+    with pytest.raises(SystemExit, match="2"):
+        cli.run(check_records.main, [*line, str(tmp_path)])
+    assert capsys.readouterr().err.startswith("error: ")
     assert sorted(tmp_path.iterdir()) == [empty]
 
 
