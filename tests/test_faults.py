@@ -197,7 +197,7 @@ def test_a_root_that_cannot_be_written_to_is_told(place, name):
     done = there.run(obey_permissions)
     for folder in folders:
         folder.chmod(0o755)
-    check_told(done, there.root, "Permission denied", "give yourself the right", code=2)
+    check_told(done, there.root, "Permission denied", "check its permissions", code=2)
     assert data_of(there.root) == before
     there.check_mended()
 
