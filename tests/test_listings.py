@@ -1,5 +1,6 @@
-"""Posed images are 450,000 files at full size: no run lists a folder of them twice, and what opens
-them opens each once."""
+"""Posed images are 450,000 files at full size: no run lists a folder of them twice, and each is
+opened once for the work. A few are opened once more, where the output is made of them: as a sample
+of what decides it."""
 
 import json
 import subprocess
@@ -34,12 +35,12 @@ with open(output, "w") as file:
     ("command", "flags", "most_opened"),
     [
         (f"{UTILS}/update_info_file_with_images.py", (), 1),
-        (f"{UTILS}/make_visibility_info.py", (), 1),
+        (f"{UTILS}/make_visibility_info.py", (), 2),
         ("spatial_engine/camera_movement/calculate_frames_relations.py", (), 1),
         ("spatial_engine/camera_movement/camera_movement_engine_train_val.py", FEW, 0),
         ("spatial_engine/depth_perception/depth_estimation_coor_engine.py", FEW, 0),
         # The first image of a scene tells how large pictures are, before any is made.
-        ("spatial_engine/depth_perception/depth_comparison_dot_engine.py", FEW, 2),
+        ("spatial_engine/depth_perception/depth_comparison_dot_engine.py", FEW, 3),
         (
             "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py",
             FEW, 0,

@@ -13,7 +13,7 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
-from spatial_engine.utils import executors, scene_runner
+from spatial_engine.utils import executors, files, scene_runner
 from spatial_engine.utils.scene_runner import PartResult, SceneJob, is_done, run_scenes
 
 
@@ -201,6 +201,15 @@ def test_a_failed_scene_is_tried_again_and_keeps_nothing_of_the_failure(runner):
         assert runner.calls() == {"b0": number, "s0": 1}
     assert runner.run({"b0": "good"}).failures == {}
     assert (runner.parts / "b0/whole.txt").read_text() == "b0 good\n" * 3
+
+
+def test_what_another_run_writes_beside_the_scenes_is_not_removed(runner):
+    """Infos lie beside the scenes; another run may be about to write them."""
+    runner.run({"s0": "good"})
+    with files.atomic_path(runner.parts / "infos.pkl") as partial:
+        partial.write_text("infos")
+        runner.run({"s0": "good", "s1": "good"})
+    assert (runner.parts / "infos.pkl").read_text() == "infos"
 
 
 def test_what_a_killed_run_left_is_replaced(runner):

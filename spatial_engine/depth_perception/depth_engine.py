@@ -86,25 +86,26 @@ def make_jobs(
     handler = visibility_table.VisibilityInfoHandler(table)
 
     def list_images(scene_id: str) -> SceneFiles:
-        listed = SceneFiles.of(scenes, scene_id)
-        handler.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
-        return listed.with_images()
+        files = SceneFiles.of(scenes, scene_id)
+        handler.check_is_about(scene_id, scenes.geometry_hash(scene_id), files.depth_sizes)
+        return files.with_images()
 
-    images = step.ready(scenes.scene_ids, list_images)
+    listed = step.ready(scenes.scene_ids, list_images)
     wanted = args.max_samples[split]
-    share = wanted // len(images) + 1 if wanted > 0 and images else -1
+    share = wanted // len(listed) + 1 if wanted > 0 and listed else -1
     picture_bytes = 0
     if depth_questions.is_dot(task):
         picture_bytes = marked_images.estimate_bytes(
-            (files.first() for files in images.values() if files.ids), posed_images.REMEDY
+            (files.first() for files in listed.values()), posed_images.REMEDY
         )
     jobs = []
-    for scene_id, files in images.items():
+    for scene_id, files in listed.items():
         request = depth_questions.SceneRequest(
             task, split, scene_id, args.seed, share, files.ids,
             args.dot_radius_px or 0, args.min_depth_gap_mm or 1, sentences=sentences,
         )  # fmt: skip
-        inputs = [scenes.geometry_hash(scene_id), fingerprint, files.colors, share]
+        images = files.colors if depth_questions.is_dot(task) else files.names
+        inputs = [scenes.geometry_hash(scene_id), fingerprint, images, share]
         pictures = 0
         if picture_bytes:
             pictures = most_records(task, share, len(files.ids), handler.num_points(scene_id))

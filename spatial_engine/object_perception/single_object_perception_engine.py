@@ -70,7 +70,7 @@ def make_jobs(
         )  # fmt: skip
         inputs = [
             object_table.content_digest(table, scene_id), scenes.objects_hash(scene_id),
-            files.colors, provenance.digest(sorted(map(repr, sets[scene_id].items()))),
+            files.names, provenance.digest(sorted(map(repr, sets[scene_id].items()))),
         ]  # fmt: skip
         jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
     return jobs, sorted(names)

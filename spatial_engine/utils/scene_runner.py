@@ -27,7 +27,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import spatial_engine
-from spatial_engine.errors import BadDataError, EngineError, MissingInputError
+from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import changes, executors, files
 from spatial_engine.utils.provenance import work_key
 
@@ -140,7 +140,10 @@ def run_scenes(
     start = time.perf_counter()
     executors.collect_garbage_seldom()
     for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
-        _discard(left)  # of a killed run; the caller holds the folder
+        # Of a killed run, as the caller holds the folder; but a file that is written beside the
+        # scenes, as infos are, may be another run's.
+        with suppress(SettingsError), files.locked(left) if left.is_dir() else nullcontext():
+            _discard(left)
     keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
     look = folders_stay and not overwrite
     found = {job.scene_id: _find_finished(parts_dir, step, settings, job, look) for job in jobs}

@@ -112,7 +112,7 @@ def make_jobs(
         )  # fmt: skip
         inputs = [
             scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
-            files.colors, provenance.digest(rows),
+            files.colors if radius else files.names, provenance.digest(rows),
         ]  # fmt: skip
         arguments = (scenes.only(scene_id), visibility, pairs.pairs_path(args.root, split), request)
         pictures = 2 * len(rows) if radius else 0

@@ -63,9 +63,14 @@ class SceneFiles:
         """Ids of the colour images that are there."""
         return frozenset(name[:-4] for name, size in self._some(".jpg") if size is not None)
 
+    @property
+    def names(self) -> str:
+        """Digest of which colour images are there."""
+        return provenance.digest(sorted(self.ids))
+
     @cached_property
     def colors(self) -> str:
-        """Digest of the colour images, by samples."""
+        """Digest of the colour images, by samples; for what is made of them."""
         return provenance.entries_digest(self.folder, self._some(".jpg"))
 
     @cached_property
