@@ -515,7 +515,8 @@ def test_a_camera_that_its_images_cannot_have_is_named_with_its_values(tmp_path,
 
 def test_a_camera_off_the_centre_with_a_little_skew_is_fine(tmp_path):
     matrix = with_camera(k00=14, k01=0.3, k02=6, k12=7.2)
-    write_scene(tmp_path, [TILTED], [flat(9)], [(2, 1, 0)], k=matrix)
+    scene = write_scene(tmp_path, [TILTED], [flat(9)], [(2, 1, 0)], k=matrix)
+    assert scene.is_valid("00000")
 
 
 def test_points_that_overflow_are_named(tmp_path):
