@@ -38,7 +38,7 @@ from spatial_engine.object_perception import merge_object_coverage as merger
 from spatial_engine.object_perception import object_coverage_job as coverage_job
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.object_perception import single_object_perception_engine as engine
-from spatial_engine.utils import files, object_table, processes, sampling
+from spatial_engine.utils import files, object_table, processes, provenance, sampling
 from spatial_engine.utils.coverage_files import Chunk, load_coverage, merged_path
 from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
 from spatial_engine.utils.records import read_jsonl
@@ -696,10 +696,11 @@ def test_a_process_that_dies_is_told_with_the_chunks_at_work(root, run, tmp_path
         for folder in object_table.folder(root, split).glob(f"{split}_*_*"):
             shutil.rmtree(folder)
     finished = Chunk(root, "train", 0, 1).path("height")
+    last_written = provenance.meta_path(Chunk(root, "train", 0, 1).path(DIMENSIONS[-1]))
     (tmp_path / "sitecustomize.py").write_text(DYING)
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(tmp_path))
-        patch.setenv("AWAITED", str(finished))
+        patch.setenv("AWAITED", str(last_written))
         done = run(coverage_job, root, 0, 1, 2)
     assert done.returncode == 1, done.stdout + done.stderr
     first, last = (line for line in done.stderr.splitlines() if line.startswith("error: "))

@@ -74,6 +74,22 @@ def test_a_signal_while_libraries_are_loaded_is_one_line(tmp_path):
         assert said.startswith("stopped") and len(said.splitlines()) == 1
 
 
+def test_a_signal_after_the_end_of_the_work_changes_nothing(tmp_path):
+    """Python takes its handlers back before it is gone; the moment is exact, its last clean-up."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\nclass Late:\n"
+        "    def __del__(self, kill=os.kill, mine=os.getpid(), numbers=(2, 15)):\n"
+        "        for number in numbers: kill(mine, number)\n"
+        "late = Late()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, kill_runs.command_of(VISIBILITY), "--help"], cwd=REPOSITORY, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True,
+        preexec_fn=kill_runs.heed_signals,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def scripts() -> list[Path]:
     folder = Path(spatial_engine.__file__).parent
     return [p for p in sorted(folder.rglob("*.py")) if "cli.run(main)" in p.read_text()]

@@ -7,6 +7,7 @@ it. Uses the standard library only and knows nothing of the engine: the audit sh
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -77,6 +78,8 @@ def begin_command() -> None:
     _State.is_command = True
     _open_closed_streams()
     _replace((signal.SIG_DFL, signal.default_int_handler), _leave)
+    # Registered first, so called last: Python gives up handlers then, but does not stop ignoring.
+    atexit.register(_replace, (_leave,), signal.SIG_IGN)
 
 
 @contextmanager
@@ -112,7 +115,7 @@ def _raising() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _replace(those: tuple, handler: Callable) -> dict[int, Any]:
+def _replace(those: tuple, handler: Callable | int) -> dict[int, Any]:
     """Give the signals that have one of those handlers another; returns what they had. Not those
     that are ignored, as by `nohup`, nor those of whoever calls a command as a function."""
     if threading.current_thread() is not threading.main_thread():
