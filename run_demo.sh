@@ -65,19 +65,19 @@ step python spatial_engine/object_movement/single_object_movement_engine_coord.p
     --train-max-samples 200 --val-max-samples 30
 step python spatial_engine/object_movement/single_object_movement_engine_dot.py --root "$demo" \
     --train-max-samples 200 --val-max-samples 30
-step python spatial_engine/evaluation/check_records.py --root "$demo"
+step python spatial_engine/checks/check_records.py --root "$demo"
 step python spatial_engine/audit/audit_labels.py --root "$demo" --sample 3
 step python spatial_engine/evaluation/make_benchmark.py --root "$demo"
 step python spatial_engine/evaluation/make_baselines.py --root "$demo"
 step python spatial_engine/evaluation/score_predictions.py --root "$demo" --paper \
     "$demo/evaluation_data/multispa/v1_0/baselines/wording.jsonl"
-step python spatial_engine/evaluation/make_training_mix.py --root "$demo"
-step python spatial_engine/evaluation/export_uniform.py --root "$demo" --formats jsonl parquet
-step python spatial_engine/evaluation/export_llama_factory.py --root "$demo"
-step python spatial_engine/evaluation/check_ms_swift.py --root "$demo"
-step python spatial_engine/evaluation/export_vlmevalkit.py --root "$demo"
-step python spatial_engine/evaluation/export_lmms_eval.py --root "$demo"
-step python spatial_engine/evaluation/resize_images.py --root "$demo" --output "$demo/small"
+step python spatial_engine/exports/make_training_mix.py --root "$demo"
+step python spatial_engine/exports/export_uniform.py --root "$demo" --formats jsonl parquet
+step python spatial_engine/exports/export_llama_factory.py --root "$demo"
+step python spatial_engine/exports/check_ms_swift.py --root "$demo"
+step python spatial_engine/exports/export_vlmevalkit.py --root "$demo"
+step python spatial_engine/exports/export_lmms_eval.py --root "$demo"
+step python spatial_engine/exports/resize_images.py --root "$demo" --output "$demo/small"
 step python spatial_engine/report/make_report.py --root "$demo"
 step python spatial_engine/report/make_contact_sheets.py --root "$demo"
 

@@ -25,10 +25,10 @@ from common import MAXRSS_PER_MIB, REPOSITORY, machine, results_path, run_comman
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from spatial_engine.utils import pairs, visibility_table
-from spatial_engine.utils.indexed_pickle import dump_items
-from spatial_engine.utils.scannet_utils import scannet_paths
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils import paths
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import pair_table, visibility_table
+from spatial_engine.utils.tables.indexed_pickle import dump_items
 
 NUM_SCENES = 1201
 NUM_OBJECTS = 30
@@ -50,19 +50,23 @@ PROGRAM = """
 import resource, sys, time
 from functools import cache
 from pathlib import Path
-from spatial_engine.utils import pairs, records, sampling
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.visibility_table import VisibilityInfoHandler, visibility_path
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.questions import records
+from spatial_engine.utils.scenes import pair_balance
+from spatial_engine.utils.tables import pair_table
+from spatial_engine.utils import paths
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 root, wanted = Path(sys.argv[1]), sys.argv[2]
-seen = visibility_path(root, "train")
+seen = paths.visibility_table_path(root, "train")
 scenes = ["scene0600_00", "scene0007_00", "scene0300_00", "scene0900_00"]
 @cache
 def candidates():
-    table = pairs.open_pairs(pairs.pairs_path(root, "train"))
-    bins = {scene: pairs.read_overlap_bins(table, scene) for scene in table.scene_ids}
-    return pairs.PairCandidates.of(bins)
+    table = pair_table.open_pairs(paths.pair_table_path(root, "train"))
+    bins = {scene: pair_balance.read_overlap_bins(table, scene) for scene in table.scene_ids}
+    return pair_balance.PairCandidates.of(bins)
 def sample(count):
-    pairs.sample_pairs(candidates(), count, 0, sampling.generator(0))
+    pair_balance.sample_pairs(candidates(), count, 0, sampling.generator(0))
 def shuffle():
     made = root / "training_data/camera_movement/v1_0/total_distance_train.jsonl"
     records.shuffle_jsonl([made], root / "shuffled", sampling.generator(0))
@@ -109,7 +113,7 @@ def make_infos(root: Path, rng: np.random.Generator) -> SceneInfoHandler:
                 for name, pose in zip(ids, poses, strict=True)
             },
         }  # fmt: skip
-    path = scannet_paths.info_path(root, "train")
+    path = paths.info_path(root, "train")
     path.parent.mkdir(parents=True, exist_ok=True)
     dump_items(infos.items(), path)
     return SceneInfoHandler(root, infos)
@@ -117,7 +121,7 @@ def make_infos(root: Path, rng: np.random.Generator) -> SceneInfoHandler:
 
 def make_tables(root: Path) -> None:
     """Infos, pair table and visibility table, where they are missing."""
-    if visibility_table.visibility_path(root, "train").exists():
+    if paths.visibility_table_path(root, "train").exists():
         return
     rng = np.random.default_rng(0)
     scenes = make_infos(root, rng)
@@ -127,11 +131,13 @@ def make_tables(root: Path) -> None:
         ids, poses = scenes.valid_frames(scene)
         overlap = 100 * rng.random((len(ids), len(ids))) ** 2
         overlap[rng.random(overlap.shape) > RELATED] = 0
-        columns = pairs.relate_frames(ids, poses, overlap)
-        pairs.write_scene_pairs(parts / scene, scene, ids, columns, scenes.geometry_hash(scene))
-    table = pairs.pairs_path(root, "train")
+        columns = pair_table.relate_frames(ids, poses, overlap)
+        pair_table.write_scene_pairs(
+            parts / scene, scene, ids, columns, scenes.geometry_hash(scene)
+        )
+    table = paths.pair_table_path(root, "train")
     table.parent.mkdir(parents=True, exist_ok=True)
-    pairs.merge_pairs([parts / scene for scene in scenes.scene_ids], table)
+    pair_table.merge_pairs([parts / scene for scene in scenes.scene_ids], table)
     shutil.rmtree(parts)
     parts.mkdir()
     frames, seen, vertices = SEEN
@@ -145,7 +151,7 @@ def make_tables(root: Path) -> None:
             parts / scene, scene, scenes.image_ids(scene)[:frames], lists, vertices,
             scenes.geometry_hash(scene),
         )  # fmt: skip
-    output = visibility_table.visibility_path(root, "train")
+    output = paths.visibility_table_path(root, "train")
     output.parent.mkdir(parents=True, exist_ok=True)
     visibility_table.merge_visibility([parts / scene for scene in scenes.scene_ids], output)
     shutil.rmtree(parts)
@@ -167,7 +173,7 @@ def main() -> None:
     args = parser.parse_args()
     root = args.folder / "full"
     make_tables(root)
-    rows = pairs.open_pairs(pairs.pairs_path(root, "train"))
+    rows = pair_table.open_pairs(paths.pair_table_path(root, "train"))
     count = sum(rows.num_rows(scene) for scene in rows.scene_ids)
     stages = []
     flags = ("--splits", "train", "--question-types", "total_distance",

@@ -29,9 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 from spatial_engine.sample_data import write_clip
-from spatial_engine.utils import files
-from spatial_engine.utils.scannet_utils import scannet_paths
-from spatial_engine.utils.tapvid3d_utils import tapvid3d_paths
+from spatial_engine.utils import paths
+from spatial_engine.utils.running import files
 
 COUNTS = (1, 2, 4, 8)
 # Command, and flags that make each scene give about what it gives in the full set.
@@ -58,15 +57,15 @@ MOVEMENT = "spatial_engine/object_movement/single_object_movement_engine_coord.p
 
 def link_scenes(source: Path, root: Path, count: int) -> None:
     """Raw files of so many scenes: links to those of the true one."""
-    meta = scannet_paths.label_table_path(root).parent
+    meta = paths.label_table_path(root).parent
     meta.mkdir(parents=True, exist_ok=True)
-    table = scannet_paths.label_table_path(source)
-    scannet_paths.label_table_path(root).write_bytes(table.read_bytes())
+    table = paths.label_table_path(source)
+    paths.label_table_path(root).write_bytes(table.read_bytes())
     names = [f"scene{number:04d}_00" for number in range(count)]
     (meta / "scannetv2_train.txt").write_text("".join(f"{name}\n" for name in names))
-    raw = scannet_paths.scan_dir(source, SCENE)
+    raw = paths.scan_dir(source, SCENE)
     for name in names:
-        folder = scannet_paths.scan_dir(root, name)
+        folder = paths.scan_dir(root, name)
         files.remove(folder)
         folder.mkdir(parents=True)
         for path in raw.iterdir():
@@ -75,12 +74,12 @@ def link_scenes(source: Path, root: Path, count: int) -> None:
 
 def link_clips(source: Path, root: Path, count: int) -> None:
     """So many clips of 300 frames and 1,000 points."""
-    original = tapvid3d_paths.clip_path(source, "adt", "clip")
+    original = paths.clip_path(source, "adt", "clip")
     if not original.exists():
         write_clip(original, seed=0, kind="adt", num_frames=300, num_points=1000)
     for number in range(count):
         name = f"Apartment_release_meal_seq136_{number}"
-        path = tapvid3d_paths.clip_path(root, "adt", name)
+        path = paths.clip_path(root, "adt", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         files.remove(path)
         path.symlink_to(original.absolute())

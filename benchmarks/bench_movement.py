@@ -26,8 +26,11 @@ import numpy as np
 from spatial_engine.object_movement import movement_engine, movement_questions
 from spatial_engine.object_movement.movement_questions import ClipRequest
 from spatial_engine.sample_data import write_clip
-from spatial_engine.utils import jpeg, marked_images, records, rigid_bodies, sampling
-from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
+from spatial_engine.utils import paths
+from spatial_engine.utils.clips import clips
+from spatial_engine.utils.geometry import rigid_bodies, sampling
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.questions import marked_images, records
 
 CLIP = "Apartment_release_meal_seq136_8"
 NUM_CLIPS = 16
@@ -35,7 +38,8 @@ SHUFFLED = 3_000_000
 SHUFFLE = """
 import resource, sys
 from pathlib import Path
-from spatial_engine.utils import records, sampling
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.questions import records
 source, output, times = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 records.shuffle_jsonl([source] * times, output, sampling.generator(0))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -57,14 +61,14 @@ class MovementBench(Bench):
 
     def __init__(self, root: Path, turns: int):
         super().__init__(root, turns)
-        self.path = tapvid3d_paths.clip_path(root, "adt", CLIP)
+        self.path = paths.clip_path(root, "adt", CLIP)
         if not self.path.exists():
             write_clip(self.path, seed=0, kind="adt", num_frames=300, num_points=1000)
         for number in range(NUM_CLIPS):
             copy = self.path.with_name(f"{CLIP}{number}.npz")
             if not copy.exists():
                 copy.hardlink_to(self.path)
-        self.frames = tapvid3d_paths.frames_dir(root)
+        self.frames = paths.clip_frames_dir(root)
 
     def stages(self) -> None:
         clip = clips.read_clip(self.path, camera_moves=True)

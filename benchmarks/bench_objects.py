@@ -23,11 +23,12 @@ import numpy as np
 
 from spatial_engine.object_perception import compute_object_visibility as objects
 from spatial_engine.object_perception import single_object_coverage_finder as finder
-from spatial_engine.utils import object_table, visibility_table
-from spatial_engine.utils.coverage import covers, minimal_sets
-from spatial_engine.utils.coverage_files import DIMENSIONS
-from spatial_engine.utils.object_table import SeenObject
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.coverage import covers, minimal_sets
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import object_table, visibility_table
+from spatial_engine.utils.tables.coverage_files import DIMENSIONS
+from spatial_engine.utils.tables.object_table import SeenObject
 
 PERCEPTION = "spatial_engine/object_perception"
 FEW_IMAGES = 10  # for the exhaustive search: 1,023 subsets of each object
@@ -52,7 +53,7 @@ class ObjectsBench(Bench):
     def visibility(self) -> None:
         _, memory = run_command(f"{PERCEPTION}/compute_object_visibility.py", self.root)
         scenes = SceneInfoHandler.load(self.root, "train")
-        table = visibility_table.visibility_path(self.root, "train")
+        table = paths.visibility_table_path(self.root, "train")
 
         def see(out: Path) -> None:
             objects.see_objects((scenes, table, SCENE, objects.MIN_VISIBLE_SHARE), out)
@@ -67,7 +68,7 @@ class ObjectsBench(Bench):
 
     def coverage(self) -> None:
         _, memory = run_command(f"{PERCEPTION}/single_object_coverage_finder.py", self.root)
-        table = object_table.table_path(self.root, "train")
+        table = paths.object_table_path(self.root, "train")
         seen = object_table.read_scene_objects(object_table.open_objects(table), SCENE)
         constants = (finder.MAX_IMAGES, finder.TOLERANCE, finder.MIN_SIZE_M)
 
@@ -109,7 +110,7 @@ class ObjectsBench(Bench):
 
     def questions(self) -> None:
         root = self.root / "points"
-        if not visibility_table.visibility_path(root, "train").exists():
+        if not paths.visibility_table_path(root, "train").exists():
             make_copies(self.root, root)
         run_command(f"{PERCEPTION}/compute_object_visibility.py", root)
         run_command(f"{PERCEPTION}/single_object_coverage_finder.py", root)
@@ -117,7 +118,7 @@ class ObjectsBench(Bench):
         seconds, memory = run_command(
             f"{PERCEPTION}/single_object_perception_engine.py", root, "--splits", "train"
         )
-        made = sorted(object_table.folder(root, "train").glob("*.jsonl"))
+        made = sorted(paths.objects_dir(root, "train").glob("*.jsonl"))
         count = sum(path.read_bytes().count(b"\n") for path in made)
         start = time.perf_counter()
         for path in made:

@@ -31,10 +31,14 @@ from common import (
 
 # isort: split
 from spatial_engine.depth_perception import depth_questions
-from spatial_engine.utils import jpeg, marked_images, pairs, sampling, visibility_table
-from spatial_engine.utils.scannet_utils import scannet_paths, scene_files
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.scene_runner import PartResult
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.questions import marked_images
+from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes import pair_balance, scene_files
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import pair_table, visibility_table
 from spatial_engine.visual_correspondence import correspondence_questions
 
 FULL_SCENES = 1201  # of the train split
@@ -69,7 +73,7 @@ class PointsBench(Bench):
         count = output.read_bytes().count(b"\n")
         start = time.perf_counter()
         shutil.copyfile(output, root / "copy")
-        table = visibility_table.visibility_path(root, "train")
+        table = paths.visibility_table_path(root, "train")
         for scene_id in visibility_table.VisibilityInfoHandler(table).scene_ids:
             visibility_table.VisibilityInfoHandler(table).load_scene(scene_id)
         floor = time.perf_counter() - start
@@ -79,10 +83,10 @@ class PointsBench(Bench):
     def dots(self) -> None:
         """One scene's share of the full set, in turns with decoding and encoding the same."""
         scenes = SceneInfoHandler.load(self.root, "train")
-        images = scannet_paths.posed_images_dir(self.root) / SCENE
+        images = paths.posed_images_dir(self.root) / SCENE
         ids = scene_files.SceneFiles.of(scenes, SCENE).ids
-        visibility = visibility_table.visibility_path(self.root, "train")
-        table = pairs.pairs_path(self.root, "train")
+        visibility = paths.visibility_table_path(self.root, "train")
+        table = paths.pair_table_path(self.root, "train")
         share = 500_000 // FULL_SCENES + 1
         for task in ("depth_estimation_dot", "depth_comparison_dot"):
             sentences = depth_questions.load_sentences(task)
@@ -90,10 +94,12 @@ class PointsBench(Bench):
                 task, "train", SCENE, 0, share, ids, 10, sentences=sentences
             )
             self._pictures(task, depth_questions.write_scene, (scenes, visibility, request), images)
-        candidates = pairs.PairCandidates.of(
-            {SCENE: pairs.read_overlap_bins(pairs.open_pairs(table), SCENE)}
+        candidates = pair_balance.PairCandidates.of(
+            {SCENE: pair_balance.read_overlap_bins(pair_table.open_pairs(table), SCENE)}
         )
-        rows = pairs.sample_pairs(candidates, share, 0, sampling.generator(0)).rows_by_scene[SCENE]
+        rows = pair_balance.sample_pairs(candidates, share, 0, sampling.generator(0)).rows_by_scene[
+            SCENE
+        ]
         choices = correspondence_questions.SceneRequest(
             "dot_2_multichoice", "train", SCENE, 0, rows, ids, 10,
             sentences=correspondence_questions.load_sentences("dot_2_multichoice"),

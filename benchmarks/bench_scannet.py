@@ -35,27 +35,27 @@ import numpy as np
 
 from spatial_engine.camera_movement import calculate_frames_relations as relations
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
-from spatial_engine.utils import pairs, visibility_table
+from spatial_engine.utils import paths
 from spatial_engine.utils.scannet_utils import (
     annotations,
     batch_load_scannet_data,
     extract_posed_images,
     make_visibility_info,
-    posed_images,
-    scannet_paths,
 )
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.scannet_utils.sens import SensReader
+from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import pair_table, visibility_table
 
 
 class ScannetBench(Bench):
     """The stages, each with the floor that it is compared with."""
 
     def points(self) -> None:
-        scan = scannet_paths.scan_dir(self.root, SCENE)
+        scan = paths.scan_dir(self.root, SCENE)
         _, memory = run_command(f"{SCANNET_UTILS}/batch_load_scannet_data.py", self.root)
-        labels = annotations.read_label_table(scannet_paths.label_table_path(self.root))
-        arrays = sorted((scannet_paths.instance_data_dir(self.root) / SCENE).glob("*.npy"))
+        labels = annotations.read_label_table(paths.label_table_path(self.root))
+        arrays = sorted((paths.instance_data_dir(self.root) / SCENE).glob("*.npy"))
 
         def floor(out: Path) -> None:
             for path in scan.iterdir():
@@ -71,7 +71,7 @@ class ScannetBench(Bench):
                  "writing the arrays' bytes")  # fmt: skip
 
     def extraction(self) -> None:
-        sens_path = scannet_paths.scan_dir(self.root, SCENE) / f"{SCENE}.sens"
+        sens_path = paths.scan_dir(self.root, SCENE) / f"{SCENE}.sens"
         _, memory = run_command(f"{SCANNET_UTILS}/extract_posed_images.py", self.root)
 
         def floor(out: Path) -> None:
@@ -100,13 +100,13 @@ class ScannetBench(Bench):
         relate = "spatial_engine/camera_movement/calculate_frames_relations.py"
         _, memory_r = run_command(relate, self.root)
         scenes = SceneInfoHandler.load(self.root, "train")
-        images = scannet_paths.posed_images_dir(self.root) / SCENE
+        images = paths.posed_images_dir(self.root) / SCENE
         image_ids, _ = scenes.valid_frames(SCENE)
-        paths = [images / f"{image_id}.png" for image_id in image_ids]
-        table = visibility_table.visibility_path(self.root, "train")
+        pngs = [images / f"{image_id}.png" for image_id in image_ids]
+        table = paths.visibility_table_path(self.root, "train")
 
         def decode(_: Path) -> None:
-            for path in paths:
+            for path in pngs:
                 cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
 
         def visibility(out: Path) -> None:
@@ -117,7 +117,7 @@ class ScannetBench(Bench):
 
         def frame_relations(out: Path) -> None:
             relations.relate_scene((scenes, SCENE, table), out)
-            pairs.merge_pairs([out / relations.PART], out / "table.parquet")
+            pair_table.merge_pairs([out / relations.PART], out / "table.parquet")
 
         def both(out: Path) -> None:
             visibility(out)
@@ -128,7 +128,7 @@ class ScannetBench(Bench):
             ("frame relations", frame_relations, memory_r),
             ("both together", both, max(memory_v, memory_r)),
         ):
-            self.add(name, "frames", len(paths), *self.compare(stage, decode), memory,
+            self.add(name, "frames", len(pngs), *self.compare(stage, decode), memory,
                      "decoding the depth PNGs")  # fmt: skip
 
         default = [cv2.imencode(".png", scenes.depth(SCENE, image_id))[1] for image_id in image_ids]
@@ -137,7 +137,7 @@ class ScannetBench(Bench):
             for data in default:
                 cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
 
-        self.add("decoding, if PNGs were OpenCV's default", "frames", len(paths),
+        self.add("decoding, if PNGs were OpenCV's default", "frames", len(pngs),
                  *self.compare(decode_default, decode), 0, "decoding the depth PNGs")  # fmt: skip
 
         def open_scene(_: Path) -> None:

@@ -25,11 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from spatial_engine.sample_data import write_scene
-from spatial_engine.sample_data.labels import label_table
-from spatial_engine.utils import files, pairs, visibility_table
-from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
-from spatial_engine.utils.scannet_utils import scannet_paths
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.sample_data.scannet.labels import label_table
+from spatial_engine.utils import paths
+from spatial_engine.utils.running import files
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import pair_table, visibility_table
+from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
 
 cv2.setNumThreads(1)
 
@@ -43,7 +44,7 @@ SCANNET_UTILS = "spatial_engine/utils/scannet_utils"
 
 def make_data(root: Path) -> None:
     """Raw files of the scene, lists and label table; prepared by our commands."""
-    meta = scannet_paths.label_table_path(root).parent
+    meta = paths.label_table_path(root).parent
     if not (meta / "scannetv2_train.txt").exists():
         meta.mkdir(parents=True, exist_ok=True)
         write_scene(
@@ -54,7 +55,7 @@ def make_data(root: Path) -> None:
             vertex_spacing=VERTEX_SPACING,
             frame_repeat=5,
         )
-        scannet_paths.label_table_path(root).write_text(label_table(), encoding="utf-8")
+        paths.label_table_path(root).write_text(label_table(), encoding="utf-8")
         (meta / "scannetv2_train.txt").write_text(SCENE + "\n")
 
 
@@ -84,7 +85,7 @@ def run_command(command: str, root: Path, *flags: str, num_workers: int = 1) -> 
 def prepare(root: Path) -> None:
     """The true scene with its tables, made by our commands where they are missing."""
     make_data(root)
-    if not pairs.pairs_path(root, "train").exists():
+    if not paths.pair_table_path(root, "train").exists():
         for name in ("batch_load_scannet_data", "extract_posed_images",
                      "update_info_file_with_images", "make_visibility_info"):  # fmt: skip
             run_command(f"{SCANNET_UTILS}/{name}.py", root)
@@ -179,34 +180,36 @@ def make_copies(source: Path, root: Path, num_copies: int = NUM_COPIES) -> None:
     """Scene infos, points, images, visibility and pair table of many scenes: the true one's under
     other names."""
     scenes = SceneInfoHandler.load(source, "train")
-    info = load_pickle(scannet_paths.info_path(source, "train"), "")[SCENE]
+    info = load_pickle(paths.info_path(source, "train"), "")[SCENE]
     names = [f"scene{number:04d}_00" for number in range(num_copies)]
-    dump_pickle(dict.fromkeys(names, info), scannet_paths.info_path(root, "train"))
-    for folder_of in (scannet_paths.instance_data_dir, scannet_paths.posed_images_dir):
+    dump_pickle(dict.fromkeys(names, info), paths.info_path(root, "train"))
+    for folder_of in (paths.instance_data_dir, paths.posed_images_dir):
         folder_of(root).mkdir(parents=True, exist_ok=True)
         for name in names:
             files.remove(folder_of(root) / name)
             (folder_of(root) / name).symlink_to((folder_of(source) / SCENE).absolute())
     geometry = scenes.geometry_hash(SCENE)
     image_ids, _ = scenes.valid_frames(SCENE)
-    table = pairs.open_pairs(pairs.pairs_path(source, "train"))
+    table = pair_table.open_pairs(paths.pair_table_path(source, "train"))
     rows = table.read(SCENE)
     columns = {name: rows[name].to_numpy() for name in ("overlap", "distance", "yaw", "pitch")}
-    both = pairs.read_scene_pairs(table, SCENE, image_ids)
+    both = pair_table.read_scene_pairs(table, SCENE, image_ids)
     columns["image_id1"] = both["first"].astype(np.int32)
     columns["image_id2"] = both["second"].astype(np.int32)
     seen = visibility_table.VisibilityInfoHandler(
-        visibility_table.visibility_path(source, "train")
+        paths.visibility_table_path(source, "train")
     ).load_scene(SCENE)
     lists, num_points = seen.point_lists(), seen.num_points
     for path, merge, write in (
         (
-            pairs.pairs_path(root, "train"),
-            pairs.merge_pairs,
-            lambda part, name: pairs.write_scene_pairs(part, name, image_ids, columns, geometry),
+            paths.pair_table_path(root, "train"),
+            pair_table.merge_pairs,
+            lambda part, name: pair_table.write_scene_pairs(
+                part, name, image_ids, columns, geometry
+            ),
         ),
         (
-            visibility_table.visibility_path(root, "train"),
+            paths.visibility_table_path(root, "train"),
             visibility_table.merge_visibility,
             lambda part, name: visibility_table.write_scene_visibility(
                 part, name, image_ids, lists, num_points, geometry

@@ -13,7 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from spatial_engine.utils.records import read_jsonl
+from spatial_engine.utils.questions.records import read_jsonl
 
 DOCS = Path(__file__).parent
 DEMO = DOCS.parent / "demo"

@@ -43,7 +43,7 @@ def _complaint(script: Path, checkout: Path, package: Path) -> str:
 
 _refuse_other_checkout()
 
-from spatial_engine.utils import stopping  # noqa: E402
+from spatial_engine.utils.running import stopping  # noqa: E402
 
 # A command imports this before any library that takes long to load: from here on Ctrl-C ends it
 # with one line. Nothing happens in a notebook or in another program.

@@ -1,7 +1,7 @@
 """Answers composed at random of what models print, with the answer that each of them gives.
 
 `python tests/answer_forms.py SEED CASES` tries many, and prints those that are read as another
-answer than the one given, which is never right; not to be read is (tests/test_answers.py).
+answer than the one given, which is never right; not to be read is (`test_answers.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from spatial_engine.evaluation.answer_reading.answers import read_answer
-from spatial_engine.utils.subtasks import SUBTASKS, Subtask
+from spatial_engine.utils.questions.subtasks import SUBTASKS, Subtask
 
 LENGTH, ANGLE, VECTOR, POINT, LETTER, YAW, PITCH, DEPTH_WISE = (
     SUBTASKS[name] for name in (

@@ -43,11 +43,12 @@ COMMANDS = (  # in the order of the README
     "spatial_engine/object_movement/single_object_movement_engine_dot.py",
 )
 EVALUATION = tuple(  # what makes something of records, in the order of the README
-    f"spatial_engine/evaluation/{name}.py"
+    f"spatial_engine/{name}.py"
     for name in (
-        "check_records", "make_benchmark", "make_baselines", "score_predictions",
-        "make_training_mix", "export_uniform", "export_llama_factory", "check_ms_swift",
-        "export_vlmevalkit", "export_lmms_eval", "resize_images", "audit_tables",
+        "checks/check_records", "evaluation/make_benchmark", "evaluation/make_baselines",
+        "evaluation/score_predictions", "exports/make_training_mix", "exports/export_uniform",
+        "exports/export_llama_factory", "exports/check_ms_swift", "exports/export_vlmevalkit",
+        "exports/export_lmms_eval", "exports/resize_images", "checks/audit_tables",
     )
 )  # fmt: skip
 PLAIN = ("copy_adt_extrinsics.py", "make_split_lists.py")  # commands without the common flags

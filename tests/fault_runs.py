@@ -15,7 +15,7 @@ import pytest
 from conftest import PATIENCE, PLAIN, REPOSITORY
 from kill_runs import TEMPORARY, data_of, flags_of, names_of, written_by
 
-from spatial_engine.utils import provenance
+from spatial_engine.utils.running import provenance
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 TOLD = re.compile(r"^(error|failed): .+", re.MULTILINE)

@@ -42,7 +42,7 @@ from conftest import (
     run_commands,
 )
 
-from spatial_engine.utils.records import read_jsonl
+from spatial_engine.utils.questions.records import read_jsonl
 
 OBJECTS = "*_data/object_perception"
 INFOS = "data/scannet/scannet_instance_data"

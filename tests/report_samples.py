@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 
 from spatial_engine.object_perception.object_questions import measure_mm
-from spatial_engine.utils import provenance
-from spatial_engine.utils.geometry import project
-from spatial_engine.utils.record_files import pattern_of
-from spatial_engine.utils.records import FOLDERS, write_jsonl
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.geometry.cameras import project
+from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.questions.record_files import pattern_of
+from spatial_engine.utils.questions.records import write_jsonl
+from spatial_engine.utils.running import provenance
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
 SIZE = (640, 480)
 SCENES = ("scene0000_00", "scene0001_00")

@@ -9,10 +9,12 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 from tiny_scenes import SCENE, TinyScene
 
-from spatial_engine.utils import cli, object_table
-from spatial_engine.utils.object_table import SeenObject
-from spatial_engine.utils.scannet_utils.scannet_paths import instance_data_dir
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils import paths
+from spatial_engine.utils.paths import instance_data_dir
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import object_table
+from spatial_engine.utils.tables.object_table import SeenObject
 
 SPLITS = ("train", "val")
 DIMENSIONS = ("height", "length", "width")
@@ -53,7 +55,7 @@ def write_table(
     root: Path, split: str, scenes: Mapping[str, Sequence[SeenObject]], geometry: str = "g"
 ) -> Path:
     """The object table of a split, in the order given."""
-    path, parts = object_table.table_path(root, split), []
+    path, parts = paths.object_table_path(root, split), []
     path.parent.mkdir(parents=True, exist_ok=True)
     for scene_id, objects in scenes.items():
         parts.append(root / f"{scene_id}.part")

@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.utils import jpeg, pairs
-from spatial_engine.utils.scannet_utils.scannet_paths import instance_data_dir, posed_images_dir
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.scannet_utils.scene_views import SceneViews
-from spatial_engine.utils.visibility_table import (
-    merge_visibility,
-    visibility_path,
-    write_scene_visibility,
-)
+from spatial_engine.utils import paths
+from spatial_engine.utils.paths import instance_data_dir, posed_images_dir, visibility_table_path
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.scene_views import SceneViews
+from spatial_engine.utils.tables import pair_table
+from spatial_engine.utils.tables.visibility_table import merge_visibility, write_scene_visibility
 
 SCENE = "scene0000_00"
 
@@ -56,7 +54,7 @@ class TinyScene:
         folder.mkdir(parents=True)
         np.save(folder / "aligned_points.npy", np.hstack([self.points, 0 * self.points]))
         self.handler = SceneInfoHandler(root, {SCENE: self._info()})
-        self.table = visibility_path(root, "train")
+        self.table = visibility_table_path(root, "train")
         self.write_table()
         if images:
             self.images = {name: noise(rng, size) for name in self.ids}
@@ -77,12 +75,12 @@ class TinyScene:
 
     def write_pairs(self, overlap: np.ndarray) -> Path:
         """The pair table, with an overlap (f, f) as given."""
-        path, part = pairs.pairs_path(self.root, "train"), self.root / "part"
+        path, part = paths.pair_table_path(self.root, "train"), self.root / "part"
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns = pairs.relate_frames(self.ids, self.poses, overlap)
+        columns = pair_table.relate_frames(self.ids, self.poses, overlap)
         geometry = self.handler.geometry_hash(SCENE)
-        pairs.write_scene_pairs(part, SCENE, self.ids, columns, geometry)
-        pairs.merge_pairs([part], path)
+        pair_table.write_scene_pairs(part, SCENE, self.ids, columns, geometry)
+        pair_table.merge_pairs([part], path)
         return path
 
     def see(self, frame: int, point: int) -> tuple[float, float, float]:

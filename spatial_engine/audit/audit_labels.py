@@ -35,24 +35,13 @@ from typing import NoReturn
 from spatial_engine.audit.clip_oracle import DATASETS, read_clip_list
 from spatial_engine.audit.label_checks import Job, check_place
 from spatial_engine.audit.label_lines import Index, Lines, Place, index_file
-from spatial_engine.audit.label_records import (
-    SCANNET,
-    LabelFile,
-    find_label_files,
-    label_file,
-)
-from spatial_engine.audit.label_report import (
-    FileReport,
-    exit_code,
-    printable,
-    say,
-    write_report,
-)
+from spatial_engine.audit.label_records import SCANNET, LabelFile, find_label_files, label_file
+from spatial_engine.audit.label_report import FileReport, exit_code, printable, say, write_report
 from spatial_engine.audit.label_tables import check_tables
 from spatial_engine.audit.label_work import run_jobs
 from spatial_engine.audit.object_oracle import check_object_name
 from spatial_engine.audit.scannet_oracle import RawDataError, read_split_list
-from spatial_engine.utils import processes, stopping
+from spatial_engine.utils.running import processes, stopping
 
 SEED = 0  # of the sample
 ALL = -1  # --sample: every record

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
-from spatial_engine.utils import processes
+from spatial_engine.utils.running import processes
 
 
 def run_jobs(

@@ -22,12 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.utils import cli, pairs, provenance, visibility_table
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
-from spatial_engine.utils.scannet_utils.scene_visibility import see_points, visibility_inputs
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
-from spatial_engine.utils.step import Step
-from spatial_engine.utils.visibility import intersection_counts, overlap_percent
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.visibility import intersection_counts, overlap_percent
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.scene_visibility import see_points, visibility_inputs
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import pair_table, visibility_table
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +53,8 @@ def relate_scene(
         visibility = handler.load_scene(scene_id)
         seen, num_points = visibility.point_lists(), visibility.num_points
     overlap = overlap_percent(intersection_counts(seen, num_points))
-    columns = pairs.relate_frames(image_ids, poses, overlap)
-    pairs.write_scene_pairs(part_dir / PART, scene_id, image_ids, columns, geometry)
+    columns = pair_table.relate_frames(image_ids, poses, overlap)
+    pair_table.write_scene_pairs(part_dir / PART, scene_id, image_ids, columns, geometry)
 
     rows = len(columns["overlap"])
     blind = int(np.count_nonzero([not len(points) for points in seen]))
@@ -89,13 +92,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("calculate_frames_relations", args, {}, __file__)
     for split, scenes in load_splits(args, step):
-        table = visibility_table.visibility_path(args.root, split)
+        table = paths.visibility_table_path(args.root, split)
         jobs = step.ready(scenes.scene_ids, partial(make_job, scenes, table, made_from(table)))
         step.make(
-            {"pairs": pairs.pairs_path(args.root, split)},
+            {"pairs": paths.pair_table_path(args.root, split)},
             list(jobs.values()),
             relate_scene,
-            lambda parts, paths: pairs.merge_pairs([part / PART for part in parts], paths["pairs"]),
+            lambda parts, paths: pair_table.merge_pairs(
+                [part / PART for part in parts], paths["pairs"]
+            ),
         )
     return step.close()
 

@@ -16,12 +16,16 @@ from functools import partial
 
 from spatial_engine.camera_movement import camera_questions
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
-from spatial_engine.utils import cli, pairs, provenance, records, templates
-from spatial_engine.utils.scannet_utils.pair_draws import draw_pairs
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
-from spatial_engine.utils.scene_runner import SceneJob
-from spatial_engine.utils.step import Step
-from spatial_engine.utils.templates import Templates
+from spatial_engine.utils import paths
+from spatial_engine.utils.questions import records, templates
+from spatial_engine.utils.questions.templates import Templates
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes.pair_balance import draw_pairs
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import pair_table
 
 # Questions of each type at most; -1 = all pairs in range. As published.
 TRAIN_MAX_SAMPLES = dict.fromkeys(QUESTION_TYPES, 1_000_000) | {
@@ -48,7 +52,7 @@ def make_jobs(
     """Draw the pairs of all types over all scenes; give each scene its own, and what fell short."""
     wanted = {name: args.max_samples[split][name] for name in question_types}
     draws = draw_pairs(args, step, split, scenes, wanted, args.num_zero_overlap)
-    table_path = pairs.pairs_path(args.root, split)
+    table_path = paths.pair_table_path(args.root, split)
     jobs = []
     for scene_id, rows in draws.rows.items():
         files = draws.files[scene_id]
@@ -113,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("camera_movement_engine_train_val", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
-        list(splits), lambda split: pairs.pairs_path(args.root, split), pairs.REMEDY
+        list(splits), lambda split: paths.pair_table_path(args.root, split), pair_table.REMEDY
     ):
         asked = {name: args.max_samples[split][name] for name in args.question_types}
         question_types = [name for name, most in asked.items() if most or args.num_zero_overlap]
@@ -121,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
         jobs, drops = make_jobs(args, step, split, splits[split], question_types, sentences)
-        folder = args.root / records.FOLDERS[split] / "camera_movement" / args.version
+        folder = args.root / paths.FOLDERS[split] / "camera_movement" / args.version
         step.make(
             {name: folder / f"{name}_{split}.jsonl" for name in question_types},
             jobs,

@@ -13,11 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import pairs, records, sampling
-from spatial_engine.utils.geometry import MM_PER_METRE, relative_pose, wrap_degrees, yaw_pitch
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.scene_runner import PartResult
-from spatial_engine.utils.templates import Templates, load_templates
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.geometry.cameras import (
+    MM_PER_METRE,
+    relative_pose,
+    wrap_degrees,
+    yaw_pitch,
+)
+from spatial_engine.utils.questions import records
+from spatial_engine.utils.questions.templates import Templates, load_templates
+from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import pair_table
 
 # Direction types: which measured quantity, and its words for above and below zero.
 DIRECTIONS = {
@@ -104,9 +111,9 @@ def write_scene(
     """Write one scene's records, a file for each question type that was asked for."""
     scenes, table_path, request = arguments
     image_ids, poses = scenes.valid_frames(request.scene_id)
-    table = pairs.open_pairs(table_path)
-    pairs.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
-    columns = pairs.read_scene_pairs(table, request.scene_id, image_ids)
+    table = pair_table.open_pairs(table_path)
+    pair_table.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
+    columns = pair_table.read_scene_pairs(table, request.scene_id, image_ids)
     result = PartResult()
     for question_type, rows in request.rows.items():
         chosen = {name: column[rows] for name, column in columns.items()}

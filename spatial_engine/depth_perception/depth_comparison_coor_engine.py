@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from spatial_engine.depth_perception import depth_engine
-from spatial_engine.utils import cli
+from spatial_engine.utils.running import cli
 
 # Questions at most; -1 = every frame once. As published.
 TRAIN_MAX_SAMPLES = 500_000

@@ -8,20 +8,17 @@ from functools import partial
 from math import comb
 
 from spatial_engine.depth_perception import depth_questions
-from spatial_engine.utils import (
-    cli,
-    marked_images,
-    provenance,
-    records,
-    templates,
-    visibility_table,
-)
-from spatial_engine.utils.scannet_utils import posed_images
-from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
-from spatial_engine.utils.scene_runner import SceneJob
-from spatial_engine.utils.step import Step
-from spatial_engine.utils.templates import Templates
+from spatial_engine.utils import paths
+from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions.templates import Templates
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import visibility_table
 
 
 def run_task(
@@ -52,14 +49,14 @@ def run_task(
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
         list(splits),
-        lambda split: visibility_table.visibility_path(args.root, split),
+        lambda split: paths.visibility_table_path(args.root, split),
         visibility_table.REMEDY,
     ):
         wanted = args.max_samples[split]
         if not wanted:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        folder = args.root / records.FOLDERS[split] / task / args.version
+        folder = args.root / paths.FOLDERS[split] / task / args.version
         pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
         step.make(
             {task: folder / f"{task}.jsonl"},
@@ -81,7 +78,7 @@ def make_jobs(
     sentences: Mapping[str, Templates],
 ) -> list[SceneJob]:
     """A job for each scene, which is asked for its share of the wanted records."""
-    table = visibility_table.visibility_path(args.root, split)
+    table = paths.visibility_table_path(args.root, split)
     fingerprint = provenance.file_fingerprint(table, args.root)
     handler = visibility_table.VisibilityInfoHandler(table)
 

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import marked_images, records, sampling
-from spatial_engine.utils.drawing import PALETTE, MarkSize
-from spatial_engine.utils.geometry import permille
-from spatial_engine.utils.marked_images import MarkedImage
-from spatial_engine.utils.records import format_value
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.scannet_utils.scene_views import Fits, SceneViews
-from spatial_engine.utils.scene_runner import PartResult
-from spatial_engine.utils.templates import Templates, load_templates
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.geometry.cameras import permille
+from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
+from spatial_engine.utils.questions import marked_images, records
+from spatial_engine.utils.questions.marked_images import MarkedImage
+from spatial_engine.utils.questions.records import format_value
+from spatial_engine.utils.questions.templates import Templates, load_templates
+from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.scene_views import Fits, SceneViews
 
 TASKS = (
     "depth_estimation_coor",

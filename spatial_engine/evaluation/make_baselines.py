@@ -27,20 +27,21 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.evaluation import score_tables, wording
+from spatial_engine.evaluation import score_tables, wording_baseline
 from spatial_engine.evaluation.predictions import read_predictions
 from spatial_engine.evaluation.results import Results, score_model
 from spatial_engine.evaluation.score_predictions import read_benchmark, write_scores
-from spatial_engine.utils import cli, sampling
-from spatial_engine.utils.files import atomic_path, dump_json
-from spatial_engine.utils.record_files import (
-    benchmark_path,
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.paths import benchmark_path
+from spatial_engine.utils.questions.record_files import (
     find_record_files,
     from_uniform,
     read_records,
 )
-from spatial_engine.utils.records import Value, format_value, write_jsonl
-from spatial_engine.utils.subtasks import NAMED_POINT, SUBTASKS
+from spatial_engine.utils.questions.records import Value, format_value, write_jsonl
+from spatial_engine.utils.questions.subtasks import NAMED_POINT, SUBTASKS
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.files import atomic_path, dump_json
 
 log = logging.getLogger(__name__)
 
@@ -112,13 +113,13 @@ def draw_answers(records: Sequence[Mapping[str, Any]], rng: np.random.Generator)
 
 def constant_answers(records: Sequence[Mapping[str, Any]]) -> list[Value]:
     """The one answer to all questions of a subtask that is right most often."""
-    guesser = wording.fit_feature(records, "nothing")
+    guesser = wording_baseline.fit_feature(records, "nothing")
     return [guesser.guess(record) for record in records]
 
 
 def fit_wording(
     root: Path, version: str, tasks: Mapping[str, Any], most: int
-) -> dict[str, wording.Guesser]:
+) -> dict[str, wording_baseline.Guesser]:
     """A guesser for each subtask that there are training records of."""
     records: dict[str, list[dict[str, Any]]] = {}
     try:
@@ -129,11 +130,11 @@ def fit_wording(
     for file in files:
         if file.task in tasks:
             records.setdefault(file.task, []).extend(islice(read_records(file), most))
-    return {task: wording.fit(found) for task, found in records.items() if found}
+    return {task: wording_baseline.fit(found) for task, found in records.items() if found}
 
 
 def say_what_wording_gives_away(
-    results: Results, guessers: Mapping[str, wording.Guesser], path: Path
+    results: Results, guessers: Mapping[str, wording_baseline.Guesser], path: Path
 ) -> None:
     """Print, and write, where the wording alone does better than chance, and why."""
     facts = {}
@@ -142,7 +143,7 @@ def say_what_wording_gives_away(
             continue
         feature = guessers[line.name].feature
         clearly = line.low > line.chance
-        reason = wording.FEATURES[feature][1]
+        reason = wording_baseline.FEATURES[feature][1]
         facts[line.name] = {
             "feature": feature, "score": line.score, "chance": line.chance,
             "clearly_above_chance": clearly, "reason": reason if clearly else "",

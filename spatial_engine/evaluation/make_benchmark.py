@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils import cli, provenance
-from spatial_engine.utils.record_files import (
+from spatial_engine.utils.paths import FOLDERS, benchmark_path
+from spatial_engine.utils.questions.record_files import (
     RecordFile,
-    benchmark_path,
     describe,
     find_record_files,
     place_of,
@@ -29,9 +28,10 @@ from spatial_engine.utils.record_files import (
     read_uniform,
     to_uniform,
 )
-from spatial_engine.utils.records import FOLDERS, write_jsonl
-from spatial_engine.utils.step import Step
-from spatial_engine.utils.subtasks import SUBTASKS
+from spatial_engine.utils.questions.records import write_jsonl
+from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.step import Step
 
 log = logging.getLogger(__name__)
 

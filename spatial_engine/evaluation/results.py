@@ -23,8 +23,8 @@ import numpy as np
 
 from spatial_engine.evaluation.predictions import Predictions
 from spatial_engine.evaluation.scoring import RADIUS, TOLERANCE, score_record
-from spatial_engine.utils.plain_record import from_uniform
-from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, ROWS, SUBTASKS
+from spatial_engine.utils.questions.plain_record import from_uniform
+from spatial_engine.utils.questions.subtasks import COORDINATES, NAMED_POINT, ROWS, SUBTASKS
 
 Z = 1.959964  # of the 95 percent interval
 MEAN = "Mean of the rows"

@@ -24,17 +24,12 @@ from typing import Any
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.evaluation import score_tables
 from spatial_engine.evaluation.predictions import read_predictions
-from spatial_engine.evaluation.results import (
-    Line,
-    Results,
-    counts_of,
-    read_paper_rows,
-    score_model,
-)
-from spatial_engine.utils import cli, flag_types
-from spatial_engine.utils.files import atomic_path, dump_json
-from spatial_engine.utils.record_files import benchmark_path, read_uniform
-from spatial_engine.utils.records import write_jsonl
+from spatial_engine.evaluation.results import Line, Results, counts_of, read_paper_rows, score_model
+from spatial_engine.utils.paths import benchmark_path
+from spatial_engine.utils.questions.record_files import read_uniform
+from spatial_engine.utils.questions.records import write_jsonl
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.files import atomic_path, dump_json
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from fractions import Fraction
 from typing import Any
 
 from spatial_engine.evaluation.answer_reading.answers import Answer, read
-from spatial_engine.utils.plain_record import Value, format_value, from_uniform
-from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
+from spatial_engine.utils.questions.plain_record import Value, format_value, from_uniform
+from spatial_engine.utils.questions.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
 
 TOLERANCE = Fraction(20, 100)  # of the truth
 RADIUS = Fraction(5, 100)  # of the image's width

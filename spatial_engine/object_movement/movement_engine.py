@@ -14,21 +14,16 @@ import numpy as np
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_pairs, movement_questions
 from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
-from spatial_engine.utils import (
-    cli,
-    files,
-    marked_images,
-    provenance,
-    records,
-    rigid_bodies,
-    templates,
-)
-from spatial_engine.utils.input_files import missing
-from spatial_engine.utils.scene_runner import BrokenInput, SceneJob
-from spatial_engine.utils.step import Step
-from spatial_engine.utils.tapvid3d_utils import clip_frames, tapvid3d_paths
-from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS
-from spatial_engine.utils.templates import Templates
+from spatial_engine.utils import paths
+from spatial_engine.utils.clips import clip_frames, clip_lists
+from spatial_engine.utils.geometry import rigid_bodies
+from spatial_engine.utils.paths import CLIP_DATASETS
+from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions.templates import Templates
+from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running.scene_runner import BrokenInput, SceneJob
+from spatial_engine.utils.running.step import Step
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +46,7 @@ def run_prompt(
     settings = _settings(args, prompt, sentences)
     step = Step(f"single_object_movement_engine_{prompt}", args, settings, __file__)
     listed = list_clips(args, step)
-    frames_folder = tapvid3d_paths.frames_dir(args.root)
+    frames_folder = paths.clip_frames_dir(args.root)
     broken = write_frames(args, step, frames_folder, listed)
     for (dataset, split), all_ids in listed.items():
         clip_ids = [clip_id for clip_id in all_ids if clip_id not in broken]
@@ -59,7 +54,7 @@ def run_prompt(
         if not most:
             step.table.absent[f"{dataset} {split}, 0 questions were asked for"] += 1
             continue
-        folder = args.root / records.FOLDERS[split] / f"object_movement_{prompt}" / args.version
+        folder = args.root / paths.FOLDERS[split] / f"object_movement_{prompt}" / args.version
         numbers = ""
         if split == "train":
             points, pairs = args.points_per_group[split], args.pairs_per_bin[split]
@@ -83,25 +78,27 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
     listed: dict[tuple[str, str], list[str]] = {}
     known: set[str] = set()
     for dataset in args.datasets:
-        folder = tapvid3d_paths.clips_dir(args.root, dataset)
+        folder = paths.clips_dir(args.root, dataset)
         if files.dangling_link(folder):
-            raise MissingInputError(missing(folder, tapvid3d_paths.REMEDY))
-        for path in tapvid3d_paths.write_missing_lists(args.root, dataset):
+            raise MissingInputError(missing(folder, clip_lists.REMEDY))
+        for path in clip_lists.write_missing_lists(args.root, dataset):
             log.info("%s: made from the clips on disk", path)
             step.guard.unlisted = f"{path}: was not there, and was made from the clips on disk"
-        if not tapvid3d_paths.list_path(args.root, dataset, "train").is_file():
-            step.table.absent[f"{dataset}, no clips in {folder} ({tapvid3d_paths.REMEDY})"] += 1
+        if not paths.clip_list_path(args.root, dataset, "train").is_file():
+            step.table.absent[f"{dataset}, no clips in {folder} ({clip_lists.REMEDY})"] += 1
             continue
-        by_split = tapvid3d_paths.read_lists(args.root, dataset)
+        by_split = clip_lists.read_lists(args.root, dataset)
         both = sorted(known.intersection(by_split["train"] + by_split["val"]))
         if both:
             raise BadDataError(f"{folder}: {both[0]} is in the other data set too; rename one")
         known |= {clip for clip_ids in by_split.values() for clip in clip_ids}
         for split in args.splits:
             wanted = [c for c in by_split[split] if not args.scenes or c in args.scenes]
-            paths = {clip: tapvid3d_paths.clip_path(args.root, dataset, clip) for clip in wanted}
+            clip_paths = {clip: paths.clip_path(args.root, dataset, clip) for clip in wanted}
             # A link to nothing is there: whoever reads it names it.
-            there = {c for c, path in paths.items() if path.is_file() or files.dangling_link(path)}
+            there = {
+                c for c, path in clip_paths.items() if path.is_file() or files.dangling_link(path)
+            }
             what = f"listed, no {folder.name}/<clip>.npz"
             listed[dataset, split] = step.present_scenes(wanted, there.__contains__, what)
     unknown = sorted(set(args.scenes or ()) - known)
@@ -117,13 +114,13 @@ def write_frames(
     listed: Mapping[tuple[str, str], Sequence[str]],
 ) -> set[str]:
     """Write the frames of all clips once, for both prompts; return the clips that failed."""
-    paths = {
-        clip_id: tapvid3d_paths.clip_path(args.root, dataset, clip_id)
+    clip_paths = {
+        clip_id: paths.clip_path(args.root, dataset, clip_id)
         for (dataset, _), clip_ids in listed.items()
         for clip_id in clip_ids
     }
     jobs = []
-    for clip_id, path in sorted(paths.items()):
+    for clip_id, path in sorted(clip_paths.items()):
         fingerprint = provenance.file_fingerprint(path, args.root)
         jobs.append(SceneJob(clip_id, path, fingerprint, 0, fingerprint[1] or 0))
     shared = step.sharing("write_frames", clip_frames.__file__)
@@ -145,7 +142,7 @@ def make_jobs(
     sentences: Mapping[str, Templates],
 ) -> list[SceneJob]:
     """A job for each clip, whose frames are there."""
-    folder = tapvid3d_paths.frames_dir(args.root)
+    folder = paths.clip_frames_dir(args.root)
     requests = {
         clip_id: ClipRequest(
             prompt, dataset, split, clip_id, args.seed, args.points_per_group[split],
@@ -154,15 +151,15 @@ def make_jobs(
         )
         for clip_id in clip_ids
     }  # fmt: skip
-    paths = {c: tapvid3d_paths.clip_path(args.root, dataset, c) for c in requests}
+    clip_paths = {c: paths.clip_path(args.root, dataset, c) for c in requests}
     num_files, num_bytes = 0, 0
     if prompt == "dot":
-        num_files, num_bytes = estimate_pictures([(paths[c], requests[c]) for c in requests])
+        num_files, num_bytes = estimate_pictures([(clip_paths[c], requests[c]) for c in requests])
     return [
         SceneJob(
             clip_id,
-            (paths[clip_id], request),
-            [provenance.file_fingerprint(paths[clip_id], args.root), dataset, split],
+            (clip_paths[clip_id], request),
+            [provenance.file_fingerprint(clip_paths[clip_id], args.root), dataset, split],
             num_files,
             num_bytes,
         )
@@ -208,7 +205,7 @@ def _parse_args(
     pairs_per_bin: Mapping[str, int],
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
-    cli.add_choices(parser, "--datasets", DATASETS)
+    cli.add_choices(parser, "--datasets", CLIP_DATASETS)
     for split in ("train", "val"):
         prefix = split.upper()
         name, number = f"{prefix}_POINTS_PER_GROUP", points_per_group[split]

@@ -19,17 +19,20 @@ from spatial_engine.object_movement.movement_pairs import (
     draw_point_pairs,
     swapped_extra,
 )
-from spatial_engine.utils import files, jpeg, marked_images, records, sampling
-from spatial_engine.utils.drawing import PALETTE, MarkSize
-from spatial_engine.utils.geometry import MM_PER_METRE, permille
-from spatial_engine.utils.marked_images import MarkedImage
-from spatial_engine.utils.records import format_value
-from spatial_engine.utils.rigid_bodies import rigid_bodies
-from spatial_engine.utils.scene_runner import PartResult
-from spatial_engine.utils.tapvid3d_utils import clips
-from spatial_engine.utils.tapvid3d_utils.clips import Clip
-from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import frame_name
-from spatial_engine.utils.templates import Templates, load_templates
+from spatial_engine.utils.clips import clips
+from spatial_engine.utils.clips.clips import Clip
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.geometry.cameras import MM_PER_METRE, permille
+from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
+from spatial_engine.utils.paths import clip_frame_name
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
+from spatial_engine.utils.questions import marked_images, records
+from spatial_engine.utils.questions.marked_images import MarkedImage
+from spatial_engine.utils.questions.records import format_value
+from spatial_engine.utils.questions.templates import Templates, load_templates
+from spatial_engine.utils.running import files
+from spatial_engine.utils.running.scene_runner import PartResult
 
 PROMPTS = ("coord", "dot")
 # Published name of each question type, and its short one in task names.
@@ -205,7 +208,7 @@ def draw_pictures(
         preferences = rng.permutation(len(PALETTE)).tolist()
         center = measured.pixels[row, :1]
         name = picture_name(frame, point)
-        pictures.append(MarkedImage(frame_name(frame), name, center, ("",), preferences))
+        pictures.append(MarkedImage(clip_frame_name(frame), name, center, ("",), preferences))
     remedy = "remove the folder and start again"
     colors = marked_images.draw_pictures(
         pictures,
@@ -215,7 +218,7 @@ def draw_pictures(
         folder,
     )
     for frame in np.unique(pairs.second).tolist():
-        files.link_or_copy(request.frames / frame_name(frame), folder / frame_name(frame))
+        files.link_or_copy(request.frames / clip_frame_name(frame), folder / clip_frame_name(frame))
     return {tuple(key): color for key, (color,) in zip(keys.tolist(), colors, strict=True)}
 
 
@@ -241,7 +244,7 @@ def phrase(
     for first, second, point, (p1, p2), answer, moves, cam_moves, *sentences in rows:
         description, question, spoken = sentences[0 if moves else 1]
         extra = {"point_moving": moves, "cam_moving": cam_moves, "p1": p1, "p2": p2}
-        shown = frame_name(first)
+        shown = clip_frame_name(first)
         if colors:
             shown = picture_name(first, point)
             extra["mark_colors"] = [colors[first, point]]
@@ -250,7 +253,7 @@ def phrase(
         yield records.make_record(
             request.split,
             f"{task}_{request.split}_{clip_id}_{first:05d}_{second:05d}_{point}",
-            [f"{clip_id}/{shown}", f"{clip_id}/{frame_name(second)}"],
+            [f"{clip_id}/{shown}", f"{clip_id}/{clip_frame_name(second)}"],
             [clip.image_size] * 2,
             task,
             question_type,

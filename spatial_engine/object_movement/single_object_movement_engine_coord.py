@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from spatial_engine.object_movement import movement_engine
-from spatial_engine.utils import cli
+from spatial_engine.utils.running import cli
 
 # Questions of each file at most; -1 = all. As published.
 TRAIN_MAX_SAMPLES = -1

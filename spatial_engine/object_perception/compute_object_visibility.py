@@ -21,14 +21,18 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils import cli, indexed_pickle, object_table, provenance, visibility_table
-from spatial_engine.utils.input_files import missing
-from spatial_engine.utils.object_views import view_objects
-from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
-from spatial_engine.utils.scene_table import DEPTH_SIZES
-from spatial_engine.utils.step import Step
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.object_views import view_objects
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import object_freshness
+from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import indexed_pickle, object_table, visibility_table
+from spatial_engine.utils.tables.scene_table import DEPTH_SIZES
 
 # An image sees an object when it sees this share of its vertices, or more, and at least one.
 MIN_VISIBLE_SHARE = 0.05
@@ -77,7 +81,7 @@ def see_objects(arguments: tuple[SceneInfoHandler, Path, str, float], part_dir: 
                 mine.high,
             )
         )
-    made_from = object_table.made_from(scenes, scene_id)
+    made_from = object_freshness.made_from(scenes, scene_id)
     object_table.write_scene_objects(part_dir / PART, scene_id, seen, made_from)
     drops["objects that no image sees"] = len(wanted) - len(seen)
     pairs = sum(len(one.image_ids) for one in seen)
@@ -112,13 +116,13 @@ def make_job(
 ) -> SceneJob:
     """Job of one scene, which the visibility table must hold as it is now; `MissingInputError`
     where its frames or instances are not there."""
-    instances = object_table.instances_hash(scenes, scene_id)
+    instances = object_freshness.instances_hash(scenes, scene_id)
     if instances is None:
         raise MissingInputError(missing(scenes.instance_path(scene_id), LOAD_REMEDY))
     listed = SceneFiles.of(scenes, scene_id)
     geometry = scenes.geometry_hash(scene_id)
     handler.check_is_about(scene_id, geometry, listed.depth_sizes)
-    table = visibility_table.visibility_path(args.root, split)
+    table = paths.visibility_table_path(args.root, split)
     inputs = {
         "geometry": geometry,
         "objects": scenes.objects_hash(scene_id),
@@ -153,17 +157,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("compute_object_visibility", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
-        list(splits), partial(visibility_table.visibility_path, args.root), visibility_table.REMEDY
+        list(splits), partial(paths.visibility_table_path, args.root), visibility_table.REMEDY
     ):
-        scenes, table = splits[split], visibility_table.visibility_path(args.root, split)
+        scenes, table = splits[split], paths.visibility_table_path(args.root, split)
         handler = visibility_table.VisibilityInfoHandler(table)
         make = partial(make_job, args, split, scenes, handler)
         step.make(
-            {OUTPUT: object_table.pickle_path(args.root, split)},
+            {OUTPUT: paths.object_pickle_path(args.root, split)},
             list(step.ready(scenes.scene_ids, make).values()),
             see_objects,
             join_parts,
-            companions={"table": object_table.table_path(args.root, split)},
+            companions={"table": paths.object_table_path(args.root, split)},
         )
     return step.close()
 

@@ -16,21 +16,24 @@ from functools import partial
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils import cli, coverage_files, object_table
-from spatial_engine.utils.plain_pickle import dump_pickle
-from spatial_engine.utils.step import Step
+from spatial_engine.utils import paths
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import object_freshness
+from spatial_engine.utils.tables import coverage_files, object_table
+from spatial_engine.utils.tables.plain_pickle import dump_pickle
 
 
 def merge(args: argparse.Namespace, step: Step, split: str) -> None:
     """Join what the chunks of one split hold of the scenes that there are."""
-    table = object_table.open_objects(object_table.table_path(args.root, split))
-    object_table.check_all(table, args.root, split)
+    table = object_table.open_objects(paths.object_table_path(args.root, split))
+    object_freshness.check_all(table, args.root, split)
     content = object_table.contents(table)
     if not content:
         raise BadDataError(f"{table.path}: holds no scene; {object_table.REMEDY}")
     chunks = coverage_files.find_chunks(args.root, split)
     if not chunks:
-        folder = object_table.folder(args.root, split)
+        folder = paths.objects_dir(args.root, split)
         raise MissingInputError(f"{folder}: no {split}_*_* in it; {coverage_files.FIND_REMEDY}")
     for dimension in coverage_files.DIMENSIONS:
         coverage, settings = coverage_files.merge_chunks(chunks, dimension, content)
@@ -39,7 +42,7 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
             dump_pickle(coverage, path)
             return len(coverage)
 
-        output = coverage_files.merged_path(args.root, split, dimension)
+        output = paths.merged_coverage_path(args.root, split, dimension)
         inputs = {"found with": settings, "scenes": content}
         step.make_file(f"{split} {dimension}", output, inputs, write)
 
@@ -47,7 +50,7 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     args = cli.make_parser(__doc__).parse_args(argv)
     step = Step("merge_object_coverage", args, {}, __file__)
-    table_path = partial(object_table.table_path, args.root)
+    table_path = partial(paths.object_table_path, args.root)
     splits = step.present_inputs(args.splits, table_path, object_table.REMEDY)
     known = {scene for s in splits for scene in object_table.open_objects(table_path(s)).scene_ids}
     if unknown := sorted(set(args.scenes or ()) - known):

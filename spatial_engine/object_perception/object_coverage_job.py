@@ -29,8 +29,10 @@ from tqdm import tqdm
 
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.object_perception import single_object_coverage_finder as finder
-from spatial_engine.utils import cli, object_table, processes
-from spatial_engine.utils.records import FOLDERS
+from spatial_engine.utils import paths
+from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.running import cli, processes
+from spatial_engine.utils.tables import object_table
 
 USAGE = "bash find_object_coverage.sh [START] [CHUNK_SIZE] [PROCESSES] [END]"
 CHUNK_SIZE = 10  # scenes
@@ -94,7 +96,7 @@ def list_scenes(root: Path) -> dict[str, list[str]]:
     """The sorted scenes of each split that has an object table."""
     scenes = {}
     for split in FOLDERS:
-        path = object_table.table_path(root, split)
+        path = paths.object_table_path(root, split)
         if path.exists():
             scenes[split] = sorted(object_table.open_objects(path).scene_ids)
         else:

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import object_table, records, sampling
-from spatial_engine.utils.coverage_files import DIMENSIONS
-from spatial_engine.utils.geometry import MM_PER_METRE
-from spatial_engine.utils.object_table import SeenObject
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.scene_runner import PartResult
-from spatial_engine.utils.templates import Templates, load_templates
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.geometry.cameras import MM_PER_METRE
+from spatial_engine.utils.questions import records
+from spatial_engine.utils.questions.templates import Templates, load_templates
+from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import object_table
+from spatial_engine.utils.tables.coverage_files import DIMENSIONS
+from spatial_engine.utils.tables.object_table import SeenObject
 
 _TEMPLATES = Path(__file__).parent / "templates"
 SLOT = "category"

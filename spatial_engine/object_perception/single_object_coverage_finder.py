@@ -25,13 +25,17 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.utils import cli, coverage_files, flag_types, object_table, sampling
-from spatial_engine.utils.coverage import minimal_sets
-from spatial_engine.utils.coverage_files import DIMENSIONS, Chunk
-from spatial_engine.utils.object_table import SeenObject
-from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
-from spatial_engine.utils.step import Step
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.geometry.coverage import minimal_sets
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import object_freshness
+from spatial_engine.utils.tables import coverage_files, object_table
+from spatial_engine.utils.tables.coverage_files import DIMENSIONS, Chunk
+from spatial_engine.utils.tables.object_table import SeenObject
+from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
 
 # Images of an object that are considered at most, drawn at random; as published.
 MAX_IMAGES = 25
@@ -123,7 +127,7 @@ def add_constants(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    table = object_table.open_objects(object_table.table_path(args.root, args.split))
+    table = object_table.open_objects(paths.object_table_path(args.root, args.split))
     refuse_unknown(args.scenes, table.scene_ids)
     return cover_chunk(args)
 
@@ -139,7 +143,7 @@ def refuse_unknown(scenes: Iterable[str] | None, known: Iterable[str]) -> None:
 def cover_chunk(args: argparse.Namespace) -> int:
     """Write the files of the scenes from `args.start` to `args.end` of `args.split`; the other
     flags are the common ones and the constants. Returns the exit code."""
-    table_path = object_table.table_path(args.root, args.split)
+    table_path = paths.object_table_path(args.root, args.split)
     table = object_table.open_objects(table_path)
     scene_ids = sorted(table.scene_ids)
     end = len(scene_ids) if args.end is None else args.end
@@ -153,7 +157,7 @@ def cover_chunk(args: argparse.Namespace) -> int:
         "TOLERANCE": args.tolerance,
         "MIN_SIZE_M": args.min_size_m,
     }
-    object_table.check_all(table, args.root, args.split, scene_ids[args.start : end])
+    object_freshness.check_all(table, args.root, args.split, scene_ids[args.start : end])
     constants = (args.max_images, args.tolerance, args.min_size_m)
     step = Step("single_object_coverage_finder", args, settings, __file__)
     jobs = [

@@ -18,12 +18,17 @@ from pathlib import Path
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.object_perception import object_questions
-from spatial_engine.utils import cli, coverage_files, object_table, provenance, records, templates
-from spatial_engine.utils.coverage_files import DIMENSIONS
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
-from spatial_engine.utils.scene_runner import SceneJob
-from spatial_engine.utils.step import Step
-from spatial_engine.utils.templates import Templates
+from spatial_engine.utils import paths
+from spatial_engine.utils.questions import records, templates
+from spatial_engine.utils.questions.templates import Templates
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import object_freshness
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import coverage_files, object_table
+from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 
 # Questions of each file at most; -1 = all. As published.
 TRAIN_MAX_SAMPLES = -1
@@ -42,12 +47,12 @@ def make_jobs(
     sentences: Mapping[str, Templates],
 ) -> tuple[list[SceneJob], list[str]]:
     """A job for each scene that has sets of images, and the names of the outputs."""
-    table_path = object_table.table_path(args.root, split)
+    table_path = paths.object_table_path(args.root, split)
     table = object_table.open_objects(table_path)
     sets: dict[str, dict[str, dict[int, list[tuple[str, ...]]]]] = {}
     names = set()
     for dimension in DIMENSIONS:
-        path = coverage_files.merged_path(args.root, split, dimension)
+        path = paths.merged_coverage_path(args.root, split, dimension)
         coverage = coverage_files.load_coverage(path, coverage_files.MERGE_REMEDY)
         check_is_about(path, coverage, table)
         chunks = coverage_files.find_chunks(args.root, split)
@@ -59,7 +64,7 @@ def make_jobs(
                     names.add(name)
                     sets.setdefault(scene_id, {}).setdefault(name, {})[object_id] = images
 
-    listed = step.ready(scenes.scene_ids, partial(object_table.check_is_about, table, scenes))
+    listed = step.ready(scenes.scene_ids, partial(object_freshness.check_is_about, table, scenes))
     jobs = []
     for scene_id, files in listed.items():
         if scene_id not in sets:
@@ -114,8 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("single_object_perception_engine", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for path_of, remedy in (
-        (object_table.table_path, object_table.REMEDY),
-        (partial(coverage_files.merged_path, dimension="height"), coverage_files.MERGE_REMEDY),
+        (paths.object_table_path, object_table.REMEDY),
+        (partial(paths.merged_coverage_path, dimension="height"), coverage_files.MERGE_REMEDY),
     ):
         there = step.present_inputs(list(splits), partial(path_of, args.root), remedy)
         splits = {split: splits[split] for split in there}
@@ -131,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"find_object_coverage.sh count, or use other constants there"
             )
             continue
-        folder = object_table.folder(args.root, split)
+        folder = paths.objects_dir(args.root, split)
         folder = folder if args.version == FIRST_VERSION else folder / args.version
         outputs = {n: folder / f"object_perception_{n}_{split}_{most}.jsonl" for n in names}
         step.make(

@@ -16,11 +16,10 @@ import numpy as np
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_perception.object_questions import measure_mm
 from spatial_engine.report.record_view import FULL_SCALE, OBJECT_SIDES, visible
-from spatial_engine.utils.geometry import projection_matrix
-from spatial_engine.utils.record_files import scene_of
-from spatial_engine.utils.records import FOLDERS
-from spatial_engine.utils.scannet_utils.scannet_paths import info_path
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
+from spatial_engine.utils.geometry.cameras import projection_matrix
+from spatial_engine.utils.paths import FOLDERS, info_path
+from spatial_engine.utils.questions.record_files import scene_of
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
 NEAR = 0.05  # metres before the camera: nearer, a line has no sensible place in the image
 # Corners of a box of side 1 around 0, and its 12 edges as pairs of corners, 4 along each axis.

@@ -22,11 +22,18 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.report import record_view
 from spatial_engine.report.boxes import ObjectBox
 from spatial_engine.report.spread import Workers, spread
-from spatial_engine.utils import sampling
-from spatial_engine.utils.plain_record import from_uniform, is_uniform
-from spatial_engine.utils.record_files import RecordFile, image_root, scene_of
-from spatial_engine.utils.records import read_jsonl
-from spatial_engine.utils.subtasks import LETTER, NAMED_POINT, NUMBER, SUBTASKS, VECTOR, WORD
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.questions.plain_record import from_uniform, is_uniform
+from spatial_engine.utils.questions.record_files import RecordFile, image_root, scene_of
+from spatial_engine.utils.questions.records import read_jsonl
+from spatial_engine.utils.questions.subtasks import (
+    LETTER,
+    NAMED_POINT,
+    NUMBER,
+    SUBTASKS,
+    VECTOR,
+    WORD,
+)
 
 GRID = (40, 32)  # cells of a heat map, over width and height
 OVERLAP_BINS = 100  # one percent each

@@ -20,9 +20,9 @@ from spatial_engine.report import sheets
 from spatial_engine.report.gather import Drawn, Key
 from spatial_engine.report.sources import make_parser, output_folder, read_groups
 from spatial_engine.report.spread import Workers, spread
-from spatial_engine.utils import cli, files
-from spatial_engine.utils.closing_table import ClosingTable, Row, Tally
-from spatial_engine.utils.subtasks import SUBTASKS
+from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.running import cli, files
+from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
 
 RECORDS_PER_SHEET = 10  # five rows of two: as many as can be read on a printed page
 MOST_RECORDS = 200  # of a sheet: it is drawn in memory, 100 rows of some 300 pixels

@@ -33,9 +33,9 @@ from spatial_engine.report.overview import make_overview
 from spatial_engine.report.sources import NAME, make_parser, output_folder, read_groups
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.report.thumbnails import make_thumbnails
-from spatial_engine.utils import cli, files
-from spatial_engine.utils.closing_table import ClosingTable, Row, Tally
-from spatial_engine.utils.pairs import pairs_path
+from spatial_engine.utils.paths import pair_table_path
+from spatial_engine.utils.running import cli, files
+from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
 
 RECORDS_PER_FILE = 100  # records shown of each task and split: as many as a person looks through
 THUMBNAIL_SIDE = 480  # pixels, the longer side: two stand beside each other in half a screen
@@ -101,7 +101,7 @@ def draw_plots(
     for (task, split), group in groups.items():
         # Without what no plot needs: a process is sent the rest.
         by_task.setdefault(task, {})[split] = replace(group, scenes=set(), images=set(), drawn=[])
-    tables = [pairs_path(args.root, split) for split in args.splits]
+    tables = [pair_table_path(args.root, split) for split in args.splits]
     work = partial(_draw_task, plots.read_overlap(tables, faults), folder)
     drawn = spread(work, list(by_task.items()), workers, "plots", "task")
     names = {plot.name for mine in drawn for plot in mine}

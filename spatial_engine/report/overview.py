@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.report.gather import Group, Key
-from spatial_engine.utils import provenance
-from spatial_engine.utils.marked_images import FOLDER as PICTURES
-from spatial_engine.utils.subtasks import SUBTASKS
+from spatial_engine.utils.questions.marked_images import FOLDER as PICTURES
+from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.running import provenance
 
 
 @dataclass

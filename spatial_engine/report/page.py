@@ -22,10 +22,10 @@ from spatial_engine.report.gather import Drawn, Group, Key
 from spatial_engine.report.overview import Overview, human_bytes, reasons
 from spatial_engine.report.plots import OUTLIERS, Plot
 from spatial_engine.report.thumbnails import Thumbnail
-from spatial_engine.utils import files
-from spatial_engine.utils.record_files import scene_of
-from spatial_engine.utils.records import FOLDERS
-from spatial_engine.utils.subtasks import SUBTASKS
+from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.questions.record_files import scene_of
+from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.running import files
 
 TEMPLATES = Path(__file__).parent / "templates"
 ALPINE = "alpine-csp-3.17.4.min.js"

@@ -20,9 +20,10 @@ from matplotlib.ticker import MaxNLocator
 from spatial_engine.errors import EngineError
 from spatial_engine.report.gather import OVERLAP_BINS, Group
 from spatial_engine.report.record_view import UNITS
-from spatial_engine.utils import files
-from spatial_engine.utils.pairs import MAX_OVERLAP, open_pairs
-from spatial_engine.utils.subtasks import SUBTASKS, VECTOR
+from spatial_engine.utils.questions.subtasks import SUBTASKS, VECTOR
+from spatial_engine.utils.running import files
+from spatial_engine.utils.scenes.pair_balance import MAX_OVERLAP
+from spatial_engine.utils.tables.pair_table import open_pairs
 
 SIZE_INCHES = (4.2, 2.5)
 COLORS = {"train": "#3a7bd5", "val": "#e8912d"}  # told apart by the colour-blind, on any ground

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from spatial_engine.utils.records import format_value
-from spatial_engine.utils.subtasks import (
+from spatial_engine.utils.questions.records import format_value
+from spatial_engine.utils.questions.subtasks import (
     COORDINATES,
     LETTER,
     NAMED_POINT,

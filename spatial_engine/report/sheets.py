@@ -15,7 +15,7 @@ from spatial_engine.report import record_view
 from spatial_engine.report.boxes import Line
 from spatial_engine.report.gather import Drawn
 from spatial_engine.report.thumbnails import open_image
-from spatial_engine.utils import drawing
+from spatial_engine.utils.pictures import drawing
 
 WIDTH = 1640  # pixels of a sheet: a screen, or a page at 200 dots per inch
 COLUMNS = 2  # records beside each other

@@ -10,9 +10,9 @@ from spatial_engine.errors import MissingInputError
 from spatial_engine.report.boxes import read_boxes
 from spatial_engine.report.gather import Group, Key, Wanted, gather
 from spatial_engine.report.spread import Workers
-from spatial_engine.utils import cli, flag_types
-from spatial_engine.utils.record_files import find_record_files
-from spatial_engine.utils.records import FOLDERS
+from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.questions.record_files import find_record_files
+from spatial_engine.utils.running import cli, flag_types
 
 NAME = "report"  # folder under the root
 

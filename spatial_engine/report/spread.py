@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from spatial_engine.utils import executors
+from spatial_engine.utils.running import executors
 
 T, R = TypeVar("T"), TypeVar("R")
 FEW = 4  # items: below, starting processes takes longer than the work

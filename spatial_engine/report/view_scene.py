@@ -24,12 +24,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatial_engine.errors import EngineError, MissingInputError, SettingsError
-from spatial_engine.utils import cli, flag_types
-from spatial_engine.utils.files import check_id
-from spatial_engine.utils.scannet_utils.scannet_paths import SPLITS, info_path
-from spatial_engine.utils.scannet_utils.scene_info import REMEDY, SceneInfoHandler
-from spatial_engine.utils.tapvid3d_utils.clips import read_clip
-from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS, clip_path, clips_dir
+from spatial_engine.utils.clips.clips import read_clip
+from spatial_engine.utils.paths import CLIP_DATASETS, SPLITS, clip_path, clips_dir, info_path
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.files import check_id
+from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
 
 # Frames of a recording, evenly spread over all; each costs as much as its image and depth.
 MAX_FRAMES = 100
@@ -59,10 +58,10 @@ def record(root: Path, name: str, path: Path, max_frames: int) -> int:
     Raises `MissingInputError` where there is no such scene or clip.
     """
     # Imported here, since rerun may not be installed.
-    from spatial_engine.report.clip_recording import record_clip
-    from spatial_engine.report.scene_recording import record_scene
+    from spatial_engine.report.recordings.clip_recording import record_clip
+    from spatial_engine.report.recordings.scene_recording import record_scene
 
-    for dataset in DATASETS:
+    for dataset in CLIP_DATASETS:
         clip = clip_path(root, dataset, name)
         if clip.is_file():
             return record_clip(read_clip(clip, camera_moves=dataset == "adt"), path, max_frames)
@@ -71,7 +70,7 @@ def record(root: Path, name: str, path: Path, max_frames: int) -> int:
         scenes = SceneInfoHandler.load(root, split)
         if name in scenes.scene_ids:
             return record_scene(scenes.only(name), split, name, path, max_frames)
-    where = " and ".join(str(clips_dir(root, dataset)) for dataset in DATASETS)
+    where = " and ".join(str(clips_dir(root, dataset)) for dataset in CLIP_DATASETS)
     infos = (
         "no such scene in the scene infos" if present else f"{info_path(root, 'train')}: no file"
     )

@@ -47,9 +47,9 @@ import sys
 from collections.abc import Sequence
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.sample_data.sample_clips import CLIPS, write_sample_clips
-from spatial_engine.sample_data.sample_scenes import ROOMS, write_sample_scenes
-from spatial_engine.utils import cli
+from spatial_engine.sample_data.scannet.sample_scenes import ROOMS, write_sample_scenes
+from spatial_engine.sample_data.tapvid3d.sample_clips import CLIPS, write_sample_clips
+from spatial_engine.utils.running import cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:

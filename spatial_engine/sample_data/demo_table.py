@@ -22,8 +22,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from spatial_engine.errors import MissingInputError
-from spatial_engine.utils import cli
-from spatial_engine.utils.record_files import find_record_files
+from spatial_engine.utils.questions.record_files import find_record_files
+from spatial_engine.utils.running import cli
 
 AREAS = ("data", "training_data", "evaluation_data")
 DATA_DEPTH = 3  # data/scannet/scans: one row, not one for each scene in it

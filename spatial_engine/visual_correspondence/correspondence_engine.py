@@ -6,22 +6,18 @@ import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from spatial_engine.utils import (
-    cli,
-    marked_images,
-    pairs,
-    provenance,
-    records,
-    templates,
-    visibility_table,
-)
-from spatial_engine.utils.scannet_utils import posed_images
-from spatial_engine.utils.scannet_utils.pair_draws import draw_pairs
-from spatial_engine.utils.scannet_utils.scene_files import SceneFiles
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
-from spatial_engine.utils.scene_runner import SceneJob
-from spatial_engine.utils.step import Step
-from spatial_engine.utils.templates import Templates
+from spatial_engine.utils import paths
+from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions.templates import Templates
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.scenes.pair_balance import draw_pairs
+from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import pair_table, visibility_table
 from spatial_engine.visual_correspondence import correspondence_questions
 from spatial_engine.visual_correspondence.correspondence_questions import DIFFICULTIES, TASKS
 
@@ -54,8 +50,8 @@ def run_kind(
     step = Step(f"visual_correspondence_qa_engine_{kind}", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for path_of, remedy in (
-        (visibility_table.visibility_path, visibility_table.REMEDY),
-        (pairs.pairs_path, pairs.REMEDY),
+        (paths.visibility_table_path, visibility_table.REMEDY),
+        (paths.pair_table_path, pair_table.REMEDY),
     ):
         there = step.present_inputs(list(splits), partial(path_of, args.root), remedy)
         splits = {split: splits[split] for split in there}
@@ -64,7 +60,7 @@ def run_kind(
         if not wanted:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        folder = args.root / records.FOLDERS[split] / name / args.version
+        folder = args.root / paths.FOLDERS[split] / name / args.version
         jobs, drops = make_jobs(args, step, split, scenes, kind, sentences)
         pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
         step.make(
@@ -88,7 +84,7 @@ def make_jobs(
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs over all scenes; give each scene its own, and what fell short."""
     task, radius = TASKS[kind], args.dot_radius_px or 0
-    visibility = visibility_table.visibility_path(args.root, split)
+    visibility = paths.visibility_table_path(args.root, split)
     fingerprint = provenance.file_fingerprint(visibility, args.root)
     table = visibility_table.VisibilityInfoHandler(visibility)
     draws = draw_pairs(args, step, split, scenes, {task: args.max_samples[split]})
@@ -114,7 +110,12 @@ def make_jobs(
             scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
             files.colors if radius else files.names, provenance.digest(rows),
         ]  # fmt: skip
-        arguments = (scenes.only(scene_id), visibility, pairs.pairs_path(args.root, split), request)
+        arguments = (
+            scenes.only(scene_id),
+            visibility,
+            paths.pair_table_path(args.root, split),
+            request,
+        )
         pictures = 2 * len(rows) if radius else 0
         jobs.append(SceneJob(scene_id, arguments, inputs, pictures, pictures * picture_bytes))
     return jobs, draws.drops

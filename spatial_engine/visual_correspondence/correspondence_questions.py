@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils import marked_images, pairs, records, sampling
-from spatial_engine.utils.drawing import PALETTE, MarkSize
-from spatial_engine.utils.geometry import permille
-from spatial_engine.utils.marked_images import MarkedImage
-from spatial_engine.utils.records import format_value
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
-from spatial_engine.utils.scannet_utils.scene_views import SceneViews
-from spatial_engine.utils.scene_runner import PartResult
-from spatial_engine.utils.templates import Templates, load_templates
+from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.geometry.cameras import permille
+from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
+from spatial_engine.utils.questions import marked_images, records
+from spatial_engine.utils.questions.marked_images import MarkedImage
+from spatial_engine.utils.questions.records import format_value
+from spatial_engine.utils.questions.templates import Templates, load_templates
+from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.scene_views import SceneViews
+from spatial_engine.utils.tables import pair_table
 
 TASKS = {"coor_2_coor": "correspondence_coor", "dot_2_multichoice": "correspondence_multichoice"}
 LETTERS = "ABCD"
@@ -93,9 +95,9 @@ def write_scene(
     """Write one scene's records, and their pictures where points are shown by dots."""
     scenes, visibility_path, pairs_path, request = arguments
     views = SceneViews(scenes, request.scene_id, visibility_path)
-    table = pairs.open_pairs(pairs_path)
-    pairs.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
-    columns = pairs.read_scene_pairs(table, request.scene_id, views.image_ids)
+    table = pair_table.open_pairs(pairs_path)
+    pair_table.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
+    columns = pair_table.read_scene_pairs(table, request.scene_id, views.image_ids)
     chosen = {name: column[request.rows] for name, column in columns.items()}
 
     rng = sampling.generator(request.seed, request.task, request.split, request.scene_id)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from spatial_engine.utils import cli
+from spatial_engine.utils.running import cli
 from spatial_engine.visual_correspondence import correspondence_engine
 
 # Questions at most; -1 = all pairs in range. As published.

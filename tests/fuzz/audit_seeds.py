@@ -1,7 +1,7 @@
 """Small whole files of what the audit reads: raw scans and clips, records, tables about objects.
 
 They are made by the plain code of the oracles' own tests, not by the engine, in a root of its own
-that is made once in a process. The audit agrees with all of it (tests/test_fuzz_short.py).
+that is made once in a process. The audit agrees with all of it (tests/whole/test_fuzz_short.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import seeds
 from PIL import Image
 
 from spatial_engine.audit.scannet_oracle import RawScene
-from spatial_engine.utils.record_files import RecordFile, to_uniform
+from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -17,20 +17,29 @@ import pandas as pd
 import pyarrow.parquet as pq
 from plyfile import PlyData, PlyElement
 
-from spatial_engine.utils import indexed_pickle, jpeg, object_table, pairs, provenance, records
-from spatial_engine.utils.object_table import SeenObject
-from spatial_engine.utils.record_files import RecordFile, to_uniform
-from spatial_engine.utils.scannet_utils import posed_images
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.questions import records
+from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
+from spatial_engine.utils.running import provenance
+from spatial_engine.utils.running.scene_runner import (
+    DONE_FILE,
+    PartResult,
+    RunResult,
+    SceneJob,
+    run_scenes,
+)
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write_sens
-from spatial_engine.utils.scene_runner import DONE_FILE, PartResult, RunResult, SceneJob, run_scenes
-from spatial_engine.utils.visibility_table import merge_visibility, write_scene_visibility
+from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.tables import indexed_pickle, object_table, pair_table
+from spatial_engine.utils.tables.object_table import SeenObject
+from spatial_engine.utils.tables.visibility_table import merge_visibility, write_scene_visibility
 
 SCENES = ("scene0000_00", "scene0000_01")
 IMAGES = ("00000", "00005", "00010")
 DEPTH_SIZE, COLOR_SIZE = (8, 6), (16, 12)
 CAMERA = np.array([[16.0, 0, 8, 0], [0, 16, 6, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 NUM_POINTS = 40
-TEMPLATES = Path(object_table.__file__).parents[1] / "object_perception/templates"
+TEMPLATES = Path(object_table.__file__).parents[2] / "object_perception/templates"
 
 
 def _rng() -> np.random.Generator:
@@ -205,8 +214,8 @@ def _visibility_part(path: Path, scene: str) -> None:
 def _pair_part(path: Path, scene: str) -> None:
     poses = np.tile(np.eye(4), (len(IMAGES), 1, 1))
     overlap = np.array([[100, 10, 0], [10, 100, 20.5], [0, 20.5, 100]])
-    columns = pairs.relate_frames(IMAGES, poses, overlap)
-    pairs.write_scene_pairs(path, scene, IMAGES, columns, "geometry")
+    columns = pair_table.relate_frames(IMAGES, poses, overlap)
+    pair_table.write_scene_pairs(path, scene, IMAGES, columns, "geometry")
 
 
 def _object_part(path: Path, scene: str) -> None:
@@ -249,7 +258,7 @@ def visibility_tables() -> list[bytes]:
 
 
 def pair_tables() -> list[bytes]:
-    return _tables(_pair_part, pairs.merge_pairs)
+    return _tables(_pair_part, pair_table.merge_pairs)
 
 
 def object_tables() -> list[bytes]:

@@ -23,31 +23,26 @@ from target import Target
 from spatial_engine.errors import BadDataError
 from spatial_engine.evaluation import predictions
 from spatial_engine.evaluation.answer_reading.answers import read_answer
-from spatial_engine.utils import (
-    changes,
-    coverage_files,
-    input_files,
-    jpeg,
-    object_table,
-    pairs,
-    plain_pickle,
-    plain_record,
-    provenance,
-    record_files,
-    records,
-    scene_runner,
-    scene_table,
-    templates,
-)  # fmt: skip
-from spatial_engine.utils.closing_table import Tally
-from spatial_engine.utils.scannet_utils import annotations, extract_posed_images, posed_images
+from spatial_engine.utils.clips import clips
+from spatial_engine.utils.paths import info_path, instance_data_dir
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.questions import plain_record, record_files, records, templates
+from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.running import changes, input_files, provenance, scene_runner
+from spatial_engine.utils.running.closing_table import Tally
+from spatial_engine.utils.scannet_utils import annotations, extract_posed_images
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
-from spatial_engine.utils.scannet_utils.scannet_paths import info_path, instance_data_dir
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler
 from spatial_engine.utils.scannet_utils.sens import SensReader
-from spatial_engine.utils.subtasks import SUBTASKS
-from spatial_engine.utils.tapvid3d_utils import clips
-from spatial_engine.utils.visibility_table import VisibilityInfoHandler
+from spatial_engine.utils.scenes import pair_balance, posed_images
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import (
+    coverage_files,
+    object_table,
+    pair_table,
+    plain_pickle,
+    scene_table,
+)
+from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 
 # ---- ScanNet, raw --------------------------------------------------------------------------------
 
@@ -188,16 +183,16 @@ def read_visibility(path: Path) -> None:
 
 
 def read_pairs(path: Path) -> None:
-    table = pairs.open_pairs(path)
+    table = pair_table.open_pairs(path)
     bins = {}
     for scene_id in table.scene_ids:
-        pairs.check_is_about(table, scene_id, "geometry")
-        bins[scene_id] = pairs.read_overlap_bins(table, scene_id)
-        columns = pairs.read_scene_pairs(table, scene_id, seeds.IMAGES)
+        pair_table.check_is_about(table, scene_id, "geometry")
+        bins[scene_id] = pair_balance.read_overlap_bins(table, scene_id)
+        columns = pair_table.read_scene_pairs(table, scene_id, seeds.IMAGES)
         assert len(columns["first"]) == table.num_rows(scene_id) == len(bins[scene_id])
         assert columns["overlap"].dtype == np.float64 and np.isfinite(columns["overlap"]).all()
-    candidates = pairs.PairCandidates.of(bins)
-    pairs.sample_pairs(candidates, -1, 1, np.random.default_rng(0))
+    candidates = pair_balance.PairCandidates.of(bins)
+    pair_balance.sample_pairs(candidates, -1, 1, np.random.default_rng(0))
 
 
 def read_objects(path: Path) -> None:

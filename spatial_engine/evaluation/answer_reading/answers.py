@@ -44,7 +44,13 @@ from spatial_engine.evaluation.answer_reading.word_candidates import (
     is_only_option,
     option_candidates,
 )
-from spatial_engine.utils.subtasks import COORDINATES, NAMED_POINT, NUMBER, VECTOR, Subtask
+from spatial_engine.utils.questions.subtasks import (
+    COORDINATES,
+    NAMED_POINT,
+    NUMBER,
+    VECTOR,
+    Subtask,
+)
 
 __all__ = [
     "CUT_OFF",

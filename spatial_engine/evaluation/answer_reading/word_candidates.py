@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spatial_engine.evaluation.answer_reading.places import Place
-from spatial_engine.utils.subtasks import LETTER, Subtask
+from spatial_engine.utils.questions.subtasks import LETTER, Subtask
 
 UNCLEAR = ""  # a candidate that is named and denied
 

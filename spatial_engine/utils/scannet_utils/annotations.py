@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
-from spatial_engine.utils.files import has_half_characters, naming
-from spatial_engine.utils.geometry import pose_fault
-from spatial_engine.utils.input_files import check_content, missing, read_text
+from spatial_engine.utils.geometry.cameras import pose_fault
+from spatial_engine.utils.running.files import has_half_characters, naming
+from spatial_engine.utils.running.input_files import check_content, missing, read_text
+from spatial_engine.utils.scenes.posed_images import parse_matrix
 
 log = logging.getLogger(__name__)
 
@@ -141,26 +142,13 @@ def read_axis_alignment(path: Path) -> np.ndarray | None:
     for line in lines:
         key, _, value = line.partition("=")
         if key.strip() == "axisAlignment":
-            matrix = parse_matrix(value, (4, 4), path)
+            matrix = parse_matrix(value, (4, 4), path, REMEDY)
             if fault := pose_fault(matrix):
                 raise BadDataError(f"{path}: axisAlignment is no rigid motion: {fault}; {REMEDY}")
             return matrix
     if not any(map(_KEY.match, lines)):
         raise BadDataError(f"{path}: holds no line `key = value`; {REMEDY}")
     return None
-
-
-def parse_matrix(text: str, shape: tuple[int, int], path: Path, remedy: str = REMEDY) -> np.ndarray:
-    """Matrix (float64) from numbers in row order; raises `BadDataError` for any other count."""
-    try:
-        numbers = np.array(text.split(), np.float64)
-    except ValueError:
-        raise BadDataError(f"{path}: holds something that is not a number; {remedy}") from None
-    if numbers.size != shape[0] * shape[1]:
-        raise BadDataError(
-            f"{path}: {numbers.size} numbers where a {shape[0]}x{shape[1]} matrix belongs; {remedy}"
-        )
-    return numbers.reshape(shape)
 
 
 def read_label_table(path: Path) -> dict[str, int]:

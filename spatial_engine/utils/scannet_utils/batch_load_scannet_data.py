@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, SettingsError
-from spatial_engine.utils import cli, provenance
-from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
-from spatial_engine.utils.scannet_utils import annotations, scannet_paths
+from spatial_engine.utils import paths
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import PartResult, SceneJob, read_finished
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scannet_utils import annotations, split_lists
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
-from spatial_engine.utils.scene_runner import PartResult, SceneJob, read_finished
-from spatial_engine.utils.step import Step
+from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
 
 TEST_SCENE = re.compile(r"scene0(70[7-9]|7[1-9]\d|80[0-6])_\d\d")
 UNKNOWN_LABEL = 0  # NYU40 id of a category that is not in the label table
@@ -136,19 +137,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("batch_load_scannet_data", args, {"UNKNOWN_LABEL": UNKNOWN_LABEL}, __file__)
-    scenes = scannet_paths.listed_scenes(args, step)
-    table_path = scannet_paths.label_table_path(args.root)
+    scenes = split_lists.listed_scenes(args, step)
+    table_path = paths.label_table_path(args.root)
     nyu40_ids = annotations.read_label_table(table_path)
     table_hash = provenance.content_hash(table_path)
     jobs = []
-    for scene in scannet_paths.present_scans(args.root, step, scenes):
-        scan_dir = scannet_paths.scan_dir(args.root, scene)
+    for scene in split_lists.present_scans(args.root, step, scenes):
+        scan_dir = paths.scan_dir(args.root, scene)
         inputs = [
             provenance.file_fingerprint(scan_dir / (scene + suffix), args.root)
             for suffix in (MESH, AGGREGATION, SEGMENTS, SCENE_TEXT)
         ]
         jobs.append(SceneJob(scene, (scan_dir, scene, nyu40_ids), [table_hash, inputs]))
-    folder = scannet_paths.instance_data_dir(args.root)
+    folder = paths.instance_data_dir(args.root)
     run = step.make_folders(folder, jobs, load_scene, unit="scenes")
     if run.parts:
         write_infos(args.root, folder, step)
@@ -161,7 +162,7 @@ def write_infos(root: Path, folder: Path, step: Step) -> None:
     Those of other code or constants, whose scans are gone or which a trial leaves out, are not
     mixed in: they are counted.
     """
-    lists = scannet_paths.read_split_lists(root)
+    lists = split_lists.read_split_lists(root)
     listed = {scene for ids in lists.values() for scene in ids}
     finished = {scene: done for scene, done in read_finished(folder).items() if scene in listed}
     mark = provenance.digest([step.name, step.settings])
@@ -184,7 +185,7 @@ def write_infos(root: Path, folder: Path, step: Step) -> None:
         dump_pickle(infos, path)
         return len(infos)
 
-    path = scannet_paths.info_path(root, "train_val", with_images=False)
+    path = paths.info_path(root, "train_val", with_images=False)
     step.make_file("scene infos", path, {s: done.key for s, done in finished.items()}, write)
 
 

@@ -21,12 +21,15 @@ import cv2
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils import cli, files, jpeg, provenance
-from spatial_engine.utils.geometry import is_valid_pose, singular_fault
-from spatial_engine.utils.scannet_utils import posed_images, scannet_paths
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.cameras import is_valid_pose, singular_fault
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scannet_utils import split_lists
 from spatial_engine.utils.scannet_utils.sens import REMEDY, SensFrame, SensReader
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
-from spatial_engine.utils.step import Step
+from spatial_engine.utils.scenes import posed_images
 
 log = logging.getLogger(__name__)
 
@@ -133,14 +136,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             *(posed_images.USED_STEP, args.frame_skip),
         )
 
-    scenes = scannet_paths.listed_scenes(args, step)
-    scenes = scannet_paths.present_scans(args.root, step, scenes, ".sens")
+    scenes = split_lists.listed_scenes(args, step)
+    scenes = split_lists.present_scans(args.root, step, scenes, ".sens")
     jobs = [
         SceneJob(scene, (path, args.frame_skip), provenance.file_fingerprint(path, args.root))
         for scene in scenes
-        for path in [scannet_paths.scan_dir(args.root, scene) / f"{scene}.sens"]
+        for path in [paths.scan_dir(args.root, scene) / f"{scene}.sens"]
     ]
-    folder = scannet_paths.posed_images_dir(args.root)
+    folder = paths.posed_images_dir(args.root)
     check_disk(step.unfinished(jobs, folder), folder, args.frame_skip)
     step.make_folders(folder, jobs, extract_scene, unit="frames")
     return step.close()

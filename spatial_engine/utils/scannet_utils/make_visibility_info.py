@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from spatial_engine.utils import cli, visibility_table
-from spatial_engine.utils.scannet_utils.scene_info import SceneInfoHandler, load_splits
-from spatial_engine.utils.scannet_utils.scene_visibility import see_points, visibility_inputs
-from spatial_engine.utils.scene_runner import PartResult, SceneJob
-from spatial_engine.utils.step import Step
+from spatial_engine.utils import paths
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.scene_visibility import see_points, visibility_inputs
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import visibility_table
 
 PART = "visibility.arrow"
 
@@ -54,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("make_visibility_info", args, {}, __file__)
     for split, scenes in load_splits(args, step):
         step.make(
-            {"frames": visibility_table.visibility_path(args.root, split)},
+            {"frames": paths.visibility_table_path(args.root, split)},
             list(step.ready(scenes.scene_ids, partial(make_job, scenes)).values()),
             measure_scene,
             lambda parts, paths: visibility_table.merge_visibility(

@@ -8,8 +8,8 @@ import numpy as np
 from plyfile import PlyData, PlyParseError
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.files import naming
-from spatial_engine.utils.input_files import check_content, missing
+from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.running.input_files import check_content, missing
 
 REMEDY = "download the scene again"
 MAX_HEADER_BYTES = 2**16  # real ones take 400

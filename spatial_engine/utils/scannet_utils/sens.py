@@ -21,15 +21,15 @@ from typing import BinaryIO
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.files import naming
-from spatial_engine.utils.geometry import camera_fault, is_valid_pose, pose_fault
-from spatial_engine.utils.input_files import check_content, missing
+from spatial_engine.utils.geometry.cameras import camera_fault, is_valid_pose, pose_fault
+from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.running.input_files import check_content, missing
+from spatial_engine.utils.scenes.posed_images import MAX_SIDE
 
 REMEDY = "download the scene again"
 SENS_VERSION = 4
 COLOR_COMPRESSIONS = {0: "raw", 1: "png", 2: "jpeg"}
 DEPTH_COMPRESSIONS = {0: "raw", 1: "zlib", 2: "occi"}
-MAX_SIDE = 8_192  # pixels; a larger image side means a damaged header
 BYTES_OF_NO_IMAGE = 2**16  # headers and tables of a compressed image, generously
 
 _CAMERAS = struct.Struct("<64f")

@@ -17,13 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils import cli, finished, provenance
-from spatial_engine.utils.geometry import singular_fault
-from spatial_engine.utils.indexed_pickle import dump_items
-from spatial_engine.utils.plain_pickle import dump_pickle, load_pickle
-from spatial_engine.utils.scannet_utils import posed_images, scannet_paths, scene_files
-from spatial_engine.utils.scene_runner import FinishedScene, PartResult, SceneJob, read_finished
-from spatial_engine.utils.step import Step
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.cameras import singular_fault
+from spatial_engine.utils.running import cli, finished, provenance
+from spatial_engine.utils.running.scene_runner import (
+    FinishedScene,
+    PartResult,
+    SceneJob,
+    read_finished,
+)
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scannet_utils import split_lists
+from spatial_engine.utils.scenes import posed_images, scene_files
+from spatial_engine.utils.tables.indexed_pickle import dump_items
+from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step(
         "update_info_file_with_images", args, {"USED_STEP": posed_images.USED_STEP}, __file__
     )
-    scenes = scannet_paths.listed_scenes(args, step)
+    scenes = split_lists.listed_scenes(args, step)
     infos = read_infos(args.root)
     scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({POINTS_REMEDY})")
-    images_dir = scannet_paths.posed_images_dir(args.root)
+    images_dir = paths.posed_images_dir(args.root)
     scenes = step.present_scenes(
         scenes,
         lambda scene: (images_dir / scene).is_dir(),
@@ -102,14 +109,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     lists = {
         split: ids
-        for split, ids in scannet_paths.read_split_lists(args.root).items()
+        for split, ids in split_lists.read_split_lists(args.root).items()
         if split in args.splits
     }
     names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
     if len(args.splits) == 2:
         names.append("train_val")
 
-    points_dir = scannet_paths.instance_data_dir(args.root)
+    points_dir = paths.instance_data_dir(args.root)
     points = read_finished(points_dir) if points_dir.is_dir() else {}
     told = provenance.read_inputs(points_path(args.root))
 
@@ -126,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return SceneJob(scene, (folder, scene, infos[scene], image_ids, outputs), inputs)
 
     step.make(
-        {name: scannet_paths.info_path(args.root, name) for name in names},
+        {name: paths.info_path(args.root, name) for name in names},
         list(step.ready(scenes, make_job).values()),
         add_images,
         lambda parts, paths: join_infos(parts, paths, lists),
@@ -140,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def points_path(root: Path) -> Path:
     """What step 1 tells of all scenes."""
-    return scannet_paths.info_path(root, "train_val", with_images=False)
+    return paths.info_path(root, "train_val", with_images=False)
 
 
 def check_is_of(root: Path, scene: str, key: Any, points: FinishedScene | None) -> None:
@@ -166,7 +173,7 @@ def forget_stale(args: argparse.Namespace, lists: Mapping[str, Sequence[str]]) -
     """Remove the infos of splits none of whose scenes is in their list any more, so that no later
     step uses them. A list that is empty or not there says nothing."""
     for split, listed in lists.items():
-        path = scannet_paths.info_path(args.root, split)
+        path = paths.info_path(args.root, split)
         if listed and path.exists() and not finished.scenes_of(path) & set(listed):
             log.warning("%s: none of its scenes is in the %s list any more, removed", path, split)
             provenance.forget([path])

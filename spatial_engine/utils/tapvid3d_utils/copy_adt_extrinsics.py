@@ -21,9 +21,10 @@ import numpy as np
 from tqdm import tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
-from spatial_engine.utils import cli, flag_types
-from spatial_engine.utils.files import atomic_path, remove_left
-from spatial_engine.utils.tapvid3d_utils import clips, tapvid3d_paths
+from spatial_engine.utils import paths
+from spatial_engine.utils.clips import clip_lists, clips
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.files import atomic_path, remove_left
 
 
 def copy_extrinsics(clip: Path, annotation: Path) -> bool:
@@ -61,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--annotations", type=flag_types.existing_folder, metavar="FOLDER", help=text
     )
     args = parser.parse_args(argv)
-    folder = tapvid3d_paths.clips_dir(args.root, "adt")
+    folder = paths.clips_dir(args.root, "adt")
     annotations = args.annotations or folder / "tmp"
-    clip_ids = tapvid3d_paths.clips_on_disk(args.root, "adt")
+    clip_ids = clip_lists.clips_on_disk(args.root, "adt")
     if not clip_ids:
-        raise MissingInputError(f"{folder}: no clips; {tapvid3d_paths.REMEDY}")
+        raise MissingInputError(f"{folder}: no clips; {clip_lists.REMEDY}")
     copied, failures = 0, []
     for clip_id in tqdm(clip_ids, desc="copy_adt_extrinsics", unit="clip", disable=None):
         name = f"{clip_id}.npz"

@@ -3,7 +3,7 @@
 Reads  the names of data/tapvid3d_dataset/{adt,pstudio}/*.npz.
 Writes data/tapvid3d_dataset/meta_data/{adt,pstudio}/{train,val}.txt, those that are not there.
 
-Whole activities are held out for evaluation (`HELD_OUT` in tapvid3d_paths.py). An existing list is
+Whole activities are held out for evaluation (`HELD_OUT` in clip_lists.py). An existing list is
 never overwritten. The movement scripts also make lists that are missing.
 """
 
@@ -13,28 +13,29 @@ import sys
 from collections.abc import Sequence
 
 from spatial_engine.errors import MissingInputError
-from spatial_engine.utils import cli
-from spatial_engine.utils.tapvid3d_utils import tapvid3d_paths
-from spatial_engine.utils.tapvid3d_utils.tapvid3d_paths import DATASETS
+from spatial_engine.utils import paths
+from spatial_engine.utils.clips import clip_lists
+from spatial_engine.utils.paths import CLIP_DATASETS
+from spatial_engine.utils.running import cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.make_plain_parser(__doc__)
-    cli.add_choices(parser, "--datasets", DATASETS)
+    cli.add_choices(parser, "--datasets", CLIP_DATASETS)
     args = parser.parse_args(argv)
     found = False
     for dataset in args.datasets:
-        written = tapvid3d_paths.write_missing_lists(args.root, dataset)
+        written = clip_lists.write_missing_lists(args.root, dataset)
         for split in ("train", "val"):
-            path = tapvid3d_paths.list_path(args.root, dataset, split)
+            path = paths.clip_list_path(args.root, dataset, split)
             if path.is_file():
                 found = True
-                count = len(tapvid3d_paths.read_lists(args.root, dataset)[split])
+                count = len(clip_lists.read_lists(args.root, dataset)[split])
                 remark = "made" if path in written else "was there, left as it is"
                 print(f"{path}: {count} clips, {remark}")
     if not found:
-        folders = " and ".join(str(tapvid3d_paths.clips_dir(args.root, d)) for d in args.datasets)
-        raise MissingInputError(f"{folders}: no clips; {tapvid3d_paths.REMEDY}")
+        folders = " and ".join(str(paths.clips_dir(args.root, d)) for d in args.datasets)
+        raise MissingInputError(f"{folders}: no clips; {clip_lists.REMEDY}")
     return 0
 
 

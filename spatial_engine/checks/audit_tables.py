@@ -1,0 +1,135 @@
+"""Recomputes the visibility table and the frame relations from the raw scans, by the oracle.
+
+Reads  data/scannet/scannet_instance_data/{train,val}_visibility_info_D5.parquet,
+       {training,evaluation}_data/camera_movement/{train,val}_camera_info_D5.parquet; the raw scans.
+Writes <root>/table_audit.json: every complaint with table and scene.
+Costs  0.05 to 0.2 s a frame on one core; one scene in memory for each worker.
+
+The records and pickles have a command that imports nothing of the engine, audit/audit_labels.py.
+Tables are parquet, which the audit cannot read without a library; so this one stands outside of it
+and reads them as every step does, and only what is true comes from the audit.
+Of a sample of N, N / 10 scenes are drawn, and in each ten frames or pairs.
+Exit code: 0 all agree; 1 complaints; 2 nothing to check, or raw data is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from spatial_engine.audit.audit_labels import ALL, AuditParser, add_flags
+from spatial_engine.audit.label_report import FileReport, exit_code, say, write_report
+from spatial_engine.audit.label_tables import OF_SCENE, draw, draw_scenes
+from spatial_engine.audit.label_work import run_jobs
+from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, read_split_list
+from spatial_engine.audit.table_oracle import Relation, check_relations, check_seen_points
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import paths
+from spatial_engine.utils.paths import visibility_table_path
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.tables import pair_table
+from spatial_engine.utils.tables.scene_table import SceneTable
+from spatial_engine.utils.tables.visibility_table import REMEDY, VisibilityInfoHandler
+
+REPORT = "table_audit.json"
+
+
+class Job(NamedTuple):
+    """A scene of a table. relations: of frames, else visibility; seed: of what is drawn, None for
+    all; listed: whether the table has the scene."""
+
+    root: Path
+    path: Path
+    relations: bool
+    scene_id: str
+    seed: str | None
+    listed: bool
+
+
+def check_scene(job: Job) -> tuple[list[str], str]:
+    """(complaints, why it was not checked) about one scene of a table."""
+    try:
+        scene = RawScene(job.root, job.scene_id)
+        if not job.listed:
+            return ["is missing"], ""
+        return (_check_relations if job.relations else _check_visibility)(job, scene), ""
+    except BadDataError as error:
+        return [str(error)], ""
+    except RawDataError as error:
+        return [], str(error)
+
+
+def _check_visibility(job: Job, scene: RawScene) -> list[str]:
+    found = VisibilityInfoHandler(job.path).load_scene(job.scene_id)
+    seen = {image_id: found.points(image_id) for image_id in found.image_ids}
+    chosen = draw(scene.valid_frame_ids, OF_SCENE, job.seed) if job.seed else None
+    return check_seen_points(seen, scene, chosen)
+
+
+def _check_relations(job: Job, scene: RawScene) -> list[str]:
+    rows, strangers = {}, set()
+    for row in pair_table.open_pairs(job.path).read(job.scene_id).to_pylist():
+        scene_id, id1, id2 = (row.pop(name) for name in ("scene_id", "image_id1", "image_id2"))
+        rows[id1, id2] = Relation(**row)
+        strangers |= {scene_id} - {job.scene_id}
+    complaints = [f"holds rows of {scene_id}" for scene_id in sorted(strangers)]
+    chosen = draw(sorted(rows), OF_SCENE, job.seed) if job.seed else None
+    return complaints + check_relations(rows, scene, chosen)
+
+
+def check_table(args: argparse.Namespace, path: Path, split: str, relations: bool) -> FileReport:
+    """Check the scenes of a split in one table."""
+    table = SceneTable(path, pair_table.REMEDY if relations else REMEDY)
+    try:
+        listed = set(read_split_list(args.root, split))
+    except RawDataError as error:
+        raise MissingInputError(str(error)) from None
+    known = set(table.scene_ids)
+    report = FileReport(path.relative_to(args.root).as_posix(), "scenes", len(known), 0)
+    strangers = sorted(known - listed)
+    report.complaints.add_of_file(f"{scene!r} is not in split {split}" for scene in strangers)
+    scenes = draw_scenes(args.root, listed, known, args.sample, f"{args.seed} {split}")
+    jobs = [
+        Job(
+            args.root, path, relations, scene,
+            None if args.sample < 0 else f"{args.seed} {scene}", scene in known,
+        )
+        for scene in scenes
+    ]  # fmt: skip
+    results = run_jobs(check_scene, jobs, args.num_workers, what=f"scenes of {path.name}")
+    for number, (job, (complaints, why)) in enumerate(zip(jobs, results, strict=True), start=1):
+        if why and not job.listed:
+            continue  # a scene that is not on disk may be missing
+        report.add_scene(number, job.scene_id, complaints, why)
+    return report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = AuditParser(__doc__)
+    add_flags(parser, "frames and pairs checked of each table")
+    args = parser.parse_args(argv)
+    tables = [
+        (path, split, relations)
+        for split in ("train", "val")
+        for relations, path in enumerate(
+            (visibility_table_path(args.root, split), paths.pair_table_path(args.root, split))
+        )
+        if path.is_file()
+    ]
+    reports = [check_table(args, path, split, bool(relations)) for path, split, relations in tables]
+    if not reports:
+        raise MissingInputError(
+            f"{visibility_table_path(args.root, 'train')}: no such table; {REMEDY}"
+        )
+    settings = {"sample": None if args.sample == ALL else args.sample, "seed": args.seed}
+    write_report(args.root / REPORT, reports, settings)  # first: printing may be cut short
+    say(reports)
+    print(f"written to {args.root / REPORT}")
+    return exit_code(reports)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,164 @@
+"""How much the wording alone gives away: answers learnt from training questions without images.
+
+For each subtask the most useful of a few features of a question's text is chosen on the training
+files (fitted on half of the scenes, tried on the other half, both ways). The prediction is, among
+training questions of the same feature, the answer that would be right most often: the most frequent
+word or letter, or the number, vector or point within whose tolerance most answers lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.evaluation.scoring import RADIUS, TOLERANCE
+from spatial_engine.utils.questions.record_files import place_of
+from spatial_engine.utils.questions.records import format_value
+from spatial_engine.utils.questions.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
+
+MIN_SEEN = 5  # training questions that a feature's value must have to be relied on
+MAX_CANDIDATES = 400  # answers tried as the best; spread evenly over the sorted ones
+CELLS = 8  # the image is divided into so many times so many cells
+
+Record = Mapping[str, Any]
+
+
+def text_of(record: Record) -> str:
+    """What is asked, images aside: `text`, or what the human says."""
+    said = record["text"] if "text" in record else record["conversations"][0]["value"]
+    return said.split("<image>")[-1]
+
+
+def named_points(record: Record) -> list[list[int]]:
+    """The points that the text names, in its order."""
+    points = [[point["x"], point["y"]] for point in record.get("points_info", ())]
+    text = text_of(record)
+    places = {text.find(format_value(point)): point for point in points or [record.get("p1", [])]}
+    return [places[place] for place in sorted(places) if place >= 0 and places[place]]
+
+
+def _sentence(record: Record) -> Hashable:
+    """The last line without numbers and category: which of the templates it is."""
+    line = text_of(record).rsplit("\n", 1)[-1]
+    return re.sub(r"\d+", "#", line.replace(record.get("raw_category") or "\n", "#"))
+
+
+def _category(record: Record) -> Hashable:
+    category = record.get("raw_category")
+    return category if category and category in text_of(record) else None
+
+
+def _cell(record: Record) -> Hashable:
+    """The part of the image in which the first point named lies."""
+    points = named_points(record)
+    return tuple(min(n * CELLS // 1000, CELLS - 1) for n in points[0]) if points else None
+
+
+def _order(record: Record) -> Hashable:
+    """Of two points named: which is asked for, and whether the first stands lower."""
+    points = named_points(record)
+    return (record["is_closer_question"], points[0][1] > points[1][1]) if points[1:] else None
+
+
+# Each with the reason why it can help; what a text does not have is None.
+FEATURES: dict[str, tuple[Callable[[Record], Hashable], str]] = {
+    "nothing": (lambda record: (), "some answers are more usual than others"),
+    "sentence": (_sentence, "the sentence goes with the answer"),
+    "category": (_category, "things of one kind are alike in size"),
+    "cell": (_cell, "where a point is in the image goes with the answer"),
+    "order": (_order, "what stands lower in an image is usually nearer"),
+}
+
+
+@dataclass(frozen=True)
+class Guesser:
+    """Answers by the value of a feature, and the one for values that were seldom seen."""
+
+    feature: str
+    answers: Mapping[Hashable, Any]
+    usual: Any
+
+    def guess(self, record: Record) -> Any:
+        """A value as in `gt_value`."""
+        answer = self.answers.get(FEATURES[self.feature][0](record), self.usual)
+        return named_points(record)[answer] if _is_named(record) else answer
+
+
+def fit(records: Sequence[Record]) -> Guesser:
+    """The guesser with the feature that is of most use on scenes it was not fitted on."""
+    places = [place_of(record["task"], record["image"][0]) for record in records]
+    if len(set(places)) < 2:
+        return fit_feature(records, "nothing")
+    first = set(sorted(set(places))[::2])
+    halves: tuple[list[Record], list[Record]] = ([], [])
+    for record, place in zip(records, places, strict=True):
+        halves[place not in first].append(record)
+    gains = {}
+    for feature in FEATURES:
+        guessers = [fit_feature(half, feature) for half in halves]
+        right = [
+            is_right(record, guesser.guess(record))
+            for guesser, half in zip(guessers, reversed(halves), strict=True)
+            for record in half
+        ]
+        gains[feature] = sum(right)
+    best = max(gains, key=gains.get)  # the first, hence plainest, of equals
+    return fit_feature(records, best)
+
+
+def fit_feature(records: Sequence[Record], feature: str) -> Guesser:
+    """The guesser with a given feature."""
+    groups = defaultdict(list)
+    for record in records:
+        groups[FEATURES[feature][0](record)].append(record)
+    groups = {value: found for value, found in groups.items() if len(found) >= MIN_SEEN}
+    return Guesser(
+        feature,
+        {value: best_answer(found) for value, found in groups.items()},
+        best_answer(records),
+    )
+
+
+def best_answer(records: Sequence[Record]) -> Any:
+    """The one answer that is right for the most records; of a named point, which of the two."""
+    if _is_named(records[0]):
+        truths = [named_points(record).index(record["gt_value"]) for record in records]
+        return Counter(truths).most_common(1)[0][0]
+    if SUBTASKS[records[0]["task"]].options:
+        counts = Counter(record["gt_value"] for record in records)
+        return max(sorted(counts), key=counts.get)
+    answers = sorted({tuple(np.atleast_1d(record["gt_value"]).tolist()) for record in records})
+    step = -(-len(answers) // MAX_CANDIDATES)
+    candidates = np.array(answers[::step], dtype=float)
+    best = candidates[np.argmax(_count_right(records, candidates))].astype(int).tolist()
+    return best if isinstance(records[0]["gt_value"], list) else best[0]
+
+
+def is_right(record: Record, answer: Any) -> bool:
+    """Whether an answer scores; a shorter way than through a sentence."""
+    if SUBTASKS[record["task"]].options or _is_named(record):
+        return answer == record["gt_value"]
+    return bool(_count_right([record], np.atleast_2d(np.array(answer, dtype=float)))[0])
+
+
+def _count_right(records: Sequence[Record], candidates: np.ndarray) -> np.ndarray:
+    """(C,) for how many records each of the candidates (C, D) is right."""
+    truths = np.array([np.atleast_1d(record["gt_value"]) for record in records], dtype=float)
+    if SUBTASKS[records[0]["task"]].answer == COORDINATES:
+        sizes = np.array([(r["width_list"][-1], r["height_list"][-1]) for r in records])
+        bounds, scale = float(RADIUS) * sizes[:, 0], sizes / 1000
+    else:
+        bounds, scale = float(TOLERANCE) * np.linalg.norm(truths, axis=1), 1.0
+    return np.array([
+        np.count_nonzero(np.linalg.norm((candidate - truths) * scale, axis=1) <= bounds + 1e-9)
+        for candidate in candidates
+    ])  # fmt: skip
+
+
+def _is_named(record: Record) -> bool:
+    return SUBTASKS[record["task"]].answer == NAMED_POINT

@@ -1,0 +1,68 @@
+"""Checks that ms-swift can read the training files, and prints its command line.
+
+Reads  training_data/exports/uniform/*.jsonl (export_uniform.py): the first records of each.
+Writes nothing. Exit code 1 when a record breaks a rule.
+Costs  a second.
+
+ms-swift takes `conversations` and `image` as they are. Its rules checked here: no column that has
+another meaning there, turns by human and gpt, an `<image>` for each image, images found under
+ROOT_IMAGE_DIR.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.exports.export_files import find_uniform
+from spatial_engine.utils.questions.records import RESERVED_FIELDS, read_jsonl
+from spatial_engine.utils.running import cli
+
+CHECKED_RECORDS = 1000  # of each file, which has one form throughout; lines are in random order
+
+
+def faults(record: Mapping[str, Any], root: Path) -> Iterator[str]:
+    """What ms-swift would take amiss in a record; `root` is to be its ROOT_IMAGE_DIR."""
+    taken = sorted(RESERVED_FIELDS.intersection(record))
+    if taken:
+        yield f"column {taken[0]!r} means something else there"
+    images, turns = record.get("image"), record.get("conversations")
+    if not isinstance(images, list) or not isinstance(turns, list):
+        yield "no list `image` or no list `conversations`"
+        return
+    if [turn.get("from") for turn in turns] != ["human", "gpt"] * max(len(turns) // 2, 1):
+        yield "turns are not human, gpt"
+    marks = sum(str(turn.get("value")).count("<image>") for turn in turns)
+    if marks != len(images):
+        yield f"{marks} marks `<image>` for {len(images)} images"
+    for name in images:
+        if not (root / name).is_file():
+            yield f"{root / name}: no such image"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = cli.make_records_parser(__doc__)
+    text = "records checked in each file, from its start"
+    cli.add_constant(parser, "CHECKED_RECORDS", CHECKED_RECORDS, text, 1)
+    args = parser.parse_args(argv)
+    uniform = find_uniform(args.root, "train", args.version)
+    bad = checked = 0
+    for path in uniform:
+        for number, record in enumerate(islice(read_jsonl(path), args.checked_records), 1):
+            checked += 1
+            for fault in faults(record, args.root):
+                print(f"{path}:{number}: {fault}")
+                bad += 1
+    print(f"{checked:,} records of {len(uniform)} files checked, {bad:,} faults")
+    names = " ".join(shlex.quote(str(path.absolute())) for path in uniform)
+    root = shlex.quote(str(args.root.absolute()))
+    print(f"ROOT_IMAGE_DIR={root} swift sft --dataset {names} --model MODEL")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

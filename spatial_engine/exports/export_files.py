@@ -1,0 +1,155 @@
+"""What the exports share: where they lie, what they are called, one file for each of records."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.paths import FOLDERS, benchmark_path
+from spatial_engine.utils.questions.record_files import FIRST_VERSION, RecordFile
+from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running.closing_table import Tally
+from spatial_engine.utils.running.scene_runner import SceneJob, Work, job_key
+from spatial_engine.utils.running.step import Step
+
+T = TypeVar("T")
+
+UNIFORM_REMEDY = "run spatial_engine/exports/export_uniform.py"
+BENCHMARK_REMEDY = "run spatial_engine/evaluation/make_benchmark.py"
+
+
+def exports_dir(root: Path, split: str, name: str, version: str) -> Path:
+    """Folder of an export; versions of records other than the first have one within it."""
+    folder = root / FOLDERS[split] / "exports" / name
+    return folder if version == FIRST_VERSION else folder / version
+
+
+def export_name(file: RecordFile) -> str:
+    """`<task>` and the numbers in the file's own name, of which several can lie side by side:
+    `object_height_k2_-1`, `movement_dot_vector_adt_15points_30pairs`."""
+    stem = file.path.stem
+    num_images = re.search(r"_k\d+", stem)
+    numbers = stem.partition(f"_{file.split}")[2]
+    return f"{file.task}{num_images.group() if num_images else ''}{numbers}"
+
+
+def find_uniform(root: Path, split: str, version: str) -> list[Path]:
+    """Uniform jsonl files of a split, by name; `MissingInputError` when there is none."""
+    folder = exports_dir(root, split, "uniform", version)
+    found = sorted(folder.glob("*.jsonl"))
+    if not found:
+        raise MissingInputError(f"{folder}: no *.jsonl in it; {UNIFORM_REMEDY}")
+    return found
+
+
+def present_benchmark(root: Path, version: str) -> Path:
+    """The benchmark's file; `MissingInputError` when it has not been made."""
+    path = benchmark_path(root, version)
+    if not path.is_file():
+        raise MissingInputError(f"{path}: no such file; {BENCHMARK_REMEDY}")
+    return path
+
+
+class FilesStep(Step):
+    """A step whose jobs make one file each, at a place of its own."""
+
+    def outdated(self, jobs: Mapping[Path, SceneJob]) -> dict[Path, SceneJob]:
+        """The jobs (by output) whose file is not there or was made from something else."""
+        return {
+            output: job
+            for output, job in jobs.items()
+            if self.options.overwrite
+            or not provenance.is_current(output, job_key(self.name, self.settings, job))
+        }
+
+    def obsolete(self, outputs: Iterable[Path], jobs: Mapping[Path, SceneJob]) -> set[Path]:
+        """Those of the `outputs` that none of the `jobs` makes, to be retired when these are done.
+
+        Raises `MissingInputError` for one whose records are gone with the whole folder that held
+        them, as of a disk that is not mounted.
+        """
+        others = set(outputs) - set(jobs)
+        for output in sorted(others if not self.options.overwrite else ()):
+            meta = provenance.read_meta(output)
+            inputs = meta.get("inputs") if meta.get("step") == self.name else None
+            if isinstance(inputs, list) and inputs and isinstance(inputs[0], list):
+                folder = (self.root / str(inputs[0][0])).parent
+                if not any(folder.glob("*.jsonl")):
+                    raise MissingInputError(
+                        f"{folder}: no records in it any more, and {output} was made from them; "
+                        "see that they are there, or use --overwrite to remove it"
+                    )
+        return others
+
+    def make_files(self, jobs: Mapping[Path, SceneJob], work: Work, parts_dir: Path) -> None:
+        """Bring each output up to date with its job, in parallel.
+
+        `work(arguments, part_dir)` writes `part_dir/<name of the output>` and counts its records
+        under the job's `scene_id`.
+        """
+        start = time.perf_counter()
+        ahead = self.outdated(jobs)
+        for output, job in jobs.items():
+            if output not in ahead:
+                self._add_current(job.scene_id, start, output)
+        failures: Mapping[str, str] = {}
+        if ahead:
+            with files.locked(parts_dir):
+                num_bytes = sum(job.num_bytes for job in ahead.values())
+                files.check_disk(parts_dir, len(ahead), num_bytes)
+                run = self._run(work, list(ahead.values()), parts_dir)
+                failures = run.failures
+                for output, job in ahead.items():
+                    if job.scene_id not in run.parts:
+                        continue
+                    key = job_key(self.name, self.settings, job)
+                    tally = Tally.of(job.scene_id, [run.results[job.scene_id]])
+                    name = job.scene_id
+                    if whys := self.guard.why_they_stay({name: output}, {name: tally}, {}):
+                        self.table.empty += whys
+                        continue
+                    again = self._why_again(output, key, job.inputs)
+                    with files.atomic_path(output) as partial:
+                        # The part stays whole until the output is told of: a killed run goes on.
+                        files.link_or_copy(run.parts[job.scene_id] / output.name, partial)
+                        provenance.forget([output])
+                    facts = {"key": key, "inputs": job.inputs, "failed_scenes": {}}
+                    self._write_meta(output, run, tally, {**facts, "scenes": [job.scene_id]})
+                    self._add_row(job.scene_id, tally, start, output, again)
+                if not failures:
+                    files.remove(parts_dir)
+        else:
+            files.remove_idle(parts_dir)  # where a run was killed just before it did so
+
+
+def add_splits(parser: argparse.ArgumentParser) -> None:
+    """`--splits train val`."""
+    cli.add_choices(parser, "--splits", cli.SPLITS)
+
+
+def by_output(jobs: Sequence[tuple[Path, SceneJob]]) -> dict[Path, SceneJob]:
+    """Jobs by output; raises `BadDataError` when two would write one file."""
+    found: dict[Path, SceneJob] = {}
+    for output, job in jobs:
+        if output in found:
+            raise BadDataError(f"{output}: two files of records would be exported to it")
+        found[output] = job
+    return found
+
+
+def numbered(
+    file: RecordFile, records: Iterator[dict[str, Any]], change: Callable[[dict[str, Any]], T]
+) -> Iterator[T]:
+    """`change(record)` of each; what cannot be changed is named by file and line."""
+    for number, record in enumerate(records, 1):
+        try:
+            yield change(record)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadDataError(
+                f"{file.path}:{number}: not a record of the engine ({error!r})"
+            ) from None

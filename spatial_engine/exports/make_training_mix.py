@@ -1,0 +1,180 @@
+"""The training mix of 3 million records, as the meta json that InternVL's trainer reads.
+
+Reads  the training files under --root, to count their lines.
+Writes training_data/mix3M.json; with --full-set data/configs/mix3M.json, the mix of the full-size
+       set, for which nothing need be there.
+Costs  the time to read the files once (34 GB at full size); nothing for --full-set.
+
+Paths are relative to --root: start the trainer there, or use --absolute-paths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spatial_engine.errors import MissingInputError, SettingsError
+from spatial_engine.exports import mix_shares
+from spatial_engine.exports.mix_shares import MixFile
+from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.questions.record_files import (
+    FIRST_VERSION,
+    RecordFile,
+    count_lines,
+    find_record_files,
+    image_root,
+    pattern_of,
+)
+from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.files import dump_json
+
+log = logging.getLogger(__name__)
+
+TOTAL = mix_shares.TOTAL  # records of the mix
+MAX_REPEAT = 1  # times that a record may be used, at most
+
+# Lengths of the full-size set. Movement: about 13 million over its files, an estimate, by clips of
+# each data set (1,647 of adt, 131 of pstudio).
+FULL_LENGTHS = {
+    "depth_comparison_coor": 500_000,
+    "depth_comparison_dot": 500_000,
+    "depth_estimation_coor": 331_295,
+    "depth_estimation_dot": 337_523,
+    "correspondence_coor": 1_000_000,
+    "correspondence_multichoice": 500_000,
+    **{f"camera_{axis}_movement": 1_000_000 for axis in ("x", "y", "z", "yaw", "pitch")},
+    **{f"camera_{axis}_angle": 1_000_000 for axis in ("yaw", "pitch")},
+    "camera_total_distance": 3_000_000,
+    "camera_displacement_vector": 3_000_000,
+    "object_height": 457_409,
+    "object_length": 667_299,
+    "object_width": 425_229,
+    **{
+        f"movement_{prompt}_{quantity}_{dataset}": length
+        for prompt in ("coord", "dot")
+        for quantity in ("distance", "vector")
+        for dataset, length in (("adt", 3_010_000), ("pstudio", 240_000))
+    },
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parse_args(argv)
+    files = full_set() if args.full_set else files_on_disk(args.root, args.version)
+    if args.absolute_paths:
+        folder = args.root.resolve()
+        files = [
+            MixFile(f.task, str(folder / f.annotation), str(folder / f.image_root), f.length,
+                    f.num_images)
+            for f in files
+        ]  # fmt: skip
+    plan = mix_shares.plan_mix(files, args.total, args.max_repeat)
+    meta = mix_shares.make_meta(files, plan.wanted)
+    if not meta:
+        raise SettingsError("the mix is empty: raise --max-repeat or make more records")
+    default = "data/configs/mix3M.json" if args.full_set else f"{FOLDERS['train']}/mix3M.json"
+    output = args.output or args.root / default
+    if not args.full_set:
+        refuse_to_lose(output, args.root)
+    dump_json(meta, output)
+    say_what_is_in_it(files, plan, args.total)
+    print(output)
+    return 0
+
+
+def files_on_disk(root: Path, version: str) -> list[MixFile]:
+    """Training files under the root; of object perception those of two images alone.
+
+    Of several files of one subtask (made with other numbers of samples) the longest is taken.
+    """
+    longest: dict[str, tuple[int, RecordFile]] = {}
+    for file in find_record_files(root, ["train"], version):
+        length = count_lines(file.path)
+        if file.images_per_record != SUBTASKS[file.task].num_images or not length:
+            continue
+        if file.task in longest:
+            log.warning("%s: there are several files of it; the longest is taken", file.task)
+        if length > longest.get(file.task, (0,))[0]:
+            longest[file.task] = (length, file)
+    return [
+        MixFile(
+            task,
+            file.path.relative_to(root).as_posix(),
+            file.image_root.relative_to(root).as_posix(),
+            length,
+            file.images_per_record,
+        )
+        for task, (length, file) in longest.items()
+    ]
+
+
+def refuse_to_lose(output: Path, root: Path) -> None:
+    """Raise `MissingInputError` where a mix made before names a file that is not there now."""
+    try:
+        before = json.loads(output.read_text(encoding="utf-8"))
+        named = [root / entry["annotation"] for entry in before.values()]
+    except (OSError, ValueError, AttributeError, LookupError, TypeError, RecursionError):
+        return  # there is none, or it is none of ours
+    for path in named:
+        if not path.is_file():
+            raise MissingInputError(
+                f"{path}: no such file, and {output} names it; see that it is there, or remove the "
+                "mix to make it without"
+            )
+
+
+def full_set() -> list[MixFile]:
+    """The files of the full-size set, made with the scripts' own constants."""
+    files = []
+    for task, length in FULL_LENGTHS.items():
+        name = pattern_of(task, "train", FIRST_VERSION)
+        for part, in_full in (
+            ("_k*_", "_k2_"),
+            ("train_*", "train_-1"),
+            ("train*", "train_15points_30pairs"),
+        ):
+            name = name.replace(part, in_full)
+        path = Path(FOLDERS["train"]) / name
+        root = image_root(Path(), task, path).as_posix()
+        files.append(MixFile(task, path.as_posix(), root, length, SUBTASKS[task].num_images))
+    return files
+
+
+def say_what_is_in_it(files: Sequence[MixFile], plan: mix_shares.Mix, total: int) -> None:
+    """Print records by group, and what limits the mix."""
+    groups = dict.fromkeys(mix_shares.GROUP_RECORDS, 0)
+    for file, wanted in zip(files, plan.wanted, strict=True):
+        groups[SUBTASKS[file.task].group] += wanted
+    for group, number in groups.items():
+        print(f"  {group:<20} {number:>9,}" + ("" if number else "  (no file)"))
+    print(f"  {'together':<20} {sum(plan.wanted):>9,} of {total:,}")
+    if plan.short:
+        print(
+            f"smaller than asked for: there is too little of {plan.short} to keep the proportions; "
+            "make more, or raise --max-repeat"
+        )
+
+
+def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.make_records_parser(__doc__)
+    cli.add_constant(parser, "TOTAL", TOTAL, "number of records in the mix", 1)
+    cli.add_constant(parser, "MAX_REPEAT", MAX_REPEAT, "how often a record may be used", 1)
+    text = "describe the full-size set instead of the files under --root"
+    parser.add_argument("--full-set", action="store_true", help=text)
+    parser.add_argument("--absolute-paths", action="store_true", help="write absolute paths")
+    parser.add_argument(
+        "--output",
+        type=flag_types.file,
+        metavar="FILE",
+        help="path of the meta json (default: the path above)",
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

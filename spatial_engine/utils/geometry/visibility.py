@@ -1,0 +1,157 @@
+"""Which mesh vertices a frame sees (SPEC 4), and how much two frames see in common. Pure.
+
+Cost: a frame looks at a tenth of a room, so vertices are kept in small blocks of neighbours and
+whole blocks outside the view are dropped by their bounding sphere before a vertex is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spatial_engine.utils.geometry.cameras import MM_PER_METRE, projection_matrix
+
+BLOCK_SIZE = 64  # vertices in a block; small enough to be dropped, large enough for array code
+_MORTON_BITS = 5  # cells along an axis: 2**5; three axes fit 16 bits, which sort fastest
+
+
+@dataclass(frozen=True)
+class PointBlocks:
+    """World points grouped into blocks of neighbours.
+
+    `points` (3, blocks, BLOCK_SIZE) float64 metres, padded with NaN; `index` (blocks, BLOCK_SIZE)
+    int32 gives the number of each point in the mesh; `centers` (3, blocks) and `radii` (blocks,)
+    bound each block by a sphere; `num_points` is the size of the mesh.
+    """
+
+    points: np.ndarray
+    index: np.ndarray
+    centers: np.ndarray
+    radii: np.ndarray
+    num_points: int
+
+    @classmethod
+    def of(cls, points_world: np.ndarray) -> PointBlocks:
+        """Blocks of (n, 3) points; points that are not finite are never seen and are left out."""
+        axes = np.ascontiguousarray(np.asarray(points_world, np.float64).T)  # (3, n): quick sums
+        finite = np.flatnonzero(np.isfinite(axes).all(axis=0))
+        order = finite[np.argsort(_morton_codes(axes[:, finite]), kind="stable")]
+        num_blocks = -(-len(order) // BLOCK_SIZE)
+        points = np.full((3, num_blocks * BLOCK_SIZE), np.nan)
+        points[:, : len(order)] = axes[:, order]
+        points = points.reshape(3, num_blocks, BLOCK_SIZE)
+        index = np.zeros(num_blocks * BLOCK_SIZE, np.int32)
+        index[: len(order)] = order
+        low, high = np.fmin.reduce(points, axis=2), np.fmax.reduce(points, axis=2)  # skip NaN
+        return cls(
+            points=points,
+            index=index.reshape(num_blocks, BLOCK_SIZE),
+            centers=(low + high) / 2,
+            radii=np.linalg.norm(high - low, axis=0) / 2,
+            num_points=axes.shape[1],
+        )
+
+
+def visible_points(
+    blocks: PointBlocks,
+    world_from_cam: np.ndarray,
+    intrinsic: np.ndarray,
+    image_size: tuple[int, int],
+    depth_mm: np.ndarray,
+) -> np.ndarray:
+    """Numbers of the points that a frame sees, ascending int32.
+
+    A point is seen when it lies in front of the camera, projects into the colour image of
+    `image_size` (width, height), and is nearer than the depth measured there. `depth_mm` is
+    (depth height, depth width) uint16 millimetres, read at the pixel round(u * W_D / W),
+    round(v * H_D / H), clipped to the image; 0 (not measured) sees nothing.
+    """
+    # From here on in pixels of the depth image: it shows the same view.
+    depth_height, depth_width = depth_mm.shape
+    scale = np.array([depth_width / image_size[0], depth_height / image_size[1], 1.0])
+    matrix = scale[:, None] * projection_matrix(intrinsic, world_from_cam)
+    near_enough = float(depth_mm.max(initial=0)) / MM_PER_METRE
+    kept = _blocks_in_view(blocks, matrix, depth_width, depth_height, near_enough)
+    candidates = matrix[:, :3] @ blocks.points.take(kept, axis=1).reshape(3, -1)
+    candidates += matrix[:, 3:]
+    x, y, z = candidates
+    inside = (z > 0) & (x >= 0) & (y >= 0) & (x < depth_width * z) & (y < depth_height * z)
+    inside &= z < near_enough
+    found = np.flatnonzero(inside)
+    x, y, z = x.take(found), y.take(found), z.take(found)
+    for pixel, size in ((x, depth_width), (y, depth_height)):  # in place: the arrays stay in cache
+        pixel /= z
+        np.rint(pixel, out=pixel)
+        np.minimum(pixel, size - 1, out=pixel)
+    y *= depth_width
+    y += x
+    z *= MM_PER_METRE
+    seen = found.compress(z < depth_mm.ravel().take(y.astype(np.intp)))
+    return np.sort(blocks.index.take(kept, axis=0).ravel().take(seen))
+
+
+def intersection_counts(point_lists: list[np.ndarray], num_points: int) -> np.ndarray:
+    """How many points each pair of frames sees in common: (frames, frames) int64, symmetric.
+
+    The diagonal holds each frame's own count. Points become bits, 64 to a word; a pair costs a
+    few words, because words in which a frame sees nothing are skipped: a mesh keeps neighbours
+    near each other, so these are most.
+    """
+    by_frame = _bit_words(point_lists, num_points)
+    by_word = np.ascontiguousarray(by_frame.T)
+    frames = len(point_lists)
+    counts = np.zeros((frames, frames), np.int64)
+    for first in range(frames):
+        used = np.flatnonzero(by_frame[first])
+        both = by_word[used, first:]
+        both &= by_frame[first, used, None]
+        counts[first, first:] = np.bitwise_count(both).sum(axis=0, dtype=np.uint32)
+    return np.maximum(counts, counts.T)
+
+
+def overlap_percent(counts: np.ndarray) -> np.ndarray:
+    """100 |A n B| / |A u B| of all pairs, (frames, frames), from `intersection_counts`.
+
+    0 where neither frame sees a point.
+    """
+    sizes = np.diagonal(counts)
+    unions = sizes[:, None] + sizes[None, :] - counts
+    return 100.0 * counts / np.maximum(unions, 1)
+
+
+def _blocks_in_view(
+    blocks: PointBlocks, matrix: np.ndarray, width: int, height: int, farthest: float
+) -> np.ndarray:
+    """Numbers of the blocks whose sphere touches the viewing pyramid up to `farthest` metres."""
+    uz, vz, z = matrix
+    sides = np.stack((uz, vz, width * z - uz, height * z - vz, z, -z))
+    sides[5, 3] += farthest
+    distances = sides[:, :3] @ blocks.centers + sides[:, 3:]
+    reach = np.linalg.norm(sides[:, :3], axis=1)[:, None] * (blocks.radii + 1e-6)
+    return np.flatnonzero((distances > -reach).all(axis=0))
+
+
+def _morton_codes(axes: np.ndarray) -> np.ndarray:
+    """Z-order codes of (3, n) points, (n,) uint16: near codes mean near points."""
+    codes = np.zeros(axes.shape[1], np.uint16)
+    if not len(codes):
+        return codes
+    low = axes.min(axis=1, keepdims=True)
+    longest = (axes.max(axis=1, keepdims=True) - low).max()
+    cells = ((axes - low) * ((2**_MORTON_BITS - 1) / max(longest, 1e-9))).astype(np.uint16)
+    for bit in range(_MORTON_BITS):
+        for axis in range(3):
+            codes |= ((cells[axis] >> bit) & 1) << (3 * bit + axis)
+    return codes
+
+
+def _bit_words(point_lists: list[np.ndarray], num_points: int) -> np.ndarray:
+    """(frames, words) uint64: bit k of word w says whether the frame sees point 64 w + k."""
+    bits = np.zeros(-(-num_points // 64) * 64, bool)
+    words = np.empty((len(point_lists), len(bits) // 64), np.uint64)
+    for number, points in enumerate(point_lists):
+        bits[:] = False
+        bits[points] = True
+        words[number] = np.packbits(bits).view(np.uint64)
+    return words

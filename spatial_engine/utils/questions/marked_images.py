@@ -1,0 +1,125 @@
+"""Pictures with marks: a scene's are drawn and written, counted beforehand, and published.
+
+Each source image is decoded once, however many pictures are made of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils.pictures import drawing, jpeg
+from spatial_engine.utils.questions import records
+from spatial_engine.utils.running import files
+
+FOLDER = "images"  # of the pictures, beside the jsonl and in each part
+SAMPLE_IMAGES = 3  # drawn on trial to estimate how large a picture will be
+
+
+# What decides how a picture looks, beside the constants of the scripts.
+SETTINGS = {
+    "JPEG_QUALITY": jpeg.QUALITY,
+    "PALETTE": drawing.COLOR_NAMES,
+    "STANDS_OUT": drawing.STANDS_OUT,
+    "USUAL_WIDTH": drawing.USUAL_WIDTH,
+    "RING": drawing.RING,
+}
+
+
+@dataclass(frozen=True)
+class MarkedImage:
+    """One picture to be made of the image `source`: marks at `centers` (n, 2) pixels with
+    `letters` (n, may be empty), in palette colours by `preferences`."""
+
+    source: str
+    name: str
+    centers: np.ndarray
+    letters: Sequence[str]
+    preferences: Sequence[int]
+
+
+def draw_pictures(
+    pictures: Sequence[MarkedImage],
+    read: Callable[[str], np.ndarray],
+    size: drawing.MarkSize,
+    image_size: tuple[int, int],
+    folder: Path,
+) -> list[list[str]]:
+    """Draw and write `folder/<name>` for each; return the colours of their marks, "#rrggbb".
+
+    `read(source)` gives an image of `image_size` (width, height). Raises `BadDataError` where it
+    has another size.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    source, original = None, np.zeros(0)
+    colors: list[list[str]] = [[] for _ in pictures]
+    for index in sorted(range(len(pictures)), key=lambda index: pictures[index].source):
+        picture = pictures[index]
+        if picture.source != source:
+            source, original = picture.source, read(picture.source)
+            if original.shape[1::-1] != tuple(image_size):
+                raise BadDataError(
+                    f"image {source} is {original.shape[1]}x{original.shape[0]} and not "
+                    f"{image_size[0]}x{image_size[1]} as the others; extract its scene again"
+                )
+        image = original.copy()
+        chosen = drawing.draw_marks(
+            image, picture.centers, picture.letters, picture.preferences, size
+        )
+        colors[index] = [drawing.COLOR_NAMES[number] for number in chosen]
+        (folder / picture.name).write_bytes(jpeg.encode(image))
+    return colors
+
+
+def estimate_bytes(images: Iterable[Path], remedy: str) -> int:
+    """Bytes of one picture, about: the mean over a few images, encoded as pictures are.
+
+    Images that cannot be read are passed over here; whoever needs them names them. 0 for none.
+    """
+    sizes: list[int] = []
+    for path in images:
+        if len(sizes) == SAMPLE_IMAGES:
+            break
+        try:
+            sizes.append(len(jpeg.encode(jpeg.read(path, remedy))))
+        except BadDataError:
+            continue
+    return sum(sizes) // max(len(sizes), 1)
+
+
+def join_parts(
+    parts: Sequence[Path], outputs: Mapping[str, Path], seed: int, at_most: int = -1
+) -> None:
+    """Join the scenes' records as `records.join_parts` does, and bring their pictures together.
+
+    Among `outputs`, `FOLDER` stands for the folder of pictures; without it there are none.
+    """
+    texts = {name: path for name, path in outputs.items() if name != FOLDER}
+    records.join_parts(parts, texts, seed, at_most)
+    if FOLDER in outputs:
+        outputs[FOLDER].mkdir()
+        for jsonl in texts.values():
+            _link_pictures(parts, jsonl, outputs[FOLDER])
+
+
+def _link_pictures(parts: Sequence[Path], jsonl: Path, folder: Path) -> None:
+    """Give `folder/<scene>/` the pictures that the records of `jsonl` name, out of the parts.
+
+    Hard links, so that the parts stay whole until everything is; copies where links cannot be.
+    """
+    by_scene = {part.name: part / FOLDER for part in parts}
+    made: set[str] = set()
+    for record in records.read_jsonl(jsonl):
+        for name in record["image"]:
+            scene_id, file_name = os.path.split(name)
+            if scene_id not in made:
+                made.add(scene_id)
+                (folder / scene_id).mkdir(exist_ok=True)
+            with suppress(FileExistsError):  # of another record
+                files.link_or_copy(by_scene[scene_id] / file_name, folder / name)

@@ -1,0 +1,337 @@
+"""Spreads calls of a function over local processes, or over the workers of a Dask cluster.
+
+The one module that knows either, and it knows nothing else. Results come as they are ready, few
+calls are under way at a time, and each has one core. Nothing stays on a cluster afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import spatial_engine
+from spatial_engine.errors import EngineError, SettingsError
+from spatial_engine.utils.running import engine_code, processes
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 2  # calls for each worker: one at work, one waiting; arguments can be 0.5 MB
+# For a scheduler to answer, the first time and the next: on a machine that has much else to do it
+# may take a while.
+JOIN_SECONDS = (5, 10, 20)
+PAUSE_SHARE = 0.2  # of those, between two attempts
+WORKER_SECONDS = 60  # that a cluster may be without any worker, at the start and later
+LOOK_SECONDS = 0.1  # between two looks at that number while it is 0
+REFRESH_SECONDS = 2  # between two questions how many workers a cluster has
+# Of a call that raised, as when a worker could not load a module just then. Calls of lost workers
+# are given to others by the scheduler itself; a call that was with more lost workers than its
+# setting distributed.scheduler.allowed-failures says (3) fails, and the others go on.
+RETRIES = 2
+INSTALL = "pip install -r requirements/cluster.txt"
+# The code as it is when this is imported, not later: a worker runs on with what it has loaded.
+_CODE = engine_code.digest_of_package()
+_SELDOM = (100_000, 20, 100)  # thresholds of the garbage collector
+
+
+def map_unordered(
+    function: Callable[[Any], Any],
+    items: Iterator[Any],
+    names: Sequence[str],
+    *,
+    num_workers: int,
+    scheduler: str | None = None,
+    shared: Path | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """(number, result) of each item as it is done; `names` say in messages which item it was.
+
+    With `scheduler`, the address of a Dask cluster, its workers do it, and must see the folder
+    `shared`; else `num_workers` local processes (1: this one). An item that cost several workers
+    of a cluster their life has an `EngineError` as its result. Raises `SettingsError` where the
+    cluster cannot be used, `EngineError` where no worker is left.
+    """
+    if not scheduler:
+        yield from _map_here(function, items, names, num_workers)
+        return
+    with _join_cluster(scheduler, shared) as workers:
+        pending: dict[Future, int] = {}
+        numbered = enumerate(items)
+        while True:
+            most = IN_FLIGHT * workers.count()
+            while len(pending) < most and (entry := next(numbered, None)):
+                number, item = entry
+                pending[workers.submit(function, item)] = number
+            if not pending:
+                if most:
+                    return
+                time.sleep(LOOK_SECONDS)  # all workers are gone; others may come
+            for future in wait(pending, REFRESH_SECONDS, FIRST_COMPLETED).done:
+                try:
+                    result = future.result()
+                except Exception as error:
+                    result = workers.explain(error, names[pending[future]])
+                yield pending.pop(future), result
+
+
+def _map_here(
+    function: Callable[[Any], Any], items: Iterator[Any], names: Sequence[str], num_workers: int
+) -> Iterator[tuple[int, Any]]:
+    """Local processes, or this one."""
+    if num_workers > 1:
+        function = partial(_call_here, _CODE, function)
+    try:
+        yield from processes.map_unordered(function, items, num_workers)
+    except processes.WorkerLost as lost:
+        at = ", ".join(names[number] for number in lost.items)
+        raise EngineError(
+            f"{lost}, at one of {at}; finished scenes are kept, start the command again, with a "
+            "smaller --num-workers if it recurs"
+        ) from None
+
+
+class _Cluster:
+    """The workers of a Dask cluster, those that come later included."""
+
+    def __init__(self, client: Any, address: str, terms: _Terms):
+        self.client, self.address, self.terms = client, address, terms
+        self.under_way: dict[Future, Any] = {}  # with the Dask future of each
+        self.slots = 0
+        self.asked = self.there = time.monotonic() - REFRESH_SECONDS
+
+    def submit(self, function: Callable[[Any], Any], item: Any) -> Future:
+        future: Future = Future()
+        remote = self.client.submit(
+            _call_on_worker, self.terms, function, item, pure=False, retries=RETRIES
+        )
+        self.under_way[future] = remote
+        remote.add_done_callback(partial(self._hand_over, future))  # called in another thread
+        return future
+
+    def _hand_over(self, future: Future, remote: Any) -> None:
+        try:
+            future.set_result(remote.result())
+        except (CancelledError, asyncio.CancelledError):  # by nobody here
+            future.set_exception(self.lost())
+        except BaseException as error:
+            future.set_exception(error)
+        finally:
+            self.under_way.pop(future, None)  # the cluster forgets what nobody holds
+
+    def count(self) -> int:
+        """Calls that can be at work at a time."""
+        if time.monotonic() - self.asked >= REFRESH_SECONDS:
+            self.slots = sum(self.client.nthreads().values())
+            self.asked = time.monotonic()
+        if self.slots:
+            self.there = time.monotonic()
+        elif time.monotonic() - self.there > WORKER_SECONDS:
+            raise EngineError(
+                f"{self.address}: no worker for {WORKER_SECONDS} s; start `dask worker "
+                f"{self.address}` on each machine; finished scenes are kept"
+            )
+        return self.slots
+
+    def await_worker(self) -> None:
+        """Return when there is one."""
+        if not self.count():
+            log.info("%s: waiting for a worker, %d s at most", self.address, WORKER_SECONDS)
+        while not self.count():
+            time.sleep(LOOK_SECONDS)
+
+    def explain(self, error: Exception, name: str) -> EngineError:
+        """Raise what ends all, or return the error of the call `name` alone."""
+        from distributed.scheduler import KilledWorker
+
+        if isinstance(error, EngineError):
+            raise error
+        if isinstance(error, KilledWorker):
+            return EngineError(
+                f"{error.allowed_failures + 1} workers ended while they had it, at work or "
+                f"waiting, the last was {error.last_worker.address} (was memory short? its log "
+                "may tell)"
+            )
+        raise EngineError(
+            f"{self.address}: {name} could not be handed to a worker or back: "
+            f"{type(error).__name__}: {error}; do scheduler and workers run in the same "
+            "environment as this command?"
+        )
+
+    def lost(self) -> EngineError:
+        return EngineError(
+            f"{self.address}: the connection to the scheduler was lost; finished scenes are kept, "
+            "start the command again when it is back"
+        )
+
+
+@contextmanager
+def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
+    """The cluster at an address, where it can be used."""
+    terms = _Terms(spatial_engine.__version__, _CODE, str(shared.absolute()))
+    cluster = _join(address, terms)
+    try:
+        log.info(
+            "%s: workers: %d, threads: %d; --num-workers is for local processes",
+            *(address, len(cluster.client.nthreads()), cluster.count()),
+        )
+        yield cluster
+    except (OSError, asyncio.TimeoutError) as error:  # the same since Python 3.11
+        raise cluster.lost() from error
+    finally:
+        with suppress(Exception):  # whatever the scheduler can still be told
+            cluster.client.cancel(list(cluster.under_way.values()), force=True)
+        _close(cluster.client)
+
+
+def _join(address: str, terms: _Terms) -> _Cluster:
+    """Join the scheduler, in several attempts; `SettingsError` when all fail, whatever is raised,
+    and at once where another attempt changes nothing."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise SettingsError(f"--scheduler needs Dask ({error}): {INSTALL}") from None
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is one line here
+    for seconds in JOIN_SECONDS:
+        client = None
+        try:
+            kind = asyncio.run(_identify(address, seconds))
+            if kind != "Scheduler":
+                raise ValueError(f"it is a {kind}")
+            client = distributed.Client(address, timeout=seconds, set_as_default=False)
+            cluster = _Cluster(client, address, terms)
+            cluster.await_worker()
+            _check_cluster(client, address, terms)
+            return cluster
+        except BaseException as error:  # whatever a stranger's answer, or being late, leads to
+            _close(client)
+            if isinstance(error, EngineError) or not isinstance(error, Exception):
+                raise
+            cause = " ".join(str(error).split()) or type(error).__name__
+            if seconds == JOIN_SECONDS[-1] or isinstance(error, ValueError | TypeError):
+                break
+            log.info("%s: no answer yet (%s), trying again", address, cause)
+            time.sleep(PAUSE_SHARE * seconds)
+    raise SettingsError(
+        f"--scheduler {address}: no Dask scheduler answers ({cause}); start one by `dask "
+        "scheduler`, and give the address that it prints"
+    )
+
+
+async def _identify(address: str, seconds: float) -> str:
+    """What answers there calls itself. (A Client that fails halfway cannot be closed in time.)"""
+    from distributed import Security, rpc
+
+    security = Security().get_connection_args("client")
+    async with rpc(address, timeout=seconds, connection_args=security) as server:
+        answer = await asyncio.wait_for(server.identity(), seconds)
+    return answer["type"]
+
+
+def _close(client: Any) -> None:
+    """End the connection; a scheduler that is gone cannot be told."""
+    if client is not None:
+        with suppress(Exception):
+            client.close(timeout=JOIN_SECONDS[0])
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What a worker and this command must have in common: version and code, and a folder."""
+
+    version: str
+    code: str
+    shared: str
+
+    def refuse_version(self, place: str, version: str | None) -> None:
+        if version != self.version:
+            raise SettingsError(
+                f"{place} has spatial_engine {version or '(none)'}, this command {self.version}; "
+                "run scheduler and workers in the same environment as this command"
+            )
+
+    def refuse_code(self, place: str, code: str) -> None:
+        if code != self.code:
+            raise SettingsError(
+                f"{place} runs other code of spatial_engine {self.version} than this command; "
+                "bring both to one state of the repository and start the workers again"
+            )
+
+    def refuse_folder(self, place: str, is_there: bool) -> None:
+        if not is_there:
+            raise SettingsError(
+                f"{place} does not see {self.shared}, which this command has just made; --root "
+                "must be on storage that all machines share, under the same path"
+            )
+
+
+def _check_cluster(client: Any, address: str, terms: _Terms) -> None:
+    """Refuse a cluster of other versions or without the shared folder, by what it says itself:
+    none of our code need be there for that."""
+    found = client.get_versions(packages=["spatial_engine"])
+    places = {f"scheduler {address}": found["scheduler"]}
+    places |= {f"worker {worker}": its for worker, its in sorted(found["workers"].items())}
+    for place, its in places.items():
+        terms.refuse_version(place, its["packages"]["spatial_engine"])
+        python = ".".join(map(str, its["packages"]["python"].split(".")[:2]))
+        if python != ".".join(platform.python_version_tuple()[:2]):  # functions go as bytecode
+            raise SettingsError(
+                f"{place} runs Python {python}, this command {platform.python_version()}"
+            )
+    seen = client.run(os.path.isdir, terms.shared, on_error="ignore")
+    for worker, is_there in sorted(seen.items()):
+        terms.refuse_folder(f"worker {worker}", is_there)
+
+
+_agreed: set[_Terms] = set()  # in a worker of a cluster: what it was found to have
+
+
+def _call_on_worker(terms: _Terms, function: Callable[[Any], Any], item: Any) -> Any:
+    """One call, in a worker that may have come after the start: checked and set up at its first."""
+    if terms not in _agreed:
+        from distributed import get_worker
+
+        place = f"worker {get_worker().address}"
+        terms.refuse_version(place, spatial_engine.__version__)
+        terms.refuse_code(place, _CODE)
+        terms.refuse_folder(place, os.path.isdir(terms.shared))
+        _use_one_core()
+        _agreed.add(terms)
+    return function(item)
+
+
+def _call_here(code: str, function: Callable[[Any], Any], item: Any) -> Any:
+    """One call, in a local process that may have been started long after the command."""
+    if code != _CODE:
+        raise EngineError(
+            "the engine's code was changed while this command ran; finished scenes are kept, start "
+            "it again"
+        )
+    _use_one_core()
+    return function(item)
+
+
+def _use_one_core() -> None:
+    """Keep a worker to one thread for a call."""
+    import cv2
+
+    collect_garbage_seldom()
+    cv2.setNumThreads(1)
+
+
+def collect_garbage_seldom() -> None:
+    """Records are many small containers without cycles: looking for cycles among them at Python's
+    usual rate takes a third of the time of making them. A process does this once: whatever garbage
+    there is each time would stay for good."""
+    if gc.get_threshold() != _SELDOM:
+        gc.freeze()  # what is there by now stays, modules above all
+        gc.set_threshold(*_SELDOM)

@@ -1,0 +1,61 @@
+"""Whether the object table is about the scenes as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils.paths import info_path, posed_images_dir
+from spatial_engine.utils.running import provenance
+from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables.object_table import INSTANCES, REMEDY
+from spatial_engine.utils.tables.scene_table import SceneTable
+
+
+def made_from(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str]:
+    """What the rows of a scene are made from: poses and points; objects, categories and boxes."""
+    return {
+        "geometry": scenes.geometry_hash(scene_id),
+        "objects": scenes.objects_hash(scene_id),
+    }
+
+
+def check_is_about(table: SceneTable, scenes: SceneInfoHandler, scene_id: str) -> SceneFiles:
+    """Raise `BadDataError` unless the table holds the scene as its info, its instances and its
+    depth images are now; return the files of its frames."""
+    listed = SceneFiles.of(scenes, scene_id)
+    facts = table.facts(scene_id)
+    instances = table.made_from(scene_id).get(INSTANCES)
+    if (
+        any(facts.get(name) != value for name, value in made_from(scenes, scene_id).items())
+        or table.is_of_other_depth(scene_id, listed.depth_sizes)
+        or instances not in (None, instances_hash(scenes, scene_id))
+    ):
+        raise BadDataError(
+            f"{table.path}: {scene_id} is stale, its poses, points, depth images or annotations "
+            f"have changed since; {REMEDY}"
+        )
+    return listed
+
+
+def check_all(
+    table: SceneTable, root: Path, split: str, scene_ids: Sequence[str] | None = None
+) -> None:
+    """`check_is_about` of these scenes (None = all), for steps that read no scene info themselves.
+
+    A machine may have the table alone: what is not there is not asked.
+    """
+    if not info_path(root, split).is_file():
+        return
+    scenes = SceneInfoHandler.load(root, split)
+    for scene_id in sorted(set(scene_ids or table.scene_ids) & set(scenes.scene_ids)):
+        if (posed_images_dir(root) / scene_id).is_dir():
+            check_is_about(table, scenes, scene_id)
+
+
+def instances_hash(scenes: SceneInfoHandler, scene_id: str) -> str | None:
+    """Digest of the instance of every vertex; None where there is no file of them."""
+    path = scenes.instance_path(scene_id)
+    return provenance.content_hash(path) if path.is_file() else None

@@ -1,0 +1,252 @@
+"""`SceneInfoHandler`: the one reader of what the preparation scripts wrote about scenes.
+
+Poses, intrinsics, sizes, points, boxes, categories, depth and colour images. Ids, units and
+frames of reference end here: object ids are 0-based, lengths are metres, poses are
+`world_from_cam` in the axis-aligned frame, image ids are strings like "00005".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError, MissingFileError
+from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, is_valid_pose, pose_fault
+from spatial_engine.utils.paths import SCANNET, info_path, instance_data_dir
+from spatial_engine.utils.running.files import check_id, has_half_characters
+from spatial_engine.utils.running.provenance import digest, read_inputs
+from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.tables.indexed_pickle import IndexedItems
+from spatial_engine.utils.tables.plain_pickle import load_pickle
+
+REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py"
+
+
+class SceneInfoHandler:
+    """Scenes of a split, or a few of them (`only`), which is what a worker receives.
+
+    Raises `BadDataError` for a scene that is not there or does not hold what it should.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        infos: Mapping[str, dict[Any, Any]],
+        made_from: Mapping[str, Any] | None = None,
+    ):
+        self.root = Path(root)
+        self._infos = infos
+        self._made_from = made_from or {}
+        self._hashes: dict[str, str] = {}  # of infos on the disk, which are read again otherwise
+
+    @classmethod
+    def load(cls, root: Path, split: str) -> SceneInfoHandler:
+        """Infos with images of "train", "val" or "train_val"; `MissingInputError` without them."""
+        path = info_path(root, split)
+        infos = IndexedItems.open(path, REMEDY)
+        if infos is None:  # of another origin
+            infos = load_pickle(path, REMEDY)
+            if not isinstance(infos, dict) or not all(isinstance(i, dict) for i in infos.values()):
+                raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
+        for scene_id in infos:
+            check_id(scene_id, path)
+        return cls(root, infos, read_inputs(path))
+
+    @property
+    def scene_ids(self) -> list[str]:
+        """Sorted ids."""
+        return sorted(self._infos)
+
+    def only(self, *scene_ids: str) -> SceneInfoHandler:
+        """A handler of these scenes alone: small enough to be sent to a worker."""
+        made_from = {s: self._made_from[s] for s in scene_ids if s in self._made_from}
+        if isinstance(self._infos, IndexedItems):
+            return SceneInfoHandler(self.root, self._infos.only(scene_ids), made_from)
+        infos = {scene: self._infos[scene] for scene in scene_ids}
+        return SceneInfoHandler(self.root, infos, made_from)
+
+    def made_from(self, scene_id: str) -> Mapping[str, Any] | None:
+        """What the info of a scene was made from, by its provenance (`scene_files`); None where
+        that is not told."""
+        told = self._made_from.get(scene_id)
+        return told if isinstance(told, dict) else None
+
+    def image_ids(self, scene_id: str) -> list[str]:
+        """Ids of all D5 frames, by number, those without a valid pose too."""
+        images, source = self._get(scene_id, "images_info", dict), f"scene info of {scene_id}"
+        return posed_images.by_number([check_id(i, source) for i in images], source)
+
+    def valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
+        """Ids of the frames whose pose can be used, by number, and their poses.
+
+        Poses are (n, 4, 4) world_from_cam in the axis-aligned frame. Raises `BadDataError` naming
+        the first that is no rigid motion.
+        """
+        images = self._get(scene_id, "images_info", dict)
+        ids = self.image_ids(scene_id)
+        try:
+            poses = np.array([images[i]["extrinsic_matrix"] for i in ids], np.float64)
+            poses = poses.reshape(len(ids), 4, 4)
+        except (LookupError, TypeError, ValueError):
+            raise self._bad(scene_id, "extrinsic_matrix") from None
+        valid = np.flatnonzero(is_valid_pose(poses))
+        wrong = valid[~is_rigid(poses[valid])]
+        if len(wrong):
+            fault = pose_fault(poses[wrong[0]])
+            raise self._bad(scene_id, f"extrinsic_matrix of {ids[wrong[0]]} ({fault})")
+        return [ids[k] for k in valid], self.axis_align_matrix(scene_id) @ poses[valid]
+
+    def pose(self, scene_id: str, image_id: str) -> Any:
+        """Pose of a frame as its file has it: scan's frame, valid or not."""
+        image = self._get(scene_id, "images_info", dict).get(image_id)
+        return image.get("extrinsic_matrix") if isinstance(image, dict) else None
+
+    def axis_align_matrix(self, scene_id: str) -> np.ndarray:
+        """(4, 4) aligned_from_scan, a rigid motion."""
+        matrix = self._matrix(scene_id, "axis_align_matrix")
+        if fault := pose_fault(matrix):
+            raise self._bad(scene_id, f"axis_align_matrix ({fault})")
+        return matrix
+
+    def intrinsic(self, scene_id: str) -> np.ndarray:
+        """(4, 4) intrinsics of the colour camera, pixels; they can be those of its images."""
+        matrix = self._matrix(scene_id, "intrinsic_matrix")
+        if fault := camera_fault(matrix, self.color_size(scene_id)):
+            raise self._bad(scene_id, f"intrinsic_matrix ({fault})")
+        return matrix
+
+    def color_size(self, scene_id: str) -> tuple[int, int]:
+        """(width, height) of the colour images."""
+        return self._size(scene_id, "color_size")
+
+    def depth_size(self, scene_id: str) -> tuple[int, int]:
+        """(width, height) of the depth images."""
+        return self._size(scene_id, "depth_size")
+
+    def points(self, scene_id: str) -> np.ndarray:
+        """(n, 3) float64 mesh vertices in metres, axis-aligned frame."""
+        return np.array(self._array(scene_id, "aligned_points.npy", 6)[:, :3], np.float64)
+
+    def instance_mask(self, scene_id: str) -> np.ndarray:
+        """(n,) int32 instance of every vertex: object id + 1, 0 = unannotated."""
+        return np.array(self._array(scene_id, "instance_mask.npy", None, "iu"))
+
+    def instance_path(self, scene_id: str) -> Path:
+        """Where `instance_mask` is read from."""
+        return instance_data_dir(self.root) / scene_id / "instance_mask.npy"
+
+    def object_ids(self, scene_id: str) -> list[int]:
+        """0-based ids of all annotated objects, those without vertices too."""
+        return sorted(key for key in self._scene(scene_id) if isinstance(key, int))
+
+    def category(self, scene_id: str, object_id: int) -> str:
+        """The annotators' word for an object."""
+        category = self._get(scene_id, object_id, dict).get("raw_category")
+        if not isinstance(category, str) or has_half_characters(category):
+            raise self._bad(scene_id, f"raw_category of object {object_id}")
+        return category
+
+    def aligned_box(self, scene_id: str, object_id: int) -> np.ndarray:
+        """(7,) centre, size (metres, axis-aligned) and NYU40 id; size 0 for no vertices."""
+        box = self._get(scene_id, object_id, dict).get("aligned_bbox")
+        sound = isinstance(box, np.ndarray) and box.shape == (7,) and box.dtype.kind == "f"
+        if not sound or not np.isfinite(box).all():
+            raise self._bad(scene_id, f"aligned_bbox of object {object_id}")
+        return box
+
+    def depth(self, scene_id: str, image_id: str) -> np.ndarray:
+        """(height, width) uint16 depth in millimetres, 0 = not measured."""
+        path = self._image_path(scene_id, image_id, "depth_image_path")
+        return posed_images.read_depth(path, self.depth_size(scene_id))
+
+    def color(self, scene_id: str, image_id: str) -> np.ndarray:
+        """(height, width, 3) uint8 colour image, BGR."""
+        path = self._image_path(scene_id, image_id, "image_path")
+        image = posed_images.read_color(path)
+        posed_images.check_size(path, image.shape[1::-1], self.color_size(scene_id))
+        return image
+
+    def geometry_hash(self, scene_id: str) -> str:
+        """Digest of all that decides what a frame sees, depth images apart.
+
+        A table notes it, so that one made before the poses changed is not taken for good.
+        """
+        if scene_id not in self._hashes:
+            image_ids, poses = self.valid_frames(scene_id)
+            sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
+            points = self._scene(scene_id).get("points_digest")
+            if not isinstance(points, str | None):
+                raise self._bad(scene_id, "points_digest")
+            told = [image_ids, poses, self.intrinsic(scene_id), sizes, points]
+            if not isinstance(self._infos, IndexedItems):
+                return digest(told)
+            self._hashes[scene_id] = digest(told)
+        return self._hashes[scene_id]
+
+    def objects_hash(self, scene_id: str) -> str:
+        """Digest of what is annotated: objects, their categories and their boxes."""
+        ids = self.object_ids(scene_id)
+        return digest([[i, self.category(scene_id, i), self.aligned_box(scene_id, i)] for i in ids])
+
+    def _scene(self, scene_id: str) -> dict[Any, Any]:
+        if scene_id not in self._infos:
+            raise BadDataError(f"scene info: no {scene_id}; {REMEDY}")
+        info = self._infos[scene_id]
+        if not isinstance(info, dict):
+            raise BadDataError(f"scene info: {scene_id} is no dictionary; {REMEDY}")
+        return info
+
+    def _get(self, scene_id: str, key: Any, kind: type) -> Any:
+        value = self._scene(scene_id).get(key)
+        if not isinstance(value, kind):
+            raise self._bad(scene_id, key)
+        return value
+
+    def _matrix(self, scene_id: str, key: str) -> np.ndarray:
+        matrix = self._get(scene_id, key, np.ndarray)
+        sound = matrix.shape == (4, 4) and matrix.dtype.kind in "iuf"
+        if not sound or not np.isfinite(matrix).all():
+            raise self._bad(scene_id, key)
+        return matrix
+
+    def _size(self, scene_id: str, key: str) -> tuple[int, int]:
+        size = self._get(scene_id, key, tuple)
+        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+            raise self._bad(scene_id, key)
+        return size
+
+    def _array(
+        self, scene_id: str, name: str, columns: int | None, kinds: str = "iuf"
+    ) -> np.ndarray:
+        """A numeric array of a scene, (n, columns), or (n,) for None."""
+        path = instance_data_dir(self.root) / scene_id / name
+        remedy = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
+        try:
+            np.load(path, mmap_mode="r", allow_pickle=False)  # claims no more than there is
+            array = np.load(path, allow_pickle=False)  # a map of a failing disk ends the process
+        except FileNotFoundError:
+            raise MissingFileError(f"{path}: no such file; {remedy}") from None
+        except Exception as error:  # a damaged header can raise almost anything
+            raise BadDataError(f"{path}: cannot be read ({error}); {remedy}") from None
+        expected = () if columns is None else (columns,)
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
+            raise BadDataError(f"{path}: not an array of numbers; {remedy}")
+        if array.ndim == 0 or array.shape[1:] != expected:
+            raise BadDataError(f"{path}: has the shape {array.shape}; {remedy}")
+        return array
+
+    def _image_path(self, scene_id: str, image_id: str, key: str) -> Path:
+        image = self._get(scene_id, "images_info", dict).get(image_id)
+        name = image.get(key) if isinstance(image, dict) else None
+        if not isinstance(name, str) or not name.isprintable():
+            raise self._bad(scene_id, f"{key} of {image_id}")
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise self._bad(scene_id, f"{key} of {image_id} (it leaves data/scannet)")
+        return self.root / SCANNET / path
+
+    def _bad(self, scene_id: str, key: Any) -> BadDataError:
+        return BadDataError(f"scene info: {scene_id} has no usable {key}; {REMEDY}")

@@ -1,0 +1,30 @@
+"""The scenes that a command is to work on: those of `--splits`, or of `--scenes` among them."""
+
+from __future__ import annotations
+
+import argparse
+
+from spatial_engine.errors import MissingInputError
+from spatial_engine.utils.paths import info_path
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+
+
+def load_splits(args: argparse.Namespace, step: Step) -> list[tuple[str, SceneInfoHandler]]:
+    """Scene infos of the splits of `--splits` that are there, with the scenes of `--scenes`.
+
+    A split without infos is counted; `MissingInputError` when there is none at all, or when a
+    scene of `--scenes` is in none.
+    """
+    present = step.present_inputs(args.splits, lambda split: info_path(args.root, split), REMEDY)
+    handlers = [(split, SceneInfoHandler.load(args.root, split)) for split in present]
+    if not args.scenes:
+        return handlers
+    known = {scene for _, scenes in handlers for scene in scenes.scene_ids}
+    if set(args.scenes) - known:
+        unknown = min(set(args.scenes) - known)
+        raise MissingInputError(f"--scenes {unknown}: no such scene in the scene infos; {REMEDY}")
+    return [
+        (split, scenes.only(*sorted(set(args.scenes) & set(scenes.scene_ids))))
+        for split, scenes in handlers
+    ]

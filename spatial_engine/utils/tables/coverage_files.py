@@ -1,0 +1,230 @@
+"""The files of object coverage: parts of chunks of scenes, and the merged ones (SPEC 8). One owner.
+
+All hold `{scene: {object_id: {k: [(image_id, ...), ...]}}}` for one dimension: the minimal sets of
+k images. A chunk of scenes [start, end) of the sorted list has a folder of its own.
+
+Lists grow and shrink, and chunks of other sizes or of earlier lists stay behind. So a chunk is
+known by its content: `content` says by scene, in the list as it is now, what sets are to be made
+from (`object_table.content_digest`), and what a chunk holds of a scene is current when it was made
+from just that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
+from spatial_engine.utils import paths
+from spatial_engine.utils.running import files, provenance
+from spatial_engine.utils.running.files import check_id
+from spatial_engine.utils.tables.plain_pickle import load_pickle
+
+log = logging.getLogger(__name__)
+
+DIMENSIONS = ("height", "length", "width")
+FIND_REMEDY = "run find_object_coverage.sh"
+MERGE_REMEDY = "run spatial_engine/object_perception/merge_object_coverage.py"
+
+Coverage = dict[str, dict[int, dict[int, list[tuple[str, ...]]]]]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Files of the scenes [start, end) of a split."""
+
+    root: Path
+    split: str
+    start: int
+    end: int
+
+    @property
+    def folder(self) -> Path:
+        parent = paths.objects_dir(self.root, self.split)
+        return parent / f"{self.split}_{self.start}_{self.end}"
+
+    def path(self, dimension: str) -> Path:
+        """The file of one dimension."""
+        name = f"{self.split}_object_coverage_{dimension}_{self.start}_{self.end}.pkl"
+        return self.folder / name
+
+    def settings(self, dimension: str) -> Any:
+        """The constants and the code that made a file; None where that is not told."""
+        return provenance.read_meta(self.path(dimension)).get("settings")
+
+    def current(self, dimension: str, content: Mapping[str, str]) -> set[str]:
+        """The scenes of `content` that a file should hold as they are to be."""
+        path = self.path(dimension)
+        made_from = provenance.read_inputs(path) if path.is_file() else {}
+        return {scene for scene, digest in content.items() if made_from.get(scene) == [digest]}
+
+    def is_right(self, content: Mapping[str, str], settings: Any) -> bool:
+        """Whether it is whole, of these constants, and holds the scenes that it is named after."""
+        mine = set(sorted(content)[self.start : self.end])
+        return all(self._is_whole(d, mine, content, settings) for d in DIMENSIONS)
+
+    def has_files(self) -> bool:
+        """Whether there is anything in it to be read; not in one that is just being begun."""
+        return any(self.path(dimension).is_file() for dimension in DIMENSIONS)
+
+    def is_being_made(self) -> bool:
+        """Whether a run holds it; what a killed one left does not count."""
+        for parts in self.folder.glob(f"*{files.PARTS_SUFFIX}"):
+            try:
+                with files.locked(parts):
+                    pass
+            except SettingsError:
+                return True
+        return False
+
+    def _is_whole(
+        self, dimension: str, mine: set[str], content: Mapping[str, str], settings: Any
+    ) -> bool:
+        path = self.path(dimension)
+        meta = provenance.read_meta(path)
+        return (
+            path.is_file()
+            and self.current(dimension, content) == mine == set(provenance.read_inputs(path))
+            and provenance.digest(meta.get("settings")) == provenance.digest(settings)
+            and not meta.get("failed_scenes")
+            and meta.get("bytes") == path.stat().st_size
+        )
+
+
+def find_chunks(root: Path, split: str) -> list[Chunk]:
+    """The chunks that are there, by start."""
+    found = []
+    for path in paths.objects_dir(root, split).glob(f"{split}_*_*"):
+        match = re.fullmatch(rf"{split}_(0|[1-9][0-9]*)_([1-9][0-9]*)", path.name)
+        if match and path.is_dir():
+            found.append(Chunk(root, split, int(match[1]), int(match[2])))
+    return sorted(found, key=lambda chunk: (chunk.start, chunk.end))
+
+
+def load_coverage(path: Path, remedy: str) -> Coverage:
+    """Sets of images by scene, object and number of images; `BadDataError` for anything else."""
+    coverage = load_pickle(path, remedy)
+    try:
+        for scene_id, by_object in coverage.items():
+            check_id(scene_id, path)
+            for object_id, by_count in by_object.items():
+                if type(object_id) is not int:
+                    raise TypeError(f"{object_id!r} is no object")
+                for count, sets in by_count.items():
+                    if not _are_sets(sets, count):
+                        raise ValueError("something else than sets of so many images")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadDataError(f"{path}: not sets of images by scene ({error}); {remedy}") from None
+    return coverage
+
+
+def _are_sets(sets: Any, count: Any) -> bool:
+    return (
+        type(count) is int
+        and count > 0
+        and isinstance(sets, list)
+        and len(sets) > 0
+        and all(isinstance(images, tuple) and len(images) == count for images in sets)
+        and all(isinstance(image_id, str) for images in sets for image_id in images)
+    )
+
+
+def merge_chunks(
+    chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]
+) -> tuple[Coverage, Any]:
+    """Join what the chunks' files hold of the scenes of `content`; what is not current is no
+    concern, and a scene that several chunks hold is the same in all of them.
+
+    Returns the sets and the constants that they were made with. Raises `MissingInputError` for a
+    missing file, `BadDataError` for a damaged one, for scenes that are in none, and where current
+    chunks were made with different constants.
+    """
+    merged: Coverage = {}
+    makers: dict[str, Chunk] = {}  # by digest of their constants
+    for chunk in chunks:
+        current = chunk.current(dimension, content)
+        if current:
+            coverage = load_coverage(
+                chunk.path(dimension), f"remove {chunk.folder}, then {FIND_REMEDY}"
+            )
+            merged |= {scene: coverage[scene] for scene in current & coverage.keys()}
+            makers.setdefault(provenance.digest(chunk.settings(dimension)), chunk)
+    if missing := sorted(content.keys() - merged.keys()):
+        raise _explain_missing(chunks, dimension, content, missing)
+    if len(makers) > 1:
+        first, second = list(makers.values())[:2]
+        raise BadDataError(
+            f"{second.path(dimension)}: made with other constants or code than "
+            f"{first.folder.name}; {FIND_REMEDY}"
+        )
+    (maker,) = makers.values()
+    return dict(sorted(merged.items())), maker.settings(dimension)
+
+
+def _explain_missing(
+    chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str], missing: Sequence[str]
+) -> EngineError:
+    """What to say of `missing` scenes: the file that lacks them, where one should hold them."""
+    order = sorted(content)
+    place = order.index(missing[0])
+    cause = f"{paths.object_table_path(chunks[0].root, chunks[0].split)}: "
+    for chunk in chunks:
+        path = chunk.path(dimension)
+        if not path.is_file():
+            if chunk.start <= place < chunk.end:
+                return MissingInputError(f"{path}: no such file; {FIND_REMEDY}")
+        elif missing[0] in load_coverage(path, f"remove {chunk.folder}, then {FIND_REMEDY}"):
+            cause = f"{path}: {missing[0]} is of another run, the object visibility has changed; "
+            break
+    some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    return BadDataError(
+        f"{cause}coverage of {len(missing)} scenes is missing ({some}; from number {place} on); "
+        f"{FIND_REMEDY}"
+    )
+
+
+def check_is_newest(
+    merged: Path, chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]
+) -> None:
+    """Raise `BadDataError` where chunks were found with other constants than the merged file."""
+    settings = provenance.read_inputs(merged).get("found with")
+    for chunk in chunks:
+        made_with = chunk.settings(dimension)
+        differ = provenance.digest(made_with) != provenance.digest(settings)
+        if differ and chunk.current(dimension, content):
+            raise BadDataError(
+                f"{merged}: stale, {chunk.folder.name} was found with other constants or code; "
+                f"{MERGE_REMEDY}"
+            )
+
+
+def remove_stale(root: Path, split: str, content: Mapping[str, str], settings: Any) -> None:
+    """Remove chunks of other lists, object visibilities or constants (`settings` are those of
+    now), once right chunks hold all of their scenes that are still asked for.
+
+    A right chunk is never removed, whatever its size, nor one that is being made: several machines
+    may work on one list.
+    """
+    chunks = [chunk for chunk in find_chunks(root, split) if chunk.has_files()]
+    right = [chunk for chunk in chunks if chunk.is_right(content, settings)]
+    order = sorted(content)
+    held = {scene for chunk in right for scene in order[chunk.start : chunk.end]}
+    for chunk in chunks:
+        current = {scene for d in DIMENSIONS for scene in chunk.current(d, content)}
+        if chunk in right or current - held or chunk.is_being_made():
+            continue
+        if chunk.is_right(content, settings):  # was being made, and has been finished just now
+            continue
+        with suppress(OSError):  # another process is removing it just now
+            # In one go: nobody reads half of it.
+            os.rename(chunk.folder, f"{chunk.folder}{files.PARTIAL_SUFFIX}")
+            log.info("%s: removed, its scenes are in other chunks or in none", chunk.folder)
+    for aside in paths.objects_dir(root, split).glob(f"{split}_*_*{files.PARTIAL_SUFFIX}"):
+        with suppress(OSError):
+            files.remove(aside)

@@ -1,0 +1,79 @@
+"""What frames see of objects, against a plain loop over frames and objects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spatial_engine.utils.geometry.object_views import ObjectViews, view_objects
+
+
+def loop(lists, object_of_point, points) -> list[tuple]:
+    """(frame, object, count, low, high) by the definition."""
+    rows = []
+    for frame, seen in enumerate(lists):
+        for object_id in sorted(set(object_of_point[object_of_point >= 0].tolist())):
+            mine = [points[p] for p in seen if object_of_point[p] == object_id]
+            if mine:
+                low, high = np.min(mine, axis=0), np.max(mine, axis=0)
+                rows.append((frame, object_id, len(mine), low.tolist(), high.tolist()))
+    return rows
+
+
+def rows_of(views: ObjectViews) -> list[tuple]:
+    columns = (views.frames, views.objects, views.counts, views.low, views.high)
+    assert len({len(column) for column in columns}) == 1
+    assert views.low.shape == views.high.shape == (len(views.frames), 3)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_views_are_those_of_a_plain_loop(seed):
+    rng = np.random.default_rng(seed)
+    num_points, num_objects = rng.integers(1, 80), rng.integers(1, 9)
+    points = rng.normal(size=(num_points, 3))
+    object_of_point = rng.choice([-1, *rng.choice(500, num_objects)], num_points)
+    lists = []
+    for _ in range(rng.integers(0, 12)):
+        share = rng.choice([0, 0.1, 0.5, 1])
+        seen = np.flatnonzero(rng.random(num_points) < share)
+        lists.append(rng.permutation(seen).astype(np.int32) if rng.random() < 0.3 else seen)
+    assert rows_of(view_objects(lists, object_of_point, points)) == loop(
+        lists, object_of_point, points
+    )
+
+
+@pytest.mark.parametrize(
+    ("lists", "object_of_point"),
+    [
+        ([], [0, 1]),  # no frame
+        ([[], []], [0, 1]),  # frames that see nothing
+        ([[0, 1], [1]], [-1, -1]),  # nothing that they see is an object
+    ],
+)
+def test_nothing_seen_has_no_entries_and_can_still_be_chosen_from(lists, object_of_point):
+    lists = [np.array(seen, np.int32) for seen in lists]
+    views = view_objects(lists, np.array(object_of_point), np.zeros((2, 3)))
+    assert rows_of(views) == []
+    assert views.frames.dtype.kind == views.objects.dtype.kind == views.counts.dtype.kind == "i"
+    assert rows_of(views.where(views.counts > 3)) == []
+
+
+def test_frames_before_between_and_after_empty_ones_keep_their_numbers():
+    points = np.arange(12.0).reshape(4, 3)
+    lists = [[], [3, 0], [], [2], []]
+    views = view_objects([np.array(seen, int) for seen in lists], np.array([7, 7, 0, 7]), points)
+    assert rows_of(views) == [
+        (1, 7, 2, [0, 1, 2], [9, 10, 11]),
+        (3, 0, 1, [6, 7, 8], [6, 7, 8]),
+    ]
+
+
+def test_some_of_the_entries_keep_their_columns_together():
+    rng = np.random.default_rng(0)
+    object_of_point, points = rng.integers(0, 4, 40), rng.normal(size=(40, 3))
+    lists = [np.flatnonzero(rng.random(40) < 0.5) for _ in range(6)]
+    views, rows = view_objects(lists, object_of_point, points), loop(lists, object_of_point, points)
+    kept = views.counts >= 6
+    assert 0 < kept.sum() < len(kept)
+    assert rows_of(views.where(kept)) == [row for row in rows if row[2] >= 6]

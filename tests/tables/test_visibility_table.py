@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers import raises_one_line
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.paths import visibility_table_path
+from spatial_engine.utils.tables import pair_table
+from spatial_engine.utils.tables.visibility_table import (
+    VisibilityInfoHandler,
+    merge_visibility,
+    write_scene_visibility,
+)
+
+SCENES = {"scene0001_00": (120, 6), "scene0000_00": (70, 1), "empty": (0, 3), "blind": (50, 0)}
+
+
+def random_lists(rng, num_points, frames) -> dict[str, np.ndarray]:
+    return {
+        f"{5 * frame:05d}": np.flatnonzero(rng.random(num_points) < rng.random()).astype(np.int32)
+        for frame in range(frames)
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A merged table, and what each frame sees as it was written."""
+    folder, rng, parts, truth = tmp_path_factory.mktemp("table"), np.random.default_rng(0), [], {}
+    for scene, (num_points, frames) in SCENES.items():
+        truth[scene] = random_lists(rng, num_points, frames)
+        parts.append(folder / f"{scene}.parquet")
+        ids, lists = list(truth[scene]), list(truth[scene].values())
+        write_scene_visibility(parts[-1], scene, ids, lists, num_points, f"g-{scene}")
+    merge_visibility(parts, folder / "all.parquet")
+    return folder / "all.parquet", truth
+
+
+def test_every_frame_reads_back_what_was_written(made):
+    path, truth = made
+    handler = VisibilityInfoHandler(path)
+    assert handler.scene_ids == list(SCENES)
+    for scene, frames in truth.items():
+        visibility = handler.load_scene(scene)
+        assert visibility.image_ids == list(frames)
+        assert visibility.num_points == SCENES[scene][0]
+        lists = visibility.point_lists()
+        assert len(lists) == len(frames)
+        for (image_id, points), listed in zip(frames.items(), lists, strict=True):
+            found = handler.get_image_to_points_info(scene, image_id)
+            assert found.dtype == listed.dtype == np.int32
+            np.testing.assert_array_equal(found, points)
+            np.testing.assert_array_equal(listed, points)
+
+
+def test_inversion_and_co_visible_points_are_those_of_sets(made):
+    path, truth = made
+    handler = VisibilityInfoHandler(path)
+    for scene, frames in truth.items():
+        sets = {image_id: set(points.tolist()) for image_id, points in frames.items()}
+        for point in range(SCENES[scene][0]):
+            expected = [image_id for image_id, seen in sets.items() if point in seen]
+            assert handler.get_point_to_images_info(scene, point) == expected
+        for one in sets:
+            for two in sets:
+                common = handler.get_co_visible_points(scene, one, two)
+                assert common.tolist() == sorted(sets[one] & sets[two])
+
+
+def test_scenes_asked_in_turn_are_not_mixed_up(made):
+    path, truth = made
+    handler = VisibilityInfoHandler(path)
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        scene = str(rng.choice(["scene0001_00", "scene0000_00"]))
+        point = int(rng.integers(SCENES[scene][0]))
+        expected = [image_id for image_id, seen in truth[scene].items() if point in seen]
+        assert handler.get_point_to_images_info(scene, point) == expected
+
+
+def test_plain_readers_find_the_columns_of_the_specification(made):
+    path, truth = made
+    table = pq.read_table(path)
+    assert table.column_names == ["scene_id", "image_id", "point_index"]
+    types = [table.schema.field(name).type for name in table.column_names]
+    assert types[:2] == [pa.string(), pa.string()]
+    assert pa.types.is_list(types[2])
+    assert types[2].value_type == pa.int32()
+    assert pq.ParquetFile(path).num_row_groups == len(SCENES)
+    frame = pd.read_parquet(path)
+    for scene, image_id, points in frame.itertuples(index=False):
+        np.testing.assert_array_equal(points, truth[scene][image_id])
+        assert points.dtype == np.int32
+    assert len(frame) == sum(map(len, truth.values()))
+
+
+def test_an_unknown_scene_and_an_unknown_frame_are_errors(made):
+    handler = VisibilityInfoHandler(made[0])
+    with raises_one_line(BadDataError, made[0], "99999", "make_visibility_info.py"):
+        handler.get_image_to_points_info("scene0001_00", "99999")
+    for ask in (handler.load_scene, lambda s: handler.get_image_to_points_info(s, "00000")):
+        with raises_one_line(BadDataError, made[0], "scene0404_00", "make_visibility_info.py"):
+            ask("scene0404_00")
+
+
+def test_a_table_made_from_other_inputs_is_stale(made):
+    handler = VisibilityInfoHandler(made[0])
+    handler.check_is_about("scene0001_00", "g-scene0001_00")
+    for args in [("scene0001_00", "g-other"), ("scene0404_00", "g-scene0001_00")]:
+        with raises_one_line(BadDataError, made[0], args[0], "make_visibility_info.py"):
+            handler.check_is_about(*args)
+
+
+def test_no_table_names_the_command_that_makes_it(tmp_path):
+    path = visibility_table_path(tmp_path, "train")
+    assert path.name == "train_visibility_info_D5.parquet"
+    with raises_one_line(MissingInputError, path, "make_visibility_info.py"):
+        VisibilityInfoHandler(path)
+
+
+def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path):
+    for number, points in enumerate(([0, 50], [-1, 3])):
+        path, part = tmp_path / f"{number}.parquet", tmp_path / "part"
+        lists = [np.array(points, np.int32)]
+        write_scene_visibility(part, "s", ["00000"], lists, 50, "g")
+        merge_visibility([part], path)
+        with raises_one_line(BadDataError, path, "not there", "make_visibility_info.py"):
+            VisibilityInfoHandler(path).load_scene("s")
+
+
+@pytest.mark.parametrize("points", [[0, 7, 7], [3, 2], [0, 5, 1, 9]])
+def test_vertices_that_do_not_ascend_are_refused(tmp_path, points):
+    lists = [np.array(seen, np.int32) for seen in ([1, 8], points, [], [0, 49])]
+    ids = [f"{5 * k:05d}" for k in range(4)]
+    write_scene_visibility(tmp_path / "part", "s", ids, lists, 50, "g")
+    merge_visibility([tmp_path / "part"], tmp_path / "table")
+    with raises_one_line(BadDataError, tmp_path / "table", "out of order"):
+        VisibilityInfoHandler(tmp_path / "table").load_scene("s")
+
+
+@pytest.mark.parametrize("number", [2**31, 10**30, -1, True, 1.5, "50", None, [50]])
+def test_a_number_of_vertices_that_cannot_be_takes_no_memory(tmp_path, number):
+    lists = [np.array([0, 7], np.int32)]
+    write_scene_visibility(tmp_path / "part", "s", ["00000"], lists, number, "g")
+    merge_visibility([tmp_path / "part"], tmp_path / "table")
+    handler = VisibilityInfoHandler(tmp_path / "table")
+    with raises_one_line(BadDataError, tmp_path / "table", "vertices"):
+        handler.get_point_to_images_info("s", 0)
+
+
+def test_a_truncated_table_is_refused(made, tmp_path):
+    data, cut = made[0].read_bytes(), tmp_path / "cut.parquet"
+    for length in range(0, len(data), 29):
+        cut.write_bytes(data[:length])
+        with raises_one_line(BadDataError, cut, "make_visibility_info.py"):
+            VisibilityInfoHandler(cut)
+
+
+def test_a_pair_table_in_its_place_is_refused(tmp_path):
+    """It has scenes and row groups too, but other columns."""
+    columns = pair_table.relate_frames(["00000", "00005"], np.tile(np.eye(4), (2, 1, 1)), np.eye(2))
+    pair_table.write_scene_pairs(tmp_path / "p", "s", ["00000", "00005"], columns, "g")
+    with raises_one_line(BadDataError, tmp_path / "p", "make_visibility_info.py"):
+        VisibilityInfoHandler(tmp_path / "p").load_scene("s")
