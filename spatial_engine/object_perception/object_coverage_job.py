@@ -31,7 +31,7 @@ from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import FOLDERS
-from spatial_engine.utils.running import cli, processes
+from spatial_engine.utils.running import cli, executors, processes
 from spatial_engine.utils.tables import object_table
 
 USAGE = "bash find_object_coverage.sh [START] [CHUNK_SIZE] [PROCESSES] [END]"
@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     chunks = list_chunks(scenes, start, chunk_size, end)
     if args.scenes:
         chunks = [c for c in chunks if not set(args.scenes).isdisjoint(scenes[c[0]][c[1] : c[2]])]
-    if not run_chunks(args, chunks, num_processes):
+    if code := run_chunks(args, chunks, num_processes):
         say_error("some chunks failed (named above); start again, finished ones are kept")
-        return 1
+        return code
     print(
         f"coverage of {len(chunks)} chunks is there; "
         "next: python spatial_engine/object_perception/merge_object_coverage.py"
@@ -121,27 +121,29 @@ def list_chunks(
     return chunks
 
 
-def run_chunks(args: argparse.Namespace, chunks: Sequence[Chunk], num_processes: int) -> bool:
-    """Whether all went well. Chunks that fail are named, and the others go on, unless a process
-    ends by itself."""
+def run_chunks(args: argparse.Namespace, chunks: Sequence[Chunk], num_processes: int) -> int:
+    """The exit code: 0, or the least of those of the chunks that failed. They are named, and the
+    others go on, unless a process ends by itself or the cluster is gone."""
     tasks = (
         argparse.Namespace(**{**vars(args), "split": split, "start": start, "end": end})
         for split, start, end in chunks
     )
     names = [f"chunk {split} {start} to {end}" for split, start, end in chunks]
-    all_well = True
+    codes = set()
     done = processes.map_unordered(run_chunk, tasks, min(num_processes, len(chunks)))
     with closing(done):
         try:
             for number, code in done:
                 if code:
                     say_error(f"{names[number]} failed; its messages stand above")
-                    all_well = False
+                    codes.add(code)
+                    if args.scheduler:  # each of the others would wait for it in turn
+                        executors.check_cluster(args.scheduler, args.root)
         except processes.WorkerLost as lost:
             at_work = ", ".join(names[number] for number in lost.items)
             say_error(f"{lost}, at one of: {at_work}; the job ends here")
-            all_well = False
-    return all_well
+            codes.add(1)
+    return min(codes, default=0)
 
 
 def run_chunk(args: argparse.Namespace) -> int:

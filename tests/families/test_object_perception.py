@@ -773,6 +773,20 @@ def test_the_job_goes_on_when_the_list_grows_and_when_it_shrinks(run, tmp_path):
             assert merged == {n: {names.index(n): {1: [("00000",), ("00005",)]}} for n in listed}
 
 
+def test_what_a_stopped_job_had_begun_goes_when_others_hold_its_scenes(run, tmp_path):
+    """Other chunks than those it had asked for."""
+    objects = {name: [seen_object(0, image_ids(2))] for name in ("s0", "s1", "s2")}
+    write_table(tmp_path, "train", objects)
+    folder = object_table.folder(tmp_path, "train")
+    for name in ("train_0_1", "train_1_2"):
+        (folder / name / "coverage.parts/s0.partial").mkdir(parents=True)
+    with files.locked(folder / "train_0_1/coverage.parts"):  # by another machine
+        check_fine(run(coverage_job, tmp_path, 0, 2))
+    assert sorted(p.name for p in folder.glob("train_*")) == ["train_0_1", "train_0_2", "train_2_3"]
+    check_fine(run(coverage_job, tmp_path, 0, 2))
+    assert sorted(p.name for p in folder.glob("train_*")) == ["train_0_2", "train_2_3"]
+
+
 def test_without_data_the_command_that_makes_it_is_named(run, tmp_path):
     check_refused(run(coverage_job, tmp_path), "compute_object_visibility.py")
 

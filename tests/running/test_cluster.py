@@ -37,6 +37,7 @@ from spatial_engine.utils.running import cli, executors, provenance
 VISIBILITY = "spatial_engine/utils/scannet_utils/make_visibility_info.py"
 DEPTH = "spatial_engine/depth_perception/depth_estimation_coor_engine.py"
 EXTRACT = "spatial_engine/utils/scannet_utils/extract_posed_images.py"
+JOB = "find_object_coverage.sh"
 COVERAGE = "spatial_engine/object_perception/single_object_coverage_finder.py"
 # A worker that stops where a scene is all but finished, and says so.
 STUCK = """
@@ -135,19 +136,27 @@ def added(cluster) -> Iterator[Callable[..., subprocess.Popen]]:
 def start_command(
     command: str, given: tuple[str, ...], root: Path, address: str, *flags: str
 ) -> subprocess.Popen:
-    """Start a command as typed in the root, which it is given as a relative path."""
-    line = [sys.executable, str(REPOSITORY / command), "--root", ".", "--scheduler", address]
+    """Start a command as typed in the root, which it is given as a relative path. The bash job gets
+    its flags by $FLAGS."""
+    flags = ("--scheduler", address, *flags, *FEWER.get(command, ()))
+    line = [sys.executable, str(REPOSITORY / command), "--root", ".", *given, *flags]
+    environment = dict(os.environ)
+    if command == JOB:
+        line = ["bash", str(REPOSITORY / command), *given]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment |= {"ROOT": ".", "FLAGS": " ".join(flags), "PATH": path}
     return subprocess.Popen(
-        [*line, *given, *flags, *FEWER.get(command, ())],
+        line,
         cwd=root,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def run(command: str, root: Path, address: str) -> tuple[int, str]:
-    process = start_command(command, (), root, address)
+def run(command: str, root: Path, address: str, *given: str) -> tuple[int, str]:
+    process = start_command(command, given, root, address)
     text = process.communicate(timeout=PATIENCE)[0]
     return process.returncode, text
 
@@ -199,7 +208,7 @@ def test_commands_at_the_same_time_make_the_same_bytes(cluster, added, made_root
     added()
     names = ("comparison_dot_engine.py", "2_multichoice.py", "movement_engine_dot.py")
     lines = [(command, ()) for command in COMMANDS if command.endswith(names)]
-    lines += [(COVERAGE, ("--split", "train", "--start", "0", "--end", "2"))]
+    lines += [(JOB, ("0", "2", "2"))]
     assert len(lines) == 4
     started = [start_command(*line, root, cluster.address, "--overwrite") for line in lines]
     for process in started:
@@ -208,7 +217,19 @@ def test_commands_at_the_same_time_make_the_same_bytes(cluster, added, made_root
     assert data_files(root) == data_files(made_root)
     runs = [json.loads(path.read_text())["run"] for path in root.rglob("*.meta.json")]
     made_here = [run["command"][0] for run in runs if run["workers"] == cluster.address]
-    assert set(made_here) == {Path(command).name for command, _ in lines}
+    names = {Path(command).name for command, _ in lines}
+    assert set(made_here) == names - {JOB} | {"object_coverage_job.py"}
+    assert made_here.count("object_coverage_job.py") == 9  # three chunks of three files
+
+
+def test_the_coverage_job_ends_where_no_scheduler_answers(made_root, tmp_path):
+    """Each chunk would wait for one."""
+    root = link_root(made_root, tmp_path / "root")
+    code, text = run(JOB, root, "nonsense", "0", "1", "1", "--overwrite")
+    assert code == 2
+    assert text.count("--scheduler nonsense: no Dask scheduler answers") == 2  # chunk and job
+    assert text.count("failed; its messages") == 1 and "Traceback" not in text
+    assert data_files(root) == data_files(made_root)
 
 
 def test_a_broken_scene_is_named_and_the_others_go_on(cluster, raw_root, prepared_root, tmp_path):

@@ -192,6 +192,12 @@ def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
         _close(cluster.client)
 
 
+def check_cluster(address: str, shared: Path) -> None:
+    """Raise the `EngineError` of `map_unordered` where the cluster cannot be used."""
+    with _join_cluster(address, shared):
+        pass
+
+
 def _join(address: str, terms: _Terms) -> _Cluster:
     """Join the scheduler, in several attempts; `SettingsError` when all fail, whatever is raised,
     and at once where another attempt changes nothing."""

@@ -83,6 +83,13 @@ class Chunk:
                 return True
         return False
 
+    def remove_begun(self) -> None:
+        """Remove what a stopped run left of a chunk without files, unless another run holds it."""
+        for parts in self.folder.glob(f"*{files.PARTS_SUFFIX}"):
+            files.remove_idle(parts)
+        with suppress(OSError):  # it holds more
+            self.folder.rmdir()
+
     def _is_whole(
         self, dimension: str, mine: set[str], content: Mapping[str, str], settings: Any
     ) -> bool:
@@ -211,7 +218,8 @@ def remove_stale(root: Path, split: str, content: Mapping[str, str], settings: A
     A right chunk is never removed, whatever its size, nor one that is being made: several machines
     may work on one list.
     """
-    chunks = [chunk for chunk in find_chunks(root, split) if chunk.has_files()]
+    there = find_chunks(root, split)
+    chunks = [chunk for chunk in there if chunk.has_files()]
     right = [chunk for chunk in chunks if chunk.is_right(content, settings)]
     order = sorted(content)
     held = {scene for chunk in right for scene in order[chunk.start : chunk.end]}
@@ -225,6 +233,9 @@ def remove_stale(root: Path, split: str, content: Mapping[str, str], settings: A
             # In one go: nobody reads half of it.
             os.rename(chunk.folder, f"{chunk.folder}{files.PARTIAL_SUFFIX}")
             log.info("%s: removed, its scenes are in other chunks or in none", chunk.folder)
+    for chunk in there:  # what a stopped run with other chunks had begun
+        if chunk not in chunks and held.issuperset(order[chunk.start : chunk.end]):
+            chunk.remove_begun()
     for aside in paths.objects_dir(root, split).glob(f"{split}_*_*{files.PARTIAL_SUFFIX}"):
         with suppress(OSError):
             files.remove(aside)
