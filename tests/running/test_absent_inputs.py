@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,3 +209,29 @@ def test_a_smaller_copy_stays_when_the_images_are_gone(made_root, tmp_path):
     with raises_one_line(MissingInputError, root / SCANNET / "posed_images", copy):
         main(flags)
     assert sizes(copy) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc/self/mem, whose start gives EIO")
+def test_a_disk_that_does_not_read_a_file_takes_no_finished_scene_away(
+    made_root, tmp_path, monkeypatch, capsys
+):
+    """What the file holds is not known: unlike one that is damaged, it is no reason to leave out
+    its scene."""
+    root = link_root(made_root, tmp_path / "root")
+    before = sizes(root)
+    path = root / SCANNET / "scannet_instance_data/scene0000_00/aligned_points.npy"
+    path.unlink()
+    edit_code(monkeypatch)
+    path.symlink_to("/proc/self/mem")
+    for command in (DEPTH_COOR, DEPTH_DOT, VISIBILITY, OBJECTS):
+        assert run(command, root) == 1, command
+        check_nothing_lost(root, before | {path.relative_to(root).as_posix(): -1}, command)
+        told = capsys.readouterr()
+        cause = f"{path}: Input/output error; check the disk, then start again"
+        assert f"failed: scene0000_00: {cause}\n" in told.out, told
+        assert "left as it was, it holds 1 scenes that failed now" in told.out
+    path.unlink()
+    path.write_bytes(b"damaged")
+    records = "training_data/depth_estimation_dot/v1_0/depth_estimation_dot.jsonl"
+    assert run(DEPTH_DOT, root) == 1
+    assert 0 < sizes(root)[records] < before[records]

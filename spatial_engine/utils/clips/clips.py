@@ -18,6 +18,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.clips.clip_lists import REMEDY
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, pose_fault
 from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.running.files import naming
 from spatial_engine.utils.running.input_files import check_content, missing
 from spatial_engine.utils.tables.plain_pickle import load_bytes_array
 
@@ -225,7 +226,8 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise MissingInputError(missing(path, REMEDY, "clip"))
     check_content(path, CLIP_REMEDY, packed=True)
     try:
-        return zipfile.ZipFile(path)
+        with naming(path):
+            return zipfile.ZipFile(path)
     except Exception as error:  # a damaged archive can raise almost anything
         raise _bad(path, f"not an npz ({error})") from None
 
@@ -236,7 +238,8 @@ def _member(archive: zipfile.ZipFile, path: Path, key: str):
         info = archive.getinfo(f"{key}.npy")
         if info.file_size > MAX_MEMBER_BYTES:
             raise _bad(path, f"{key} claims {info.file_size:,} bytes")
-        return archive.open(info)
+        with naming(path):
+            return archive.open(info)
     except KeyError:
         raise _bad(path, f"has no {key}") from None
     except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
@@ -246,11 +249,12 @@ def _member(archive: zipfile.ZipFile, path: Path, key: str):
 def _read_header(file, path: Path, key: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     """(shape, whether in Fortran order, type) of an array; the file stands behind it then."""
     try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            header = np.lib.format.read_array_header_1_0(file)
-        else:
-            header = np.lib.format.read_array_header_2_0(file)
+        with naming(path):
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                header = np.lib.format.read_array_header_1_0(file)
+            else:
+                header = np.lib.format.read_array_header_2_0(file)
     except Exception as error:  # a damaged header can raise almost anything
         raise _bad(path, f"{key} has no header that can be read ({error})") from None
     shape, _, dtype = header
@@ -275,7 +279,8 @@ def _read_body(file, path: Path, key: str, shape, in_fortran: bool, dtype) -> np
     if expected > MAX_MEMBER_BYTES:
         raise _bad(path, f"{key} claims the shape {shape}")
     try:
-        data = file.read(expected)
+        with naming(path):
+            data = file.read(expected)
     except Exception as error:  # damaged compression
         raise _bad(path, f"{key} cannot be read ({error})") from None
     if len(data) != expected:

@@ -13,6 +13,7 @@ import numpy as np
 import simplejpeg
 
 from spatial_engine.errors import BadDataError, MissingFileError
+from spatial_engine.utils.files import naming
 
 QUALITY = 95  # of the images that are written: marks and background stay as they are to the eye
 HARMLESS = "extraneous bytes"  # some cameras write a few between two segments
@@ -22,7 +23,8 @@ MAX_PIXELS = 2**27  # 134 megapixels: more than any camera of these data sets, 4
 def load(path: Path, remedy: str) -> bytes:
     """Bytes of an image; raises `BadDataError` where there is no such file."""
     try:
-        return path.read_bytes()
+        with naming(path):
+            return path.read_bytes()
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such image; {remedy}") from None
     except OSError as error:

@@ -46,6 +46,11 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "use shorter names",
 }
 
+# Errors that tell nothing of what a file holds: it may be read well the next time.
+_PASSING = {
+    errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.ESTALE, errno.ETIMEDOUT,
+}  # fmt: skip
 LINK_REMEDY = "make the folder that it links to, mount its disk, or remove the link"
 _NOT_THERE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR)  # what a link to nothing gives
 
@@ -55,10 +60,20 @@ def explain(error: OSError, place: str | Path = "") -> str:
     at = error.filename or place
     number = error.errno or errno.ENOSPC  # numpy tells none of a short write
     remedy = _REMEDIES.get(number, "")
-    cause = error.strerror or str(error) or type(error).__name__
+    cause = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
     if number in _NOT_THERE and (link := dangling_link(Path(str(at)))):
         cause, remedy = link, LINK_REMEDY
     return (f"{at}: " if at else "") + cause + (f"; {remedy}" if remedy else "")
+
+
+def system_error(error: BaseException | None) -> OSError | None:
+    """The error of the system that `error` is or that led to it, where what cannot be read now may
+    be read another time; None for any other."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _PASSING:
+            return error
+        error = error.__context__
+    return None
 
 
 def dangling_link(path: Path) -> str:

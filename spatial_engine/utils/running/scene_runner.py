@@ -267,8 +267,7 @@ def _do_scene(
         (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
         _publish(partial, part_dir, None if replace else key)
     except Exception as error:
-        is_broken = isinstance(error, BadDataError) and not isinstance(error, MissingInputError)
-        return (BrokenInput if is_broken else str)(_cause(error, part_dir))
+        return failure_of(error, part_dir)
     finally:
         with suppress(FileNotFoundError):  # the run may have removed it meanwhile
             files.remove(partial)
@@ -321,8 +320,17 @@ def _await_view(parts_dir: Path, keys: dict[str, str]) -> None:
             os.listdir(parts_dir)  # makes a network file system look again
 
 
-def _cause(error: Exception, part_dir: Path) -> str:
-    """One line that says why a scene failed."""
+def failure_of(error: Exception, part_dir: Path | str = "") -> str:
+    """One line that says why a scene failed; `BrokenInput` where its input is no good."""
+    is_broken = isinstance(error, BadDataError) and not isinstance(error, MissingInputError)
+    passing = files.system_error(error) is not None
+    return (BrokenInput if is_broken and not passing else str)(_cause(error, part_dir))
+
+
+def _cause(error: Exception, part_dir: Path | str) -> str:
+    system = files.system_error(error)
+    if system is not None and system.filename:  # a reader has only its own remedy
+        return files.explain(system)
     if isinstance(error, EngineError):
         return str(error)
     if isinstance(error, OSError):

@@ -20,10 +20,10 @@ from spatial_engine.utils.running import changes, engine_code, files, finished, 
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally, listed
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import (
-    BrokenInput,
     RunResult,
     SceneJob,
     Work,
+    failure_of,
     is_done,
     job_key,
     read_finished,
@@ -102,8 +102,8 @@ class Step:
             except MissingInputError as error:
                 absent[scene] = str(error)
             except EngineError as error:
-                self._unready[scene] = BrokenInput(error)
-                log.error("%s failed: %s", scene, error)
+                self._unready[scene] = failure_of(error)
+                log.error("%s failed: %s", scene, self._unready[scene])
         self._count_absent(absent, next(iter(absent.values()), ""))
         self.table.failures.update(self._unready)
         return prepared

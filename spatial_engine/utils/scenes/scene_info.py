@@ -16,7 +16,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, is_valid_pose, pose_fault
 from spatial_engine.utils.paths import SCANNET, info_path, instance_data_dir
-from spatial_engine.utils.running.files import check_id, has_half_characters
+from spatial_engine.utils.running.files import check_id, has_half_characters, naming
 from spatial_engine.utils.running.provenance import digest, read_inputs
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.tables.indexed_pickle import IndexedItems
@@ -225,8 +225,9 @@ class SceneInfoHandler:
         path = instance_data_dir(self.root) / scene_id / name
         remedy = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
         try:
-            np.load(path, mmap_mode="r", allow_pickle=False)  # claims no more than there is
-            array = np.load(path, allow_pickle=False)  # a map of a failing disk ends the process
+            with naming(path):
+                np.load(path, mmap_mode="r", allow_pickle=False)  # claims no more than there is
+                array = np.load(path, allow_pickle=False)  # a map of a failing disk ends it all
         except FileNotFoundError:
             raise MissingFileError(f"{path}: no such file; {remedy}") from None
         except Exception as error:  # a damaged header can raise almost anything

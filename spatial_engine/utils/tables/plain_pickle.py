@@ -18,7 +18,7 @@ import mmengine
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.running.files import atomic_path
+from spatial_engine.utils.running.files import atomic_path, naming
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.memory import bounded_memory
 
@@ -53,7 +53,7 @@ def load_pickle(path: str | Path, remedy: str) -> Any:
 def unpickle(file: IO[bytes], size: int, path: Path, remedy: str) -> Any:
     """Plain data of an open pickle of `size` bytes, or `BadDataError`."""
     try:
-        with bounded_memory(MEMORY_FLOOR + MEMORY_FACTOR * size):
+        with naming(path), bounded_memory(MEMORY_FLOOR + MEMORY_FACTOR * size):
             value = _with_arrays(_PlainUnpickler(file).load(), {})
         if _written_out(value, {}) > MEMORY_FACTOR * size + WRITTEN_FLOOR:
             raise pickle.UnpicklingError("it holds the same things over and over")
