@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "errors": set(),
     "utils.paths": set(),
     "utils.geometry": set(),
-    "utils.pictures": {"errors"},
+    "utils.pictures": {"errors", "utils.running"},
     "utils.running": GROUND,
     "utils.tables": FRAME,
     "utils.questions": FRAME,
