@@ -72,7 +72,8 @@ class Cluster:
         place = self.folder / str(len(self.processes))
         place.mkdir()
         line = [sys.executable, "-m", "dask", kind, *flags, "--no-dashboard"]
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "tests")} | (environment or {})
+        here = os.pathsep.join(map(str, (REPOSITORY / "tests", Path(__file__).parent)))
+        environment = os.environ | {"PYTHONPATH": here} | (environment or {})
         with open(place / "log", "wb") as log:
             process = subprocess.Popen(line, cwd=place, env=environment, stdout=log, stderr=log)
         self.processes.append(process)
