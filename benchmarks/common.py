@@ -78,7 +78,7 @@ def run_command(command: str, root: Path, *flags: str, num_workers: int = 1) -> 
         [sys.executable, "-c", MEASURE, *line], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
     if done.returncode:
-        raise SystemExit(f"{command} failed; its messages stand above")
+        raise SystemExit(f"{command} failed; see its messages above")
     return time.perf_counter() - start, int(done.stdout) / MAXRSS_PER_MIB
 
 

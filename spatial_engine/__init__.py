@@ -30,7 +30,7 @@ def _refuse_other_checkout() -> None:
 
 
 def _complaint(script: Path, checkout: Path, package: Path) -> str:
-    """What happened and what helps, in one line."""
+    """What happened and what to do, in one line."""
     on_path = map(
         os.path.realpath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     )

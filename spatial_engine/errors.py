@@ -4,7 +4,7 @@ MAX_CHARACTERS = 2000  # of a message; libraries may quote a whole file
 
 
 class EngineError(Exception):
-    """Base of all errors that a user can mend; shown as one line, never as a traceback."""
+    """Base of all errors that the user can fix; shown as one line, never as a traceback."""
 
     def __init__(self, message: str):
         super().__init__(as_line(message))

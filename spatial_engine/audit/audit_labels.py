@@ -5,11 +5,8 @@ Reads  FILE.jsonl ..., by default every file of records below training_data/ and
        data/tapvid3d_dataset/, the lists of the splits. Uniform exports can be given by name.
        With --tables also object_visibility.pkl and merged_*_object_coverage_*.pkl.
 Writes <root>/label_audit.json: every complaint with file, line and id.
-Costs  records checked per second and core, at 1296x968 and 30,000 vertices: 250 about the camera
-       or objects, 20 to 40 about points, 20 about dots of movement, 4 about dots of depth, 1.5 of
-       multiple choice. Opening a scene takes seconds, a frame 0.1 s. To draw a sample, a file is
-       read at 100,000 lines per second. Memory: 40 bytes for each line that is checked, and one
-       scene or clip in each worker.
+Costs  most of it pictures: multiple choice is slowest (docs/performance.md). One scene or clip
+       in memory for each worker.
 
 Without --sample every record is checked, and ids and questions that a file holds twice are found.
 Exit code: 0 all agree; 1 complaints; 2 nothing to check, or raw data is missing.
@@ -49,7 +46,7 @@ REPORT = "label_audit.json"
 
 
 class AuditError(Exception):
-    """What the user can mend, in one line."""
+    """An error that the user can fix, in one line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,7 +144,7 @@ def _check_whole(file: LabelFile, index: Index) -> list[str]:
 
 
 def _listed(files: list[LabelFile], root: Path) -> dict[str, dict[str, frozenset[str] | str]]:
-    """{split: {scannet, adt or pstudio: its scenes or clips, or why there is no list of them}}."""
+    """{split: {scannet, adt or pstudio: its scenes or clips, or why their list is missing}}."""
     found: dict[str, dict[str, frozenset[str] | str]] = {}
     for split in sorted({file.split for file in files}):
         found[split] = {SCANNET: _list(partial(read_split_list, root, split))}

@@ -6,7 +6,7 @@ with the engine; what all tasks share is in record_form. Cost: the visibility of
 over the mesh) the first time a scene needs it, kept while that scene is checked; one scene is in
 memory at a time.
 
-How SPEC was read where it leaves a choice:
+How docs/spec.md was read where it leaves a choice, by section:
 - 5 `E12 = E1^-1 E2` takes a true inverse. `total_distance` is ‖d‖ with d = E12[:3, 3]; the
   `distance` of the frame relations, ‖t2 - t1‖, is the same length but for poses that are not quite
   orthonormal (float32, six-digit alignment: micrometres). The rounding of either is accepted.

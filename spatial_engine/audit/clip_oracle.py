@@ -10,10 +10,10 @@ no file can run code. Cost: rigid groups of 1000 points in 300 frames take half 
 Frames of reference: `cam` is x right, y down, z forward, of each frame; `world` is that of
 `extrinsics_w2c`, and of pstudio the cam of all its frames. Metres, float64. Pixels are u, v.
 
-How SPEC was read where it leaves a choice:
-- 9 "pstudio is static: identity": whatever its file holds under extrinsics_w2c is not read.
+How docs/spec.md was read where it leaves a choice, by section:
+- 9 pstudio is static: identity: whatever its file holds under extrinsics_w2c is not read.
 - 9 world = extrinsics_w2c^-1 is the inverse of the 4x4 matrix, not its transposed rotation.
-- 13 "Impossible input": a camera that the images cannot have, extrinsics that are no rigid motion,
+- 9.6 impossible input: a camera that the images cannot have, extrinsics that are no rigid motion,
   a query more than 3 px from its point that is visible there, and visible points half of which are
   over 100 m away end the reading of the clip.
 - 9.2 the distances are those in camera coordinates, which no rigid motion of a camera changes.

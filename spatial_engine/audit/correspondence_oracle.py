@@ -8,19 +8,19 @@ the visibility of a frame the first time a scene needs it, two projections of th
 for the multiple choice two pictures with five marks a record (marks_oracle); one scene is in memory
 at a time.
 
-How SPEC was read where it leaves a choice:
+How docs/spec.md was read where it leaves a choice, by section:
 - 7 the point of a question is some vertex of the mesh, seen in both frames by section 4 (ties
   included), whose projections round to p1 and to p2; an exact half may go either way.
 - 7 the pair has an overlap of 6 to 35 percent, recorded or not; `overlap` need not be recorded.
-- 7 "clear of the border (10 px)": all five centres are at least BORDER px from every edge, the
+- 7 clear of the border (10 px): all five centres are at least BORDER px from every edge, the
   match and the dot of Image-1 as well: else the border would tell the match from the distractors.
-- 7 "no two circles touch": centres in Image-2 are at least 2 * (radius + GAP) apart.
+- 7 no two circles touch: centres in Image-2 are at least 2 * (radius + GAP) apart.
   PLACE_ERROR is allowed for both, because a centre is found in the picture to half a pixel.
 - 7 a distractor is centred on the pixel that its option rounds from: within 0.5/1000 of the image
   and the tolerance of any mark. Where distractors were drawn ("easy", "hard") is not judged, nor
   whether the letters are the right way round in the picture: only that a letter is there.
-- 7 "colours far apart": any two of the five differ by MIN_COLOUR_DIFFERENCE in some channel.
-- 7 "coordinates in image 1 asked": the text of p1 stands in the question; that of p2 does not, nor
+- 7 colours far apart: any two of the five differ by MIN_COLOUR_DIFFERENCE in some channel.
+- 7 coordinates in image 1 asked: the text of p1 stands in the question; that of p2 does not, nor
   do the coordinates of the right option.
 """
 

@@ -7,12 +7,12 @@ with the engine; what all tasks share is in record_form, pictures are judged in 
 the visibility of a frame the first time a scene needs it, one projection of the mesh a record, for
 a dot task a picture a record (marks_oracle); one scene is in memory at a time.
 
-How SPEC was read where it leaves a choice:
+How docs/spec.md was read where it leaves a choice, by section:
 - 6 the point of a question is some vertex of the mesh, seen by section 4 (ties included), whose
   projection rounds to x, y and whose z rounds to depth_mm; an exact half may go either way. Which
   vertex it is the record does not say; in a dot task it is also the one that is marked.
-- 6 "closer or farther" is judged by the recorded depths: whole mm, and they differ.
-- 6 "the same (frame, pair) never twice": a pair is two coordinates, in either order; asking for the
+- 6 closer or farther is judged by the recorded depths: whole mm, and they differ.
+- 6 the same (frame, pair) never twice: a pair is two coordinates, in either order; asking for the
   closer and for the farther of one pair is asking twice.
 - 6, 10 closer or farther is asked in the last line of the text; the images and the task before it
   ask for nothing. Only comparisons have a side: "near the border", "how far" have none, "less

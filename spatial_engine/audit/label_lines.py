@@ -54,7 +54,7 @@ def index_file(
 ) -> Index:
     """Look through a file.
 
-    sample: lines to draw uniformly, -1 = all, which also finds what stands there twice.
+    sample: lines to draw uniformly, -1 = all, which also finds duplicates.
     listed: the scenes or clips of the file's split by scannet, adt and pstudio; a text where there
     is no list, which is raised as `RawDataError` when it is needed.
     """
@@ -101,7 +101,7 @@ def _look_through(
             continue
         drawn += 1
         if len(line) > MAX_LINE_BYTES:
-            complaints.add(number, f"line: over {MAX_LINE_BYTES >> 20} MiB, no record")
+            complaints.add(number, f"line: over {MAX_LINE_BYTES >> 20} MiB, too long")
             continue
         read = read_record(line, file, root)
         if isinstance(read, str):

@@ -5,7 +5,7 @@ in the engine's own form (SPEC 10) or in the uniform form of the exports and the
 relative to the root, `gt_value` and `extra` as JSON text), which is turned back here, by a reader
 of the audit's own: that of the engine could hide a fault of the exports.
 
-How SPEC was read where it leaves a choice:
+How docs/spec.md was read where it leaves a choice, by section:
 - 10, 11 the kind of a record is its `task`; the name of a file may promise which tasks it holds.
 - 2 the split is what the file's name or folders say, else training if records hold conversations.
 - 11 images of the uniform form lie below the folder that SPEC 10 names for their task, those of dot

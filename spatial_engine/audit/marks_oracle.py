@@ -7,20 +7,20 @@ marks 0.1 s, one of 1296x968 1 s.
 Pixels: (u, v) as SPEC 4 has them, the centre of the top left pixel is (0, 0). Colours are compared
 by the greatest difference among the three channels, 0 to 255.
 
-How SPEC was read where it leaves a choice:
-- 6 "radius 10 px": in frames up to 1296 px wide; in proportion in wider ones. The radius found may
+How docs/spec.md was read where it leaves a choice, by section:
+- 6 radius 10 px: in frames up to 1296 px wide; in proportion in wider ones. The radius found may
   differ by RADIUS_TOLERANCE (ways to draw a circle differ by half a pixel, JPEG blurs the edge).
   Around it there may be a rim of another colour.
-- 6, 7 "the point": the mark is centred on the projection of the vertex, or on the pixel nearest to
+- 6, 7 the point: the mark is centred on the projection of the vertex, or on the pixel nearest to
   it: at most 0.71 px away, which CENTRE_TOLERANCE leaves room for. A mark at the border is cut off,
   and CUT_TOLERANCE holds.
-- 6 "stands out from what it covers": at least half of the pixels that the circle covers differ from
+- 6 stands out from what it covers: at least half of the pixels that the circle covers differ from
   its colour by MIN_CONTRAST. The colour of another point's mark is no matter in section 6.
-- 6, 7 "carries its letter": something else is painted near the mark, beyond its circle. Which
+- 6, 7 carries its letter: something else is painted near the mark, beyond its circle. Which
   letter it is, this module cannot read.
-- 6 marks of two points may overlap (SPEC forbids it in section 7 only); the centre of each must
+- 6 marks of two points may overlap (forbidden in section 7 only); the centre of each must
   show its colour. What the circles of other marks cover is not judged otherwise.
-- 6, 7 "dot images": JPEG of quality 95 with 4:2:0 chroma, as both usual libraries write it, or any
+- 6, 7 dot images: JPEG of quality 95 with 4:2:0 chroma, as both usual libraries write it, or any
   that is no farther from the frame.
 """
 

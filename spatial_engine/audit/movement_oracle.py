@@ -6,7 +6,7 @@ nothing; returns complaints. Shares no code with the engine; what all tasks shar
 and marks_oracle. Cost: the rigid groups of a clip (clip_oracle) the first time it is needed, then a
 look at all its points a record, for dot a picture; one clip is in memory at a time.
 
-How SPEC was read where it leaves a choice:
+How docs/spec.md was read where it leaves a choice, by section:
 - 9.3 displacement and distance are from the first frame's world position to the second's, whatever
   lies between. A length may be off the nearest mm by MM_TIE more than half: files hold float32.
 - 9.3, 9.4 which of the 0.01 m thresholds holds is not judged within NOT_JUDGED_M of it.
@@ -18,8 +18,8 @@ How SPEC was read where it leaves a choice:
 - 9 held-out activities are looked for in train only: a list of one's own may hold out more.
 - 9.4 frames in which the point is outside the image, or the border cuts its dot off, are left out
   before pairs are drawn, not after: bins are over what can be asked.
-- 9.3 "the 5th bin" is the fifth in ascending s. A pair within BIN_TIE of the edge of two bins may
-  be in either. "where all s are equal, one pair" is of the moving ones.
+- 9.3 the 5th bin is the fifth in ascending s. A pair within BIN_TIE of the edge of two bins may
+  be in either. where all s are equal, one pair is of the moving ones.
 - 9.3 of a group, min(points_per_group, its points) are drawn, some maybe without a pair to ask.
 - 9.3 the balance is that of a file from which no maximum took records away.
 """

@@ -6,9 +6,9 @@ questions, the raw scans of its scenes (scannet_oracle), and
 with the engine; what all tasks share is in record_form. Cost: the visibility of every frame of a
 scene, one scene in memory at a time; then for each object all pairs of the images that see it.
 
-How SPEC was read where it leaves a choice:
+How docs/spec.md was read where it leaves a choice, by section:
 - 8.1 a category is left out when it is wall, object, floor, ceiling or window after stripping and
-  lower-casing. n counts the vertices an object keeps after 3.1 "the later one wins".
+  lower-casing. n counts the vertices an object keeps after 3.1 the later one wins.
 - 8.1 floor(0.05 n) is that of the exact product, n // 20.
 - 8.1 objects that no image sees and images that see no object may be absent or have an empty list;
   objects that are left out, and frames without a valid pose, may not be there at all.
@@ -19,7 +19,7 @@ How SPEC was read where it leaves a choice:
   leaving out any one image uncovers it.
 - 8.2 objects that are left out, or have a size under 0.02 m, are absent; those without sets may be
   absent or have {}; so may sizes k without sets have []. Ids in a set may stand in any order.
-- 8.2 "at most 25 are considered (drawn at random)": 25 where more see the object, otherwise all.
+- 8.2 at most 25 are considered (drawn at random): 25 where more see the object, otherwise all.
 - 4 ties: counts may be anything between |must| and |must| + |ties|. Whether an image sees, or a
   set covers, is not judged where it differs between must alone and must with ties; nor within
   1e-9 m of the boundary of 10 percent or of 0.02 m.

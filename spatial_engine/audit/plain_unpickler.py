@@ -84,7 +84,7 @@ def load(content: bytes) -> object:
     value = PlainUnpickler(content).load()
     written, _ = _measured(value, {}, 0)
     if written > WRITTEN_FACTOR * len(content) + WRITTEN_FLOOR:
-        raise pickle.UnpicklingError("holds the same things over and over")
+        raise pickle.UnpicklingError("expands to far more data than its size")
     return value
 
 

@@ -4,12 +4,12 @@ Reads: jsonl files line by line and `data/scannet/meta_data/scannetv2_{split}.tx
 every check returns complaints, each one line saying what is wrong, expected and found. Shares no
 code with the engine. One scene is in memory at a time, and of the lines only their ids and places.
 
-How SPEC was read where it leaves a choice:
-- 10 "the nearest integer": an exact half, or what is within ROUNDING_TIE of one, may go either way.
-- 10 "the answer stands in backticks, once": the reply holds two backticks and between them exactly
+How docs/spec.md was read where it leaves a choice, by section:
+- 10 the nearest integer: an exact half, or what is within ROUNDING_TIE of one, may go either way.
+- 10 the answer stands in backticks, once: the reply holds two backticks and between them exactly
   the answer; a question may hold backticks (the form of answer wanted, the choices offered), and
   may explain itself by a corner of the image or by "0 if it did not move": CONVENTIONS are no leak.
-- 10 "and the question says so": a question about coordinates names the origin (top or upper, left)
+- 10 and the question says so: a question about coordinates names the origin (top or upper, left)
   and the scale (1000) in some words.
 - 10 coordinates of a point with 0 <= u < W are 0 to 1000, both included.
 - 5 the overlap of a pair is within 6 to 35, and within 0.01 of a value that the ties of section 4
@@ -50,7 +50,7 @@ CONVENTIONS = (0, [0, 0, 0], [0, 0], [1000, 0], [0, 1000], [1000, 1000])
 
 
 def check_split(split: str) -> None:
-    """Raise ValueError for a split that is none."""
+    """Raise ValueError for an unknown split."""
     if split not in SPLITS:
         raise ValueError(f"split {split!r}, expected one of {SPLITS}")
 
@@ -65,14 +65,14 @@ def acceptable_integers(value: float) -> set[int]:
 
 
 def answer_text(value: object) -> str:
-    """How an answer stands between backticks (SPEC 10)."""
+    """An answer as written between backticks (SPEC 10)."""
     if isinstance(value, list):
         return "[ " + " , ".join(str(x) for x in value) + " ]"
     return str(value)
 
 
 def backticked(text: str) -> list[str]:
-    """What stands between backticks, in order; a run of backticks counts as one mark."""
+    """The texts between backticks, in order; a run of backticks counts as one mark."""
     return re.findall(r"`+([^`]*)`+", text)
 
 
@@ -173,7 +173,7 @@ def check_leak(text: str, answer: object, choices: Iterable[object]) -> list[str
 
 
 def check_secret(text: str, values: object) -> list[str]:
-    """A list of numbers that is, or gives away, the answer does not stand in the text at all."""
+    """A list of numbers that is, or gives away, the answer does not occur in the text."""
     return _leak(values) if answer_text(values) in text else []
 
 

@@ -14,13 +14,14 @@ so that a bug in a library or in the engine's readers shows as a difference.
 Frames of reference: `world` is the axis-aligned scene frame (metres, z up); `cam` is x right,
 y down, z forward. `world_from_cam = axis_align @ pose`.
 
-How SPEC was read where it leaves a choice:
-- 3.1 "the later one wins": later in the order of `segGroups` in the aggregation file, whatever the
+How docs/spec.md was read where it leaves a choice, by section:
+- 3.1 the later one wins: later in the order of `segGroups` in the aggregation file, whatever the
   objectId. Boxes are taken after that, from the vertices an object keeps.
-- 13 "Impossible input": a D5 pose that can be used, or an axis alignment, that is no rigid motion,
-  and a camera that its images cannot have, end the reading of the scene. Other frames are not read.
-- 4 "an all-zero rotation": a singular one counts as that, too.
-- 3.1 "identity where the file has none": a `.txt` without the key; a missing `.txt` is an error.
+- 3.4 impossible input: a D5 pose that can be used, or an axis alignment, that is not
+  rigid, and a camera that its images cannot have, end the reading of the scene. Other frames are
+  not read.
+- 4 an all-zero rotation: a singular one counts as that, too.
+- 3.1 identity where the file has none: a `.txt` without the key; a missing `.txt` is an error.
 - 3.1 a label that the table has only without its capitals, or the blanks around it, has that id.
 - An aggregation in which a third of the objects or more have no vertex is of another mesh and is
   refused; one object alone may be so.
@@ -28,10 +29,10 @@ How SPEC was read where it leaves a choice:
   that posed_images does not hold, as of a larger FRAME_SKIP, are in no table.
 - 3.2 "rescaled": value * 1000 / shift, rounded to the nearest whole millimetre, at most 65535. An
   exact half may go either way: `depth_mm` goes to even, `visible_points` allows both.
-- 4 "a rounding tie": within 0.001 depth pixels of one. A point near a tie, or near the border,
+- 4 a rounding tie: within 0.001 depth pixels of one. A point near a tie, or near the border,
   whose answer is the same on both sides is not a tie: that answer is required.
-- 4 "within 0.1 mm of the depth": of a measured depth; with depth 0 a point is never visible.
-- 4 z > 0 has no tolerance: SPEC gives none.
+- 4 within 0.1 mm of the depth: of a measured depth; with depth 0 a point is never visible.
+- 4 z > 0 has no tolerance.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ NYU40 = 40
 FOREIGN_SHARE = 3  # 1 of so many objects without vertices: the aggregation is of another mesh
 
 FRAME_PATTERN = "[0-9]{1,200}"  # name of a frame, within a regular expression
-# What no pose and no camera can be (SPEC 13); beyond these a file is refused.
+# What no pose and no camera can be (SPEC 3.4); beyond these a file is refused.
 RIGID_SLACK = 1e-3  # of the products of two axes
 EXACT_SLACK = 1e-6  # of what is 0 or 1 in every pose and camera
 SINGULAR_RATIO = 1e-5  # of the least to the largest singular value; singular up to here
@@ -84,12 +85,12 @@ _PLY_CODES = {
 
 
 class RawDataError(ValueError):
-    """A raw file is missing, truncated or not what FORMATS.md describes; names file and cause."""
+    """A raw file is missing, truncated or not as in docs/formats.md; names file and cause."""
 
 
 def frame_of(name: object) -> str | None:
     """The id ("00005") of the frame that a name means, which is its number with any zeros before
-    it; None for what is no number."""
+    it; None for anything that is not a number."""
     if not isinstance(name, str) or not re.fullmatch(FRAME_PATTERN, name):
         return None
     return f"{int(name):05d}"
@@ -246,7 +247,7 @@ class RawScene:
         return self.axis_align @ self.poses[self._index(frame_id)]  # inf where the pose is
 
     def cam_from_world(self, frame_id: str) -> np.ndarray:
-        """(4, 4) inverse of `world_from_cam`: a true inverse, as SPEC says, not a transpose.
+        """(4, 4) inverse of `world_from_cam`: a true inverse (SPEC 4), not a transpose.
 
         float32 rotations are not quite orthonormal; a transpose would be off by micrometres.
         """
@@ -601,7 +602,7 @@ def has_rotation(pose: np.ndarray) -> bool:
 
 
 def check_rigid(what: str, matrix: np.ndarray) -> None:
-    """Raise `RawDataError`, with the values, for a (4, 4) matrix that is no rigid motion."""
+    """Raise `RawDataError`, with the values, for a (4, 4) matrix that is not a rigid motion."""
     values = " ".join(f"{value:.6g}" for value in matrix.ravel())
     if not has_rotation(matrix):
         raise RawDataError(f"{what} has no rotation: {values}")

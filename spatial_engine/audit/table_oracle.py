@@ -4,7 +4,7 @@ Reads nothing but the raw scan (scannet_oracle); rows are given as plain data, a
 parquet is among what the audit imports. Returns complaints. Cost: the visibility of each frame
 that is looked at, of a relation of both its frames.
 
-How SPEC was read where it leaves a choice:
+How docs/spec.md was read where it leaves a choice, by section:
 - 3.2 frames go by their numbers, however their names are padded; each is there once.
 - 4 a frame's list must hold what it must see, may hold ties, and nothing else.
 - 5 `overlap` may be anything that the ties of section 4 allow, `distance` is ‖tj - ti‖; a yaw is

@@ -1,11 +1,10 @@
 """Camera step 1: how every two frames of a scene relate.
 
-Reads  scenes_{train,val}_info_i_D5.pkl and the visibility table; where that is not there, or
-       stale, the depth images, from which the same is computed.
+Reads  scenes_{train,val}_info_i_D5.pkl and the visibility table. Where it is missing or stale, the
+       depth images, from which the same is computed.
 Writes training_data/camera_movement/train_camera_info_D5.parquet and
        evaluation_data/camera_movement/val_camera_info_D5.parquet, one row for each pair of frames.
-Costs  about 0.1 s a scene of 300 frames; at full size 82,654,914 train rows (35,063,709 with
-       overlap) and 24,117,039 val rows.
+Costs  little where the visibility table is there (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def relate_scene(
 
 
 def made_from(table: Path) -> dict[str, list[str]]:
-    """By scene that the visibility table holds its inputs; empty where there is no table."""
+    """Inputs of each scene that the visibility table holds; empty without a table."""
     if not table.is_file():
         return {}
     held = provenance.read_meta(table).get("scenes", [])  # a scene that failed is not in it

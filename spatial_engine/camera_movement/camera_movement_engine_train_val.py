@@ -4,7 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_camera_info_D5.parquet, the
        posed_images/*/*, templates/.
 Writes training_data/camera_movement/v1_0/<type>_train.jsonl and
        evaluation_data/camera_movement/v1_0/<type>_val.jsonl; images: data/scannet/posed_images.
-Costs  about 0.9 GB and 16 s of one core for each million of questions (see docs).
+Costs  docs/performance.md, row "camera questions".
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def make_jobs(
     question_types: Sequence[str],
     sentences: Mapping[str, Templates],
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
-    """Draw the pairs of all types over all scenes; give each scene its own, and what fell short."""
+    """Draw the pairs of all types over all scenes. Returns the job of each scene, and how many
+    pairs were not available."""
     wanted = {name: args.max_samples[split][name] for name in question_types}
     draws = draw_pairs(args, step, split, scenes, wanted, args.num_zero_overlap)
     table_path = paths.pair_table_path(args.root, split)
@@ -83,14 +84,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser,
         "MIN_DIRECTION_MM",
         MIN_DIRECTION_MM,
-        "ask for a direction only if the camera moved at least so far, in millimetres",
+        "drop direction questions about shifts up to this, in millimetres",
         0,
     )
     cli.add_constant(
         parser,
         "MIN_DIRECTION_DEG",
         MIN_DIRECTION_DEG,
-        "ask for a direction only if the camera turned at least so far, in degrees",
+        "drop direction questions about turns up to this, in degrees",
         0,
     )
     args = parser.parse_args(argv)

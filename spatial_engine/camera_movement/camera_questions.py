@@ -69,7 +69,7 @@ def measure_motion(
 ) -> dict[str, np.ndarray]:
     """From the first camera to the second, poses (n, 4, 4), aligned: arrays (n,) by quantity.
 
-    `x_mm`, `y_mm`, `z_mm`: where camera 2 stands in the axes of camera 1 (right, down, forward).
+    `x_mm`, `y_mm`, `z_mm`: position of camera 2 in the axes of camera 1 (right, down, forward).
     `yaw_deg`, `pitch_deg`: how heading (counter-clockwise from above) and elevation change, in
     (-180, 180]. `distance_mm`: how far camera 2 is from camera 1.
     """
@@ -87,9 +87,9 @@ def measure_motion(
 
 
 def answers_of(motion: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """The nine values of each pair by question type; None for the direction of no motion at all.
+    """The nine values of each pair by question type; None for a direction without motion.
 
-    Words, whole degrees and whole millimetres: what stands in answers and in `gt_value`.
+    Words, whole degrees and whole millimetres, as in answers and `gt_value`.
     """
     columns: dict[str, list[Any]] = {}
     for name, (quantity, above, below) in DIRECTIONS.items():

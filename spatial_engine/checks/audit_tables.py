@@ -3,11 +3,11 @@
 Reads  data/scannet/scannet_instance_data/{train,val}_visibility_info_D5.parquet,
        {training,evaluation}_data/camera_movement/{train,val}_camera_info_D5.parquet; the raw scans.
 Writes <root>/table_audit.json: every complaint with table and scene.
-Costs  0.05 to 0.2 s a frame on one core; one scene in memory for each worker.
+Costs  docs/performance.md; one scene in memory for each worker.
 
 The records and pickles have a command that imports nothing of the engine, audit/audit_labels.py.
-Tables are parquet, which the audit cannot read without a library; so this one stands outside of it
-and reads them as every step does, and only what is true comes from the audit.
+Tables are parquet, which the audit cannot read without a library. So this command uses the engine's
+parquet reader; what is true comes from the audit.
 Of a sample of N, N / 10 scenes are drawn, and in each ten frames or pairs.
 Exit code: 0 all agree; 1 complaints; 2 nothing to check, or raw data is missing.
 """
@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
 
 def check_scene(job: Job) -> tuple[list[str], str]:
-    """(complaints, why it was not checked) about one scene of a table."""
+    """Complaints about one scene of a table, and why it was not checked."""
     try:
         scene = RawScene(job.root, job.scene_id)
         if not job.listed:

@@ -1,4 +1,5 @@
-"""What a check found, joined over the parts of all files; what only shows over all of them."""
+"""What a check found, joined over the parts of all files, and faults that only all files together
+show."""
 
 from __future__ import annotations
 
@@ -106,7 +107,7 @@ class Findings:
                 is_id = kind == "ids"
                 fault = "duplicate id" if is_id else "duplicate question"
                 cause = (
-                    f"the id of {where} too" if is_id else f"asks what {where} asks ({first.id})"
+                    f"{where} has the same id" if is_id else f"{where} asks the same ({first.id})"
                 )
                 line = self._line(place, text.line)
                 self.files[place[0]].add([Fault(fault, line, text.id, cause)])
@@ -185,8 +186,8 @@ def _file_json(file: FileFindings) -> dict[str, Any]:
 
 
 def _odd_columns(shapes: dict[Shape, tuple[int, int, str]]) -> Iterator[Fault]:
-    """Where columns are others than in most records, or of another type: loaders infer both from
-    the beginning of a file."""
+    """Columns, or their types, that differ from those of most records: loaders infer both from the
+    beginning of a file."""
     if len(shapes) < 2:
         return
     usual = dict(min(shapes, key=lambda shape: (-shapes[shape][0], shapes[shape][1])))

@@ -4,9 +4,8 @@ Reads  the files named, or every file of records that the engine made; the image
        has the engine's own form, or the uniform form of the exports and the benchmark, whose images
        are relative to --root.
 Writes records_check.json: all that it prints, with more lines of each fault.
-Costs  55 s a million records on one core, and 0.05 ms for header and end of each distinct image
-       (what the disk takes comes on top); 10,000 images are decoded, 3 to 8 ms each. 130 MB; on top
-       of that 16 bytes a record while repeated ids and questions are looked for.
+Costs  docs/performance.md. 10,000 images are decoded; memory grows by 16 bytes a record
+       while repeated ids and questions are looked for.
 
 Exit code: 0 nothing wrong, 1 faults found, 2 nothing to read.
 """
@@ -105,7 +104,7 @@ def check_files(to_check: Sequence[CheckedFile], folder: Path, args: Any) -> Fin
             looks, left_out = second_looks(alike)
             if left_out:
                 note = f"{left_out:,} more lines look repeated and were not compared; check again"
-                findings.notes.append(f"{FOLDERS[split]}: {note} when the others are mended")
+                findings.notes.append(f"{FOLDERS[split]}: {note} after fixing the others")
             names = [f"{look.part.file.path}" for look in looks]
             places = [look.part.place for look in looks]
             numbered = _map_numbered("duplicates", look_again, looks, names, args)

@@ -1,4 +1,4 @@
-"""Whether the images that records name are there, whole, and of the size told.
+"""Whether the images that records name exist, are complete, and have the stated size.
 
 A shard holds all images of its folders, so that a folder is listed once instead of asking for each
 of millions of files. Every image's header and end are read; the pictures themselves are decoded
@@ -102,7 +102,7 @@ def decode(drawn: Iterable[Drawn]) -> list[ImageFault]:
 
 
 def _read_shard(files: Iterable[Path]) -> dict[str, dict[str, Told]]:
-    """{folder: {name: sizes told}}."""
+    """{folder: {name: stated sizes}}."""
     folders: dict[str, dict[str, Told]] = {}
     for path in files:
         with open(path, "rb") as lines:
@@ -128,7 +128,7 @@ def _check_image(path: str, told: Told, places: tuple[Place, ...]) -> list[Image
     except BadDataError as error:
         return [ImageFault("image damaged", place, str(error)) for place in places]
     return [
-        ImageFault("size", place, f"{w}x{h} told, {path} is {width}x{height}")
+        ImageFault("size", place, f"the record says {w}x{h}, {path} is {width}x{height}")
         for (_, w, h), place in sorted(told.items())
         if (w, h) not in ((width, height), (0, 0))  # 0: not told, which is a fault of its own
     ]

@@ -1,8 +1,8 @@
-"""What can be wrong with one record (SPEC 10), whichever of our forms it has.
+"""What can be wrong with one record (SPEC 10), in the engine's own or the uniform form.
 
 Pure: no file is opened here. A fault is (kind, cause); causes hold text of the record as it is and
-are made fit for a terminal where they are shown. What depends on a field that is wrong already is
-not looked at, so that one mistake is one fault.
+are made fit for a terminal where they are shown. What depends on a field that is wrong is not
+checked, so that one mistake gives one fault.
 """
 
 from __future__ import annotations
@@ -191,8 +191,8 @@ def _check_form(record: Record, split: str) -> list[Fault]:
 def _check_answer(
     record: Record, subtask: Subtask, split: str, question: str, answer: str
 ) -> Iterator[Fault]:
-    """The answer stands in backticks once, and the question does not give it away: of a choice it
-    may show the answer in backticks with the others, never alone."""
+    """The answer is in backticks once, and the question does not give it away: it may show all
+    options in backticks, never the answer alone."""
     expected = format_value(record["gt_value"])
     if split == "train":
         spans = _SPAN.findall(answer)

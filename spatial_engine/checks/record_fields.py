@@ -69,7 +69,7 @@ _POINTS = (_is_points_info, "a list of x, y, depth_mm and letter")
 
 
 def _extra_fields(task: str) -> Fields:
-    """Further fields of a task (README)."""
+    """Further fields of a task (docs/outputs.md)."""
     if task.startswith("camera_"):
         values = (lambda value: isinstance(value, dict), "an object")
         return {"answer_values": values, "overlap": _OVERLAP}

@@ -209,8 +209,8 @@ def _note_images(
 
 
 def _write_images(part: Part, images: dict[tuple[str, int, int], tuple[int, str]]) -> None:
-    """Write the images of a part to a file for each shard: whoever does a part anew writes the
-    same again."""
+    """Write the images of a part to a file for each shard; a part that is processed again writes
+    the same."""
     shards: dict[int, list[bytes]] = {}
     for (path, width, height), (line, record_id) in images.items():
         folder, name = path.rsplit("/", 1)

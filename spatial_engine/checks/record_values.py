@@ -72,7 +72,7 @@ def check_coordinates(record: Record, question: str) -> list[tuple[str, str]]:
         if point not in named
     ]
     faults += [
-        ("coordinates", f"the question names {format_value(point)}, no point of the record")
+        ("coordinates", f"the question names {format_value(point)}, not a point of the record")
         for point in named
         if point not in asked and point not in _CORNERS
     ]
@@ -80,13 +80,13 @@ def check_coordinates(record: Record, question: str) -> list[tuple[str, str]]:
 
 
 def contradictions(record: Record, subtask: Subtask) -> Iterator[tuple[str, str]]:
-    """Where the value says something else than the record's other fields."""
+    """Where the value contradicts the record's other fields."""
     value, family = record["gt_value"], subtask.name.partition("_")[0]
     cause = ""
     if family == "camera":
         other = record["answer_values"].get(subtask.name.removeprefix("camera_"))
         if other != value:
-            cause = f"answer_values say {other!s:.60}"
+            cause = f"answer_values says {other!s:.60}"
     elif family == "depth":
         cause = _depth_contradiction(record, subtask)
     elif family == "correspondence":
@@ -113,7 +113,7 @@ def _depth_contradiction(record: Record, subtask: Subtask) -> str:
         return "" if depth == value else f"depth_mm is {depth}"
     near, far = sorted(points, key=lambda point: point["depth_mm"])
     if near["depth_mm"] == far["depth_mm"]:
-        return "both points are as deep"
+        return "both points have the same depth"
     right = near if record["is_closer_question"] else far
     answer = right["letter"] if subtask.answer == LETTER else [right["x"], right["y"]]
     if value == answer:

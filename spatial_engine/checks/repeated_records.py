@@ -1,6 +1,6 @@
-"""Ids and questions that stand twice, found without holding them all.
+"""Duplicate ids and questions, found without holding them all.
 
-The 64-bit hashes of all lines, 8 bytes each, are sorted to find those that stand twice; only the
+The 64-bit hashes of all lines, 8 bytes each, are sorted to find duplicates; only the
 lines of these are read again and compared by 128-bit digests of the whole text, so that two texts
 with one short hash are not taken for the same.
 """

@@ -4,7 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet,
        each scene, posed_images/*/*.jpg (names only), templates/.
 Writes {training,evaluation}_data/depth_comparison_coor/v1_0/depth_comparison_coor.jsonl;
        images: data/scannet/posed_images.
-Costs  about 45 ms a scene and its 417 records on one core; 0.9 kB a record.
+Costs  mostly opening the visibility of each scene (docs/performance.md).
 """
 
 from __future__ import annotations

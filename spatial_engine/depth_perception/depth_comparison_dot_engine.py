@@ -4,7 +4,8 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet,
        each scene, posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/depth_comparison_dot/v1_0/depth_comparison_dot.jsonl;
        a marked picture for each record under images/<scene>/ beside it.
-Costs  7 ms a picture on one core; a frame is decoded once for all its pictures; 0.3 MB each.
+Costs  encoding a JPEG for each record; a frame is decoded once for all its pictures
+       (docs/performance.md).
 """
 
 from __future__ import annotations

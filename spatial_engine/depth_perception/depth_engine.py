@@ -1,4 +1,4 @@
-"""The one way from scenes to depth questions; the four commands beside it are doors to it."""
+"""Shared implementation of the four depth commands, from scenes to questions."""
 
 from __future__ import annotations
 

@@ -4,8 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet,
        each scene, posed_images/*/*.jpg (names only), templates/.
 Writes {training,evaluation}_data/depth_estimation_coor/v1_0/depth_estimation_coor.jsonl;
        images: data/scannet/posed_images.
-Costs  about 37 ms a scene of 300 frames on one core, half of it opening the visibility; 0.8 kB a
-       record (docs/performance.md, as for the figures of the other scripts).
+Costs  mostly opening the visibility of each scene (docs/performance.md).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet,
        each scene, posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/depth_estimation_dot/v1_0/depth_estimation_dot.jsonl;
        a marked picture for each record under images/<scene>/ beside it.
-Costs  7 ms a picture on one core, little more than decoding and encoding it; about 0.3 MB each.
+Costs  decoding and encoding a JPEG for each record (docs/performance.md).
 """
 
 from __future__ import annotations

@@ -67,8 +67,8 @@ def load_sentences(task: str) -> dict[str, Templates]:
 
 @dataclass(frozen=True)
 class SceneRequest:
-    """What is asked about one scene: so many records (-1 = each frame once) about the frames whose
-    image is there, in these `sentences` (`load_sentences`). `dot_radius` and `min_gap_mm` are
+    """The request for one scene: the number of records (-1 = each frame once), about the frames
+    whose image exists, in these `sentences` (`load_sentences`). `dot_radius` and `min_gap_mm` are
     constants of the scripts."""
 
     task: str
@@ -124,7 +124,7 @@ def write_scene(
 def choose_frames(
     rng: np.random.Generator, views: SceneViews, request: SceneRequest, result: PartResult
 ) -> np.ndarray:
-    """The frame of each record (n,), every frame as often as another, give or take one.
+    """The frame of each record (n,), each frame equally often, to within one.
 
     Frames that see too few points, or whose image is missing, are left out and counted. An
     estimation asks about each frame once.
@@ -188,7 +188,7 @@ def draw_two_points(
     whose coordinates differ, and whose pixels are `apart` or more.
 
     Returns points (n, 2) int32 and whether they were found, (n,) bool. No frame gets the same two
-    points twice. A draw that does not do is made anew `MAX_NEW_DRAWS` times.
+    points twice. An unsuitable draw is repeated up to `MAX_NEW_DRAWS` times.
     """
     points = np.zeros((len(frames), 2), np.int32)
     found = np.zeros(len(frames), bool)

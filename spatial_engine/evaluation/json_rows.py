@@ -40,7 +40,7 @@ def encoding_of(path: Path) -> str:
 
 
 def json_rows(path: Path) -> Iterator[Row]:
-    """Rows of a file; `BadDataError`, naming file, place and cause, for what is none."""
+    """Rows of a file; `BadDataError`, naming file, place and cause, for anything else."""
     encoding = encoding_of(path)
     try:
         # Bytes that are no text become characters that json refuses where they stand.
@@ -55,11 +55,12 @@ def json_rows(path: Path) -> Iterator[Row]:
             else:
                 yield from _object_rows(path, _record(whole, f"{path}:1"))
     except UnicodeError as error:
-        raise BadDataError(f"{path}: is no text of {encoding} ({error})") from None
+        raise BadDataError(f"{path}: is not text in {encoding} ({error})") from None
 
 
 def _whole(path: Path, file: TextIO) -> Any:
-    """The value of a file that is one; None where it is not, with the file at its start."""
+    """The value of a file that is a single JSON value; None for other files, with the file at its
+    start."""
     value = None
     if path.stat().st_size <= MAX_OBJECT_BYTES:
         with suppress(ValueError, RecursionError):  # as of an object a line
@@ -73,13 +74,13 @@ def _lines(path: Path, file: TextIO) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         place = f"{path}:{number}"
         if len(line) > MAX_LINE_BYTES:
-            raise BadDataError(f"{place}: over {MAX_LINE_BYTES >> 20} MiB, no record")
+            raise BadDataError(f"{place}: over {MAX_LINE_BYTES >> 20} MiB, too long")
         if line.isspace():
             continue
         try:
             value = _parse(line)
         except (ValueError, RecursionError) as error:
-            wanted = "a record a line (jsonl) or a list of records is wanted"
+            wanted = "expected a record a line (jsonl) or a list of records"
             raise BadDataError(f"{place}: not json ({error}); {wanted}") from None
         yield place, _record(value, place)
 
@@ -91,7 +92,7 @@ def _items(path: Path, file: TextIO) -> Iterator[Row]:
     at = text.index("[") + 1
     while True:
         if has_half_characters(text):
-            raise BadDataError(f"{path}: is no text of UTF-8")
+            raise BadDataError(f"{path}: is not text in UTF-8")
         at = _BETWEEN.match(text, at).end()
         if text.startswith("]", at):
             break
@@ -109,7 +110,7 @@ def _items(path: Path, file: TextIO) -> Iterator[Row]:
             raise BadDataError(f"{path}:1: item {number} of the list is not a record")
         yield f"{path}: item {number}", item
     if (text[at + 1 :] + file.read(BLOCK)).strip():
-        raise BadDataError(f"{path}: more stands behind the list")
+        raise BadDataError(f"{path}: there is more text behind the list")
 
 
 def _object_rows(path: Path, whole: Mapping[str, Any]) -> Iterator[Row]:
@@ -138,7 +139,7 @@ def _column_rows(path: Path, columns: Mapping[str, Any], keys: list[str] | None)
             key: Any = number if keys is None else keys[number]
             yield f"{path}: row {number}", {name: held[key] for name, held in columns.items()}
     except (LookupError, TypeError):
-        raise BadDataError(f"{path}: its columns are not of one length") from None
+        raise BadDataError(f"{path}: its columns have different lengths") from None
 
 
 def _are_records(value: Any) -> bool:
@@ -152,7 +153,8 @@ def _record(value: Any, place: str) -> dict[str, Any]:
 
 
 def _parse(text: str) -> Any:
-    """The value of a JSON text; `ValueError` for none. Python writes NaN, which is no JSON."""
+    """The value of a JSON text; `ValueError` for anything else. Accepts NaN, which Python writes
+    and JSON does not know."""
     try:
         return parse_json(text)
     except orjson.JSONDecodeError:

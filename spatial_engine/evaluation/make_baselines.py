@@ -3,7 +3,7 @@
 Reads  evaluation_data/multispa/v1_0/multispa.jsonl (make_benchmark.py), training_data/.
 Writes evaluation_data/multispa/v1_0/baselines/{truth,random,constant,wording}.jsonl and their
        scores; wording.json: what the wording was found to give away.
-Costs  a minute with the full training set, of which the first records of each file are read.
+Costs  little: of the training set the first records of each file are read.
 
 truth     the true answers: every subtask must come to 100
 random    a word, letter or named point drawn uniformly; elsewhere the answer to another question

@@ -4,7 +4,7 @@ Reads  every file of records in evaluation_data/ and, to make sure that no scene
        trained on, in training_data/.
 Writes evaluation_data/multispa/v1_0/multispa.jsonl, which `datasets.load_dataset("json")` reads;
        images.txt beside it, the images it needs, relative to --root.
-Costs  seconds; with the full training set a few minutes, to read 34 GB once.
+Costs  the time to read all records once.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def list_images(benchmark: Path, output: Path, root: Path) -> int:
 
 
 def say_what_is_short(benchmark: Path, wanted: int) -> None:
-    """Print the subtasks of which there are fewer questions than wanted."""
+    """Print the subtasks with fewer questions than requested."""
     found = Counter(record["task"] for record in read_uniform(benchmark))
     short = [f"{task} {found[task]}" for task in SUBTASKS if found[task] < wanted]
     print(f"{len(SUBTASKS) - len(short)} of {len(SUBTASKS)} subtasks have {wanted} questions")

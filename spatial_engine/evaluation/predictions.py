@@ -4,9 +4,9 @@ json     records of `id` and `prediction` (or `response`, `text`), a line each, 
          another usual form (json_rows.py)
 table    .tsv, .csv or the first sheet of an .xlsx, with columns of these names
 
-For `id` may stand `index`, the line of the benchmark from 0; VLMEvalKit writes such.
+Instead of `id` there may be `index`, the line of the benchmark from 0, as VLMEvalKit writes it.
 
-A cell is text as it stands. What begins with "=" in a sheet is text as well: pandas writes it as a
+A cell is taken as text. What begins with "=" in a sheet is text as well: pandas writes it as a
 formula, without the value that a spreadsheet program would compute. A cell of a date or an error
 (`1-2` and `=x` become such when a sheet is edited) no longer holds what was written: it is empty.
 """
@@ -89,7 +89,7 @@ def read_predictions(path: Path, ids: Sequence[str]) -> Predictions:
 
 
 def _check_kind(path: Path) -> None:
-    """Raise `BadDataError` for a file that is no text, nor a workbook with that ending."""
+    """Raise `BadDataError` for a file that is neither text nor a workbook with that ending."""
     with open(path, "rb") as file:
         start = file.read(8)
     for mark, what in _NO_TEXT.items():
@@ -108,7 +108,8 @@ def _text_field(row: Iterable[str], place: str) -> str:
 
 
 def _said(value: Any) -> str:
-    """A prediction as text: evaluation kits write numbers as such, and nothing for none."""
+    """A prediction as text: evaluation kits write numbers as numbers, and a missing answer as
+    nothing."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -117,10 +118,10 @@ def _said(value: Any) -> str:
 
 
 def _id_of(row: Mapping[str, Any], ids: Sequence[str], place: str) -> str:
-    """The id that a row is about, or that of its line of the benchmark; empty for none there."""
+    """The id of a row, by `id` or by its line of the benchmark; empty if there is no such line."""
     if "id" in row:
         if not isinstance(row["id"], str):
-            raise BadDataError(f"{place}: `id` is {row['id']!s:.30}, which is no text")
+            raise BadDataError(f"{place}: `id` is {row['id']!s:.30}, which is not text")
         return row["id"]
     if "index" not in row:
         raise BadDataError(f"{place}: neither `id` nor `index`")
@@ -128,7 +129,7 @@ def _id_of(row: Mapping[str, Any], ids: Sequence[str], place: str) -> str:
     try:
         number = int(index.removesuffix(".0"))  # tables like to make them floats
     except ValueError:
-        raise BadDataError(f"{place}: index {index[:30]!r} is no whole number") from None
+        raise BadDataError(f"{place}: index {index[:30]!r} is not a whole number") from None
     return ids[number] if 0 <= number < len(ids) else ""
 
 
@@ -138,7 +139,7 @@ def _id_of(row: Mapping[str, Any], ids: Sequence[str], place: str) -> str:
 def _table_rows(path: Path) -> Iterator[Row]:
     """Rows below the header; of columns of one name the first counts, those without are left out.
 
-    Raises `BadDataError`, naming file and cause, for what is no table.
+    Raises `BadDataError`, naming file and cause, for anything that is not a table.
     """
     is_sheet = path.suffix.lower() == ".xlsx"
     try:
@@ -148,7 +149,7 @@ def _table_rows(path: Path) -> Iterator[Row]:
                 num_bytes = sum(member.file_size for member in archive.infolist())
         if num_bytes > MAX_TABLE_BYTES:
             raise BadDataError(
-                f"{path}: {num_bytes / 1e9:.1f} GB are no table of predictions; use .jsonl"
+                f"{path}: {num_bytes / 1e9:.1f} GB are too much for predictions; use .jsonl"
             )
         yield from _by_column(path, _sheet(path) if is_sheet else _lines(path))
     except BadDataError:
@@ -210,7 +211,7 @@ def _sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
             missing = [""] * (len(header) - len(row))  # at the end of a row cells may be left out
             yield number, [_text(cell) for cell in row] + missing
         if next(rows, None) is not None:
-            raise BadDataError(f"{path}: over {MAX_ROWS} rows are no table of predictions")
+            raise BadDataError(f"{path}: over {MAX_ROWS} rows are too many for predictions")
     if lost:
         log.warning(
             "%s: %d cells hold a date or an error, as %s does, and count as empty; format the "

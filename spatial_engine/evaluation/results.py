@@ -1,9 +1,9 @@
 """Scores of a model over the benchmark: 26 subtasks, the 12 rows of Table 2, their mean.
 
-A share of right answers comes with a 95 percent interval (Wilson 1927), which takes questions for
-independent; those about one scene are not quite, so that true intervals are somewhat wider. A row
-is the mean of its subtasks, the mean that of the rows; their intervals are Wilson's for as many
-questions as would give a mean of the same variance.
+A share of right answers comes with a 95 percent interval (Wilson 1927), which assumes independent
+questions. Questions about one scene are not quite independent, so true intervals are somewhat
+wider. A row is the mean of its subtasks, the mean that of the rows; their intervals are Wilson's
+for as many questions as would give a mean of the same variance.
 
 Chance: for words, letters and named points 1 / options; elsewhere the expected score of answering
 with the true answer to another question of the subtask.

@@ -4,12 +4,12 @@ Reads  evaluation_data/multispa/v1_0/multispa.jsonl (make_benchmark.py); predict
        .json, .tsv, .csv or .xlsx (predictions.py says in which form).
 Writes beside the predictions: <name>.scores.json, .scores.csv, .scores.png (a plot of the rows),
        <name>.verdicts.jsonl (each prediction, what was read from it, and whether it is right).
-Costs  seconds.
+Costs  little.
 
 `score_predictions.py A.jsonl` prints the 26 subtasks and the 12 rows of the paper's Table 2;
-`score_predictions.py --compare A.jsonl B.jsonl` sets models side by side (comparison.png, too),
-`--paper` beside what the paper reports. The rules are in scoring.py; how an answer is found in a
-text, in docs/answers.md.
+`score_predictions.py --compare A.jsonl B.jsonl` compares models side by side (also in
+comparison.png); `--paper` adds what the paper reports. The rules are in scoring.py; how an answer
+is found in a text, in docs/answers.md.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def write_scores(base: Path, name: str, results: Results) -> None:
 
 
 def _plain(line: Line) -> dict[str, Any]:
-    """A line as JSON has it: null for what there is none of."""
+    """A line as JSON; null for missing values."""
     return {k: None if v != v else v for k, v in asdict(line).items()}
 
 

@@ -68,7 +68,7 @@ def print_comparison(
 
 
 def write_csv(results: Results, path: Path) -> None:
-    """Write subtasks and rows, one line each; empty where there is no number."""
+    """Write subtasks and rows, one line each; empty where a number is missing."""
     names = [field.name for field in fields(Line)]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,11 +1,11 @@
 """Whether a prediction is right, by the rules of MultiSPA (SPEC 11).
 
-Words, letters     the same, case folded
+Words, letters     equal, ignoring case
 Numbers, vectors   |prediction - truth| <= 20 percent of |truth|; a truth of 0 needs 0
 Coordinates        within 5 percent of the image's width, measured in pixels
 Named point        nearer, in pixels, to the right one of the two points that the question names
 
-Bounds belong to what is right, and are computed without rounding.
+Bounds are included and computed without rounding.
 """
 
 from __future__ import annotations

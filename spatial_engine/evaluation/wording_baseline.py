@@ -23,7 +23,7 @@ from spatial_engine.utils.questions.subtasks import COORDINATES, NAMED_POINT, SU
 
 MIN_SEEN = 5  # training questions that a feature's value must have to be relied on
 MAX_CANDIDATES = 400  # answers tried as the best; spread evenly over the sorted ones
-CELLS = 8  # the image is divided into so many times so many cells
+CELLS = 8  # cells per side of the image
 
 Record = Mapping[str, Any]
 
@@ -67,9 +67,9 @@ def _order(record: Record) -> Hashable:
 
 # Each with the reason why it can help; what a text does not have is None.
 FEATURES: dict[str, tuple[Callable[[Record], Hashable], str]] = {
-    "nothing": (lambda record: (), "some answers are more usual than others"),
+    "nothing": (lambda record: (), "some answers are more frequent than others"),
     "sentence": (_sentence, "the sentence goes with the answer"),
-    "category": (_category, "things of one kind are alike in size"),
+    "category": (_category, "objects of one category are alike in size"),
     "cell": (_cell, "where a point is in the image goes with the answer"),
     "order": (_order, "what stands lower in an image is usually nearer"),
 }
@@ -77,7 +77,7 @@ FEATURES: dict[str, tuple[Callable[[Record], Hashable], str]] = {
 
 @dataclass(frozen=True)
 class Guesser:
-    """Answers by the value of a feature, and the one for values that were seldom seen."""
+    """Answers by the value of a feature, and the answer for rare values."""
 
     feature: str
     answers: Mapping[Hashable, Any]
@@ -90,7 +90,7 @@ class Guesser:
 
 
 def fit(records: Sequence[Record]) -> Guesser:
-    """The guesser with the feature that is of most use on scenes it was not fitted on."""
+    """The guesser with the feature that predicts best on scenes it was not fitted on."""
     places = [place_of(record["task"], record["image"][0]) for record in records]
     if len(set(places)) < 2:
         return fit_feature(records, "nothing")

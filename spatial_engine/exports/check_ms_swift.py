@@ -2,7 +2,7 @@
 
 Reads  training_data/exports/uniform/*.jsonl (export_uniform.py): the first records of each.
 Writes nothing. Exit code 1 when a record breaks a rule.
-Costs  a second.
+Costs  little.
 
 ms-swift takes `conversations` and `image` as they are. Its rules checked here: no column that has
 another meaning there, turns by human and gpt, an `<image>` for each image, images found under
@@ -26,7 +26,7 @@ CHECKED_RECORDS = 1000  # of each file, which has one form throughout; lines are
 
 
 def faults(record: Mapping[str, Any], root: Path) -> Iterator[str]:
-    """What ms-swift would take amiss in a record; `root` is to be its ROOT_IMAGE_DIR."""
+    """What ms-swift would reject in a record; `root` will be its ROOT_IMAGE_DIR."""
     taken = sorted(RESERVED_FIELDS.intersection(record))
     if taken:
         yield f"column {taken[0]!r} means something else there"

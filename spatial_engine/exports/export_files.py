@@ -82,7 +82,7 @@ class FilesStep(Step):
                 if not any(folder.glob("*.jsonl")):
                     raise MissingInputError(
                         f"{folder}: no records in it any more, and {output} was made from them; "
-                        "see that they are there, or use --overwrite to remove it"
+                        "restore them, or use --overwrite to remove it"
                     )
         return others
 

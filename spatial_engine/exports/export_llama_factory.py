@@ -2,7 +2,7 @@
 
 Reads  the names of training_data/exports/uniform/*.jsonl (export_uniform.py).
 Writes training_data/exports/llama_factory/dataset_info.json, an entry for each.
-Costs  nothing.
+Costs  little.
 
 In LLaMA-Factory's training yaml, with ROOT for the folder given here as --root:
     dataset_dir: ROOT/training_data/exports/llama_factory

@@ -3,7 +3,7 @@
 Reads  evaluation_data/multispa/v1_0/multispa.jsonl, templates in lmms_eval_task/.
 Writes evaluation_data/exports/lmms_eval/{multispa.yaml,utils.py}, which name the root as it is now:
        run this again after moving it.
-Costs  nothing.
+Costs  little.
 
     python -m lmms_eval --include_path ROOT/evaluation_data/exports/lmms_eval --tasks multispa ...
 

@@ -6,7 +6,7 @@ Writes {training,evaluation}_data/exports/uniform/<task>*.jsonl, one for each, l
        Fields: id, image (relative to --root), conversations (training) or text (evaluation),
        height_list, width_list, question_type, task, gt_value (JSON text), gt_unit, extra (JSON
        text: everything else).
-Costs  7 microseconds a record on one core, 30 as parquet; 1 kB a record, 0.2 as parquet.
+Costs  docs/performance.md.
 
     load_dataset("json", data_files="training_data/exports/uniform/*.jsonl")
     load_dataset("parquet", data_files="training_data/exports/uniform/*.parquet")
@@ -79,7 +79,7 @@ def parquet_schema(split: str) -> pa.Schema:
 
 
 def uniform_records(file: RecordFile, root: Path) -> Iterator[dict[str, Any]]:
-    """Records of a file in uniform form; `BadDataError` names the line of one that is none."""
+    """Records of a file in uniform form; `BadDataError` names the line of anything else."""
     said = _QUESTION[file.split][0]
 
     def uniform(record: dict[str, Any]) -> dict[str, Any]:

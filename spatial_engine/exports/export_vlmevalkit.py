@@ -4,7 +4,7 @@ Reads  evaluation_data/multispa/v1_0/multispa.jsonl, and the images with --base6
 Writes evaluation_data/exports/vlmevalkit/MultiSPA.tsv: index, id, question (without image marks:
        images come first, in order), answer, image_path (absolute; of several images a list), task;
        with --base64 image instead of image_path, so that the table is all that is needed.
-Costs  seconds; 6 MB at full size, with --base64 half a minute and 4 GB.
+Costs  little; with --base64 the table holds all images (docs/performance.md).
 
 Put the table into $LMUData (a link will do) and run, for example,
     python run.py --data MultiSPA --model InternVL2-8B --mode infer

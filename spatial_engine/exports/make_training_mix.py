@@ -2,8 +2,8 @@
 
 Reads  the training files under --root, to count their lines.
 Writes training_data/mix3M.json; with --full-set data/configs/mix3M.json, the mix of the full-size
-       set, for which nothing need be there.
-Costs  the time to read the files once (34 GB at full size); nothing for --full-set.
+       set, which needs no files.
+Costs  the time to read the training files once; nothing for --full-set.
 
 Paths are relative to --root: start the trainer there, or use --absolute-paths.
 """
@@ -98,7 +98,7 @@ def files_on_disk(root: Path, version: str) -> list[MixFile]:
         if file.images_per_record != SUBTASKS[file.task].num_images or not length:
             continue
         if file.task in longest:
-            log.warning("%s: there are several files of it; the longest is taken", file.task)
+            log.warning("%s: there are several files of this task; the longest is used", file.task)
         if length > longest.get(file.task, (0,))[0]:
             longest[file.task] = (length, file)
     return [
@@ -123,8 +123,8 @@ def refuse_to_lose(output: Path, root: Path) -> None:
     for path in named:
         if not path.is_file():
             raise MissingInputError(
-                f"{path}: no such file, and {output} names it; see that it is there, or remove the "
-                "mix to make it without"
+                f"{path}: no such file, and {output} names it; restore it, or remove the mix to "
+                "make it without that file"
             )
 
 
@@ -155,7 +155,7 @@ def say_what_is_in_it(files: Sequence[MixFile], plan: mix_shares.Mix, total: int
     print(f"  {'together':<20} {sum(plan.wanted):>9,} of {total:,}")
     if plan.short:
         print(
-            f"smaller than asked for: there is too little of {plan.short} to keep the proportions; "
+            f"smaller than requested: too few records of {plan.short} to keep the proportions; "
             "make more, or raise --max-repeat"
         )
 

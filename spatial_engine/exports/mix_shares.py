@@ -1,8 +1,8 @@
-"""The training mix: how many records of each file, as the trainer's meta json (SPEC 11, CLIENTS).
+"""The training mix: how many records of each file, as the trainer's meta json (SPEC 11).
 
 The proportions are those of the full set. InternVL takes the first part of a file for
 `repeat_time` below 1 and repeats a whole file for a whole number, so a file that is wanted two and
-a half times makes two entries.
+a half times makes two entries (docs/training.md).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TILES = 6  # of each image; the trainer divides max_dynamic_patch by the images 
 
 @dataclass(frozen=True)
 class MixFile:
-    """A file to draw from; paths as they shall stand in the meta json."""
+    """A file to draw from; paths as in the meta json."""
 
     task: str
     annotation: str

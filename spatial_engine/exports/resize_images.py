@@ -3,8 +3,7 @@
 Reads  every file of records of training_data/ and evaluation_data/, and the images they name.
 Writes the same files under --output, which is a root of its own: the other commands here work on
        it with `--root`. Images that are small enough are hard links to the originals, or copies.
-Costs  4 ms for an image of 1296x968 at half its size, on one core; 3 to 7 ms at other sizes
-       (decoding and encoding it whole: 7 ms); half of its bytes. A record: 20 microseconds.
+Costs  decoding and encoding each image (docs/performance.md).
 
 Images are scaled whole, never cropped: coordinates in thousandths stay true, and so do millimetres
 and degrees. Marks shrink with the images.
@@ -104,7 +103,7 @@ def image_jobs(
             if not inputs[0][1] and copy.is_dir() and not args.overwrite:
                 raise MissingInputError(
                     f"{source}: no images in it, and {copy} holds some that were made from them; "
-                    "see that they are there, or use --overwrite"
+                    "restore them, or use --overwrite"
                 )
             count = sum(map(len, names.values()))
             scene = Scene(source, names, goal, frames)
@@ -115,7 +114,7 @@ def image_jobs(
 def estimate_bytes(image_root: Path, scenes: dict[str, Names], goal: Goal, output: Path) -> int:
     """Bytes of one resized image, about: the mean over the first of a few scenes.
 
-    Links take none. Images that cannot be read are passed over here: their turn comes.
+    Links take none. Images that cannot be read are skipped here and reported later.
     """
     sizes = []
     links = image_root.is_dir() and image_root.stat().st_dev == output.stat().st_dev
@@ -226,7 +225,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     sizes = parser.add_mutually_exclusive_group()
     text = "longest side of an image, in pixels; smaller images are not changed"
     cli.add_constant(sizes, "MAX_SIDE", MAX_SIDE, text, 8, LARGEST_SIDE)
-    text = "give every image this width and height, in pixels, even if it changes its shape"
+    text = "give every image this width and height, in pixels, even if that changes its proportions"
     pixels = flag_types.whole_number(1, LARGEST_SIDE)
     sizes.add_argument("--size", type=pixels, nargs=2, metavar=("W", "H"), help=text)
     return parser.parse_args(argv)

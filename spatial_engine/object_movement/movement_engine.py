@@ -1,4 +1,4 @@
-"""The one way from clips to movement questions; the two commands beside it are doors to it."""
+"""Shared implementation of the two object movement commands, from clips to questions."""
 
 from __future__ import annotations
 

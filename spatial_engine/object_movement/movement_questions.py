@@ -71,7 +71,7 @@ class ClipRequest:
 
 @dataclass(frozen=True)
 class MeasuredPairs:
-    """What is true of pairs of frames of points, (n,) each.
+    """Measurements of pairs of frames of points, (n,) each.
 
     `pairs`; `pixels` (n, 2, 2) of the point in both images; `distance_mm` (n,) and `vector_mm`
     (n, 3) int, in the axes of the first camera; `point_moving`, `cam_moving` bool.
@@ -126,7 +126,7 @@ def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResul
 def draw_pairs(
     rng: np.random.Generator, clip: Clip, request: ClipRequest, drops: dict[str, int]
 ) -> PointPairs:
-    """Pairs of frames of points drawn from each rigid body; `drops` gets what is left out."""
+    """Pairs of frames of points drawn from each rigid body; `drops` counts what is left out."""
     askable = can_be_asked(clip, request.prompt)
     drops["frames that show a point outside the image or at its border"] = int(
         np.count_nonzero(clip.visible & ~askable)
@@ -167,7 +167,7 @@ def mark_size(image_size: tuple[int, int]) -> MarkSize:
 
 
 def measure(clip: Clip, pairs: PointPairs) -> MeasuredPairs:
-    """Measure drawn pairs. What moves less than `STATIC_M` has moved by 0."""
+    """Measure drawn pairs. A displacement below `STATIC_M` counts as 0."""
     world, pixels = clip.tracks_world(), clip.project()
     both = np.stack([pairs.first, pairs.second], axis=1)
     step = world[pairs.second, pairs.points] - world[pairs.first, pairs.points]

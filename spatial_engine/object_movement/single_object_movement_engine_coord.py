@@ -6,8 +6,7 @@ Writes data/my_tapvid3d_images/<clip>/{frame:05d}.jpg, once for both prompts;
        training_data/object_movement_coord/v1_0/{adt,pstudio}/
        <set>_<type>_train_15points_30pairs.jsonl and evaluation_data/.../<set>_<type>_val.jsonl;
        images: data/my_tapvid3d_images.
-Costs  about 1.2 s a clip of 300 frames and 1,000 points on one core, half of it rigid bodies;
-       about 60 kB for each frame that is written, 1.1 kB a record.
+Costs  half of the time goes into rigid bodies (docs/performance.md).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Writes data/my_tapvid3d_images/<clip>/{frame:05d}.jpg, once for both prompts;
        training_data/object_movement_dot/v1_0/{adt,pstudio}/
        <set>_<type>_train_15points_30pairs.jsonl and evaluation_data/.../<set>_<type>_val.jsonl;
        images/<clip>/ beside each: a marked picture for each first image, frames for the second.
-Costs  as coord, and 1.3 ms and about 0.1 MB for each marked picture of 512x512.
+Costs  as coord, and a marked picture for each first image and point (docs/performance.md).
 """
 
 from __future__ import annotations

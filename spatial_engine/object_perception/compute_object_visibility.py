@@ -4,7 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet,
        instances of every scene.
 Writes {training,evaluation}_data/object_perception/object_visibility.pkl, for users, and
        object_visibility.parquet beside it, which the next steps read scene by scene.
-Costs  about 0.2 s a scene of 300 frames on one core.
+Costs  mostly opening the visibility of each scene (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    text = "an image sees an object if it sees this share of its vertices, 0 to 1"
+    text = "share of its vertices that an image must see to see an object, 0 to 1"
     cli.add_constant(parser, "MIN_VISIBLE_SHARE", MIN_VISIBLE_SHARE, text, 0, 1)
     return parser.parse_args(argv)
 

@@ -1,10 +1,10 @@
 """Object perception step 3: joins what the processes of find_object_coverage.sh found.
 
 Reads  {training,evaluation}_data/object_perception/<split>_<start>_<end>/*.pkl and
-       object_visibility.parquet, which says which scenes there must be; where they are there, the
-       scene infos and the names of posed_images/*/*, which say whether that is stale.
+       object_visibility.parquet, which says which scenes there must be; if present, the scene infos
+       and the names of posed_images/*/*, to see whether the table is stale.
 Writes merged_<split>_object_coverage_{height,length,width}.pkl there.
-Costs  tens of milliseconds a scene, most of it loading infos and coverage.
+Costs  little, most of it loading infos and coverage.
 """
 
 from __future__ import annotations

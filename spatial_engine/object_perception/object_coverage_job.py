@@ -8,8 +8,8 @@ CHUNK_SIZE   scenes of one chunk (default 10)
 PROCESSES    chunks at a time (default: --num-workers)
 
 Reads  {training,evaluation}_data/object_perception/object_visibility.parquet.
-Writes what `single_object_coverage_finder.py` writes for each chunk. Finished chunks are left as
-       they are, those of earlier lists or constants are removed once others hold their scenes.
+Writes what `single_object_coverage_finder.py` writes for each chunk. Finished chunks are skipped.
+       Chunks of earlier lists or constants are removed once others hold their scenes.
 Costs  milliseconds a scene. Fails, naming them, if chunks fail.
 """
 
@@ -68,8 +68,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def read_numbers(texts: Sequence[str], num_workers: int) -> tuple[int, int, int, int | None]:
-    """START, CHUNK_SIZE, PROCESSES and END (None = all); `SettingsError` where they make no sense.
-    An empty text stands for the default."""
+    """START, CHUNK_SIZE, PROCESSES and END (None = all); `SettingsError` for impossible numbers. An
+    empty text means the default."""
     if len(texts) > 4:
         raise SettingsError(f"too many arguments; usage: {USAGE}")
     for text in texts:
@@ -122,8 +122,8 @@ def list_chunks(
 
 
 def run_chunks(args: argparse.Namespace, chunks: Sequence[Chunk], num_processes: int) -> int:
-    """The exit code: 0, or the least of those of the chunks that failed. They are named, and the
-    others go on, unless a process ends by itself or the cluster is gone."""
+    """The exit code: 0, or the least of those of the chunks that failed. They are
+    named, and the others continue, unless a process dies or the cluster is gone."""
     tasks = (
         argparse.Namespace(**{**vars(args), "split": split, "start": start, "end": end})
         for split, start, end in chunks
@@ -135,7 +135,7 @@ def run_chunks(args: argparse.Namespace, chunks: Sequence[Chunk], num_processes:
         try:
             for number, code in done:
                 if code:
-                    say_error(f"{names[number]} failed; its messages stand above")
+                    say_error(f"{names[number]} failed; see its messages above")
                     codes.add(code)
                     if args.scheduler:  # each of the others would wait for it in turn
                         executors.check_cluster(args.scheduler, args.root)

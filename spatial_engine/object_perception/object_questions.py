@@ -63,7 +63,7 @@ def measure_mm(size: np.ndarray, dimension: str) -> int:
 
 
 def can_be_said(category: str) -> bool:
-    """Whether the annotators' word can stand in a sentence and leave it as it is."""
+    """Whether the annotators' word can be put into a sentence without breaking it."""
     said = category.isprintable() and 0 < len(category.strip()) <= MAX_CHARACTERS
     return said and not set(category) & set("`{}<>[]")
 
@@ -108,7 +108,7 @@ def phrase(
     for object_id, sets in sorted(request.sets[name].items()):
         seen = objects[object_id]
         if not can_be_said(seen.category):
-            drops["category that cannot stand in a sentence"] += len(sets)
+            drops["category that cannot be used in a sentence"] += len(sets)
             continue
         answer = measure_mm(seen.size, dimension)
         orders = rng.permuted(np.tile(np.arange(len(sets[0])), (len(sets), 1)), axis=1).tolist()

@@ -3,9 +3,9 @@
 Reads  {training,evaluation}_data/object_perception/object_visibility.parquet, the scenes from
        START to END of its sorted list.
 Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<start>_<end>.pkl there:
-       {scene: {object_id: {k: [(image_id, ...), ...]}}}, the minimal sets of k images. Removes
-       such folders of earlier lists or constants whose scenes are all in others by now.
-Costs  milliseconds a scene.
+       {scene: {object_id: {k: [(image_id, ...), ...]}}}, the minimal sets of k images. Removes such
+       folders of earlier lists or constants once others hold all their scenes.
+Costs  little (docs/performance.md).
 
 `find_object_coverage.sh` does this for all scenes of both splits in several processes.
 """
@@ -109,7 +109,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     number = flag_types.whole_number(0)
     text = "number of the first scene in the split's sorted list (default: 0)"
     parser.add_argument("--start", type=number, default=0, metavar="N", help=text)
-    text = "number after that of the last scene (default: to the end of the list)"
+    text = "number of the scene to stop before (default: the end of the list)"
     parser.add_argument("--end", type=number, metavar="N", help=text)
     add_constants(parser)
     return parser.parse_args(argv)
@@ -117,7 +117,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def add_constants(parser: argparse.ArgumentParser) -> None:
     """The flags of what decides which sets are found."""
-    text = "at most so many images of each object are used, drawn at random"
+    text = "images used of each object at most, drawn at random"
     cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, text, 1)
     text = "share of a size that the images may leave unseen, 0 to 1"
     cli.add_constant(parser, "TOLERANCE", TOLERANCE, text, 0, 1)
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def refuse_unknown(scenes: Iterable[str] | None, known: Iterable[str]) -> None:
-    """Raise `SettingsError` for a scene of `--scenes` that is none of the known."""
+    """Raise `SettingsError` for a scene of `--scenes` that is not known."""
     if unknown := sorted(set(scenes or ()) - set(known)):
         raise SettingsError(
             f"--scenes {unknown[0]}: no such scene in the object visibility; {object_table.REMEDY}"

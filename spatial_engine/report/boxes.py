@@ -52,7 +52,7 @@ def read_boxes(
     root: Path, records: Sequence[dict[str, Any]], faults: dict[str, str]
 ) -> list[ObjectBox | None]:
     """The box of each checked record; None where it asks for no object, or nothing is known of
-    it. What cannot be read is told in `faults`."""
+    it. What cannot be read is added to `faults`."""
     found: list[ObjectBox | None] = [None] * len(records)
     handlers = _load(root, faults) if any(r["task"] in OBJECT_SIDES for r in records) else []
     by_scene: dict[str, list[int]] = {}

@@ -140,7 +140,7 @@ class Wanted:
 
 @dataclass
 class FileSummary:
-    """What one file holds by task and split; `fault` tells what is wrong with it, if anything."""
+    """What one file holds by task and split; `fault` says what is wrong with it, if anything."""
 
     groups: dict[Key, Group]
     fault: str = ""
@@ -193,7 +193,7 @@ def _summarize(wanted: Wanted, source: RecordFile | Path) -> FileSummary:
     except BadDataError as error:
         summary.fault = f"{error}; the rest of it was not read"
     if bad:
-        told = f"{bad:,} records are not as they should be and left out ({first})"
+        told = f"{bad:,} records are damaged and were left out ({first})"
         summary.fault = f"{told}; {summary.fault}" if summary.fault else told
     for key, draw in draws.items():
         summary.groups[key].drawn = draw.taken()

@@ -5,7 +5,7 @@
 Reads what make_report.py reads, and shows the first of the records that the page shows.
 Writes <root>/report/sheets/<task>_<split>.png (--output: another folder than <root>/report), 1640
 pixels wide. The same inputs and seed give the same bytes.
-Costs about 30 microseconds a record and core to read, and half a second a sheet.
+Costs docs/performance.md.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ beside them, the pair tables, the images of the drawn records, and, where they a
 for the boxes of objects that drawn records ask about.
 Writes <root>/report/ (--output): index.html, which opens without a server or a network, and what
 belongs to it. The same inputs and seed give the same bytes.
-Costs about 30 microseconds a record and core to read, 5 ms an image that is shown, half a second
-a task for plots; of records that are not shown, only a number and the names of images are kept.
+Costs docs/performance.md; of records that are not shown, only a number and the names of images
+are kept.
 """
 
 from __future__ import annotations

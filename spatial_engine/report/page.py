@@ -125,7 +125,7 @@ def page_data(
 
 
 def script_json(value: Any) -> bytes:
-    """JSON that can stand in a script, in a page or in a file of its own."""
+    """JSON that can be put into a script, in a page or in a file of its own."""
     text = orjson.dumps(value)
     for mark, escaped in _ESCAPED.items():
         text = text.replace(mark.encode(), escaped)

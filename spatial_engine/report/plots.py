@@ -162,7 +162,7 @@ def draw_words(axes: Axes, task: str, groups: Groups) -> str:
 
 
 def draw_numbers(axes: Axes, groups: Groups, unit: str) -> str:
-    """Histograms of values, by split, as shares; what is far out stands in the outermost bins."""
+    """Histograms of values, by split, as shares; outliers are in the outermost bins."""
     values = {split: np.frombuffer(group.values) for split, group in groups.items()}
     low, high = np.percentile(np.concatenate(list(values.values())), [OUTLIERS, 100 - OUTLIERS])
     low = 0.0 if 0 < low < high / 4 else low

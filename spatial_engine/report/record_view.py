@@ -78,7 +78,7 @@ def check_record(record: dict[str, Any]) -> None:
     else:
         right = isinstance(value, list) and len(value) == _FORMS[form] and _all_numbers(value)
     if not right:
-        raise ValueError(f"`gt_value` is no {form}")
+        raise ValueError(f"`gt_value` does not have the form: {form}")
 
 
 def split_of(record: dict[str, Any]) -> str:
@@ -123,7 +123,7 @@ def _depth_marks(record: dict[str, Any]) -> list[Mark]:
     marks = []
     for number, point in enumerate(points, 1):
         if not isinstance(point, dict):
-            raise ValueError("`points_info` holds what is no point")
+            raise ValueError("`points_info` contains something that is not a point")
         x, y = _checked([point.get("x"), point.get("y")], "points_info")
         letter = point.get("letter")
         named = isinstance(letter, str)
@@ -217,7 +217,7 @@ def other_fields(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def visible(text: str) -> str:
-    """A text in which nothing is invisible: control and direction marks stand by number."""
+    """A text in which nothing is invisible: control and direction marks are shown by number."""
     return _INVISIBLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
@@ -235,7 +235,7 @@ def _point(fields: dict[str, Any], name: str) -> list[int]:
 def _checked(value: Any, name: str) -> list[int]:
     inside = isinstance(value, list) and len(value) == 2 and _all_numbers(value)
     if not (inside and all(0 <= number <= FULL_SCALE for number in value)):
-        raise ValueError(f"`{name}` is no point of 0 to {FULL_SCALE}")
+        raise ValueError(f"`{name}` is not a point from 0 to {FULL_SCALE}")
     return value
 
 

@@ -3,9 +3,7 @@
 Reads  of a scene: scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, its
        points and its images; of a clip: data/tapvid3d_dataset/{adt,pstudio}/<clip>.npz.
 Writes report/<id>.rrd (or --output), which `rerun FILE` shows; --open does so at once.
-Costs  0.7 MB and 25 ms a frame of a scene, most of it depth, so with 100 frames of 1296x968 about
-       70 to 90 MB on the disk, 3 to 5 s and 0.6 GB of memory; a clip of 300 frames and 1000 points
-       (100 frames shown) 8 MB and 1.5 s.
+Costs  most of it depth; --max-frames bounds it (docs/performance.md).
 
 A scene: coloured points, boxes with their categories, the camera's path; by frame the camera, its
 image and depth, and the vertices that it sees. A clip: by frame the tracked points, coloured by
@@ -114,9 +112,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="file of the recording (default: ROOT/report/ID.rrd)",
     )
     parser.add_argument("--open", action="store_true", help="open the viewer afterwards")
-    cli.add_constant(
-        parser, "MAX_FRAMES", MAX_FRAMES, "largest number of frames shown, evenly spread", 1
-    )
+    cli.add_constant(parser, "MAX_FRAMES", MAX_FRAMES, "frames shown at most, evenly spread", 1)
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""The one way from scenes to correspondence questions; the two commands beside it are doors."""
+"""Shared implementation of the two correspondence commands, from scenes to questions."""
 
 from __future__ import annotations
 

@@ -207,8 +207,8 @@ def _arrange(
 ) -> np.ndarray:
     """Arrangements (n, count, 4, 2) of options around matches at `place` (n, 1, 2), these first.
 
-    Whether they have room is not asked here: an arrangement without is to be drawn anew as a whole,
-    so that what room there is shapes the place of the match no more than that of the others.
+    Whether they have room is not asked here: an arrangement without room is drawn again as a whole,
+    so that the room available shapes the place of the match no more than that of the others.
     """
     shape = (len(place), count, len(LETTERS))
     if difficulty == "hard":

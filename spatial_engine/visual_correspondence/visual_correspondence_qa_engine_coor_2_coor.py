@@ -5,7 +5,7 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet,
 Writes {training,evaluation}_data/visual_correspondence_coor_2_coor/v1_0/
        {train,val}_visual_correspondence_coor_2_coor.jsonl;
        images: data/scannet/posed_images.
-Costs  about 75 ms a scene and its 833 records on one core; 0.9 kB a record.
+Costs  mostly opening the visibility of each scene (docs/performance.md).
 """
 
 from __future__ import annotations

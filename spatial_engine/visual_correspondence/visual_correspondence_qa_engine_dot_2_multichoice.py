@@ -5,7 +5,7 @@ Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet,
 Writes {training,evaluation}_data/visual_correspondence_dot_2_multichoice/v1_0/
        {train,val}_visual_correspondence_dot_2_multichoice.jsonl;
        two marked pictures for each record under images/<scene>/ beside it.
-Costs  11 ms a record of two pictures on one core; about 0.3 MB a picture.
+Costs  two marked pictures for each record (docs/performance.md).
 """
 
 from __future__ import annotations

@@ -737,7 +737,7 @@ def deep(levels: int) -> bytes:
 BOMBS = {
     "a number to remember by": (b"\x80\x04}r\xff\xff\xff\x7f]a.", "cannot be loaded"),
     "a key hashed for ever": (bomb(key=True), "a key of type tuple"),
-    "a repetition": (bomb(key=False), "over and over"),
+    "a repetition": (bomb(key=False), "far more data than its size"),
     "levels": (deep(300), "levels"),
     "many levels": (deep(100_000), "cannot be loaded"),
     "room for bytes": (b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b".", "operation"),

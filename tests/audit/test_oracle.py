@@ -1,7 +1,7 @@
 """The oracle against answers worked out by hand, and against records with planted errors.
 
-The scene is written here byte by byte, by `struct`, so that nothing but FORMATS.md and this page
-says what it holds.
+The scene is written here byte by byte, by `struct`, so that nothing but docs/formats.md and
+this page says what it holds.
 
 World: x east, y north, z up. A camera that looks east and stands upright has forward = +x,
 down = -z, right = -y (south). All numbers of the hand-worked cases are in the comments.

@@ -344,7 +344,7 @@ def test_the_frame_or_camera_at_fault_is_named_with_its_values(path):
     poses = arrays()["extrinsics_w2c"]
     poses[2] = poses[2].T
     write(path, extrinsics_w2c=poses)
-    check_refused(path, "extrinsics_w2c of frame 2 is no rigid motion", f"{poses[2][3, 0]:.6g} ")
+    check_refused(path, "extrinsics_w2c of frame 2 is not a rigid motion", f"{poses[2][3, 0]:.6g} ")
     read_clip(path, camera_moves=False)  # heeds none
     with raises_one_line(BadDataError, path, "extrinsics_w2c of frame 2"):
         read_extrinsics(path)

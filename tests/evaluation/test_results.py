@@ -591,7 +591,7 @@ def test_cells_at_the_end_of_a_row_that_nothing_reads_may_be_left_out(tmp_path):
         pytest.param("m.json", "[" * 100_000, ["item 1"], id="deep"),
         ("m.json", '{"id":"first","prediction":"a"', [":1", "not json", "jsonl"]),
         ("m.json", '{"a":[{"id":"first"}],"b":[{"id":"first"}]}', ["several lists", "a, b"]),
-        ("m.json", '{"id":["first","second"],"prediction":["a"]}', ["not of one length"]),
+        ("m.json", '{"id":["first","second"],"prediction":["a"]}', ["different lengths"]),
         ("m.json", '{"model":"m","accuracy":5}', ["no prediction", "3 ids"]),
         ("m.jsonl", b'{"id":"first","prediction":"\xe9"}\n', [":1", "not json"]),
         ("m.jsonl", '{"id":"first","prediction":"a"}'.encode("utf-16-le"), [":1", "not json"]),

@@ -19,7 +19,7 @@ TRACKED = REPOSITORY / "data/configs/mix3M.json"
 
 
 def taken(entry: dict) -> int:
-    """Records that InternVL's trainer takes of an entry (CLIENTS)."""
+    """Records that InternVL's trainer takes of an entry (docs/training.md)."""
     repeat = entry["repeat_time"]
     if repeat < 1:
         return int(entry["length"] * repeat)

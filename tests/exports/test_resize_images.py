@@ -367,7 +367,7 @@ def test_records_that_lead_out_of_the_folder_raise_one_line(made_root, tmp_path)
     name = json.loads(text.splitlines()[0])["image"][0]
     for bad in ("../../etc/passwd", "/etc/passwd", "..", "a/b/c.jpg", "scene0011_00/.hidden"):
         path.write_text(text.replace(f'"{name}"', f'"{bad}"'))
-        with raises_one_line(BadDataError, path, "is no id"):
+        with raises_one_line(BadDataError, path, "is not a valid id"):
             run(root, tmp_path / "small", "--splits", "val")
     path.write_text(text.replace('"height_list":[', '"height_list":[5,', 1))
     with raises_one_line(BadDataError, f"{path}:1", "not a record"):

@@ -282,7 +282,7 @@ def test_scenes_with_a_single_frame(root, command):
     done = run_few(command, root, "--splits", "val")
     if command in (COOR, DOTS):
         assert done.returncode == 1
-        assert "no records (wanted but no pair left 25)" in done.stdout
+        assert "no records (requested but not available 25)" in done.stdout
         return
     assert done.returncode == 0, done.stdout + done.stderr
     made = records_of(command, root, "val")
@@ -298,7 +298,7 @@ def test_half_a_million_asked_of_three_vertices_ends_with_a_count_of_what_is_mis
     assert done.returncode == 0, done.stdout + done.stderr
     made = records_of(COMPARISON_COOR, root, "train")
     assert 40 <= len(made) <= 3 * 28
-    assert f"wanted but not to be had {500_000 - len(made):,}" in done.stdout
+    assert f"requested but not available {500_000 - len(made):,}" in done.stdout
     asked = 3 * (500_000 // 3 + 1)
     assert f"no new pair of points that can be compared {asked - len(made):,}" in done.stdout
 

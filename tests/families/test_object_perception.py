@@ -707,7 +707,7 @@ def test_a_process_that_dies_is_told_with_the_chunks_at_work(root, run, tmp_path
         done = run(coverage_job, root, 0, 1, 2)
     assert done.returncode == 1, done.stdout + done.stderr
     first, last = (line for line in done.stderr.splitlines() if line.startswith("error: "))
-    assert "without a word" in first and "chunk train 2 to 3" in first
+    assert "ended unexpectedly" in first and "chunk train 2 to 3" in first
     assert "start again" in last and "is there" not in done.stdout
     before = finished.stat().st_mtime_ns
     check_fine(run(coverage_job, root, 0, 1, 1))
@@ -999,7 +999,7 @@ def test_at_most_so_many_questions_of_each_file(root, run):
     few = jsonl(root, "train", "width_k1").with_name("object_perception_width_k1_train_5.jsonl")
     assert len(few.read_bytes().splitlines()) == 5
     assert set(few.read_bytes().splitlines()) < set(whole)
-    assert f"surplus over what was wanted {len(whole) - 5}" in done.stdout
+    assert f"more than requested {len(whole) - 5}" in done.stdout
 
 
 def test_another_version_has_a_folder_of_its_own_and_leaves_the_first(root, run):

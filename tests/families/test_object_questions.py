@@ -19,7 +19,7 @@ SCENE, SIZE = "scene0000_00", (324, 242)
 IDS = image_ids(30)
 TWICE = "another object of the category in all images"
 MISSING = "sets with a missing image file"
-UNSAID = "category that cannot stand in a sentence"
+UNSAID = "category that cannot be used in a sentence"
 
 
 class Asked:

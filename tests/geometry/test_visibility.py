@@ -22,7 +22,7 @@ SIZES = [  # colour, depth
 
 
 def judge(point, pose, intrinsic, image_size, depth_mm):
-    """SPEC 4 in plain float64: True, False, or None where SPEC allows either answer."""
+    """SPEC 4 in plain float64: True, False, or None where either answer is right."""
     if not all(np.isfinite(point)):
         return False
     x, y, z = np.linalg.inv(pose)[:3] @ [*point, 1]

@@ -32,13 +32,13 @@ def test_every_scene_of_a_file_is_told(file):
 @pytest.mark.parametrize("scene", [b"..", b"\xff", b"a\\nb", b"\xe2\x80\xaes", b"x" * 10_000])
 def test_a_scene_that_is_no_id_is_named_with_its_line(file, scene):
     file.path.write_bytes(LINE % b"scene0000_00" + LINE % scene)
-    with raises_one_line(BadDataError, f"{file.path}:2", "is no id"):
+    with raises_one_line(BadDataError, f"{file.path}:2", "is not a valid id"):
         places_in(file)
 
 
 def test_a_line_without_images_is_named(file):
     file.path.write_bytes(LINE % b"scene0000_00" + b"{}\n")
-    with raises_one_line(BadDataError, f"{file.path}:2", "no record of the engine"):
+    with raises_one_line(BadDataError, f"{file.path}:2", "not a record of the engine"):
         places_in(file)
 
 

@@ -315,7 +315,7 @@ def test_an_empty_root_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["../scene0000_00", "a/b", "", ".."])
 def test_an_id_that_leaves_its_folder_is_refused(tmp_path, name):
-    check_refused(BadDataError, tmp_path, name, "no id")
+    check_refused(BadDataError, tmp_path, name, "not a valid id")
 
 
 def test_without_visibility_the_command_is_named(root, scene_id):

@@ -348,7 +348,7 @@ def test_a_scene_that_ends_its_workers_is_named_and_the_others_go_on(tmp_path):
         result = runner.run(scenes, scheduler=cluster.address)
         assert list(result.parts) == [*ready, "s0", "s1"]
         assert list(result.failures) == ["d0"]
-        assert "2 workers ended while they had it" in result.failures["d0"]
+        assert "2 workers ended while holding this scene" in result.failures["d0"]
         assert runner.calls()["d0"] == 2
         assert sorted(path.name for path in runner.parts.iterdir()) == ["s0", "s1", *ready]
 

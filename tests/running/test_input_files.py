@@ -35,7 +35,7 @@ def test_bad_id_lists_are_named(path):
         path.write_bytes(data)
         with raises_one_line(BadDataError, path):
             read_id_list(path, "get it")
-    with raises_one_line(BadDataError, path, "'scans/a' is no id", "without folder"):
+    with raises_one_line(BadDataError, path, "'scans/a' is not a valid id", "without folder"):
         read_id_list(path, "get it")
 
 

@@ -342,7 +342,7 @@ def test_a_stale_folder_that_is_half_removed_is_not_in_the_way(runner, monkeypat
 def test_a_damaged_mark_is_told(runner):
     runner.run({"s0": "good"})
     (runner.parts / "s0/.done.json").write_text("{")
-    assert runner.run({"s0": "good"}).redone == {"s0": "what told of it is damaged"}
+    assert runner.run({"s0": "good"}).redone == {"s0": "its status file is damaged"}
 
 
 def test_code_that_is_edited_while_a_command_runs_is_refused(runner, monkeypatch):

@@ -292,9 +292,9 @@ def test_a_scene_that_failed_is_not_among_those_that_its_folder_is_said_to_hold(
 @pytest.mark.parametrize(
     ("wanted", "records", "told"),
     [
-        (2, 2, {"surplus over what was wanted": 3, "too dark": 2}),
+        (2, 2, {"more than requested": 3, "too dark": 2}),
         (5, 5, {"too dark": 2}),
-        (9, 5, {"wanted but not to be had": 4, "too dark": 2}),
+        (9, 5, {"requested but not available": 4, "too dark": 2}),
         (-1, 5, {"too dark": 2}),
     ],
 )
@@ -304,7 +304,10 @@ def test_surplus_and_shortfall_are_told(bench, capsys, wanted, records, told):
         table = capsys.readouterr().out
         for reason, number in told.items():
             assert f"{reason} {number}" in table
-        assert ("surplus" in table, "not to be had" in table) == (wanted == 2, wanted == 9)
+        assert ("more than requested" in table, "not available" in table) == (
+            wanted == 2,
+            wanted == 9,
+        )
     assert bench.assembled == 1
     assert (bench.meta()["records"], bench.meta()["drops"]) == (records, told)
 
@@ -366,7 +369,7 @@ def test_the_table_says_why_an_output_is_made_again(bench, capsys, scenes, flags
 def test_the_table_says_that_lists_have_changed_and_that_scenes_had_failed(bench, capsys):
     bench.make({"a": 1}, inputs="a list")
     bench.make({"a": 1}, inputs="another")
-    assert "made again: lists or tables changed;" in capsys.readouterr().out
+    assert "made again: shared inputs changed;" in capsys.readouterr().out
     bench.make({"a": 1, "x": -1}, inputs="another")
     capsys.readouterr()
     bench.make({"a": 1, "x": 2}, inputs="another")

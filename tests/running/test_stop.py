@@ -220,7 +220,7 @@ def test_a_worker_that_is_killed_is_told():
     next(done)
     for process in children():
         process.kill()
-    with pytest.raises(processes.WorkerLost, match="without a word") as caught:
+    with pytest.raises(processes.WorkerLost, match="ended unexpectedly") as caught:
         next(done)
     assert caught.value.items == [1, 2]
 

@@ -144,7 +144,12 @@ DAMAGE = {
     "principal point": (12 + NAME_SIZE + 8, "<f", 6.5, "10 0 6.5, 0 10 2, 0 0 1, images of 6x4"),
     "skew below": (12 + NAME_SIZE + 16, "<f", 0.5, "not of the form"),
     "colour of another size": (FORMAT_AT + 8, "<I", 3, "images of 3x4"),
-    "last row": (FRAMES_AT + 48, "<f", 0.25, "pose of frame 0 is no rigid motion: its last row is"),
+    "last row": (
+        FRAMES_AT + 48,
+        "<f",
+        0.25,
+        "pose of frame 0 is not a rigid motion: its last row is",
+    ),
     "vast position": (FRAMES_AT + 12, "<f", 1e38, "its position is 1e+38 "),
     "colour bytes": (FRAME_0, "<Q", 10**18, "frame 0"),
     "depth bytes": (FRAME_0 + 8, "<Q", 2**64 - 1, "frame 0"),

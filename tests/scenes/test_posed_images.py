@@ -236,7 +236,7 @@ def test_a_pose_that_is_no_rigid_motion_is_refused_and_one_of_six_digits_is_read
         np.testing.assert_allclose(posed_images.read_pose(tmp_path, "00005"), pose, atol=1e-5)
     for matrix in (pose.T, pose * 1000, pose * [1, 1, -1, 1], pose * [1.01, 1, 1, 1], pose * 1e300):
         np.savetxt(path, matrix)
-        with raises_one_line(BadDataError, path, "no rigid motion", EXTRACT):
+        with raises_one_line(BadDataError, path, "not a rigid motion", EXTRACT):
             posed_images.read_pose(tmp_path, "00005")
     for matrix in (pose * [1, 0, 1, 1], pose * 0, pose[:, [0, 1, 1, 3]]):  # cannot be used, as lost
         np.savetxt(path, matrix)
@@ -265,5 +265,5 @@ def test_two_names_of_one_frame_are_refused_and_one_that_is_no_number(tmp_path):
         posed_images.frames_among(["5.jpg", "0.jpg", "00005.jpg"], 5, tmp_path)
     assert posed_images.frames_among(["7.jpg", "07.jpg", "0.jpg"], 5, tmp_path) == ["0"]
     for name in ("frame5", "-5", "٣", "5.0"):
-        with raises_one_line(BadDataError, tmp_path, "no number of a frame"):
+        with raises_one_line(BadDataError, tmp_path, "not the number of a frame"):
             posed_images.by_number([name], tmp_path)

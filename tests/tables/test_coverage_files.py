@@ -454,5 +454,5 @@ def test_scenes_that_would_leave_their_folder_are_refused(tmp_path):
     path = tmp_path / "x.pkl"
     for scene in ("../s", "/s", "a\nb", "", 5):
         path.write_bytes(pickle.dumps({scene: {}}))
-        with raises_one_line(BadDataError, path, "is no id"):
+        with raises_one_line(BadDataError, path, "is not a valid id"):
             load_coverage(path, "")

@@ -181,7 +181,7 @@ def test_facts_survive_any_json_value(tmp_path):
 def test_scenes_that_would_leave_their_folder_are_refused(tmp_path, scene):
     write_part(tmp_path / "p", scene_rows("s", 2), scene, {})
     merge_parts([tmp_path / "p"], tmp_path / "all")
-    with raises_one_line(BadDataError, tmp_path / "all", "is no id"):
+    with raises_one_line(BadDataError, tmp_path / "all", "is not a valid id"):
         SceneTable(tmp_path / "all")
 
 
@@ -230,7 +230,7 @@ def test_cells_without_a_value_are_refused(tmp_path, rows):
     write_part(tmp_path / "p", rows, "s", {})
     merge_parts([tmp_path / "p"], tmp_path / "all")
     table = SceneTable(tmp_path / "all", "run the step", schema=SCHEMA)
-    with raises_one_line(BadDataError, tmp_path / "all", "without a value", "run the step"):
+    with raises_one_line(BadDataError, tmp_path / "all", "null or non-finite", "run the step"):
         table.read("s")
 
 

@@ -287,7 +287,7 @@ def test_an_empty_list_is_named_and_the_other_split_is_done(root):
 def test_an_id_that_would_leave_its_folder_is_refused(root, listed):
     with open(root / "data/scannet/meta_data/scannetv2_train.txt", "a") as file:
         file.write(listed + "\n")
-    check_refused(run_one(EXTRACT, root), "is no id")
+    check_refused(run_one(EXTRACT, root), "is not a valid id")
 
 
 @pytest.mark.parametrize(
@@ -470,7 +470,7 @@ def test_what_cannot_be_drawn_is_said(prepared):
     assert run_one(RELATIONS, prepared).returncode == 0
     done = run_one(ENGINE, prepared, "--train-max-samples", "1000000")
     assert done.returncode == 0
-    assert "wanted but no pair left" in done.stdout
+    assert "requested but not available" in done.stdout
 
 
 # ---- cameras and poses that cannot be ------------------------------------------------------------
@@ -554,7 +554,10 @@ def test_poses_that_do_not_fit_the_depth_are_named(prepared, name):
     done = run_one(VISIBILITY, prepared)
     assert done.returncode == 0
     (line,) = [x for x in done.stderr.splitlines() if x.startswith(f"{SCENE}: of the vertices")]
-    assert "before the depth" in line and f"look at {frames_folder(prepared)}: poses" in line
+    assert (
+        "in front of the measured depth" in line
+        and f"look at {frames_folder(prepared)}: poses" in line
+    )
 
 
 def test_a_scene_of_whose_frames_none_sees_a_vertex_is_named_with_the_cause(prepared):

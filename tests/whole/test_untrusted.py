@@ -300,7 +300,7 @@ def test_labels_are_data_and_never_names_or_sentences(tmp_path):
 
 def test_a_label_that_is_no_text_is_refused(tmp_path):
     write_scan(tmp_path, ["chair", "a\ud800"])
-    with raises_one_line(BadDataError, "object 1", "no text"):
+    with raises_one_line(BadDataError, "object 1", "not text"):
         batch_load_scannet_data.load_scene((scan_dir(tmp_path, SCENE), SCENE, {}), tmp_path)
 
 

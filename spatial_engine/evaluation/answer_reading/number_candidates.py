@@ -24,7 +24,7 @@ MAX_DIFFERENCE = Fraction(5, 100)  # of what is said twice, in two units, and ro
 
 @dataclass(frozen=True)
 class Candidate:
-    """Numbers that may be the answer, with the units that they were told in; None: unreadable."""
+    """Numbers that may be the answer, with the units that they were stated in; None: unreadable."""
 
     values: tuple[Fraction, ...] | None
     steps: tuple[Fraction, ...] = ()
@@ -70,8 +70,8 @@ _SPELLED = re.compile(
 def number_candidates(place: Place, measure: str, elsewhere: bool) -> list[Candidate]:
     """The candidates of a place for one number of that measure.
 
-    A number without a unit has the one told near it, or else the asked one, unless another one is
-    told `elsewhere` in the text. Numbers of things count only where there are no others.
+    A number without a unit has the one stated near it, or else the asked one, unless another one is
+    stated `elsewhere` in the text. Numbers of things count only where there are no others.
     """
     text = _without_dashes(_joined(place), opens=not place.before.strip())
     text = without_asides(_without_lists(text))
@@ -110,7 +110,7 @@ def _spelled(match: re.Match[str], measure: str) -> bool:
 
 
 def _told(quantity: Quantity, place: Place, text: str, measure: str, elsewhere: bool) -> Quantity:
-    """The quantity with the unit that its line tells for it, where it has none of its own."""
+    """The quantity with the unit that its line states, where it has none of its own."""
     if quantity.measure != BARE or quantity.counted:
         return quantity
     line = text.rfind("\n", 0, quantity.start) + 1
@@ -141,8 +141,8 @@ def in_unit(quantity: Quantity, unit: Unit) -> Quantity:
 
 
 def told_unit(before: str, behind: str, elsewhere: bool, measure: str) -> Unit | None:
-    """The unit told for a bare number: the nearest before it, else the first behind it, in its
-    line; a factor of 0 where another line tells one that may be meant."""
+    """The unit stated for a bare number: the nearest before it, else the first behind it, in its
+    line; a factor of 0 where another line states one that may be meant."""
     if told := told_units(before):
         return told[-1][1]
     if told := told_units(behind):
@@ -151,7 +151,7 @@ def told_unit(before: str, behind: str, elsewhere: bool, measure: str) -> Unit |
 
 
 def tells_other_unit(text: str, measure: str) -> bool:
-    """Whether a text tells, apart from a number, another unit than the asked one."""
+    """Whether a text states, apart from a number, another unit than the asked one."""
     return any(unit.measure == measure and unit.factor != 1 for _, unit in told_units(text))
 
 
@@ -175,7 +175,7 @@ def is_unclear_list(text: str, start: int, content: str) -> bool:
 
 def agreed(candidates: Sequence[Candidate]) -> Candidate | None:
     """The candidate that all others repeat, in the asked unit if it is among them; None: they
-    differ. What is told in two units may differ by what rounding does."""
+    differ. Values in two units may differ by rounding."""
     best = min(
         candidates, key=lambda c: (c.values is None, any(f != 1 for f in c.factors), c.steps)
     )

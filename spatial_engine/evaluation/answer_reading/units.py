@@ -119,7 +119,7 @@ def _unit(name: str, text: str, end: int) -> Unit:
 
 
 def told_units(text: str) -> list[tuple[int, Unit]]:
-    """Units that a text tells apart from a number, and where."""
+    """Units that a text states apart from a number, and where."""
     found = []
     for told in TOLD.finditer(text):
         before, name = told[0][0], told["unit"].lower()

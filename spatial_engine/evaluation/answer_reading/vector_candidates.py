@@ -53,8 +53,8 @@ def vector_candidates(
 ) -> list[Candidate]:
     """The candidates of a place for so many numbers of that measure (BARE: no unit).
 
-    `elsewhere`: the text tells another unit than the asked one, apart from a number; `other_order`:
-    it lists the axes in another order than x, y, z.
+    `elsewhere`: the text states another unit than the asked one, apart from a number;
+    `other_order`: it lists the axes in another order than x, y, z.
     """
     text = place.text
     if isinstance(unit := unit_behind(place.after, 0), Unit) and (
@@ -126,7 +126,7 @@ def _directions(part: str) -> list[str]:
 def _component(
     quantity: Quantity, before: str, behind: str, wanted: int
 ) -> tuple[str, Quantity | None] | None:
-    """The axis that a quantity is told for, and the quantity with its sign; None where unclear."""
+    """The axis that a quantity belongs to, and the quantity with its sign; None where unclear."""
     letters = {m.lower() for m in _LETTER.findall(before) + _LETTER.findall(behind)}
     ahead, after = (_directions(before), _directions(behind)) if wanted == 3 else ([], [])
     axes = letters | {AXES[name][0] for name in ahead + after}

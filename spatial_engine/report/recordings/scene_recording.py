@@ -51,7 +51,7 @@ def record_scene(
     if not image_ids or not len(points):
         raise BadDataError(f"{scene_id}: no frame with a valid pose, or no vertex; {REMEDY}")
     if not all(image_id.isdecimal() and len(image_id) < 10 for image_id in image_ids):
-        raise BadDataError(f"{scene_id}: image ids that are no numbers; {REMEDY}")
+        raise BadDataError(f"{scene_id}: image ids that are not numbers; {REMEDY}")
     frames = spread_evenly(len(image_ids), max_frames)
     width, height = scenes.depth_size(scene_id)
     image_bytes = sum(len(read_jpeg(scenes, scene_id, image_ids[k])) for k in frames)

@@ -1,4 +1,4 @@
-"""The oddities of real scans, each of which has broken a loader somewhere (FORMATS)."""
+"""The oddities of real scans, each of which has broken a loader somewhere (docs/formats.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One sample scene from its description to ScanNet's five raw files, frame by frame.
 
 Memory does not grow with the number of frames: each is rendered, compressed, written, forgotten.
-Costs about 0.15 s of one core a frame of 1296x968, and 2 s for the room.
+Costs docs/performance.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One sample clip from its description to a TAPVid-3D npz, and the truth about it for tests.
 
-Costs about 0.1 s of one core a picture of 512x512, and 1.5 s for the first clip of a room.
+Costs docs/performance.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The clips of TAPVid-3D, `<id>.npz`. This module owns their format (FORMATS.md).
+"""The clips of TAPVid-3D, `<id>.npz`. This module owns their format (docs/formats.md).
 
 Keys: `images_jpeg_bytes` (T,) fixed-width bytes or objects; `queries_xyt` (N, 3); `tracks_XYZ`
 (T, N, 3) metres in the camera of each frame; `visibility` (T, N); `fx_fy_cx_cy` (4,);
@@ -168,11 +168,11 @@ def _inverse(cam_from_world: np.ndarray, count: int, path: Path) -> np.ndarray:
 
 
 def _check_rigid(cam_from_world: np.ndarray, path: Path) -> None:
-    """Raise `BadDataError` for the first matrix that is no rigid motion."""
+    """Raise `BadDataError` for the first matrix that is not a rigid motion."""
     wrong = np.flatnonzero(~is_rigid(cam_from_world))
     if len(wrong):
         fault = pose_fault(cam_from_world[wrong[0]])
-        raise _bad(path, f"{EXTRINSICS} of frame {wrong[0]} is no rigid motion: {fault}")
+        raise _bad(path, f"{EXTRINSICS} of frame {wrong[0]} is not a rigid motion: {fault}")
 
 
 def _check_unit(seen: np.ndarray, path: Path) -> None:

@@ -45,7 +45,7 @@ def is_lost_pose(world_from_cam: np.ndarray) -> np.ndarray:
 
 def is_rigid(matrices: np.ndarray) -> np.ndarray:
     """Whether matrices (..., 4, 4) are rigid motions, (...) bool: last row 0 0 0 1, axes
-    orthonormal and right-handed, a position that can be."""
+    orthonormal and right-handed, a plausible position."""
     matrices = np.asarray(matrices, np.float64)
     rotation = matrices[..., :3, :3]
     with np.errstate(all="ignore"):
@@ -58,7 +58,7 @@ def is_rigid(matrices: np.ndarray) -> np.ndarray:
 
 
 def pose_fault(matrix: np.ndarray) -> str:
-    """Why a matrix (4, 4) is no rigid motion, with the values; empty for one that is."""
+    """Why a matrix (4, 4) is not a rigid motion, with its values; empty for a rigid motion."""
     matrix = np.asarray(matrix, np.float64)
     rotation, position = matrix[:3, :3], matrix[:3, 3]
     if is_rigid(matrix):
@@ -81,8 +81,8 @@ def pose_fault(matrix: np.ndarray) -> str:
 
 
 def singular_fault(world_from_cam: np.ndarray) -> str:
-    """Why a pose (4, 4) cannot be used though it is not marked as that of lost tracking; empty for
-    any other. No program writes such a one by intent, so whoever reads the file names it."""
+    """Why a pose (4, 4) cannot be used although it does not mark lost tracking; empty for any other
+    pose. No program writes such a pose on purpose, so readers report it."""
     usable = is_valid_pose(world_from_cam) or is_lost_pose(world_from_cam)
     return "" if usable else pose_fault(world_from_cam)
 
@@ -111,7 +111,7 @@ def camera_fault(intrinsic: np.ndarray, image_size: tuple[int, int]) -> str:
 
 
 def _is_off_centre(x: float, y: float) -> bool:
-    """Whether no principal point is there, in shares of the image's sides."""
+    """Whether a principal point cannot be there; x, y in shares of the image's sides."""
     off = sorted((abs(x - 0.5), abs(y - 0.5)))
     return off[1] > 0.5 - BORDER_SHARE or off[0] > OFF_CENTRE_SHARE
 
@@ -152,7 +152,8 @@ def permille(pixels: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
 
 
 def relative_pose(world_from_cam1: np.ndarray, world_from_cam2: np.ndarray) -> np.ndarray:
-    """cam1_from_cam2 (..., 4, 4): its last column is where camera 2 stands in camera 1's axes."""
+    """cam1_from_cam2 (..., 4, 4): its last column is the position of camera 2 in the axes of camera
+    1."""
     return np.linalg.inv(world_from_cam1) @ world_from_cam2
 
 

@@ -25,9 +25,9 @@ def distance_changes(tracks: np.ndarray) -> np.ndarray:
     """How much the distance of every two points changes in the course of a clip, in metres.
 
     `tracks` (frames, n, 3) metres, NaN where unknown. Sums the absolute change of each distance
-    from frame to frame where both points are finite in both frames, noise left out but for a
-    millionth. Returns the condensed form of scipy, (n (n - 1) / 2,): pairs (0, 1), (0, 2), ... in
-    this order.
+    from frame to frame where both points are finite in both frames, noise counts by a millionth
+    only. Returns the condensed form of scipy, (n (n - 1) / 2,): pairs (0, 1), (0, 2), ... in this
+    order.
     """
     num_points = tracks.shape[1]
     finite = np.isfinite(tracks).all(axis=2)

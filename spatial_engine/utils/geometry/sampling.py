@@ -10,7 +10,7 @@ import numpy as np
 def generator(seed: int, *names: str) -> np.random.Generator:
     """The generator of (seed, names), e.g. (seed, task, scene): independent of all others.
 
-    Names go through SHA-256, so that no order of scenes or number of workers plays a part.
+    Names go through SHA-256, so that neither the order of scenes nor the number of workers matters.
     """
     words = np.frombuffer(hashlib.sha256("\0".join(names).encode()).digest(), np.uint32)
     return np.random.default_rng([abs(seed), int(seed < 0), *words.tolist()])

@@ -80,7 +80,7 @@ def draw_pictures(
 def estimate_bytes(images: Iterable[Path], remedy: str) -> int:
     """Bytes of one picture, about: the mean over a few images, encoded as pictures are.
 
-    Images that cannot be read are passed over here; whoever needs them names them. 0 for none.
+    Images that cannot be read are skipped here and reported when they are needed. 0 without images.
     """
     sizes: list[int] = []
     for path in images:
@@ -98,7 +98,7 @@ def join_parts(
 ) -> None:
     """Join the scenes' records as `records.join_parts` does, and bring their pictures together.
 
-    Among `outputs`, `FOLDER` stands for the folder of pictures; without it there are none.
+    The entry `FOLDER` of `outputs` is the folder of pictures; without it there are no pictures.
     """
     texts = {name: path for name, path in outputs.items() if name != FOLDER}
     records.join_parts(parts, texts, seed, at_most)

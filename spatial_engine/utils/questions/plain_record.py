@@ -19,12 +19,12 @@ _IMAGE_MARKS = re.compile(r"^(?:Image-\d+: )?<image>\n", re.MULTILINE)
 
 
 def format_value(value: Value) -> str:
-    """A value as it stands in an answer: a word, a number, or `[ x , y ]`."""
+    """A value as written in an answer: a word, a number, or `[ x , y ]`."""
     return f"[ {' , '.join(map(str, value))} ]" if isinstance(value, list) else str(value)
 
 
 def answer_of(record: Mapping[str, Any]) -> str:
-    """The right answer of a uniform record, as it stands between backticks in training."""
+    """The right answer of a uniform record, as written between backticks in training."""
     return format_value(parse_json(record["gt_value"]))
 
 
@@ -64,12 +64,12 @@ def from_uniform(record: dict[str, Any]) -> dict[str, Any]:
     """The record with its values and extra fields as they were; images stay relative to the root.
 
     A record in the engine's own form is returned as it is. Raises `ValueError` when a JSON text is
-    none.
+    not JSON.
     """
     if not is_uniform(record):
         return record
     plain = {k: v for k, v in record.items() if k not in ("gt_unit", "extra", "gt_value")}
     extra = parse_json(record.get("extra"))  # without it: as of a text that is no JSON
     if not isinstance(extra, dict):
-        raise ValueError("`extra` is no JSON object")
+        raise ValueError("`extra` is not a JSON object")
     return {**plain, "gt_value": parse_json(record.get("gt_value")), **extra}

@@ -1,6 +1,6 @@
 """Where the engine's records are: every jsonl under a root with its split, subtask and images.
 
-Also the uniform form of a record (CLIENTS, HF datasets): one type for each field over all files,
+Also the uniform form of a record (docs/training.md): one type for each field over all files,
 images relative to the root, whatever the task.
 """
 
@@ -98,13 +98,13 @@ def find_record_files(
 
 
 def _images_in(path: Path) -> int:
-    """k of an object perception file, else 0: sets of two images come first (SPEC 11)."""
+    """k of an object perception file, else 0; sets of two images come first (SPEC 11)."""
     return next((k for k in (2, 1) if f"_k{k}_" in path.name), 0)
 
 
 def read_records(file: RecordFile) -> Iterator[dict[str, Any]]:
-    """Records of a file, each seen to be of the file's subtask and to name images that are below
-    the file's image root: `<scene>/<image>`."""
+    """Records of a file, each checked to be of the file's subtask and to name images below the
+    file's image root: `<scene>/<image>`."""
     for number, record in enumerate(read_jsonl(file.path), 1):
         place = f"{file.path}:{number}"
         if record.get("task") != file.task:
@@ -160,8 +160,8 @@ def to_uniform(record: dict[str, Any], file: RecordFile, root: Path) -> dict[str
 
 
 def read_uniform(path: Path) -> Iterator[dict[str, Any]]:
-    """Evaluation records of a file in uniform form, as of the benchmark; each seen to hold what a
-    scorer needs, and to name images below the root."""
+    """Evaluation records of a file in uniform form, as of the benchmark; each checked to hold what
+    a scorer needs and to name images below the root."""
     for number, record in enumerate(read_jsonl(path), 1):
         try:
             _check_evaluation(record)
@@ -176,10 +176,10 @@ def _check_evaluation(record: dict[str, Any]) -> None:
     """Raise `KeyError`, `TypeError` or `ValueError` unless a uniform record is sound."""
     subtask = SUBTASKS[record["task"]]
     if not isinstance(record["id"], str) or not isinstance(record["text"], str):
-        raise TypeError("id or text is no text")
+        raise TypeError("id or text is not a string")
     names = record["image"]
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise TypeError("image is no list of names")
+        raise TypeError("image is not a list of names")
     for name in names:
         if name.startswith("/") or "\0" in name or ".." in name.split("/") or "/" not in name:
             raise ValueError(f"{name!r} leaves the root")
@@ -196,9 +196,9 @@ def _check_evaluation(record: dict[str, Any]) -> None:
         wanted = 3 if subtask.answer == VECTOR else 2
         sound = isinstance(truth, list) and [type(n) for n in truth] == [int] * wanted
     if not sound:
-        raise ValueError(f"gt_value {truth!r} is no {subtask.answer}")
+        raise ValueError(f"gt_value {truth!r} does not have the form: {subtask.answer}")
     if subtask.answer == NAMED_POINT and truth not in [[p["x"], p["y"]] for p in points]:
-        raise ValueError("gt_value is none of the points")
+        raise ValueError("gt_value is not one of the points")
 
 
 def scene_of(image: str) -> str:
@@ -221,7 +221,7 @@ def places_in(file: RecordFile) -> set[str]:
         if start >= len(mark) and (end := line.find(b"/", start)) > 0:
             scenes.setdefault(line[start:end], number)
         else:
-            raise BadDataError(f"{file.path}:{number}: no record of the engine")
+            raise BadDataError(f"{file.path}:{number}: not a record of the engine")
     names = (
         check_id(name.decode("ascii", "replace"), f"{file.path}:{number}")
         for name, number in scenes.items()

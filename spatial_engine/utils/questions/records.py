@@ -24,7 +24,7 @@ BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
 DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 
-# Names that trainers give a meaning of their own (CLIENTS: InternVL, ms-swift).
+# Names that trainers give a meaning of their own (docs/training.md: InternVL, ms-swift).
 RESERVED_FIELDS = frozenset(
     ("length", "label", "objects", "solution", "channel", "margin", "tools", "videos", "audios")
 )
@@ -99,7 +99,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         lines = iter(partial(file.readline, MAX_LINE_BYTES + 1), b"")
         for number, line in enumerate(lines, 1):
             if len(line) > MAX_LINE_BYTES:
-                raise BadDataError(f"{path}:{number}: over {MAX_LINE_BYTES >> 20} MiB, no record")
+                raise BadDataError(f"{path}:{number}: over {MAX_LINE_BYTES >> 20} MiB, too long")
             yield number, line
 
 

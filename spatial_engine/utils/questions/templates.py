@@ -93,7 +93,7 @@ def _check_group(path: Path, sentences: tuple[str, ...], at_least: int) -> None:
     seen = set()
     for sentence in sentences:
         if sentence.casefold() in seen:
-            raise BadDataError(f"{path}: stands there twice: {sentence!r}")
+            raise BadDataError(f"{path}: duplicate sentence: {sentence!r}")
         seen.add(sentence.casefold())
         if "<image>" in sentence:
             raise BadDataError(f"{path}: <image> is added by the engine: {sentence!r}")

@@ -16,7 +16,7 @@ from spatial_engine.utils.running.provenance import digest
 
 OVERWRITE = "--overwrite"
 LOST = "files changed or gone"
-DAMAGED = "what told of it is damaged"
+DAMAGED = "its status file is damaged"
 UNKNOWN = "unknown"  # version that finished something, where that was not written down
 
 
@@ -30,8 +30,8 @@ def reasons(
     """What has changed since: version or code of the engine, constants, inputs; empty when nothing
     has.
 
-    Inputs that are named (dictionaries of scenes or files) are told by name. What was is read from
-    files, which may be damaged or a stranger's.
+    Named inputs (dictionaries of scenes or files) are reported by name. The earlier state is read
+    from files, which may be damaged or from elsewhere.
     """
     found = []
     names = {name for names in _compare(settings, settings_now) for name in names}
@@ -56,7 +56,7 @@ def reasons(
 def reasons_by_meta(
     meta: Mapping[str, Any], key: str, settings: Mapping[str, Any], inputs: Any, common: Any = None
 ) -> str:
-    """Why an output is made again that `meta` tells of: one line, empty without any `meta`.
+    """Why the output that `meta` describes is made again: one line, empty without `meta`.
 
     `key`, `settings`, `inputs` and `common` inputs are those of now.
     """
@@ -66,17 +66,17 @@ def reasons_by_meta(
     before = _mapping(meta.get("settings"))
     found = reasons(version, before, settings, meta.get("inputs"), inputs)
     if digest(meta.get("common_inputs")) != digest(common):
-        found.append("lists or tables changed")
+        found.append("shared inputs changed")
     if failed := _mapping(meta.get("failed_scenes")):
         found.append(f"{_some(sorted(failed))} failed before")
     if not found:
         same = meta.get("key") == key
-        found.append(LOST if same else "other outputs belong to it")
+        found.append(LOST if same else "the set of outputs changed")
     return as_line(f"made again: {'; '.join(found)}")
 
 
 def by_reason(redone: Mapping[str, str]) -> str:
-    """Scenes by why they were done again, in one line: `3 scenes done again: ...`."""
+    """Number of scenes made again, by reason, in one line: `3 scenes done again: ...`."""
     counts = Counter(redone.values())
     return "; ".join(
         f"{number} scene{'s' if number > 1 else ''} done again: {reason}"

@@ -51,7 +51,8 @@ def make_parser(
 def make_plain_parser(
     docstring: str | None, root: str = "folder that holds data/", makes_root: bool = False
 ):
-    """Parser with `--root` alone, which must be there but for `makes_root`; `root` describes it."""
+    """Parser with `--root` alone. The folder must exist unless `makes_root`; `root` describes
+    it."""
     parser = _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--root",
@@ -66,8 +67,8 @@ def make_plain_parser(
 def make_records_parser(
     docstring: str, *, seed: bool = False, workers: bool = False, overwrite: bool = False
 ):
-    """Parser of a script that reads finished records: the root and their version, and a seed,
-    workers or `--overwrite` where it has use for them."""
+    """Parser of a script that reads finished records: the root and their version, and optionally a
+    seed, workers or `--overwrite`."""
     parser = make_plain_parser(docstring, _ROOT_OF_ALL)
     _add_version(parser, "version of the records, which names their folders")
     if overwrite:
@@ -116,7 +117,7 @@ def add_constant(
 ) -> None:
     """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`).
 
-    A number outside of the limits is refused, and so is what is not among the `choices`.
+    Numbers outside the limits and values that are not among the `choices` are refused.
     """
     flag = "--" + name.lower().replace("_", "-")
     text = f"{meaning} (default: %(default)s)"
@@ -152,13 +153,13 @@ def max_samples_by_split(args: argparse.Namespace, constants: Mapping[str, int])
 
 
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
-    """Call a script's `main`; an error that the user can mend becomes one line and exit code 2,
-    and so does what ends a command from outside (see `stopping`)."""
+    """Call a script's `main`; an error that the user can fix becomes one line and exit code 2.
+    Signals end the command with one line, too (see `stopping`)."""
     return stopping.run(lambda: attempt(lambda: main(argv)))
 
 
 def attempt(work: Callable[[], int]) -> int:
-    """The exit code of a part of a command: 2, and one line, for an error that the user can mend.
+    """The exit code of a part of a command: 2, and one line, for an error that the user can fix.
     Signals, and output that nobody reads, end the whole command."""
     _show_any_name()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
@@ -176,7 +177,7 @@ def attempt(work: Callable[[], int]) -> int:
 
 
 def _show_any_name() -> None:
-    """A path can hold what the terminal has no characters for; it is shown by numbers then."""
+    """Paths may hold characters that the terminal cannot show; these are escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else of a notebook or closed
             stream.reconfigure(errors="backslashreplace")
@@ -218,8 +219,7 @@ def _add_version(parser: argparse.ArgumentParser, meaning: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Names what is wrong in one line, and gives workers elsewhere a root that does not depend on
-    the current directory."""
+    """Reports errors in one line, and makes the root absolute for workers on other machines."""
 
     def error(self, message: str) -> NoReturn:
         hint = "" if message.startswith("argument ") else "; --help lists the flags"
@@ -233,7 +233,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Distinct(argparse.Action):
-    """A list in which nothing stands twice. A flag given twice adds to the list."""
+    """A list without duplicates. A flag given twice adds to the list."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         before = getattr(namespace, self.dest)

@@ -31,11 +31,11 @@ class Tally:
         return cls(records, _positive(dropped), _positive(noted))
 
     def limited_to(self, wanted: int) -> Tally:
-        """The tally when of the records counted so many were taken; what fell short is told."""
+        """The tally after keeping at most `wanted` records; a shortfall is added to the drops."""
         if wanted < 0:
             return self
         surplus, missing = max(self.records - wanted, 0), max(wanted - self.records, 0)
-        more = {"surplus over what was wanted": surplus, "wanted but not to be had": missing}
+        more = {"more than requested": surplus, "requested but not available": missing}
         return Tally(self.records - surplus, _positive({**self.drops, **more}), self.notes)
 
     @property
@@ -45,7 +45,7 @@ class Tally:
 
     @property
     def counted(self) -> str:
-        """What else there is to say of what was read, most of which is in the output."""
+        """Further counts about what was read; most of it is in the output."""
         return f"counted: {listed(self.notes)}" if self.notes else ""
 
 

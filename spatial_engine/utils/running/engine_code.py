@@ -41,8 +41,8 @@ def digest_of_package() -> str:
 
 
 def code_of(module: Path) -> dict[str, str]:
-    """What decides the outputs of a module: {name of a module, relative to the engine's folder:
-    its lines that mean something}, itself and all that it imports."""
+    """The code that decides the outputs of a module, itself and all it imports: {module, relative
+    to the engine's folder: its lines without comments and docstrings}."""
     found: dict[str, str] = {}
     ahead = [module]
     while ahead:
@@ -57,12 +57,12 @@ def code_of(module: Path) -> dict[str, str]:
 
 
 def is_among(function: Callable, digests: Mapping[str, str]) -> bool:
-    """Whether a function stands in one of these modules."""
+    """Whether a function is defined in one of these modules."""
     return _name(Path(inspect.getfile(function)).resolve()) in digests
 
 
 def _meaning(source: str, tree: ast.Module) -> str:
-    """The lines of a module that say what it does."""
+    """The lines of a module without comments and docstrings."""
     told = set()  # lines of docstrings
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -53,12 +53,12 @@ def map_unordered(
     scheduler: str | None = None,
     shared: Path | None = None,
 ) -> Iterator[tuple[int, Any]]:
-    """(number, result) of each item as it is done; `names` say in messages which item it was.
+    """(number, result) of each item as it is done; `names` name the items in messages.
 
-    With `scheduler`, the address of a Dask cluster, its workers do it, and must see the folder
-    `shared`; else `num_workers` local processes (1: this one). An item that cost several workers
-    of a cluster their life has an `EngineError` as its result. Raises `SettingsError` where the
-    cluster cannot be used, `EngineError` where no worker is left.
+    With `scheduler`, the address of a Dask cluster, its workers do the work and must see the folder
+    `shared`; otherwise `num_workers` local processes do (1: this one). An item that cost several
+    workers of a cluster their life has an `EngineError` as its result. Raises `SettingsError` where
+    the cluster cannot be used, `EngineError` where no worker is left.
     """
     if not scheduler:
         yield from _map_here(function, items, names, num_workers)
@@ -94,8 +94,8 @@ def _map_here(
     except processes.WorkerLost as lost:
         at = ", ".join(names[number] for number in lost.items)
         raise EngineError(
-            f"{lost}, at one of {at}; finished scenes are kept, start the command again, with a "
-            "smaller --num-workers if it recurs"
+            f"{lost}, at one of {at}; finished scenes are kept; start the command again, "
+            "with a smaller --num-workers if it happens again"
         ) from None
 
 
@@ -142,26 +142,26 @@ class _Cluster:
         return self.slots
 
     def await_worker(self) -> None:
-        """Return when there is one."""
+        """Return when there is a worker."""
         if not self.count():
             log.info("%s: waiting for a worker, %d s at most", self.address, WORKER_SECONDS)
         while not self.count():
             time.sleep(LOOK_SECONDS)
 
     def explain(self, error: Exception, name: str) -> EngineError:
-        """Raise what ends all, or return the error of the call `name` alone."""
+        """Raise an error that ends the command, or return one that concerns the call `name`
+        alone."""
         from distributed.scheduler import KilledWorker
 
         if isinstance(error, EngineError):
             raise error
         if isinstance(error, KilledWorker):
             return EngineError(
-                f"{error.allowed_failures + 1} workers ended while they had it, at work or "
-                f"waiting, the last was {error.last_worker.address} (was memory short? its log "
-                "may tell)"
+                f"{error.allowed_failures + 1} workers ended while holding this scene (last: "
+                f"{error.last_worker.address}); probably out of memory, see the log of that worker"
             )
         raise EngineError(
-            f"{self.address}: {name} could not be handed to a worker or back: "
+            f"{self.address}: {name} could not be sent to a worker or back: "
             f"{type(error).__name__}: {error}; do scheduler and workers run in the same "
             "environment as this command?"
         )
@@ -175,7 +175,7 @@ class _Cluster:
 
 @contextmanager
 def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
-    """The cluster at an address, where it can be used."""
+    """The cluster at an address, after checking that it can be used."""
     terms = _Terms(spatial_engine.__version__, _CODE, str(shared.absolute()))
     cluster = _join(address, terms)
     try:
@@ -244,7 +244,7 @@ async def _identify(address: str, seconds: float) -> str:
 
 
 def _close(client: Any) -> None:
-    """End the connection; a scheduler that is gone cannot be told."""
+    """End the connection; nothing is sent to a scheduler that is gone."""
     if client is not None:
         with suppress(Exception):
             client.close(timeout=JOIN_SECONDS[0])
@@ -281,8 +281,8 @@ class _Terms:
 
 
 def _check_cluster(client: Any, address: str, terms: _Terms) -> None:
-    """Refuse a cluster of other versions or without the shared folder, by what it says itself:
-    none of our code need be there for that."""
+    """Refuse a cluster with other versions or without the shared folder. It is asked in a way that
+    needs none of our code there."""
     found = client.get_versions(packages=["spatial_engine"])
     places = {f"scheduler {address}": found["scheduler"]}
     places |= {f"worker {worker}": its for worker, its in sorted(found["workers"].items())}
@@ -336,8 +336,8 @@ def _use_one_core() -> None:
 
 def collect_garbage_seldom() -> None:
     """Records are many small containers without cycles: looking for cycles among them at Python's
-    usual rate takes a third of the time of making them. A process does this once: whatever garbage
-    there is each time would stay for good."""
+    usual rate takes a third of the time of making them. A process does this once: objects that are
+    garbage at that moment would never be freed."""
     if gc.get_threshold() != _SELDOM:
         gc.freeze()  # what is there by now stays, modules above all
         gc.set_threshold(*_SELDOM)

@@ -36,9 +36,9 @@ _REMEDIES = {
     errno.EACCES: "check its permissions, or choose another place",
     errno.EPERM: "check its permissions, or choose another place",
     errno.EROFS: "choose another place",
-    errno.ENOTDIR: "a file stands where a folder is needed; move it away",
+    errno.ENOTDIR: "a file is where a folder is needed; move it away",
     errno.EEXIST: "something of that name is in the way; move it away",
-    errno.EISDIR: "a folder stands where a file is needed; move it away",
+    errno.EISDIR: "a folder is where a file is needed; move it away",
     errno.ENOENT: "check that it exists and where its links lead, then start again",
     errno.ELOOP: "a symbolic link leads back to itself; correct the link",
     errno.EIO: "check the disk, then start again",
@@ -87,7 +87,7 @@ def dangling_link(path: Path) -> str:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give errors of the system that tell no file (those of writing to an open one) this name."""
+    """Name the file in errors of the system that do not (those of writing to an open file)."""
     try:
         yield
     except OSError as error:
@@ -122,9 +122,9 @@ def atomic_path(path: str | Path, sync: bool = True) -> Iterator[Path]:
 
 
 def put_in_place(partial: Path, path: Path, sync: bool = True) -> None:
-    """Rename a finished file or folder to its place. A file is on the disk by then, but for
-    thousands of small ones (`sync`): a disk that fails tells so now, not when nobody asks any more,
-    and a power cut leaves no empty file there.
+    """Rename a finished file or folder to its place. A file is synced to the disk first (except
+    thousands of small ones, `sync`), so that a failing disk is noticed now, and a power cut leaves
+    no empty file.
     """
     with naming(path):
         if sync and partial.is_file():
@@ -141,10 +141,10 @@ def put_in_place(partial: Path, path: Path, sync: bool = True) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if need be, against another run; leaves no file behind.
+    """Lock a folder against another run, making it if needed; leaves no file behind.
 
-    Raises `SettingsError` when another run holds it. The lock goes with the process, however that
-    ends. Where the file system cannot lock a folder (NFS often), a warning takes its place.
+    Raises `SettingsError` when another run holds it. The lock ends with the process. Where the file
+    system cannot lock a folder (often NFS), there is a warning instead.
     """
     taken = SettingsError(f"{folder}: another run is writing here; wait until it has ended")
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def locked(folder: Path) -> Iterator[None]:
         except (BlockingIOError, FileNotFoundError):
             same = False
         except OSError as error:
-            log.warning("%s: cannot be locked (%s); start no second run on it", folder, error)
+            log.warning("%s: cannot be locked (%s); do not start a second run on it", folder, error)
             same = True
         if not same:
             raise taken
@@ -200,7 +200,8 @@ def contents(folder: Path) -> dict[str, list[int]]:
 
 def has_lost(folder: Path, before: dict[str, list[int]]) -> bool:
     """Whether files that a folder held are gone or cut off since, by `contents` of then; what
-    others have added does not matter. So has a folder that is gone, or `before` of another form."""
+    others have added does not matter. True also for a missing folder, or where `before` has another
+    form."""
     try:
         now = contents(folder)
         return _is_less(now, before)
@@ -216,12 +217,12 @@ def _is_less(now: dict[str, list[int]], before: dict[str, list[int]]) -> bool:
 
 
 def remove_left(path: Path) -> None:
-    """Remove what a run left that was killed when `path` was in its place already."""
+    """Remove what a killed run left after `path` was in its place."""
     remove_idle(path.with_name(path.name + PARTIAL_SUFFIX))
 
 
 def remove_idle(folder: Path) -> None:
-    """Remove the folder of a run that was killed; another that is at work in it keeps it."""
+    """Remove the folder of a killed run, unless another run works in it."""
     if folder.exists():
         with suppress(SettingsError), locked(folder):
             remove(folder)
@@ -268,7 +269,9 @@ def check_id(identifier: str, source: str | Path) -> str:
     if not (isinstance(identifier, str) and _SAFE_ID.fullmatch(identifier)) or (
         identifier.endswith(ours)
     ):
-        raise BadDataError(f"{source}: {str(identifier)[:60]!r} is no id (letters, digits, _.+-)")
+        raise BadDataError(
+            f"{source}: {str(identifier)[:60]!r} is not a valid id (letters, digits, _.+- only)"
+        )
     return identifier
 
 

@@ -16,17 +16,17 @@ from spatial_engine.utils.running import files, provenance
 from spatial_engine.utils.running.closing_table import Tally, listed
 from spatial_engine.utils.running.scene_runner import BrokenInput
 
-_REMEDY = "see that all is there, or use --overwrite to go on without"
+_REMEDY = "restore what is missing, or use --overwrite to go on without it"
 
 
 def scenes_of(output: Path) -> set[str]:
-    """The scenes that a finished output holds records of; empty where that is not told."""
+    """The scenes that a finished output holds records of; empty where that is unknown."""
     scenes = provenance.read_meta(output).get("scenes") if output.exists() else None
     return {s for s in scenes if isinstance(s, str)} if isinstance(scenes, list) else set()
 
 
 def num_records(output: Path) -> int:
-    """Records of a finished file; where that is not told, its bytes."""
+    """Records of a finished file; its bytes where that is unknown."""
     if not output.is_file():
         return 0
     told = provenance.read_meta(output).get("records")
@@ -34,10 +34,10 @@ def num_records(output: Path) -> int:
 
 
 class Guard:
-    """Keeps finished outputs from what a run of a command without `--overwrite` may not do to them.
+    """Protects finished outputs from a run of a command without `--overwrite`.
 
-    `absent` tells by scene that is asked for what of its input is not there; `unlisted`, which list
-    of scenes is not there any more.
+    `absent`: by requested scene, which input is missing; `unlisted`: which list of scenes is
+    missing.
     """
 
     def __init__(self, options: argparse.Namespace):
@@ -59,7 +59,7 @@ class Guard:
                 )
 
     def refuse_to_shrink(self, outputs: Iterable[Path], scenes: Iterable[str]) -> None:
-        """A trial with --scenes must not replace the work of hours."""
+        """A trial with --scenes must not replace a larger output."""
         for output in outputs if self.is_trial and not self.is_off else ():
             if lost := scenes_of(output) - set(scenes):
                 raise SettingsError(
@@ -74,7 +74,8 @@ class Guard:
         failures: Mapping[str, str],
     ) -> list[str]:
         """Why finished outputs are not replaced by new ones with these tallies, a line each; empty
-        where they are. Scenes that failed and are not broken may do better the next time."""
+        where they are replaced. Scenes that failed without being broken may succeed the next
+        time."""
         passing = {scene for scene, why in failures.items() if not isinstance(why, BrokenInput)}
         whys = []
         for name, output in outputs.items() if not self.is_off else ():
@@ -98,8 +99,8 @@ def contents_of(path: Path) -> int | dict[str, list[int]]:
 
 
 def are_whole(companions: Mapping[str, Path], output: Path) -> bool:
-    """Whether all companions are as they were when `output` was made: of a folder, that it has
-    lost nothing since."""
+    """Whether all companions are unchanged since `output` was made; a folder must have lost
+    nothing."""
     before = provenance.read_meta(output).get("companions")
     if not isinstance(before, dict) or before.keys() != companions.keys():
         return False

@@ -78,15 +78,15 @@ def address(text: str) -> str:
 
 
 def path(text: str) -> Path:
-    """A file or folder, there or not. An empty text, as of a shell variable that is not set, would
-    be the current directory."""
+    """A file or folder, existing or not. An empty text, as of a shell variable that is not set,
+    would be the current directory."""
     if not text:
         raise argparse.ArgumentTypeError("is empty; give a path (. is the current directory)")
     return Path(text)
 
 
 def file(text: str) -> Path:
-    """A file, there or not."""
+    """A file, existing or not."""
     place = path(text)
     if place.is_dir():
         raise argparse.ArgumentTypeError(f"{place}: is a folder, not a file")
@@ -94,7 +94,7 @@ def file(text: str) -> Path:
 
 
 def folder(text: str) -> Path:
-    """A folder that is there or can be made, as far as its own path tells."""
+    """A folder that exists or can be made, as far as its path shows."""
     place = path(text)
     try:
         is_folder = stat.S_ISDIR(os.stat(place).st_mode)

@@ -22,14 +22,14 @@ _FILE_ENDINGS = (".sens", ".ply", ".json", ".txt", ".npz", ".zip")  # of no scen
 
 
 def missing(path: Path, remedy: str, what: str = "file") -> str:
-    """Message about a path where nothing is; `remedy` is told unless there is a better one."""
+    """Message about a path where nothing is; ends with `remedy` unless there is a better one."""
     if link := dangling_link(path):
         return f"{path}: {link}; {LINK_REMEDY}"
     return f"{path}: no such {what}{found_instead(path) or f'; {remedy}'}"
 
 
 def found_instead(path: Path) -> str:
-    """What lies beside a path where nothing is under nearly its name, and what to do; or empty."""
+    """What is beside a missing path under a similar name, and what to do; or empty."""
     packed = {f"{path.name}{ending}".lower() for ending in _PACKED}
     try:
         names = sorted(other.name for other in path.parent.iterdir())

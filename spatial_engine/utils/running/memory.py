@@ -10,7 +10,8 @@ from pathlib import Path
 
 @contextmanager
 def bounded_memory(num_bytes: int) -> Iterator[None]:
-    """Let the process grow by `num_bytes` at most, on Linux: ten bytes can ask for gigabytes."""
+    """Limit the growth of the process to `num_bytes` (Linux): a file of ten bytes can ask for
+    gigabytes."""
     if not sys.platform.startswith("linux"):
         yield
         return

@@ -30,10 +30,10 @@ _running: list[BaseProcess] = []
 
 
 class WorkerLost(Exception):
-    """A worker ended by itself; `items` are the numbers of those that were at work."""
+    """A worker died; `items` are the numbers of the items in progress."""
 
     def __init__(self, items: Sequence[int]):
-        super().__init__("a worker process ended without a word (was memory short?)")
+        super().__init__("a worker process ended unexpectedly (out of memory?)")
         self.items = list(items)
 
 
@@ -133,7 +133,7 @@ def _end(processes: Sequence[BaseProcess]) -> None:
 
 @atexit.register
 def _end_all() -> None:
-    """What a caller has left open when this process exits."""
+    """Ends workers that a caller left open when this process exits."""
     _end(list(_running))
 
 
@@ -141,7 +141,7 @@ def _end_all() -> None:
 
 
 def _serve(connection: Connection) -> None:
-    """Do what comes, until the parent is gone."""
+    """Process calls until the parent is gone."""
     with suppress(RuntimeError):  # no thread to be had: it ends after its call
         threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):

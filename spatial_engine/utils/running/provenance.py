@@ -148,7 +148,7 @@ def work_key(step: str, settings: dict[str, Any], inputs: Any) -> str:
 
 
 def meta_path(output: Path) -> Path:
-    """Where the provenance of an output stands."""
+    """Path of the provenance of an output."""
     return output.with_name(output.name + ".meta.json")
 
 
@@ -162,7 +162,7 @@ def read_meta(output: Path) -> dict[str, Any]:
 
 
 def read_inputs(output: Path) -> dict[str, Any]:
-    """What the provenance of an output says it was made from; empty where that is not told."""
+    """What an output was made from, by its provenance; empty where that is unknown."""
     inputs = read_meta(output).get("inputs")
     return inputs if isinstance(inputs, dict) else {}
 
@@ -191,7 +191,8 @@ def write_meta(output: Path, facts: dict[str, Any], run: dict[str, Any]) -> None
 
 
 def forget(outputs: Iterable[Path]) -> None:
-    """Remove the provenance of outputs about to be replaced, so that it never describes others."""
+    """Remove the provenance of outputs about to be replaced, so that it never describes another
+    output."""
     for output in outputs:
         meta_path(output).unlink(missing_ok=True)
 

@@ -255,8 +255,8 @@ def _do_scene(
     try:
         if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not replace:
             raise EngineError(
-                f"{part_dir}: is there, but was not made by this command; move it away, or replace "
-                "it by --overwrite"
+                f"{part_dir}: already exists and was not made by this command; move it away, or "
+                "replace it by --overwrite"
             )
         partial.mkdir()  # without parents: the run may be over
         result = work(job.arguments, partial)
@@ -313,8 +313,8 @@ def _await_view(parts_dir: Path, keys: dict[str, str]) -> None:
         while (done := _read_done(parts_dir / scene_id)) is None or done.key != key:
             if time.monotonic() - start > VIEW_SECONDS:
                 raise EngineError(
-                    f"{parts_dir / scene_id}: was finished by a worker, and is not to be seen "
-                    f"from here after {VIEW_SECONDS} s; is the storage the same? start again"
+                    f"{parts_dir / scene_id}: a worker finished it, but it is not visible on "
+                    f"this machine after {VIEW_SECONDS} s; is the storage shared? start again"
                 )
             time.sleep(0.1)
             os.listdir(parts_dir)  # makes a network file system look again

@@ -55,8 +55,8 @@ class Step:
         self.guard = finished.Guard(options)
 
     def sharing(self, name: str, module: str) -> Step:
-        """A step within this one, whose work other commands do too: it goes by its own name and
-        has no settings, so that each finds what the other has finished. One table for both."""
+        """A sub-step shared with other commands. It has its own name and no settings, so that each
+        command can use the work of the others. One table for both."""
         shared = Step(name, self.options, {}, module)
         shared.table = self.table
         return shared
@@ -204,7 +204,7 @@ class Step:
                 files.remove(parts_dir)
 
     def retire(self, outputs: Iterable[Path]) -> None:
-        """Remove outputs of this command that are made no more, and what told of them; nothing
+        """Remove outputs that this command no longer makes, with their provenance; nothing
         where something failed, which may be why."""
         failed = self.table.failures or self.table.empty
         for output in sorted(() if failed else outputs):

@@ -63,7 +63,7 @@ def read_objects(path: Path) -> list[AnnotatedObject]:
         label = _member(group, "label", str, path)
         segments = _member(group, "segments", list, path)
         if has_half_characters(label):
-            raise BadDataError(f"{path}: the label of object {object_id} is no text; {REMEDY}")
+            raise BadDataError(f"{path}: the label of object {object_id} is not text; {REMEDY}")
         if not 0 <= object_id < MAX_OBJECTS:
             raise BadDataError(f"{path}: objectId {object_id} is not plausible; {REMEDY}")
         if not all(isinstance(segment, int) for segment in segments):
@@ -136,7 +136,7 @@ def instance_ids(segments: np.ndarray, objects: list[AnnotatedObject]) -> np.nda
 def read_axis_alignment(path: Path) -> np.ndarray | None:
     """(4, 4) float64 aligned_from_scan of a `<scene>.txt`; None where the file has none.
 
-    Raises `BadDataError` for a matrix that is no rigid motion.
+    Raises `BadDataError` for a matrix that is not a rigid motion.
     """
     lines = read_text(path, REMEDY, errors="replace").splitlines()
     for line in lines:
@@ -144,7 +144,9 @@ def read_axis_alignment(path: Path) -> np.ndarray | None:
         if key.strip() == "axisAlignment":
             matrix = parse_matrix(value, (4, 4), path, REMEDY)
             if fault := pose_fault(matrix):
-                raise BadDataError(f"{path}: axisAlignment is no rigid motion: {fault}; {REMEDY}")
+                raise BadDataError(
+                    f"{path}: axisAlignment is not a rigid motion: {fault}; {REMEDY}"
+                )
             return matrix
     if not any(map(_KEY.match, lines)):
         raise BadDataError(f"{path}: holds no line `key = value`; {REMEDY}")
@@ -186,8 +188,8 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
 
 
 def nyu40_id(table: dict[str, int], label: str) -> int | None:
-    """NYU40 id of an object's label; blanks around it and capitals play no part where the table
-    does not have it as it is. None for a label that is not in the table."""
+    """NYU40 id of an object's label; blanks around it and capitals are ignored if the table does
+    not have it literally. None for a label that is not in the table."""
     return table.get(label, table.get(label.strip().lower()))
 
 

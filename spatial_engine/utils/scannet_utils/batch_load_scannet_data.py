@@ -4,7 +4,7 @@ Reads  data/scannet/meta_data/scannetv2_{train,val}.txt, scannetv2-labels.combin
        data/scannet/scans/<scene>/, the mesh, both annotation files and <scene>.txt.
 Writes data/scannet/scannet_instance_data/<scene>/{aligned_points,unaligned_points,instance_mask,
        semantic_mask}.npy and scenes_train_val_info.pkl.
-Costs  at full size about 26 GB on disk; 0.06 s a scene of 150,000 vertices.
+Costs  docs/performance.md, row "points and labels".
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
 def remarks(
     scene_id: str, unstated: bool, unknown: Counter[str], empty: int, num_objects: int
 ) -> Iterator[str]:
-    """Lines about what is taken for granted in a scene, and about labels (`unknown`, with how many
-    objects have them) and objects (`empty` of them without vertices) that are of little use."""
+    """Remarks about a scene: assumptions, labels that are not in the table (`unknown`, by number of
+    objects) and objects without vertices (`empty`)."""
     if unstated:
         yield f"{scene_id}{SCENE_TEXT} has no axisAlignment, the identity is taken"
     if unknown:

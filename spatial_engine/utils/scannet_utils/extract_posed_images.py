@@ -3,7 +3,7 @@
 Reads  data/scannet/scans/<scene>/<scene>.sens, as a stream: memory does not grow with its length.
 Writes data/scannet/posed_images/<scene>/{id:05d}.jpg (the stored bytes), {id:05d}.png (depth in
        millimetres), {id:05d}.txt (camera-to-world pose) and intrinsic.txt.
-Costs  at full size about 450,000 frames; disk and time: docs/performance.md.
+Costs  mostly inflating and encoding depth (docs/performance.md).
 """
 
 from __future__ import annotations

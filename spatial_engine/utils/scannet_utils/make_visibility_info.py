@@ -2,7 +2,7 @@
 
 Reads  scenes_{train,val}_info_i_D5.pkl, the points and the depth images of every scene.
 Writes data/scannet/scannet_instance_data/{train,val}_visibility_info_D5.parquet.
-Costs  little more than decoding each depth image once (see docs); about 0.8 MB a scene.
+Costs  little more than decoding each depth image once (docs/performance.md).
 """
 
 from __future__ import annotations

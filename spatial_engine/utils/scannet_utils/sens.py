@@ -2,7 +2,7 @@
 
 Layout (little-endian): a header with the camera intrinsics, then one record per frame (pose, two
 time stamps, two sizes, colour bytes, depth bytes), then optional IMU records that nobody reads.
-Source: the SensReader/SensorData code of the ScanNet project; see also the README in this folder.
+Source: the SensReader/SensorData code of the ScanNet project; see also docs/formats.md.
 
 A frame's bytes are touched only when they are asked for: `SensReader.frames` seeks past the
 others, so memory does not grow with the length of the scan. No size found in a file is trusted
@@ -124,7 +124,7 @@ class SensReader:
             matrix = np.array(pose, np.float32).reshape(4, 4)
             times = (color_time, depth_time)
             if is_valid_pose(matrix) and (fault := pose_fault(matrix)):
-                raise self._bad(f"the pose of frame {number} is no rigid motion: {fault}")
+                raise self._bad(f"the pose of frame {number} is not a rigid motion: {fault}")
             yield number, SensFrame(matrix, color_bytes, depth_bytes, *times, number)
 
     def depth_image(self, frame: SensFrame) -> np.ndarray:

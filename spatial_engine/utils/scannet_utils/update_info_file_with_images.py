@@ -3,8 +3,8 @@
 Reads  data/scannet/scannet_instance_data/scenes_train_val_info.pkl (step 1), the names, poses and
        image sizes in data/scannet/posed_images/<scene>/ (step 2), and the split lists.
 Writes data/scannet/scannet_instance_data/scenes_{train,val,train_val}_info_i_D5.pkl.
-Costs  a listing of each folder, 300 small files and as many heads of images a scene: seconds to
-       minutes at full size.
+Costs  a listing of each folder, and 300 small files and the heads of as many images a
+       scene.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def add_images(
 ) -> PartResult:
     """Read the poses, intrinsics and sizes of one scene's frames; write its info with them.
 
-    Every image is asked for its size, so that none is taken for one that the camera fits.
+    The size of every image is read, so that images that do not fit the camera are found.
     """
     images_dir, scene_id, info, image_ids, outputs = arguments
     if "axis_align_matrix" not in info:
@@ -146,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def points_path(root: Path) -> Path:
-    """What step 1 tells of all scenes."""
+    """The infos of step 1 about all scenes."""
     return paths.info_path(root, "train_val", with_images=False)
 
 

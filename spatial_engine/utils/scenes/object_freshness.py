@@ -45,7 +45,7 @@ def check_all(
 ) -> None:
     """`check_is_about` of these scenes (None = all), for steps that read no scene info themselves.
 
-    A machine may have the table alone: what is not there is not asked.
+    A machine may have only the table: missing files are not checked.
     """
     if not info_path(root, split).is_file():
         return

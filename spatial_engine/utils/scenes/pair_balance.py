@@ -26,7 +26,7 @@ NUM_BINS = 1 + MAX_OVERLAP - MIN_OVERLAP  # one for no overlap, one for each per
 @dataclass(frozen=True)
 class PairDraws:
     """Rows of each scene's pair table by question, {scene: {question: (n,) int32}}; the files of
-    its frames; by question what fell short; and what decides the draw beside the rows."""
+    its frames; how many pairs were not available, by question; and what else decides the draw."""
 
     rows: dict[str, dict[str, np.ndarray]]
     files: dict[str, SceneFiles]
@@ -44,7 +44,7 @@ def draw_pairs(
 ) -> PairDraws:
     """Draw `wanted` pairs for each question, with a generator for (seed, question, split).
 
-    A scene that the pair table does not hold as it is now fails in the next `Step.make`.
+    A scene that has changed since the pair table was made fails in the next `Step.make`.
     """
     table_path = paths.pair_table_path(args.root, split)
     table = pair_table.open_pairs(table_path)
@@ -63,7 +63,7 @@ def draw_pairs(
     for question, number in wanted.items():
         rng = sampling.generator(args.seed, question, split)
         drawn = sample_pairs(candidates, number, wanted_without_overlap, rng)
-        drops[question] = {"wanted but no pair left": drawn.unfilled}
+        drops[question] = {"requested but not available": drawn.unfilled}
         for scene_id, mine in drawn.rows_by_scene.items():
             rows.setdefault(scene_id, {})[question] = mine
     fingerprint = provenance.file_fingerprint(table_path, args.root)
@@ -100,7 +100,8 @@ def overlap_bin(overlap: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SampledPairs:
-    """Rows drawn of each scene (ascending int32), and how many wanted pairs there were not."""
+    """Rows drawn of each scene (ascending int32), and how many requested pairs were not
+    available."""
 
     rows_by_scene: dict[str, np.ndarray]
     unfilled: int
@@ -111,7 +112,7 @@ def sample_pairs(
 ) -> SampledPairs:
     """Balanced draw over the overlap bins, without replacement (SPEC 5).
 
-    `wanted` = -1 takes all. Pairs without overlap are asked for by a number of their own.
+    `wanted` = -1 takes all. `wanted_without_overlap` is the number of pairs without overlap.
     """
     if wanted_without_overlap < 0:
         raise SettingsError(f"{wanted_without_overlap} pairs without overlap cannot be drawn")

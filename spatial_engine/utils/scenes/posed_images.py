@@ -76,12 +76,14 @@ def frames_among(names: Iterable[str], step: int, source: str | Path) -> list[st
 def by_number(ids: Iterable[str], source: str | Path) -> list[str]:
     """Ids of frames in the order of their numbers; an id is a number with any zeros before it.
 
-    Raises `BadDataError` for an id that is no number, and for two ids of one frame.
+    Raises `BadDataError` for an id that is not a number, and for two ids of one frame.
     """
     found: dict[int, str] = {}
     for image_id in ids:
         if not _is_number(image_id):
-            raise BadDataError(f"{source}: {image_id[:60]!r} is no number of a frame; rename it")
+            raise BadDataError(
+                f"{source}: {image_id[:60]!r} is not the number of a frame; rename it"
+            )
         other = found.setdefault(int(image_id), image_id)
         if other != image_id:
             raise BadDataError(
@@ -101,7 +103,7 @@ def read_pose(folder: Path, image_id: str) -> np.ndarray:
     path = folder / f"{image_id}.txt"
     pose = parse_matrix(_read_text(path), (4, 4), path, CORRECT)
     if is_valid_pose(pose) and (fault := pose_fault(pose)):
-        raise BadDataError(f"{path}: the pose is no rigid motion: {fault}; {CORRECT}")
+        raise BadDataError(f"{path}: the pose is not a rigid motion: {fault}; {CORRECT}")
     return pose
 
 

@@ -40,15 +40,14 @@ class SceneFiles:
 
     @classmethod
     def of(cls, scenes: SceneInfoHandler, scene_id: str) -> SceneFiles:
-        """What is there now. Raises `BadDataError` where the scene info is of other frames, other
-        points or other annotations than there are, and `MissingInputError` where the folder it was
-        made from is gone or empty. Of infos without provenance, which are of another origin,
-        neither is known."""
+        """The files there are now. Raises `BadDataError` where frames, points or annotations differ
+        from those of the scene info, and `MissingInputError` where the folder is missing or empty.
+        Infos without provenance (of another origin) are not checked."""
         folder = posed_images_dir(scenes.root) / scene_id
         entries = list_entries(folder)
         if not entries and scenes.made_from(scene_id) is not None:
             raise MissingInputError(
-                f"{folder}: no frames; see that its disk is there, or {posed_images.REMEDY}"
+                f"{folder}: no frames; check that its disk is mounted, or {posed_images.REMEDY}"
             )
         check_infos(scenes, scene_id, folder, entries)
         used = {f"{image_id}.png" for image_id in scenes.image_ids(scene_id)}
@@ -144,7 +143,7 @@ def _compare_poses(
 ) -> str:
     """The first thing in which frames and scene info differ; empty where they agree.
 
-    A frame whose image alone is missing is no difference: who needs the image counts it.
+    A frame whose image alone is missing is not a difference: steps that need the image count it.
     """
     known, there = scenes.image_ids(scene_id), set(names)
     gone = [image_id for image_id in known if f"{image_id}.txt" not in there]
@@ -166,8 +165,8 @@ def _compare_poses(
 def _compare_sizes(
     scenes: SceneInfoHandler, scene_id: str, folder: Path, names: Sequence[str]
 ) -> str:
-    """The first image that has another size than in the scene info; empty where none has. One of
-    colour and one of depth are looked at: one camera took all."""
+    """The first image whose size differs from the scene info; empty where none does. One colour and
+    one depth image are compared: one camera took all."""
     known, there = scenes.image_ids(scene_id), set(names)
     sizes = ((".jpg", scenes.color_size(scene_id)), (".png", scenes.depth_size(scene_id)))
     for suffix, size in sizes:

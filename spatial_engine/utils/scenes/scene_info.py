@@ -70,7 +70,7 @@ class SceneInfoHandler:
 
     def made_from(self, scene_id: str) -> Mapping[str, Any] | None:
         """What the info of a scene was made from, by its provenance (`scene_files`); None where
-        that is not told."""
+        that is unknown."""
         told = self._made_from.get(scene_id)
         return told if isinstance(told, dict) else None
 
@@ -83,7 +83,7 @@ class SceneInfoHandler:
         """Ids of the frames whose pose can be used, by number, and their poses.
 
         Poses are (n, 4, 4) world_from_cam in the axis-aligned frame. Raises `BadDataError` naming
-        the first that is no rigid motion.
+        the first that is not a rigid motion.
         """
         images = self._get(scene_id, "images_info", dict)
         ids = self.image_ids(scene_id)
@@ -172,7 +172,7 @@ class SceneInfoHandler:
     def geometry_hash(self, scene_id: str) -> str:
         """Digest of all that decides what a frame sees, depth images apart.
 
-        A table notes it, so that one made before the poses changed is not taken for good.
+        Tables store it, so that one made before the poses changed is recognised as stale.
         """
         if scene_id not in self._hashes:
             image_ids, poses = self.valid_frames(scene_id)
@@ -196,7 +196,7 @@ class SceneInfoHandler:
             raise BadDataError(f"scene info: no {scene_id}; {REMEDY}")
         info = self._infos[scene_id]
         if not isinstance(info, dict):
-            raise BadDataError(f"scene info: {scene_id} is no dictionary; {REMEDY}")
+            raise BadDataError(f"scene info: {scene_id} is not a dictionary; {REMEDY}")
         return info
 
     def _get(self, scene_id: str, key: Any, kind: type) -> Any:
@@ -246,7 +246,7 @@ class SceneInfoHandler:
             raise self._bad(scene_id, f"{key} of {image_id}")
         path = Path(name)
         if path.is_absolute() or ".." in path.parts:
-            raise self._bad(scene_id, f"{key} of {image_id} (it leaves data/scannet)")
+            raise self._bad(scene_id, f"{key} of {image_id} (it points outside data/scannet)")
         return self.root / SCANNET / path
 
     def _bad(self, scene_id: str, key: Any) -> BadDataError:

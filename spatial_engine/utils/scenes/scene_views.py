@@ -43,7 +43,7 @@ class SceneViews:
         return project_by(self._matrices[frames], self._points[points])
 
     def measure_mm(self, frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As `measure`, depths in whole millimetres: what stands in answers."""
+        """As `measure`, depths in whole millimetres, as in answers."""
         pixels, depths = self.measure(frames, points)
         return pixels, np.rint(depths * MM_PER_METRE).astype(np.int64)
 

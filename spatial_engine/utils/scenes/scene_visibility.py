@@ -46,8 +46,8 @@ def see_points(
     if compared >= FEWEST_SEEN and far_before > MOST_FAR_BEFORE * compared:
         warnings.append(
             f"of the vertices that its frames see, {100 * far_before / compared:.0f} percent lie "
-            f"over {FAR_BEFORE_MM} mm before the depth that is measured there, so that labels may "
-            f"be wrong; {_advice(scenes, scene_id)}"
+            f"over {FAR_BEFORE_MM} mm in front of the measured depth; labels may be wrong; "
+            f"{_advice(scenes, scene_id)}"
         )
     return image_ids, seen, blocks.num_points, warnings
 
@@ -74,8 +74,8 @@ def _why_blind(scenes: SceneInfoHandler, scene_id: str, valid: int, measured: in
 def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str | None]:
     """What decides the visibility of a scene: hashes of its geometry and of its depth files.
 
-    `BadDataError` where the scene info is not about the files (`SceneFiles`), `MissingInputError`
-    where there is no depth.
+    `BadDataError` where the scene info does not fit the files (`SceneFiles`), `MissingInputError`
+    without depth.
     """
     listed = SceneFiles.of(scenes, scene_id)
     return {

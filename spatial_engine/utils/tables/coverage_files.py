@@ -55,26 +55,27 @@ class Chunk:
         return self.folder / name
 
     def settings(self, dimension: str) -> Any:
-        """The constants and the code that made a file; None where that is not told."""
+        """The constants and the code that made a file; None where that is unknown."""
         return provenance.read_meta(self.path(dimension)).get("settings")
 
     def current(self, dimension: str, content: Mapping[str, str]) -> set[str]:
-        """The scenes of `content` that a file should hold as they are to be."""
+        """The scenes of `content` that this file should hold."""
         path = self.path(dimension)
         made_from = provenance.read_inputs(path) if path.is_file() else {}
         return {scene for scene, digest in content.items() if made_from.get(scene) == [digest]}
 
     def is_right(self, content: Mapping[str, str], settings: Any) -> bool:
-        """Whether it is whole, of these constants, and holds the scenes that it is named after."""
+        """Whether it is complete, was made with these constants, and holds the scenes in its
+        name."""
         mine = set(sorted(content)[self.start : self.end])
         return all(self._is_whole(d, mine, content, settings) for d in DIMENSIONS)
 
     def has_files(self) -> bool:
-        """Whether there is anything in it to be read; not in one that is just being begun."""
+        """Whether it holds files; a chunk that has just been started has none."""
         return any(self.path(dimension).is_file() for dimension in DIMENSIONS)
 
     def is_being_made(self) -> bool:
-        """Whether a run holds it; what a killed one left does not count."""
+        """Whether a running command holds it; leftovers of a killed one do not count."""
         for parts in self.folder.glob(f"*{files.PARTS_SUFFIX}"):
             try:
                 with files.locked(parts):
@@ -122,10 +123,10 @@ def load_coverage(path: Path, remedy: str) -> Coverage:
             check_id(scene_id, path)
             for object_id, by_count in by_object.items():
                 if type(object_id) is not int:
-                    raise TypeError(f"{object_id!r} is no object")
+                    raise TypeError(f"{object_id!r} is not an object id")
                 for count, sets in by_count.items():
                     if not _are_sets(sets, count):
-                        raise ValueError("something else than sets of so many images")
+                        raise ValueError("a set does not have the stated number of images")
     except (AttributeError, TypeError, ValueError) as error:
         raise BadDataError(f"{path}: not sets of images by scene ({error}); {remedy}") from None
     return coverage
@@ -145,8 +146,8 @@ def _are_sets(sets: Any, count: Any) -> bool:
 def merge_chunks(
     chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]
 ) -> tuple[Coverage, Any]:
-    """Join what the chunks' files hold of the scenes of `content`; what is not current is no
-    concern, and a scene that several chunks hold is the same in all of them.
+    """Join what the chunks' files hold of the scenes of `content`; outdated scenes are ignored, and
+    a scene that several chunks hold is the same in all of them.
 
     Returns the sets and the constants that they were made with. Raises `MissingInputError` for a
     missing file, `BadDataError` for a damaged one, for scenes that are in none, and where current
@@ -177,7 +178,8 @@ def merge_chunks(
 def _explain_missing(
     chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str], missing: Sequence[str]
 ) -> EngineError:
-    """What to say of `missing` scenes: the file that lacks them, where one should hold them."""
+    """The message about `missing` scenes: it names the file that should hold them, if there is
+    one."""
     order = sorted(content)
     place = order.index(missing[0])
     cause = f"{paths.object_table_path(chunks[0].root, chunks[0].split)}: "

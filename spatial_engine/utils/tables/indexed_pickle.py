@@ -105,7 +105,7 @@ def _state_of(path: Path) -> tuple[int, int] | None:
 
 
 def _read_index(path: Path) -> dict[str, tuple[int, int]] | None:
-    """Where the items stand; None where nothing, or nothing sound, is told."""
+    """Where the items are; None without a valid index."""
     tail = len(_INDEX_MARK) + 8
     try:
         with open(path, "rb") as file:

@@ -95,7 +95,8 @@ def open_objects(path: Path) -> SceneTable:
 
 
 def content_digest(table: SceneTable, scene_id: str) -> str:
-    """What decides everything that is made from a scene's rows; the same on every machine."""
+    """Digest of a scene's rows, which decide all that is made from them; the same on every
+    machine."""
     return provenance.digest([scene_id, table.facts(scene_id)])
 
 
@@ -130,7 +131,7 @@ def read_scene_objects(table: SceneTable, scene_id: str) -> list[SeenObject]:
 
 
 def as_dictionaries(objects: Sequence[SeenObject]) -> dict[str, dict[Any, list[dict[str, Any]]]]:
-    """What stands in the pickle for one scene."""
+    """The content of the pickle for one scene."""
     by_object: dict[Any, list[dict[str, Any]]] = {}
     by_image: dict[Any, list[dict[str, Any]]] = {}
     for seen in objects:

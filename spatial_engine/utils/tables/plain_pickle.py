@@ -56,7 +56,7 @@ def unpickle(file: IO[bytes], size: int, path: Path, remedy: str) -> Any:
         with naming(path), bounded_memory(MEMORY_FLOOR + MEMORY_FACTOR * size):
             value = _with_arrays(_PlainUnpickler(file).load(), {})
         if _written_out(value, {}) > MEMORY_FACTOR * size + WRITTEN_FLOOR:
-            raise pickle.UnpicklingError("it holds the same things over and over")
+            raise pickle.UnpicklingError("it expands to far more data than its size")
         return value
     except OSError as error:
         raise BadDataError(f"{path}: cannot be read ({error})") from None
@@ -68,15 +68,14 @@ def unpickle(file: IO[bytes], size: int, path: Path, remedy: str) -> Any:
 def load_bytes_array(file: IO[bytes], size: int, source: str | Path) -> list[bytes]:
     """The items of a pickled one-dimensional numpy array of `bytes` objects, and nothing else.
 
-    `file`, of `size` bytes, stands behind the header of a `.npy` of objects, which numpy itself
-    would only read by running what the pickle asks for. Raises `BadDataError` for anything but
-    bytes.
+    `file`, of `size` bytes, begins behind the header of a `.npy` of objects, which numpy itself
+    would read by running the pickle. Raises `BadDataError` for anything but bytes.
     """
     try:
         with bounded_memory(MEMORY_FLOOR + BYTES_FACTOR * size):
             items = _BytesUnpickler(file).load().value
         if not isinstance(items, list) or not all(type(item) is bytes for item in items):
-            raise pickle.UnpicklingError("it holds something else than bytes")
+            raise pickle.UnpicklingError("it holds something other than bytes")
     except Exception as error:  # a damaged pickle can raise almost anything
         cause = str(error) or type(error).__name__
         raise BadDataError(f"{source}: not an array of bytes ({cause})") from None
@@ -84,7 +83,7 @@ def load_bytes_array(file: IO[bytes], size: int, source: str | Path) -> list[byt
 
 
 class _Dtype:
-    """Stands for `numpy.dtype` while a pickle is loaded: a plain numeric type, or refused."""
+    """Replaces `numpy.dtype` while a pickle is loaded: a plain numeric type, or refused."""
 
     def __init__(self, name: str, *_: Any):
         if not (isinstance(name, str) and _PLAIN_DTYPE.fullmatch(name)):
@@ -104,7 +103,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands for an array while a pickle is loaded, until its bytes have come."""
+    """Placeholder for an array while a pickle is loaded, until its bytes are read."""
 
     def __init__(self, *_: Any):
         self.value = np.zeros(0)
@@ -175,7 +174,7 @@ def _checking_keys(operation: bytes, place: slice) -> Callable[[Any], None]:
 
 
 def _whole_frame(unpickler: Any) -> None:
-    """A frame must be there as it is claimed; Python's own reads on where it is cut off."""
+    """A frame must be as long as it says; Python's own unpickler reads on where it is cut off."""
     (size,) = struct.unpack("<Q", unpickler.read(8))
     unpickler._unframer.load_frame(size)
     if unpickler._unframer.current_frame.getbuffer().nbytes < size:
@@ -216,7 +215,7 @@ class _PlainUnpickler(pickle._Unpickler):
 
 
 class _ObjectDtype:
-    """Stands for the type of an array of objects."""
+    """Replaces the type of an array of objects."""
 
     def __init__(self, name: str, *_: Any):
         if name not in ("O", "O8"):
@@ -227,7 +226,7 @@ class _ObjectDtype:
 
 
 class _ObjectArray:
-    """Stands for an array of objects: the list of its items."""
+    """Replaces an array of objects: the list of its items."""
 
     value: Any = None
 
@@ -270,7 +269,7 @@ def _with_arrays(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
 
 
 def _written_out(value: Any, done: dict[int, int]) -> int:
-    """How much plain data is, about, when what is shared counts wherever it stands.
+    """Approximate size of plain data when shared parts count each time they occur.
 
     Lists of one list twice, forty deep, take 200 bytes, and a terabyte as text.
     """

@@ -193,7 +193,8 @@ class SceneTable:
             is_float = pa.types.is_floating(column.type)
             if column.null_count or (is_float and not np.isfinite(column.to_numpy()).all()):
                 raise BadDataError(
-                    f"{self.path}: {scene_id} has cells of {name} without a value; {self.remedy}"
+                    f"{self.path}: {scene_id} has null or non-finite values of {name}; "
+                    f"{self.remedy}"
                 )
         return table
 

@@ -143,7 +143,7 @@ class VisibilityInfoHandler:
         return number
 
     def depth_sizes(self, scene_id: str) -> str | None:
-        """Digest of the depth images that a scene was made from; None where that is not told."""
+        """Digest of the depth images that a scene was made from; None where that is unknown."""
         return self._table.made_from(scene_id).get(DEPTH_SIZES)
 
     def check_is_about(

@@ -31,7 +31,7 @@ def copy_extrinsics(clip: Path, annotation: Path) -> bool:
     """Add `extrinsics_w2c` to a clip, whole or not at all; False where it has it already.
 
     Raises `MissingInputError` without the annotation and `BadDataError` where the two do not have
-    the same number of frames, or a matrix is no rigid motion.
+    the same number of frames, or a matrix is not a rigid motion.
     """
     num_frames, _, there = clips.read_shape(clip)
     if there:
