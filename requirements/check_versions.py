@@ -1,6 +1,6 @@
-"""Try the supported Pythons with the oldest, the pinned and the newest packages they may have.
+"""Try the supported Pythons and the next one with the oldest, the pinned and the newest packages.
 
-    python requirements/check_versions.py --pythons 3.10 3.13 --dependencies oldest newest
+    python requirements/check_versions.py --pythons 3.11 3.14 --dependencies oldest newest
 
 Each pair gets an environment, and a clone of what is committed, in --folder; this checkout and its
 .venv stay as they are. "pinned" is installed as the README says; "oldest" and "newest" are what uv
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from install import HEADLESS, OPENCV, ROOT, opencv_for_this_machine
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")  # the last: is it time to pin for it?
 DEPENDENCIES = ("oldest", "pinned", "newest")
 RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
 SHOWN = ("numpy", "pandas", "scipy", "pyarrow", "opencv", "pillow", "matplotlib", "mmengine")
@@ -215,7 +215,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--pythons", nargs="+", choices=PYTHONS, help="default: those that are here")
     add("--dependencies", nargs="+", choices=DEPENDENCIES, default=DEPENDENCIES)
-    add("--python-folder", type=Path, default=pyenv, help="one with 3.10.4/bin/python and others")
+    add("--python-folder", type=Path, default=pyenv, help="one with 3.11.4/bin/python and others")
     add("--folder", type=Path, default=temporary, help="logs; 2 GB more while a pair is tried")
     add("--tests", default="-n logical", help="arguments of pytest; none: no tests")
     return parser.parse_args(arguments)

@@ -13,7 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 say() { echo "setup: $*" >&2; }
 fail() { say "$@"; exit 1; }
-suits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+suits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; }
 
 # Debian has Python without its venv module; trying to make an environment there leaves half of one.
 make_venv() { # make_venv PYTHON FOLDER
@@ -36,19 +36,19 @@ if [ -z "$active" ] && [ "${CONDA_DEFAULT_ENV:-}" != base ]; then active=${CONDA
 
 if [ -n "$active" ]; then
     python=$active/bin/python
-    suits "$python" || fail "the active environment $active has no Python 3.10 to 3.13: deactivate it, or activate another"
+    suits "$python" || fail "the active environment $active has no Python 3.11 to 3.14: deactivate it, or activate another"
 else
     python=$root/.venv/bin/python
     if ! suits "$python"; then
-        [ ! -x "$python" ] || fail "$root/.venv holds another Python than 3.10 to 3.13: move it away"
+        [ ! -x "$python" ] || fail "$root/.venv holds another Python than 3.11 to 3.14: move it away"
         made='' found=''
-        for base in python3.13 python3.12 python3.11 python3.10 python3 python; do
+        for base in python3.14 python3.13 python3.12 python3.11 python3 python; do
             suits "$base" || continue
             found=$base
             if make_venv "$base" "$root/.venv"; then made=$base; break; fi
             rm -rf "$root/.venv" # half of one would pass for whole
         done
-        [ -n "$found" ] || fail "no Python 3.10 to 3.13 found; install one (Debian, Ubuntu: apt-get install python3 python3-venv)"
+        [ -n "$found" ] || fail "no Python 3.11 to 3.14 found; install one (Debian, Ubuntu: apt-get install python3 python3-venv)"
         [ -n "$made" ] || fail "$found cannot make a virtual environment (Debian, Ubuntu: apt-get install python3-venv)"
         say "made $root/.venv ($("$python" --version))"
     fi

@@ -17,7 +17,6 @@ import argparse
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,9 +77,7 @@ def record(root: Path, name: str, path: Path, max_frames: int) -> int:
 def check_rerun_is_there() -> None:
     """Raise `MissingInputError` with the remedy where rerun is not installed."""
     try:
-        with warnings.catch_warnings():  # on Python 3.10 it warns developers of that one's end
-            warnings.simplefilter("ignore", DeprecationWarning)
-            import rerun  # noqa: F401
+        import rerun  # noqa: F401
     except ImportError as error:
         raise MissingInputError(
             f"the viewer needs rerun-sdk ({error}); run bash requirements/setup_env.sh viewer, or "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 
 from spatial_engine.utils.pictures import drawing, jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE, MarkSize, draw_marks
+from spatial_engine.utils.pictures.lettering import DUPLEX, SIMPLEX, draw_text, text_size
 
 SIZES = [(60, 60), (75, 200), (160, 120), (324, 242), (1296, 968), (3000, 2000)]
 RADIUS = 10  # as published
@@ -356,3 +358,35 @@ def test_the_same_call_draws_the_same_bytes():
         chosen = draw_marks(image, places(size, mark, 0)[[0, 4]], "AB", [3, 1, 4, 5, 9], mark)
         made.append((chosen, image.tobytes(), jpeg.encode(image)))
     assert made[0] == made[1]
+
+
+# -- text
+
+
+@pytest.mark.parametrize(
+    ("font", "known"), [(SIMPLEX, "fe26f3ac50857877"), (DUPLEX, "5d8391bd2175b5db")]
+)
+def test_text_has_the_same_pixels_with_every_opencv(font, known):
+    image = np.zeros((90, 60 * len(font), 3), np.uint8)
+    for thickness in (1, 4):
+        draw_text(image, "".join(font), (7, 50 + thickness), font, 1.63, (40, 90, 255), thickness)
+    assert hashlib.sha256(image.tobytes()).hexdigest()[:16] == known
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("thickness", [1, 5])
+def test_text_fills_its_size(dtype, thickness):
+    for text in ("A", "TERRA", "MONDAY"):
+        image = np.zeros((200, 600, 3), dtype)
+        draw_text(image, text, (50, 150), DUPLEX, 3.0, (1, 1, 1), thickness)
+        rows, columns = np.nonzero(image[..., 0])
+        width, height = text_size(text, DUPLEX, 3.0, thickness)
+        assert (150, 150 - height) == pytest.approx((rows.max(), rows.min()), abs=2 + thickness)
+        assert 50 - thickness <= columns.min() and columns.max() <= 50 + width + thickness
+        assert columns.max() - columns.min() > 0.7 * width
+        assert image.max() == 1
+
+
+def test_a_character_that_a_font_does_not_have_is_an_error():
+    with pytest.raises(KeyError):
+        draw_text(np.zeros((50, 50, 3), np.uint8), "E", (5, 40), SIMPLEX, 1.0, (1, 1, 1), 1)

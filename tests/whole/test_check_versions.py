@@ -9,8 +9,7 @@ import check_versions
 import pytest
 from check_versions import Pair
 from conftest import REPOSITORY
-from packaging.requirements import Requirement
-from test_environment import project, put_script
+from test_environment import pinned_pythons, put_script
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -26,10 +25,10 @@ def make_pair(folder: Path, dependencies: str = "pinned") -> Pair:
 # -- what it takes from the rest of the repository
 
 
-def test_the_pythons_are_those_of_the_project():
-    wanted = Requirement("python" + project()["requires-python"]).specifier
-    minors = [f"3.{minor}" for minor in range(6, 20) if wanted.contains(f"3.{minor}.0")]
-    assert list(check_versions.PYTHONS) == minors
+def test_the_pythons_are_those_of_the_pins_and_the_next():
+    *pythons, after = check_versions.PYTHONS
+    assert pythons == pinned_pythons()
+    assert after == f"3.{int(pythons[-1].removeprefix('3.')) + 1}"
 
 
 def test_the_commands_it_starts_are_those_of_the_readme():
@@ -198,9 +197,9 @@ def run_main(monkeypatch, tmp_path, *flags, failure=""):
 def test_every_pair_has_a_row(monkeypatch, tmp_path, capsys):
     assert run_main(monkeypatch, tmp_path) == 0
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if "|" in line]
-    assert len(rows) == 2 + 4 * 3
+    assert len(rows) == 2 + len(check_versions.PYTHONS) * 3
     assert len({len(row) for row in rows}) == 1
-    assert [cell.strip() for cell in rows[2][1:4]] == ["3.10", "oldest", "2.2.6"]
+    assert [cell.strip() for cell in rows[2][1:4]] == ["3.11", "oldest", "2.2.6"]
     assert [cell.strip() for cell in rows[2][-6:-1]] == ["8", "0", "1", "61", "ok"]
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from conftest import COMMANDS, EVALUATION, REPOSITORY
-from spatial_engine.utils.questions.subtasks import SUBTASKS
 
 from spatial_engine.report import record_view
+from spatial_engine.utils.questions.subtasks import SUBTASKS
 
 TRACKED = subprocess.run(
     ["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, text=True

@@ -6,20 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-import check_versions
 import install
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements"
@@ -42,6 +37,11 @@ def version_of(pin: Requirement) -> str:
 
 def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def pinned_pythons() -> list[str]:
+    """The Pythons that the pinned lists are for, "3.11" and so on."""
+    return [name.rpartition(" ")[2] for name in project()["classifiers"]]
 
 
 # -- the lists
@@ -98,7 +98,7 @@ MACHINES = [  # sys_platform, platform_system and platform_machine, as markers n
 
 @pytest.mark.pins
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: f"{machine[1]}-{machine[2]}")
-@pytest.mark.parametrize("python", check_versions.PYTHONS)
+@pytest.mark.parametrize("python", pinned_pythons())
 def test_the_lists_are_closed_for_every_python_and_machine(python, machine):
     """As far as the packages of this environment tell: those that only others need are not here."""
     there = dict(zip(("sys_platform", "platform_system", "platform_machine"), machine, strict=True))
@@ -153,8 +153,7 @@ def test_conda_installs_the_same_list():
     assert environment["name"] == "data_engine"
     python, pip, from_pip = environment["dependencies"]
     assert pip == "pip"
-    version = re.fullmatch(r"python=(3\.\d+)", python).group(1)
-    assert Requirement("python" + project()["requires-python"]).specifier.contains(version)
+    assert python.removeprefix("python=") in pinned_pythons()
     (reference,) = from_pip["pip"]  # conda and pip read the path from the folder of the yaml
     assert (REQUIREMENTS / reference.removeprefix("-r ")).samefile(install.RUN_LIST)
 
@@ -365,22 +364,23 @@ NO_VENV = f"""case "$*" in
 esac"""
 
 
-def test_the_pythons_that_suit_are_those_of_the_project():
+def test_the_pythons_that_suit_are_those_that_packages_are_pinned_for():
     text = (REQUIREMENTS / "setup_env.sh").read_text()
     suits = re.search(r"sys\.exit\(not (.*)\)'", text).group(1)
     wanted = Requirement("python" + project()["requires-python"]).specifier
-    for minor in range(8, 16):
+    assert all(wanted.contains(f"{python}.0") for python in pinned_pythons())
+    for minor in range(8, 20):
         version = type("sys", (), {"version_info": (3, minor, 1)})
-        assert eval(suits, {"sys": version}) == wanted.contains(f"3.{minor}.1"), minor
+        assert eval(suits, {"sys": version}) == (f"3.{minor}" in pinned_pythons()), minor
 
 
 def test_no_python(checkout):
-    assert_one_line(set_up(checkout), "no Python 3.10 to 3.13")
+    assert_one_line(set_up(checkout), "no Python 3.11 to 3.14")
 
 
 def test_old_python(checkout):
     put_script(checkout / "bin" / "python3", OLD_PYTHON)
-    assert_one_line(set_up(checkout), "no Python 3.10 to 3.13")
+    assert_one_line(set_up(checkout), "no Python 3.11 to 3.14")
 
 
 def test_python_without_venv(checkout):
@@ -419,7 +419,7 @@ def test_an_active_environment_that_does_not_suit_is_named(checkout):
 def test_nothing_is_installed_into_condas_base(checkout):
     put_script(checkout / "conda" / "bin" / "python", "exit 0")
     done = set_up(checkout, CONDA_PREFIX=str(checkout / "conda"), CONDA_DEFAULT_ENV="base")
-    assert_one_line(done, "no Python 3.10 to 3.13")
+    assert_one_line(done, "no Python 3.11 to 3.14")
 
 
 # -- the commands

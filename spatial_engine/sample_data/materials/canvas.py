@@ -10,6 +10,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from spatial_engine.utils.pictures.lettering import DUPLEX, draw_text
+
 Painter = Callable[[np.random.Generator, str], np.ndarray]
 
 INK = (0.12, 0.13, 0.18)
@@ -72,7 +74,7 @@ def write(image: np.ndarray, text: str, x: float, y: float, scale: float, color=
     shade = tuple(float(value) for value in color)
     place = (round(x * width), round(y * height))
     thick = max(1, round(2 * scale))
-    cv2.putText(image, text, place, cv2.FONT_HERSHEY_DUPLEX, scale, shade, thick, cv2.LINE_AA)
+    draw_text(image, text, place, DUPLEX, scale, shade, thick)
 
 
 def sunk_panel(image: np.ndarray, x0: float, y0: float, x1: float, y1: float) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from spatial_engine.utils.pictures.lettering import CAPITAL_HEIGHT, SIMPLEX, draw_text, text_size
+
 # Far apart from each other in CIELAB and unlike the greys and browns of rooms; RGB.
 PALETTE = (
     (230, 20, 50), (20, 60, 240), (0, 160, 60), (255, 225, 0), (255, 0, 220), (0, 225, 255),
@@ -23,8 +25,6 @@ COLOR_NAMES = tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in P
 STANDS_OUT = 60.0  # CIELAB distance to what is covered: clearly another colour
 USUAL_WIDTH = 1296  # a mark keeps its size in pixels up to here and grows with wider images
 RING = 0.2  # width of the ring and of a letter's outline, in radii
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_FONT_HEIGHT = 21.0  # pixels of a capital letter at scale 1
 _SHIFT = 4  # OpenCV draws at sixteenths of a pixel
 
 
@@ -109,14 +109,14 @@ def _draw_letter(image: np.ndarray, center: np.ndarray, letter: str, size: MarkS
     bottom = min(max(y + box_height // 2, box_height + size.ring), height - 1 - size.ring)
     thickness = _stroke(size.radius)
     for color, extra in (((0, 0, 0), 2 * size.ring), ((255, 255, 255), 0)):
-        cv2.putText(
-            image, letter, (left, bottom), _FONT, _font_scale(size.radius), color,
-            thickness + extra, cv2.LINE_AA,
+        draw_text(
+            image, letter, (left, bottom), SIMPLEX, _font_scale(size.radius), color,
+            thickness + extra,
         )  # fmt: skip
 
 
 def _font_scale(radius: int) -> float:
-    return 2.0 * radius / _FONT_HEIGHT
+    return 2.0 * radius / CAPITAL_HEIGHT
 
 
 def _stroke(radius: int) -> int:
@@ -135,8 +135,7 @@ def _letter_gap(radius: int, ring: int) -> int:
 
 def _letter_box(letter: str, radius: int) -> tuple[int, int]:
     """(width, height) of a letter in pixels, without its outline."""
-    box, _ = cv2.getTextSize(letter, _FONT, _font_scale(radius), _stroke(radius))
-    return box[0], box[1]
+    return text_size(letter, SIMPLEX, _font_scale(radius), _stroke(radius))
 
 
 def _patch_lab(image: np.ndarray, center: np.ndarray, reach: int) -> np.ndarray:

@@ -184,7 +184,7 @@ def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
             *(address, len(cluster.client.nthreads()), cluster.count()),
         )
         yield cluster
-    except (OSError, asyncio.TimeoutError) as error:  # the same since Python 3.11
+    except OSError as error:  # a TimeoutError is one
         raise cluster.lost() from error
     finally:
         with suppress(Exception):  # whatever the scheduler can still be told

@@ -34,9 +34,10 @@ USED_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatev
 # synthetic 640x480 depth with millimetre noise: the "up" filter with run-length deflate takes half
 # the time of OpenCV's default to encode (4.3 ms to 8.9 ms) and less to decode (on rendered depth:
 # benchmarks/), and the file is a little smaller, because noise leaves deflate no repeats to find.
+_PNG_FILTER, _UP = 19, 32  # named in cv2 since 4.12; earlier versions ignore them
 PNG_FLAGS = [
-    cv2.IMWRITE_PNG_FILTER,
-    cv2.IMWRITE_PNG_FILTER_UP,
+    _PNG_FILTER,
+    _UP,
     cv2.IMWRITE_PNG_STRATEGY,
     cv2.IMWRITE_PNG_STRATEGY_RLE,
     cv2.IMWRITE_PNG_COMPRESSION,
