@@ -1,8 +1,9 @@
 """Recomputes the answers in files of records from the raw data, by the oracle of the tests.
 
 Reads  FILE.jsonl ..., by default every file of records below training_data/ and evaluation_data/
-       and the benchmark; the pictures of the dot tasks; the raw data: data/scannet/scans/,
-       data/tapvid3d_dataset/, the lists of the splits. Uniform exports can be given by name.
+       and the benchmark; the pictures of the dot tasks; the images without marks, of scans where
+       they are there; the raw data: data/scannet/scans/, data/tapvid3d_dataset/, the lists of the
+       splits. Uniform exports can be given by name.
        With --tables also object_visibility.pkl and merged_*_object_coverage_*.pkl.
 Writes <root>/label_audit.json: every complaint with file, line and id.
 Costs  most of it pictures: multiple choice is slowest (docs/performance.md). One scene or clip
@@ -29,15 +30,13 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from spatial_engine.audit.clip_oracle import DATASETS, read_clip_list
 from spatial_engine.audit.label_checks import Job, check_place
-from spatial_engine.audit.label_lines import Index, Lines, Place, index_file
-from spatial_engine.audit.label_records import SCANNET, LabelFile, find_label_files, label_file
+from spatial_engine.audit.label_lines import Index, Lines, Place, ids_of_split, index_file
+from spatial_engine.audit.label_records import LabelFile, find_label_files, label_file
 from spatial_engine.audit.label_report import FileReport, exit_code, printable, say, write_report
 from spatial_engine.audit.label_tables import check_tables
 from spatial_engine.audit.label_work import run_jobs
-from spatial_engine.audit.object_oracle import check_object_name
-from spatial_engine.audit.scannet_oracle import RawDataError, read_split_list
+from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.utils.running import processes, stopping
 
 SEED = 0  # of the sample
@@ -107,7 +106,7 @@ def _check_files(
     files: list[LabelFile], args: argparse.Namespace, run: Callable
 ) -> list[FileReport]:
     """Look through the files, then check scene by scene whatever they ask about it."""
-    listed = _listed(files, args.root)
+    listed = {file.split: ids_of_split(args.root, file.split) for file in files}
     jobs = [(file, args.root, args.sample, args.seed, listed[file.split]) for file in files]
     indices: list[Index] = list(run(_index, jobs, what="files looked through"))
     reports = []
@@ -115,7 +114,6 @@ def _check_files(
     for k, (file, index) in enumerate(zip(files, indices, strict=True)):
         report = FileReport(file.name, "records", index.records, index.drawn)
         report.complaints.extend(index.complaints)
-        report.complaints.add_of_file(_check_whole(file, index))
         reports.append(report)
         for place, of_place in index.of_place.items():
             lines[place][k] = of_place
@@ -132,32 +130,6 @@ def _check_files(
 
 def _index(job: tuple) -> Index:
     return index_file(*job)
-
-
-def _check_whole(file: LabelFile, index: Index) -> list[str]:
-    """What is wrong with a file, not with a line."""
-    if not index.records:
-        return ["no records"]
-    if file.path.name.startswith("object_perception_"):
-        return check_object_name(file.path, file.split, index.records)
-    return []
-
-
-def _listed(files: list[LabelFile], root: Path) -> dict[str, dict[str, frozenset[str] | str]]:
-    """{split: {scannet, adt or pstudio: its scenes or clips, or why their list is missing}}."""
-    found: dict[str, dict[str, frozenset[str] | str]] = {}
-    for split in sorted({file.split for file in files}):
-        found[split] = {SCANNET: _list(partial(read_split_list, root, split))}
-        for dataset in DATASETS:
-            found[split][dataset] = _list(partial(read_clip_list, root, dataset, split))
-    return found
-
-
-def _list(read: Callable[[], list[str]]) -> frozenset[str] | str:
-    try:
-        return frozenset(read())
-    except RawDataError as err:  # no fault where no record needs it
-        return str(err)
 
 
 # ---- flags ---------------------------------------------------------------------------------------

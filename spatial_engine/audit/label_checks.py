@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spatial_engine.audit.clip_oracle import RawClip
 from spatial_engine.audit.label_complaints import Complaints
 from spatial_engine.audit.label_lines import Lines, Place
 from spatial_engine.audit.label_records import SCANNET, LabelFile, checker, read_record
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene
+from spatial_engine.audit.raw.clip import RawClip
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.scene import RawScene
 
 RAW_DATA = "raw data: "  # opens what the oracle says of a record that it could not judge
 

@@ -10,6 +10,7 @@ import hashlib
 import random
 from array import array
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -24,8 +25,10 @@ from spatial_engine.audit.label_records import (
     question_of,
     read_record,
 )
-from spatial_engine.audit.movement_oracle import is_held_out
-from spatial_engine.audit.scannet_oracle import RawDataError
+from spatial_engine.audit.oracles.movement import is_held_out
+from spatial_engine.audit.oracles.object_size import check_object_name
+from spatial_engine.audit.raw.ids import DATASETS, read_clip_list, read_split_list
+from spatial_engine.audit.raw.limits import RawDataError
 
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
 
@@ -41,12 +44,26 @@ class Lines(NamedTuple):
 
 class Index(NamedTuple):
     """What a file holds. records: its lines; drawn: those to be checked; of_place: where they are;
-    complaints: what is wrong with lines or between them without a look at the raw data."""
+    complaints: what is wrong with lines, between them or with the file, without a look at the raw
+    data."""
 
     records: int
     drawn: int
     of_place: dict[Place, Lines]
     complaints: Complaints
+
+
+def ids_of_split(root: Path, split: str) -> dict[str, frozenset[str] | str]:
+    """{scannet, adt or pstudio: its scenes or clips, or why there is no list of them}."""
+    readers = {SCANNET: partial(read_split_list, root, split)}
+    readers |= {dataset: partial(read_clip_list, root, dataset, split) for dataset in DATASETS}
+    found: dict[str, frozenset[str] | str] = {}
+    for source, read in readers.items():
+        try:
+            found[source] = frozenset(read())
+        except RawDataError as err:  # no fault where no record needs it
+            found[source] = str(err)
+    return found
 
 
 def index_file(
@@ -55,8 +72,7 @@ def index_file(
     """Look through a file.
 
     sample: lines to draw uniformly, -1 = all, which also finds duplicates.
-    listed: the scenes or clips of the file's split by scannet, adt and pstudio; a text where there
-    is no list, which is raised as `RawDataError` when it is needed.
+    listed: `ids_of_split` of the file; a text there is raised as `RawDataError` when it is needed.
     """
     with open(file.path, "rb") as f:
         records = sum(1 for _ in read_lines(f))
@@ -125,11 +141,21 @@ def _look_through(
             questions.add(canonical(key), number, start)
     for number, text, record in _check_twice(f, file, root, ids, questions):
         complaints.add(number, text, record)
+    complaints.add_of_file(_check_whole(file, records))
     of_place = {
         place: Lines(*(np.frombuffer(column, np.int64) for column in columns))
         for place, columns in places.items()
     }
     return Index(records, drawn, of_place, complaints)
+
+
+def _check_whole(file: LabelFile, records: int) -> list[str]:
+    """What is wrong with a file of so many records, not with a line."""
+    if not records:
+        return ["no records"]
+    if file.path.name.startswith("object_perception_"):
+        return check_object_name(file.path, records)
+    return []
 
 
 def _check_place(question: Question, split: str, listed: dict[str, frozenset[str] | str]) -> str:

@@ -20,25 +20,20 @@ from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from spatial_engine.audit.camera_oracle import TASK_OF as CAMERA
-from spatial_engine.audit.camera_oracle import camera_rules
-from spatial_engine.audit.clip_oracle import DATASETS, RawClip
-from spatial_engine.audit.correspondence_oracle import TASK_OF as CORRESPONDENCE
-from spatial_engine.audit.correspondence_oracle import correspondence_rules
-from spatial_engine.audit.depth_oracle import TASK_OF as DEPTH
-from spatial_engine.audit.depth_oracle import depth_rules
-from spatial_engine.audit.movement_oracle import (
-    DISTANCE,
-    PROMPTS,
-    VECTOR,
-    ClipChecks,
-    images_folder,
-    shown_images,
-)
-from spatial_engine.audit.object_oracle import TASK_OF as OBJECT
-from spatial_engine.audit.object_oracle import object_rules
-from spatial_engine.audit.record_form import FileRules, parse_line
-from spatial_engine.audit.scannet_oracle import RawScene
+from spatial_engine.audit.oracles.camera_movement import TASK_OF as CAMERA
+from spatial_engine.audit.oracles.camera_movement import camera_rules
+from spatial_engine.audit.oracles.correspondence import TASK_OF as CORRESPONDENCE
+from spatial_engine.audit.oracles.correspondence import correspondence_rules
+from spatial_engine.audit.oracles.depth import TASK_OF as DEPTH
+from spatial_engine.audit.oracles.depth import depth_rules
+from spatial_engine.audit.oracles.movement import PROMPTS, ClipChecks, images_folder
+from spatial_engine.audit.oracles.movement_points import DISTANCE, VECTOR, shown_images
+from spatial_engine.audit.oracles.object_size import TASK_OF as OBJECT
+from spatial_engine.audit.oracles.object_size import object_rules
+from spatial_engine.audit.raw.clip import RawClip
+from spatial_engine.audit.raw.ids import DATASETS
+from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.lines import TaskRules, parse_line
 
 SCANNET = "scannet"  # the places of a record are its scenes, or the clips of adt or pstudio
 FOLDER_OF = {"train": "training_data", "val": "evaluation_data"}
@@ -213,7 +208,7 @@ def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
 # ---- kinds ---------------------------------------------------------------------------------------
 
 
-def _rules(task: str, file: LabelFile, images: Path | None) -> FileRules:
+def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
     """What the oracle asks of a file of a task about scenes."""
     if task.startswith("camera_"):
         return camera_rules(file.split)

@@ -17,14 +17,13 @@ from typing import NamedTuple
 
 from spatial_engine.audit.label_records import FOLDER_OF
 from spatial_engine.audit.label_report import FileReport
-from spatial_engine.audit.object_oracle import (
-    DIMENSIONS,
-    check_scene_coverage,
-    check_scene_visibility,
-    load_plain,
-    raw_objects,
-)
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, read_split_list
+from spatial_engine.audit.oracles.object_coverage import check_scene_coverage
+from spatial_engine.audit.oracles.object_views import DIMENSIONS, raw_objects
+from spatial_engine.audit.oracles.object_visibility import check_scene_visibility
+from spatial_engine.audit.raw.ids import read_split_list
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.plain_unpickler import load
+from spatial_engine.audit.raw.scene import RawScene
 
 OF_SCENE = 10  # frames, objects: loading a scene costs more than a few of these
 
@@ -90,6 +89,15 @@ def _check_split(
                 continue  # a scene that is not on disk may be missing
             reports[k].add_scene(number, job.scene_id, complaints, why)
     return reports
+
+
+def load_plain(path: Path) -> dict | str:
+    """The dict in a pickle of plain data, or a complaint."""
+    try:
+        content = load(path.read_bytes())
+    except Exception as err:  # a damaged pickle can raise almost anything
+        return f"cannot be loaded: {str(err) or type(err).__name__}"
+    return content if isinstance(content, dict) else f"holds a {type(content).__name__}, not a dict"
 
 
 def check_scene_tables(job: TableJob) -> dict[int, tuple[list[str], str]]:

@@ -24,8 +24,14 @@ from spatial_engine.audit.audit_labels import ALL, AuditParser, add_flags
 from spatial_engine.audit.label_report import FileReport, exit_code, say, write_report
 from spatial_engine.audit.label_tables import OF_SCENE, draw, draw_scenes
 from spatial_engine.audit.label_work import run_jobs
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, read_split_list
-from spatial_engine.audit.table_oracle import Relation, check_relations, check_seen_points
+from spatial_engine.audit.oracles.scene_tables import (
+    Relation,
+    check_relations,
+    check_seen_points,
+)
+from spatial_engine.audit.raw.ids import read_split_list
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import visibility_table_path

@@ -1,5 +1,6 @@
 """The label audit: agrees with what was made, finds each wrong answer, names it with its line."""
 
+import ast
 import json
 import os
 import pickle
@@ -20,7 +21,7 @@ from spatial_engine.audit.label_complaints import KEPT, Complaints
 from spatial_engine.audit.label_lines import MAX_LINE_BYTES, index_file
 from spatial_engine.audit.label_records import TASKS, UNITS, find_label_files, label_file
 from spatial_engine.audit.label_report import FileReport, table, write_report
-from spatial_engine.audit.scannet_oracle import read_split_list
+from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.utils.questions.record_files import find_record_files, to_uniform
 from spatial_engine.utils.questions.records import format_value, read_jsonl, write_jsonl
 from spatial_engine.utils.questions.subtasks import SUBTASKS
@@ -474,3 +475,43 @@ def test_what_a_killed_audit_left_is_removed_and_what_another_is_at_stays(tmp_pa
     write_report(path, [], {"seed": 0})
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     assert json.loads(path.read_text()) == {"seed": 0, "files": {}}
+
+
+# ---- independence --------------------------------------------------------------------------------
+
+GROUND = ("processes", "stopping")
+BELOW = {"raw": ["raw"], "records": ["raw", "records"], "oracles": ["raw", "records", "oracles"]}
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of what a module imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, path
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_the_audit_imports_nothing_of_the_engine():
+    """But for how processes start and end, which decides no answer and itself imports nothing of
+    the engine."""
+    allowed = {*sys.stdlib_module_names, "numpy", "PIL"}
+    ground = {f"spatial_engine.utils.running.{name}" for name in GROUND}
+    folder = Path(audit_labels.__file__).parent
+    running = [folder.parent / "utils/running" / f"{name}.py" for name in GROUND]
+    for path in [*folder.rglob("*.py"), *running]:
+        names = imported(path)
+        own = {name for name in names if name.startswith("spatial_engine.audit.")}
+        outside = {name for name in names - own if not name.startswith(tuple(ground))}
+        assert {name.split(".")[0] for name in outside} <= allowed, path
+
+
+@pytest.mark.parametrize("room", BELOW)
+def test_readers_of_raw_files_know_no_record_and_records_know_no_oracle(room):
+    folder = Path(audit_labels.__file__).parent / room
+    for path in folder.glob("*.py"):
+        own = {name.split(".")[2] for name in imported(path) if name.startswith("spatial_engine.")}
+        assert own <= set(BELOW[room]), path

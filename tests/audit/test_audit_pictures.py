@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from test_oracle import EAST, flat, pose, write_scene
 
-from spatial_engine.audit import pictures
-from spatial_engine.audit.marks_oracle import marked_picture, source_picture
-from spatial_engine.audit.pictures import PictureError, jpeg_size, read_jpeg
-from spatial_engine.audit.scannet_oracle import RawDataError
+from spatial_engine.audit.oracles.marks import marked_picture
+from spatial_engine.audit.raw import pictures
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.pictures import PictureError, jpeg_size, read_jpeg
 
 SIZE = (16, 12)
 
@@ -51,7 +51,7 @@ def test_no_other_format_is_read(tmp_path, form):
     assert "is no JPEG" in marked_picture(path, SIZE)
     scene = write_scene(tmp_path, [pose(EAST, 0, 0, 0)], [flat(1)], [(0, 0, 0)], colours=[data])
     with pytest.raises(RawDataError, match="colour of frame 00000: is no JPEG") as caught:
-        source_picture(scene, "00000")
+        scene.picture("00000")
     assert " at 0x" not in str(caught.value), "an address differs from run to run"
 
 
@@ -88,7 +88,7 @@ def test_a_frame_of_another_size_is_not_decoded(tmp_path):
         tmp_path, [pose(EAST, 0, 0, 0)], [flat(1)], [(0, 0, 0)], colours=[encoded(size=(32, 24))]
     )
     with pytest.raises(RawDataError, match="is \\(32, 24\\)"):
-        source_picture(scene, "00000")
+        scene.picture("00000")
 
 
 def test_a_file_as_large_as_no_picture_is_not_read(tmp_path, monkeypatch):

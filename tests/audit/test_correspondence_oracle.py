@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audit_files import file_complaints
 from test_depth_oracle import (
     SCENES,
     answered,
@@ -33,13 +34,9 @@ from test_depth_oracle import (
     write_file,
 )
 
-from spatial_engine.audit.correspondence_oracle import (
-    COOR,
-    DOT,
-    check_correspondence_file,
-    check_correspondence_record,
-)
-from spatial_engine.audit.scannet_oracle import RawScene, overlap
+from spatial_engine.audit.oracles.correspondence import COOR, DOT, check_correspondence_record
+from spatial_engine.audit.oracles.overlap import overlap
+from spatial_engine.audit.raw.scene import RawScene
 
 TASK = {COOR: "correspondence_coor", DOT: "correspondence_multichoice"}
 LETTERS = "ABCD"
@@ -165,7 +162,7 @@ def test_right_files_pass(raw_root, tmp_path, question_type, split):
             records.append(make_record(tmp_path, scene, question_type, split, pair, seed))
     assert len(records) >= 8
     path = write_file(tmp_path, f"{split}_{question_type}", *records)
-    assert check_correspondence_file(path, raw_root, split) == []
+    assert file_complaints(path, raw_root, split) == []
 
 
 # ---- planted errors ------------------------------------------------------------------------------
@@ -479,26 +476,26 @@ def test_what_a_file_must_not_repeat(raw_root, tmp_path):
     other_way = next(r for r in records if r["image"] == records[0]["image"][::-1])
     path = write_file(tmp_path, f"train_{COOR}", records[0], other_way)
     expected = ["line 2: image: the pair of line 1 again"]
-    assert check_correspondence_file(path, raw_root, "train") == expected
+    assert file_complaints(path, raw_root, "train") == expected
     path = write_file(tmp_path, f"train_{COOR}", records[0], records[0])
-    complaints = check_correspondence_file(path, raw_root, "train")
-    assert complaints == [f"line 2: id: {records[0]['id']!r} is that of line 1 too", *expected]
+    complaints = file_complaints(path, raw_root, "train")
+    assert complaints == ["line 2: id: is that of line 1 too", *expected]
 
 
 def test_what_a_file_must_be(raw_root, tmp_path):
     scene = open_scene(raw_root, SCENES["train"][0])
     record = make_record(tmp_path, scene, COOR, "train", pairs_of(scene)[0])
     path = write_file(tmp_path, f"train_{DOT}", record)
-    expected = f"file: question type '{COOR}', its name says '{DOT}'"
-    assert check_correspondence_file(path, raw_root, "train") == [expected]
+    expected = f"line 1: task: '{TASK[COOR]}', the file's name says {TASK[DOT]}"
+    assert file_complaints(path, raw_root, "train") == [expected]
     path = write_file(tmp_path, "empty")
-    assert check_correspondence_file(path, raw_root, "train") == ["file: no records"]
+    assert file_complaints(path, raw_root, "train") == ["file: no records"]
     val = make_record(tmp_path, scene, COOR, "val", pairs_of(scene)[0])
     path = write_file(tmp_path, f"val_{COOR}", val)
     expected = f"line 1: image: scene {scene.scene_id} is not in split val"
-    assert check_correspondence_file(path, raw_root, "val") == [expected]
+    assert file_complaints(path, raw_root, "val") == [expected]
     with pytest.raises(ValueError, match="split 'test'"):
-        check_correspondence_file(path, raw_root, "test")
+        check_correspondence_record(val, scene, "test", tmp_path)
 
 
 @pytest.mark.parametrize("question_type", TASK)
@@ -512,7 +509,7 @@ def test_junk_in_any_field_is_a_complaint_not_a_crash(raw_root, right, question_
         assert complaints, field
         if question_type.endswith(("comparison_coor", "coor_2_coor")):
             path = write_file(folder, question_type, record | {field: junk})
-            assert check_correspondence_file(path, raw_root, "train"), field
+            assert file_complaints(path, raw_root, "train"), field
     scene = open_scene(raw_root, SCENES["train"][0])
     assert check_correspondence_record(junk, scene, "train", folder)
 

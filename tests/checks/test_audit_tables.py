@@ -10,9 +10,16 @@ import pytest
 from conftest import COMMANDS, link_root, run_command
 
 from spatial_engine.audit import audit_labels
-from spatial_engine.audit.camera_oracle import camera_truth
-from spatial_engine.audit.scannet_oracle import RawScene, overlap, read_split_list, visible
-from spatial_engine.audit.table_oracle import Relation, check_relations, check_seen_points
+from spatial_engine.audit.oracles.camera_movement import camera_truth
+from spatial_engine.audit.oracles.overlap import overlap
+from spatial_engine.audit.oracles.scene_tables import (
+    Relation,
+    check_relations,
+    check_seen_points,
+)
+from spatial_engine.audit.oracles.visibility import visible
+from spatial_engine.audit.raw.ids import read_split_list
+from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.checks import audit_tables
 from spatial_engine.utils.paths import pair_table_path, visibility_table_path
 from spatial_engine.utils.questions.records import read_jsonl

@@ -20,10 +20,11 @@ import numpy as np
 import seeds
 from PIL import Image
 
-from spatial_engine.audit.scannet_oracle import RawScene
+from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "audit"))
 
 import test_correspondence_oracle as correspondence
 import test_depth_oracle as depth

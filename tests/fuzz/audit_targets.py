@@ -20,22 +20,24 @@ import seeds
 import texts
 from target import Target
 
-from spatial_engine.audit import clip_oracle, object_oracle, scannet_oracle
-from spatial_engine.audit.camera_oracle import camera_truth
-from spatial_engine.audit.clip_oracle import RawClip, read_clip_list
 from spatial_engine.audit.label_checks import RAW_DATA, open_raw
-from spatial_engine.audit.label_lines import index_file
-from spatial_engine.audit.label_records import SCANNET, checker, label_file, read_record
+from spatial_engine.audit.label_lines import ids_of_split, index_file
+from spatial_engine.audit.label_records import checker, label_file, read_record
 from spatial_engine.audit.label_report import FileReport, complaint_lines, printable, table
 from spatial_engine.audit.label_tables import check_tables
-from spatial_engine.audit.marks_oracle import (
-    Mark,
-    check_marked_picture,
-    marked_picture,
-    source_picture,
-)
-from spatial_engine.audit.movement_oracle import check_dot
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, read_split_list
+from spatial_engine.audit.oracles.camera_movement import camera_truth
+from spatial_engine.audit.oracles.marks import Mark, check_marked_picture, marked_picture
+from spatial_engine.audit.oracles.movement_dots import check_dot
+from spatial_engine.audit.oracles.object_views import raw_objects
+from spatial_engine.audit.oracles.overlap import overlap
+from spatial_engine.audit.oracles.rigid_groups import groupings
+from spatial_engine.audit.oracles.visibility import visible
+from spatial_engine.audit.raw import annotations
+from spatial_engine.audit.raw.clip import RawClip
+from spatial_engine.audit.raw.ids import DATASETS, read_clip_list, read_split_list
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.npz_file import object_array
+from spatial_engine.audit.raw.scene import RawScene
 
 SCENE = audit_seeds.SCENE
 
@@ -88,15 +90,15 @@ def look_at_scene(root: Path) -> None:
         depth = told.ask(scene.depth_mm, frame)
         assert depth is None or depth.shape == scene.depth_size[::-1]
         if valid:
-            told.ask(source_picture, scene, frame)
+            told.ask(scene.picture, frame)
         if valid and told.ask(scene.cam_from_world, frame) is not None:
-            told.ask(scannet_oracle.visible, scene, frame)
+            told.ask(visible, scene, frame)
     frames = scene.valid_frame_ids[:3]
     for one in frames:
         for other in frames:
             truth = told.ask(camera_truth, scene, one, other)
             assert truth is None or np.isfinite(truth["displacement_vector"]).all()
-            told.ask(scannet_oracle.overlap, scene, one, other)
+            told.ask(overlap, scene, one, other)
     vertices = told.ask(lambda: scene.vertices_aligned)
     assert vertices is None or (vertices.ndim == 2 and np.isfinite(vertices).all())
     owners = told.ask(lambda: scene.instance_ids)
@@ -104,12 +106,12 @@ def look_at_scene(root: Path) -> None:
     for box in (told.ask(lambda: scene.object_boxes) or {}).values():
         assert box.shape == (6,) and np.isfinite(box).all()
     told.ask(lambda: scene.semantic_ids)
-    told.ask(object_oracle.raw_objects, scene)
+    told.ask(raw_objects, scene)
     told.tell()
 
 
 def read_label_table(path: Path) -> None:
-    found = scannet_oracle.read_label_table(path)
+    found = annotations.read_label_table(path)
     assert all(type(name) is str and 0 <= number <= 40 for name, number in found.items())
 
 
@@ -125,7 +127,7 @@ def read_list(place: str, read: Callable[[Path], list[str]]) -> Callable[[Path],
 
 
 def read_clip(path: Path) -> None:
-    for dataset in clip_oracle.DATASETS:
+    for dataset in DATASETS:
         look_at_clip(path, dataset)
 
 
@@ -146,12 +148,12 @@ def look_at_clip(path: Path, dataset: str) -> None:
         for frame in range(1, min(frames, 4)):
             assert clip.displacement(0, frame).shape == (points, 3)
             assert clip.camera_displacement(0, frame) >= 0
-    told.ask(clip.rigid_groups)
+    told.ask(groupings, clip)
     told.tell()
 
 
 def read_object_array(path: Path) -> None:
-    items = clip_oracle.object_array(path.read_bytes())
+    items = object_array(path.read_bytes())
     assert all(type(item) is bytes for item in items)
 
 
@@ -164,10 +166,8 @@ def _open(place: tuple[str, str]) -> Any:
 
 
 @functools.lru_cache(1)
-def _listed() -> dict[str, frozenset[str]]:
-    root = audit_seeds.made_root()
-    of_clips = {name: frozenset(read_clip_list(root, name, "val")) for name in audit_seeds.CLIPS}
-    return {SCANNET: frozenset(read_split_list(root, "val")), **of_clips}
+def _listed() -> dict[str, frozenset[str] | str]:
+    return ids_of_split(audit_seeds.made_root(), "val")
 
 
 def read_records(path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from conftest import REPOSITORY
 from helpers import raises_one_line
 
-from spatial_engine.audit import (
-    camera_oracle,
-    correspondence_oracle,
-    depth_oracle,
-    movement_oracle,
-    object_oracle,
+from spatial_engine.audit.oracles import (
+    camera_movement,
+    correspondence,
+    depth,
+    movement,
+    object_size,
 )
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.questions.records import format_value, make_record
@@ -295,10 +295,10 @@ def template_groups(task: str) -> dict[str, list[str]]:
 def audit_words(task: str, record: dict) -> list[str]:
     """What the audit says of question and answer."""
     if task.startswith("movement_"):
-        return movement_oracle.check_words(record, "train", task.split("_")[1])
+        return movement.check_words(record, "train", task.split("_")[1])
     oracle = {
-        "camera": camera_oracle, "depth": depth_oracle, "object": object_oracle,
-        "correspondence": correspondence_oracle,
+        "camera": camera_movement, "depth": depth, "object": object_size,
+        "correspondence": correspondence,
     }[task.partition("_")[0]]  # fmt: skip
     return oracle.check_words(record, "train")
 
@@ -331,7 +331,7 @@ def test_the_audit_reads_the_side_in_nearly_every_question(task):
     judged = 0
     for variant, closer in (("closer", True), ("farther", False)):
         for question in groups[f"questions_{variant}"]:
-            sides = depth_oracle.compared(question)
+            sides = depth.compared(question)
             assert sides[closer] or not sides[not closer], question
             judged += bool(sides[closer]) and not sides[not closer]
     assert judged >= 0.9 * 60

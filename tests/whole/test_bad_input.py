@@ -11,7 +11,8 @@ import pytest
 from conftest import COMMANDS, FEWER, copy_root, data_files, run_command
 from PIL import Image
 
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import info_path, visibility_table_path
 from spatial_engine.utils.running.files import locked

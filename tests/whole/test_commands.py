@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from audit_files import file_complaints, table_complaints
 from conftest import (
     COMMANDS,
     FEWER,
@@ -14,12 +15,9 @@ from conftest import (
     run_commands,
 )
 
-from spatial_engine.audit import object_oracle
-from spatial_engine.audit.camera_oracle import check_camera_file
-from spatial_engine.audit.correspondence_oracle import check_correspondence_file
-from spatial_engine.audit.depth_oracle import check_depth_file
-from spatial_engine.audit.movement_oracle import check_balance, check_movement_file
-from spatial_engine.audit.scannet_oracle import RawScene, visible_points
+from spatial_engine.audit.oracles.movement_balance import check_balance
+from spatial_engine.audit.oracles.visibility import visible_points
+from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import info_path, instance_data_dir, visibility_table_path
@@ -34,14 +32,14 @@ SPLITS = ("train", "val")
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 ENGINE = COMMANDS[5]
 ENGINES = [c for c in COMMANDS if "engine" in c.split("/")[-1]]  # these write questions
-POINT_TASKS = {  # folder of each task, and the function of the oracle that checks its files
-    "depth_estimation_dot": check_depth_file,
-    "depth_estimation_coor": check_depth_file,
-    "depth_comparison_dot": check_depth_file,
-    "depth_comparison_coor": check_depth_file,
-    "visual_correspondence_dot_2_multichoice": check_correspondence_file,
-    "visual_correspondence_coor_2_coor": check_correspondence_file,
-}
+POINT_TASKS = (
+    "depth_estimation_dot",
+    "depth_estimation_coor",
+    "depth_comparison_dot",
+    "depth_comparison_coor",
+    "visual_correspondence_dot_2_multichoice",
+    "visual_correspondence_coor_2_coor",
+)
 
 
 def question_files(root):
@@ -94,7 +92,7 @@ def test_every_camera_answer_agrees_with_the_oracle(made_root, split, question_t
     folder = made_root / FOLDERS[split] / "camera_movement/v1_0"
     path = folder / f"{question_type}_{split}.jsonl"
     assert len(path.read_bytes().splitlines()) >= 10
-    assert check_camera_file(path, made_root, split) == []
+    assert file_complaints(path, made_root, split) == []
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -102,7 +100,7 @@ def test_every_camera_answer_agrees_with_the_oracle(made_root, split, question_t
 def test_every_answer_about_points_agrees_with_the_oracle(made_root, split, task):
     (path,) = (made_root / FOLDERS[split] / task / "v1_0").glob("*.jsonl")
     assert len(path.read_bytes().splitlines()) >= 10
-    assert POINT_TASKS[task](path, made_root, split) == []
+    assert file_complaints(path, made_root, split) == []
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -114,24 +112,30 @@ def test_every_answer_about_movement_agrees_with_the_oracle(made_root, dataset, 
     assert len(files) == 2
     for path in files:
         assert len(path.read_bytes().splitlines()) >= 10
-        assert check_movement_file(path, made_root, dataset, split, prompt) == []
+        assert file_complaints(path, made_root, split) == []
         if split == "train":
             assert check_balance(path, made_root, dataset, split, prompt, 2, 3) == []
 
 
+def test_every_table_about_objects_agrees_with_the_oracle(made_root):
+    names = {
+        f"{FOLDERS[split]}/object_perception/{name}.pkl"
+        for split in SPLITS
+        for name in (
+            "object_visibility",
+            *(f"merged_{split}_object_coverage_{d}" for d in DIMENSIONS),
+        )
+    }
+    assert table_complaints(made_root) == {name: [] for name in names}
+
+
 @pytest.mark.parametrize("split", SPLITS)
-def test_everything_about_objects_agrees_with_the_oracle(made_root, split):
+def test_every_answer_about_objects_agrees_with_the_oracle(made_root, split):
     folder = made_root / FOLDERS[split] / "object_perception"
-    assert object_oracle.check_object_visibility(
-        folder / "object_visibility.pkl", made_root, split
-    ) == []  # fmt: skip
-    for dimension in DIMENSIONS:
-        path = folder / f"merged_{split}_object_coverage_{dimension}.pkl"
-        assert object_oracle.check_coverage(path, made_root, split, dimension) == []
     files = sorted(folder.glob("object_perception_*.jsonl"))
     assert len(files) >= 5  # three dimensions, one image or two
     for path in files:
-        assert object_oracle.check_object_file(path, made_root, split) == []
+        assert file_complaints(path, made_root, split) == []
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -200,24 +204,21 @@ def test_preparation_agrees_with_the_raw_files(made_root):
             assert np.array_equal(infos.depth(scene_id, image_id), raw.depth_mm(image_id))
 
 
-def test_boxes_agree_with_the_raw_files(made_root):
+def test_objects_and_labels_agree_with_the_raw_files(made_root):
     infos = load_pickle(info_path(made_root, "train_val", with_images=False), "")
     boxes = 0
     for scene_id, info in infos.items():
         raw = RawScene(made_root, scene_id)
         for object_id, category in raw.raw_categories.items():
-            assert info[object_id]["raw_category"] == category
-            points = raw.vertices_aligned[raw.instance_ids == object_id + 1]
             box = info[object_id]["aligned_bbox"]
-            if not len(points):
-                assert not box[:6].any()
-                continue
-            low, high = points.min(axis=0), points.max(axis=0)
-            assert np.allclose(box[:6], [*(low + high) / 2, *high - low], atol=1e-9)
-            boxes += 1
+            assert info[object_id]["raw_category"] == category
+            assert np.allclose(box[:6], raw.object_boxes[object_id], atol=1e-9)
+            if box[:6].any():
+                assert box[6] == raw.nyu40_ids[object_id]
+                boxes += 1
         assert info["num_objects"] == len(raw.raw_categories)
         folder = instance_data_dir(made_root) / scene_id
-        assert np.load(folder / "semantic_mask.npy").shape == raw.instance_ids.shape
+        assert np.array_equal(np.load(folder / "semantic_mask.npy"), raw.semantic_ids)
     assert boxes >= 30
 
 

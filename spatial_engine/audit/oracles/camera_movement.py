@@ -1,10 +1,6 @@
 """Checks camera-movement questions against the raw scans, record by record.
 
-Reads: a jsonl file of one camera question type, the raw scans of its scenes (scannet_oracle) and
-`data/scannet/meta_data/scannetv2_{split}.txt`. Writes nothing; returns complaints. Shares no code
-with the engine; what all tasks share is in record_form. Cost: the visibility of a frame (one pass
-over the mesh) the first time a scene needs it, kept while that scene is checked; one scene is in
-memory at a time.
+Cost: the visibility of a frame (one pass over the mesh) the first time a scene needs it.
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 5 `E12 = E1^-1 E2` takes a true inverse. `total_distance` is ‖d‖ with d = E12[:3, 3]; the
@@ -16,33 +12,34 @@ How docs/spec.md was read where it leaves a choice, by section:
   down (no heading). An exact half turn counts as +180: left.
 - 10 what may stand in the question: a backticked word is not a leak where the opposite word is
   offered in backticks too.
+- 10 the question says which form of answer is wanted: both words of a direction, or the unit.
 - 5 a pair recorded with overlap 0 is a zero-overlap pair.
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
+import re
 
 import numpy as np
 
-from spatial_engine.audit.record_form import (
-    FileRules,
+from spatial_engine.audit.oracles.overlap import check_overlap
+from spatial_engine.audit.raw.limits import RawDataError, is_sound
+from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.fields import (
     acceptable_integers,
     check_fields,
-    check_file,
-    check_frame,
-    check_leak,
-    check_overlap,
-    check_secret,
-    check_sizes,
     check_split,
-    check_texts,
-    image_pair,
     known_type,
+)
+from spatial_engine.audit.records.images import (
+    check_frame,
+    check_images,
+    image_pair,
     posed_image,
 )
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, is_sound
+from spatial_engine.audit.records.lines import TaskRules
+from spatial_engine.audit.records.texts import check_leak, check_secret, check_texts, check_unit
 
 # Per direction question: the word for a positive and for a negative value (SPEC 5).
 WORDS = {
@@ -185,7 +182,7 @@ def _judge_direction(question_type: str, recorded: object, truth: dict, may_be_n
 
 
 def check_camera_record(record: dict, scene: RawScene, split: str) -> list[str]:
-    """Complaints about one line of a camera-movement file; empty when everything is right.
+    """Complaints about one record of a camera-movement task; empty when everything is right.
 
     The scene must be the one that the record's images name. Train records carry `conversations`,
     val records `text`.
@@ -205,7 +202,7 @@ def check_camera_record(record: dict, scene: RawScene, split: str) -> list[str]:
         complaint = check_frame(scene, frame_id)
         if complaint:
             return [*complaints, complaint]
-    complaints += check_sizes(record, scene, 2)
+    complaints += check_images(record, scene)
     try:
         truth = camera_truth(scene, id1, id2)
         complaints += _check_values(record, truth)
@@ -226,8 +223,8 @@ def check_words(record: dict, split: str) -> list[str]:
 
 
 def _check_question(text: str, record: dict) -> list[str]:
-    complaints = []
     question_type, gt_value = known_type(record, QUESTION_TYPES), record.get("gt_value")
+    complaints = _check_form(text, question_type)
     if question_type == "displacement_vector":
         missing = [word for word in ("right", "down", "forward") if word not in text.lower()]
         if missing:
@@ -237,6 +234,16 @@ def _check_question(text: str, record: dict) -> list[str]:
     if not leak and isinstance(gt_value, list):
         leak = check_secret(text, gt_value)
     return complaints + leak
+
+
+def _check_form(text: str, question_type: str | None) -> list[str]:
+    """The question says which form of answer is wanted: one of two words, or a unit."""
+    if question_type is None:
+        return []
+    if question_type not in WORDS:
+        return check_unit(text, "degree" if question_type.endswith("angle") else "mm")
+    missing = [w for w in WORDS[question_type] if not re.search(rf"\b{w}", text.lower())]
+    return [f"does not offer the answers {missing}"] if missing else []
 
 
 def _check_values(record: dict, truth: dict) -> list[str]:
@@ -262,17 +269,8 @@ def _check_values(record: dict, truth: dict) -> list[str]:
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def check_camera_file(path: str | Path, root: str | Path, split: str) -> list[str]:
-    """Complaints about a whole camera-movement jsonl file, "line N: ..." in order; empty = sound.
-
-    Besides each record: what `check_file` asks of any file; no pair of images twice, in either
-    order.
-    """
-    return check_file(path, root, split, camera_rules(split))
-
-
-def camera_rules(split: str) -> FileRules:
-    """What is asked of a file of camera-movement questions."""
+def camera_rules(split: str) -> TaskRules:
+    """What is asked of a file of camera-movement questions; no pair twice, in either order."""
 
     def asked(record: dict) -> tuple[str, frozenset] | str:
         images = image_ids(record)
@@ -282,4 +280,4 @@ def camera_rules(split: str) -> FileRules:
         return check_camera_record(record, scene, split)
 
     again = "image: the pair of line {} again"
-    return FileRules(asked=asked, again=again, check=check)
+    return TaskRules(asked=asked, again=again, check=check)

@@ -1,8 +1,7 @@
 """Checks what the visibility table and the frame relations say of a scene against its raw scan.
 
-Reads nothing but the raw scan (scannet_oracle); rows are given as plain data, as no reader of
-parquet is among what the audit imports. Returns complaints. Cost: the visibility of each frame
-that is looked at, of a relation of both its frames.
+Rows are given as plain data, as no reader of parquet is among what the audit imports. Cost: the
+visibility of each frame that is looked at, of a relation of both its frames.
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 3.2 frames go by their numbers, however their names are padded; each is there once.
@@ -17,8 +16,11 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
-from spatial_engine.audit.camera_oracle import camera_truth, wrap_degrees
-from spatial_engine.audit.scannet_oracle import RawScene, frame_of, overlap, visible_points
+from spatial_engine.audit.oracles.camera_movement import camera_truth, wrap_degrees
+from spatial_engine.audit.oracles.overlap import overlap
+from spatial_engine.audit.oracles.visibility import visible_points
+from spatial_engine.audit.raw.ids import frame_of
+from spatial_engine.audit.raw.scene import RawScene
 
 OVERLAP_ERROR = 1e-9  # percent
 DISTANCE_ERROR = 1e-6  # metres

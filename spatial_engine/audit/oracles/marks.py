@@ -1,8 +1,6 @@
 """Checks a picture with marks painted on it against the frame it was made from.
 
-Reads: one JPEG with marks, and the stored JPEG of its frame from the raw scan. Writes nothing;
-returns complaints. Decodes with Pillow; shares no code with the engine. Cost: a picture with four
-marks 0.1 s, one of 1296x968 1 s.
+Cost: a picture with four marks 0.1 s, one of 1296x968 1 s.
 
 Pixels: (u, v) as SPEC 4 has them, the centre of the top left pixel is (0, 0). Colours are compared
 by the greatest difference among the three channels, 0 to 255.
@@ -33,8 +31,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from spatial_engine.audit.pictures import PictureError, jpeg_size, read_file, read_jpeg
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene
+from spatial_engine.audit.raw.pictures import PictureError, jpeg_size, read_file, read_jpeg
 
 MARK_RADIUS = 10.0  # px, in frames up to FULL_WIDTH wide
 FULL_WIDTH = 1296  # px
@@ -101,18 +98,6 @@ def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 # ---- pictures ------------------------------------------------------------------------------------
-
-
-def source_picture(scene: RawScene, frame_id: str) -> np.ndarray:
-    """(H, W, 3) int64 RGB of a raw frame."""
-    try:
-        content = scene.jpeg_bytes(frame_id)
-        size = jpeg_size(content)
-        if size != scene.colour_size:
-            raise RawDataError(f"{scene.scene_id}: colour of frame {frame_id} is {size}")
-        return read_jpeg(content)
-    except PictureError as err:
-        raise RawDataError(f"{scene.scene_id}: colour of frame {frame_id}: {err}") from err
 
 
 def marked_picture(path: Path, size: tuple[int, int]) -> np.ndarray | str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from spatial_engine.audit.scannet_oracle import MAX_PIXELS
+from spatial_engine.audit.raw.limits import MAX_PIXELS
 
 MAX_FILE_BYTES = 2**26
 MAX_SCANS = 200  # a progressive JPEG has some ten

@@ -1,11 +1,7 @@
 """Checks depth questions against the raw scans, record by record, and their marked images.
 
-Reads: a jsonl file of one of the four depth tasks, for the dot tasks the JPEG files under `images`
-beside it, the raw scans of its scenes (scannet_oracle) and
-`data/scannet/meta_data/scannetv2_{split}.txt`. Writes nothing; returns complaints. Shares no code
-with the engine; what all tasks share is in record_form, pictures are judged in marks_oracle. Cost:
-the visibility of a frame the first time a scene needs it, one projection of the mesh a record, for
-a dot task a picture a record (marks_oracle); one scene is in memory at a time.
+Cost: the visibility of a frame the first time a scene needs it, one projection of the mesh a
+record, for a dot task a picture a record (marks).
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 6 the point of a question is some vertex of the mesh, seen by section 4 (ties included), whose
@@ -21,7 +17,6 @@ How docs/spec.md was read where it leaves a choice, by section:
 - 6 letters stand in comparison_dot only, mark_colors in the dot tasks only, is_closer_question in
   the comparisons only; points_info holds exactly its four fields.
 - 6 whether each scene gave its share, and probabilities 1/2, are not judged.
-- 10 a question about a depth says that it is wanted in mm or millimetres.
 """
 
 from __future__ import annotations
@@ -29,35 +24,39 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from spatial_engine.audit.marks_oracle import (
+from spatial_engine.audit.oracles.marks import (
     Mark,
     check_marked_picture,
     marked_picture,
     parse_colour,
-    source_picture,
 )
-from spatial_engine.audit.record_form import (
-    ROUNDING_TIE,
-    FileRules,
-    check_coordinate_words,
+from spatial_engine.audit.oracles.visibility import SeenVertices, seen_vertices
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.fields import (
     check_fields,
-    check_file,
-    check_frame,
-    check_leak,
-    check_list_of_images,
-    check_sizes,
     check_split,
-    check_texts,
     is_coordinate,
     known_type,
+    rounds_to,
+)
+from spatial_engine.audit.records.images import (
+    check_frame,
+    check_images,
+    check_list_of_images,
     marked_image,
     posed_image,
 )
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, project, visible_points
+from spatial_engine.audit.records.lines import TaskRules
+from spatial_engine.audit.records.texts import (
+    check_coordinate_words,
+    check_leak,
+    check_texts,
+    check_unit,
+)
 
 QUESTION_TYPES = (
     "depth_estimation_coor",
@@ -86,37 +85,6 @@ COMPARING_WORDS, TURNING_WORDS, FILLERS = (
     {"less", "least", "not"},
     {"as", "so", "the"},
 )
-
-
-# ---- vertices ------------------------------------------------------------------------------------
-
-
-class SeenVertices(NamedTuple):
-    """Vertices that a frame sees or may see (section 4 with its ties), in ascending order.
-
-    index (n,) vertex numbers; pixels (n, 2) float u, v in the colour image; depth_mm (n,) float;
-    thousandths (n, 2) float, 1000 u / W and 1000 v / H, not rounded.
-    """
-
-    index: np.ndarray
-    pixels: np.ndarray
-    depth_mm: np.ndarray
-    thousandths: np.ndarray
-
-
-def seen_vertices(scene: RawScene, frame_id: str) -> SeenVertices:
-    """Every vertex that a question about this frame may be about."""
-    must, ties = visible_points(scene, frame_id)
-    index = np.array(sorted(must | ties), dtype=np.int64)
-    u, v, z = project(scene, frame_id)
-    pixels = np.stack([u[index], v[index]], axis=1)
-    thousandths = 1000.0 * pixels / np.array(scene.colour_size, dtype=np.float64)
-    return SeenVertices(index, pixels, 1000.0 * z[index], thousandths)
-
-
-def rounds_to(values: np.ndarray, integers: object) -> np.ndarray:
-    """Whether float values round to the integers (arrays that broadcast), halves either way."""
-    return np.abs(values - np.asarray(integers)) <= 0.5 + ROUNDING_TIE
 
 
 def vertices_of_point(seen: SeenVertices, point: dict) -> np.ndarray | str:
@@ -166,7 +134,7 @@ def check_depth_record(record: dict, scene: RawScene, split: str, images: Path) 
     complaint = check_frame(scene, frame_id)
     if complaint:
         return [*complaints, complaint]
-    complaints += check_sizes(record, scene, 1)
+    complaints += check_images(record, scene)
     if points is None:
         return complaints
     try:
@@ -255,8 +223,7 @@ def _check_question(text: str, record: dict, points: list[dict]) -> list[str]:
     if question_type.endswith("_coor"):
         complaints += check_coordinate_words(text, coordinates)
     if "estimation" in question_type:
-        if not re.search(r"\bmm\b|millimet", text.lower()):
-            complaints.append("does not say that millimetres are wanted")
+        complaints += check_unit(text, "mm")
     elif type(record.get("is_closer_question")) is bool:
         complaints += _check_side(text, record["is_closer_question"])
     choices = LETTERS if question_type == "depth_comparison_dot" else coordinates
@@ -315,24 +282,14 @@ def _check_truth(
         Mark(f"mark {k}", colour, centres, np.zeros(2), lettered=len(points) == 2)
         for k, (colour, centres) in enumerate(zip(colours, pixels, strict=True))
     ]
-    found, _ = check_marked_picture(picture, source_picture(scene, frame_id), marks)
+    found, _ = check_marked_picture(picture, scene.picture(frame_id), marks)
     return complaints + found
 
 
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def check_depth_file(path: str | Path, root: str | Path, split: str) -> list[str]:
-    """Complaints about a whole depth jsonl file, "line N: ..." in order; empty = sound.
-
-    Besides each record: what `check_file` asks of any file; an estimation asks about a frame once,
-    a comparison about the same two points of a frame once; the question type is the file's name,
-    where that names one.
-    """
-    return check_file(path, root, split, depth_rules(path, split))
-
-
-def depth_rules(path: str | Path, split: str, images: Path | None = None) -> FileRules:
+def depth_rules(path: str | Path, split: str, images: Path | None = None) -> TaskRules:
     """What is asked of a depth file.
 
     images: the folder that image paths of the dot tasks are relative to, by default `images` beside
@@ -361,5 +318,4 @@ def depth_rules(path: str | Path, split: str, images: Path | None = None) -> Fil
     again = "image, points_info: the frame and points of line {} again"
     if "estimation" in name:
         again = "image: the frame of line {} again"
-    promised = name if name in QUESTION_TYPES else None
-    return FileRules(asked, again, check, promised)
+    return TaskRules(asked, again, check)

@@ -1,12 +1,7 @@
 """Checks correspondence questions against the raw scans, record by record, and their pictures.
 
-Reads: a jsonl file of one of the two correspondence tasks, for the multiple choice the JPEG files
-under `images` beside it, the raw scans of its scenes (scannet_oracle) and
-`data/scannet/meta_data/scannetv2_{split}.txt`. Writes nothing; returns complaints. Shares no code
-with the engine; what all tasks share is in record_form, pictures are judged in marks_oracle. Cost:
-the visibility of a frame the first time a scene needs it, two projections of the mesh a record,
-for the multiple choice two pictures with five marks a record (marks_oracle); one scene is in memory
-at a time.
+Cost: the visibility of a frame the first time a scene needs it, two projections of the mesh a
+record, for the multiple choice two pictures with five marks a record (marks).
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 7 the point of a question is some vertex of the mesh, seen in both frames by section 4 (ties
@@ -31,38 +26,45 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.audit.depth_oracle import SeenVertices, rounds_to, seen_vertices
-from spatial_engine.audit.marks_oracle import (
+from spatial_engine.audit.oracles.marks import (
     Mark,
     check_marked_picture,
     difference,
     mark_radius,
     marked_picture,
     parse_colour,
-    source_picture,
 )
-from spatial_engine.audit.record_form import (
+from spatial_engine.audit.oracles.overlap import (
     MAX_OVERLAP,
     MIN_OVERLAP,
     OVERLAP_TOLERANCE,
-    FileRules,
-    check_coordinate_words,
-    check_fields,
-    check_file,
-    check_frame,
-    check_leak,
     check_overlap,
-    check_secret,
-    check_sizes,
+    overlap,
+)
+from spatial_engine.audit.oracles.visibility import SeenVertices, seen_vertices
+from spatial_engine.audit.raw.limits import RawDataError
+from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.fields import (
+    check_fields,
     check_split,
-    check_texts,
-    image_pair,
     is_coordinate,
     known_type,
+    rounds_to,
+)
+from spatial_engine.audit.records.images import (
+    check_frame,
+    check_images,
+    image_pair,
     marked_image,
     posed_image,
 )
-from spatial_engine.audit.scannet_oracle import RawDataError, RawScene, overlap
+from spatial_engine.audit.records.lines import TaskRules
+from spatial_engine.audit.records.texts import (
+    check_coordinate_words,
+    check_leak,
+    check_secret,
+    check_texts,
+)
 
 COOR, DOT = "visual_correspondence_coor_2_coor", "visual_correspondence_dot_2_multichoice"
 TASK_OF = {COOR: "correspondence_coor", DOT: "correspondence_multichoice"}
@@ -103,7 +105,7 @@ def check_correspondence_record(
         complaint = check_frame(scene, frame_id)
         if complaint:
             return [*complaints, complaint]
-    complaints += check_sizes(record, scene, 2)
+    complaints += check_images(record, scene)
     try:
         complaints += _check_pair(record, scene, id1, id2)
         if not wrong:
@@ -201,7 +203,7 @@ def _check_truth(record: dict, scene: RawScene, id1: str, id2: str, images: Path
     if isinstance(rows, str) or wrong:
         return complaints + wrong  # where the marks should be, or what they are, is not known
     for k, marks in enumerate(_marks(record, scene, both, rows)):
-        source = source_picture(scene, (id1, id2)[k])
+        source = scene.picture((id1, id2)[k])
         found, places = check_marked_picture(pictures[k], source, marks)
         found += _check_places([mark.name for mark in marks], places, scene.colour_size)
         complaints += [f"Image-{k + 1}: {complaint}" for complaint in found]
@@ -299,23 +301,13 @@ def _check_places(
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def check_correspondence_file(path: str | Path, root: str | Path, split: str) -> list[str]:
-    """Complaints about a whole correspondence jsonl file, "line N: ..." in order; empty = sound.
-
-    Besides each record: what `check_file` asks of any file; no pair of frames twice, in either
-    order; the question type is the file's name, where that names one.
-    """
-    return check_file(path, root, split, correspondence_rules(path, split))
-
-
-def correspondence_rules(path: str | Path, split: str, images: Path | None = None) -> FileRules:
+def correspondence_rules(path: str | Path, split: str, images: Path | None = None) -> TaskRules:
     """What is asked of a correspondence file.
 
     images: the folder that image paths of the multiple choice are relative to, by default `images`
     beside the file.
     """
     folder = images or Path(path).parent / "images"
-    names = {f"{split}_{question_type}": question_type for question_type in TASK_OF}
 
     def asked(record: dict) -> tuple[str, frozenset] | str:
         if known_type(record, TASK_OF) is None:
@@ -326,5 +318,4 @@ def correspondence_rules(path: str | Path, split: str, images: Path | None = Non
     def check(record: dict, scene: RawScene) -> list[str]:
         return check_correspondence_record(record, scene, split, folder)
 
-    again, promised = "image: the pair of line {} again", names.get(Path(path).stem)
-    return FileRules(asked, again, check, promised)
+    return TaskRules(asked, "image: the pair of line {} again", check)

@@ -1,0 +1,154 @@
+"""What each image sees of each object of a scene, and which images show its size (SPEC 8.1, 8.2).
+
+Cost: the visibility of every frame of a scene.
+
+How docs/spec.md was read where it leaves a choice, by section:
+- 8.1 a category is left out when it is wall, object, floor, ceiling or window after stripping and
+  lower-casing. n counts the vertices an object keeps after 3.1 the later one wins.
+- 8.1 floor(0.05 n) is that of the exact product, n // 20.
+- 8.2 length is the side along x where dx >= dy, width the other one; where both are within 1e-9 m
+  of each other either axis will do, and a set on which the two axes differ is not judged.
+- 8.2 an extent is that of the seen vertices themselves; one seen vertex has extent 0. It cannot
+  exceed the target, so a larger set covers what a smaller one covers, and a set is minimal when
+  leaving out any one image uncovers it.
+- 4 ties: counts may be anything between |must| and |must| + |ties|. Whether an image sees, or a
+  set covers, is not judged where it differs between must alone and must with ties; nor within
+  1e-9 m of the boundary of 10 percent or of 0.02 m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from spatial_engine.audit.oracles.visibility import visible
+from spatial_engine.audit.raw.scene import RawScene
+
+DIMENSIONS = ("height", "length", "width")
+LEFT_OUT = {"wall", "object", "floor", "ceiling", "window"}
+MIN_SIZE_M = 0.02
+COVERED = 0.1  # of the target
+MAX_IMAGES = 25  # of an object
+NOT_JUDGED_M = 1e-9
+# True, False, or None where it depends on ties or is too near a boundary to be judged.
+Verdict = bool | None
+
+
+class Views(NamedTuple):
+    """Vertices of one object in one image: certainly seen, and seen or not by a tie."""
+
+    must: np.ndarray
+    ties: np.ndarray
+
+
+class RawObject:
+    """One object of a scene: its vertices, box and what every image sees of it.
+
+    vertices (n,) vertex numbers; points (n, 3) aligned metres; box (6,) cx cy cz dx dy dz.
+    """
+
+    def __init__(self, scene: RawScene, object_id: int) -> None:
+        self.scene, self.category = scene, scene.raw_categories[object_id]
+        self.vertices = np.flatnonzero(scene.instance_ids == object_id + 1)
+        self.points = scene.vertices_aligned[self.vertices]
+        self.box = scene.object_boxes[object_id]
+        self._views: dict[str, Views] = {}
+        self._covers: dict[tuple[str, frozenset[str]], Verdict] = {}
+
+    @property
+    def left_out(self) -> str:
+        """Why nothing is asked about this object, or ""."""
+        if self.category.strip().lower() in LEFT_OUT:
+            return f"of category {self.category!r}"
+        return "" if len(self.vertices) else "without vertices"
+
+    def views(self, image: str) -> Views:
+        """Rows of `points` that an image sees."""
+        if image not in self._views:
+            seen = visible(self.scene, image)
+            must = np.flatnonzero(np.isin(self.vertices, seen.must))
+            self._views[image] = Views(must, np.flatnonzero(np.isin(self.vertices, seen.ties)))
+        return self._views[image]
+
+    def counts(self, image: str) -> tuple[int, int]:
+        """The least and the most vertices that an image sees."""
+        must, ties = self.views(image)
+        return len(must), len(must) + len(ties)
+
+    @property
+    def needed(self) -> int:
+        """Vertices that an image must see to see the object."""
+        return max(1, len(self.vertices) // 20)
+
+    def sees(self, image: str) -> Verdict:
+        least, most = self.counts(image)
+        if least >= self.needed:
+            return True
+        return None if most >= self.needed else False
+
+    def axes(self, dimension: str) -> list[int]:
+        """The axis of a dimension; both horizontal ones where their sides are equal."""
+        dx, dy = self.box[3], self.box[4]
+        if dimension == "height":
+            return [2]
+        if abs(dx - dy) <= NOT_JUDGED_M:
+            return [0, 1]
+        return [0] if (dx > dy) == (dimension == "length") else [1]
+
+    def target(self, dimension: str) -> float:
+        """The side of the aligned box, metres."""
+        dx, dy, dz = (float(side) for side in self.box[3:])
+        return {"height": dz, "length": max(dx, dy), "width": min(dx, dy)}[dimension]
+
+    def covers(self, images: Iterable[str], dimension: str) -> Verdict:
+        """Whether what the images see together is within 10 percent of the target."""
+        key = dimension, frozenset(images)
+        if key not in self._covers:
+            axes = self.axes(dimension)
+            verdicts = {self._covers_along(axis, key[1], dimension) for axis in axes}
+            self._covers[key] = verdicts.pop() if len(verdicts) == 1 else None
+        return self._covers[key]
+
+    def _covers_along(self, axis: int, images: frozenset[str], dimension: str) -> Verdict:
+        least, most = self.extents(axis, images)
+        target = self.target(dimension)
+        if abs(least - target) <= COVERED * target - NOT_JUDGED_M:
+            return True
+        return False if abs(most - target) >= COVERED * target + NOT_JUDGED_M else None
+
+    def extents(self, axis: int, images: Iterable[str]) -> tuple[float, float]:
+        """Extent in metres of what the images see: of the certain vertices, and with all ties."""
+        views = [self.views(image) for image in images]
+        certain = [view.must for view in views]
+        extents = []
+        for parts in (certain, certain + [view.ties for view in views]):
+            along = self.points[np.concatenate(parts), axis]
+            extents.append(float(along.max() - along.min()) if len(along) else 0.0)
+        return extents[0], extents[1]
+
+    def is_minimal(self, images: Iterable[str], dimension: str) -> Verdict:
+        """Whether the images cover and no proper subset does; the empty set never covers."""
+        images = frozenset(images)
+        whole = self.covers(images, dimension)
+        parts = [self.covers(images - {one}, dimension) for one in images if len(images) > 1]
+        if whole is False or True in parts:
+            return False
+        return None if whole is None or None in parts else True
+
+
+@lru_cache(maxsize=1)
+def raw_objects(scene: RawScene) -> dict[int, RawObject]:
+    """{object id: what the raw data say}, of all objects of a scene, kept for one scene."""
+    return {object_id: RawObject(scene, object_id) for object_id in scene.raw_categories}
+
+
+def why_not(scene: RawScene, object_id: object) -> str:
+    """Why nothing may be said about this object of the scene, or ""."""
+    objects = raw_objects(scene)
+    if type(object_id) is not int or object_id not in objects:
+        return f"object {object_id!r}: the scene has none of this id"
+    reason = objects[object_id].left_out
+    return f"object {object_id}: {reason}, is left out" if reason else ""

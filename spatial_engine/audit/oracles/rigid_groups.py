@@ -1,0 +1,85 @@
+"""Which points of a clip move together (SPEC 9.2).
+
+Cost: 1000 points in 300 frames take half a minute.
+
+How docs/spec.md was read where it leaves a choice, by section:
+- 9.2 the distances are those in camera coordinates, which no rigid motion of a camera changes.
+  Two points of which no two frames in a row are known are 10 m apart. Points finite in no frame
+  belong to no group. Clusters are merged while the least mean is at most 0.1.
+- 9.2 which of several equal least means is merged first: any. `groupings` holds the groups of some
+  orders, and what follows from one of them is right.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spatial_engine.audit.raw.clip import RawClip
+from spatial_engine.audit.raw.kept import kept
+from spatial_engine.audit.raw.limits import RawDataError
+
+STILL_M = 0.01  # a change of distance up to this is noise
+CUT = 0.1  # m, of the mean over two clusters
+NEVER_KNOWN_M = 10.0
+GROUP_OVER = 5  # points; larger groups are kept
+MAX_GROUPED = 4000  # points of a clip whose groups are looked for: memory grows with the square
+
+
+@kept
+def groupings(clip: RawClip) -> list[list[frozenset[int]]]:
+    """The kept groups, each a set of point numbers, the larger ones first; for some orders of
+    merging what is equally near, which mostly give one result."""
+    count = clip.tracks.shape[1]
+    if count > MAX_GROUPED:
+        raise RawDataError(f"{clip.path}: {count} points, at most {MAX_GROUPED} are grouped")
+    known = np.flatnonzero(np.isfinite(clip.tracks).all(axis=2).any(axis=0))
+    values = distance_changes(clip.tracks)
+    orders = [known, known[::-1], np.random.default_rng(0).permutation(known)]
+    found: list[list[frozenset[int]]] = []
+    for order in orders:
+        clusters = average_linkage(values, order)
+        groups = [frozenset(cluster) for cluster in clusters if len(cluster) > GROUP_OVER]
+        groups.sort(key=lambda group: (-len(group), min(group)))
+        if groups not in found:
+            found.append(groups)
+    return found
+
+
+def distance_changes(tracks: np.ndarray) -> np.ndarray:
+    """(N, N) metres by which the distance of two points changes, summed over t-1 to t."""
+    count = tracks.shape[1]
+    finite = np.isfinite(tracks).all(axis=2)
+    values = np.zeros((count, count))
+    for a in range(count):
+        for b in range(a + 1, count):
+            known = finite[:, a] & finite[:, b]
+            steps = known[1:] & known[:-1]
+            if not steps.any():
+                values[a, b] = values[b, a] = NEVER_KNOWN_M
+                continue
+            with np.errstate(invalid="ignore"):
+                distance = np.sqrt(((tracks[:, a] - tracks[:, b]) ** 2).sum(axis=1))
+                change = np.abs(distance[1:] - distance[:-1])[steps]
+            values[a, b] = values[b, a] = change[change > STILL_M].sum()
+    return values
+
+
+def average_linkage(values: np.ndarray, order: np.ndarray) -> list[list[int]]:
+    """Clusters of the points in `order`: the two of the least mean value are merged, up to CUT.
+
+    values: (N, N) between points. Of equally near clusters the first in `order` are merged.
+    """
+    clusters = [[int(point)] for point in order]
+    sums = values[np.ix_(order, order)].copy()  # over all pairs of points of two clusters
+    while len(clusters) > 1:
+        sizes = np.array([len(cluster) for cluster in clusters])
+        means = sums / np.outer(sizes, sizes)
+        np.fill_diagonal(means, np.inf)
+        a, b = sorted(int(k) for k in np.unravel_index(means.argmin(), means.shape))
+        if means[a, b] > CUT:
+            break
+        clusters[a] += clusters.pop(b)
+        sums[a] += sums[b]
+        sums[:, a] += sums[:, b]
+        sums = np.delete(np.delete(sums, b, axis=0), b, axis=1)
+    return clusters

@@ -1,0 +1,38 @@
+"""What the audit says of a whole file or table, as its command does, within this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spatial_engine.audit.label_checks import Job, check_place
+from spatial_engine.audit.label_complaints import Complaints
+from spatial_engine.audit.label_lines import ids_of_split, index_file
+from spatial_engine.audit.label_records import LabelFile
+from spatial_engine.audit.label_tables import check_tables
+
+
+def file_complaints(path: Path, root: Path, split: str) -> list[str]:
+    """ "file: ..." and "line N: ..." in order, and scenes or clips whose lines were not checked."""
+    file = LabelFile(path, path.name, split)
+    index = index_file(file, root, -1, 0, ids_of_split(root, split))
+    complaints, unread = Complaints(), []
+    complaints.extend(index.complaints)
+    for place, lines in sorted(index.of_place.items()):
+        found = check_place(Job(place, {0: file}, {0: lines}, root))[0]
+        complaints.extend(found.complaints)
+        if len(found.unread):
+            unread.append(f"{place[1]}: {len(found.unread)} lines not checked: {found.why}")
+    texts = [f"line {c.where}: {c.text}" if c.where else c.text for c in complaints.ordered()]
+    assert not [text for text in texts if "the check stopped" in text], texts
+    return texts + unread
+
+
+def table_complaints(root: Path) -> dict[str, list[str]]:
+    """{path of each table about objects: "scene X: ..." or "file: ..."}."""
+    return {
+        report.name: [
+            f"scene {c.where}: {c.text}" if c.where else c.text for c in report.complaints.ordered()
+        ]
+        + [f"scene {scene}: not checked: {why}" for scene, (_, why) in report.unread.items()]
+        for report in check_tables(root, -1, 0, lambda work, jobs, what: map(work, jobs))
+    }
