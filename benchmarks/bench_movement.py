@@ -23,11 +23,11 @@ from common import MAXRSS_PER_MIB, Bench, make_parser, results_path, run_command
 # isort: split
 import numpy as np
 
-from spatial_engine.object_movement import movement_engine, movement_questions
+from spatial_engine.object_movement import movement_questions
 from spatial_engine.object_movement.movement_questions import ClipRequest
 from spatial_engine.sample_data import write_clip
 from spatial_engine.utils import paths
-from spatial_engine.utils.clips import clips
+from spatial_engine.utils.clips import clip_frames, clips
 from spatial_engine.utils.geometry import rigid_bodies, sampling
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import marked_images, records
@@ -83,7 +83,7 @@ class MovementBench(Bench):
                 (out / f"{number}.jpg").write_bytes(data)
 
         self.add("frames", "clips", 1,
-                 *self.compare(lambda out: movement_engine.write_clip_frames(self.path, out),
+                 *self.compare(lambda out: clip_frames.write_clip_frames(self.path, out),
                                write), 0, "writing the same bytes")  # fmt: skip
         self.add("rigid bodies", "clips", 1,
                  *self.compare(lambda _: rigid_bodies.rigid_bodies(clip.tracks_cam),
@@ -92,7 +92,7 @@ class MovementBench(Bench):
         (self.frames / CLIP).mkdir(parents=True, exist_ok=True)
         write_missing = not any((self.frames / CLIP).iterdir())
         if write_missing:
-            movement_engine.write_clip_frames(self.path, self.frames / CLIP)
+            clip_frames.write_clip_frames(self.path, self.frames / CLIP)
         for prompt in movement_questions.PROMPTS:
             self.questions(prompt, clip)
 
@@ -127,14 +127,14 @@ class MovementBench(Bench):
             return
 
         def phrase(out: Path) -> None:
-            for name in movement_questions.QUESTION_TYPES:
+            for name in movement_questions.QUANTITIES:
                 lines = movement_questions.phrase(
                     sampling.generator(0), clip, measured, {}, name, request
                 )
                 records.write_jsonl(out / name, lines)
 
         def copy(out: Path) -> None:
-            for name in movement_questions.QUESTION_TYPES:
+            for name in movement_questions.QUANTITIES:
                 shutil.copyfile(self.root / "phrased" / name, out / name)
 
         (self.root / "phrased").mkdir(exist_ok=True)

@@ -101,8 +101,8 @@ class PointsBench(Bench):
             SCENE
         ]
         choices = correspondence_questions.SceneRequest(
-            "dot_2_multichoice", "train", SCENE, 0, rows, ids, 10,
-            sentences=correspondence_questions.load_sentences("dot_2_multichoice"),
+            "correspondence_multichoice", "train", SCENE, 0, rows, ids, 10,
+            sentences=correspondence_questions.load_sentences("correspondence_multichoice"),
         )  # fmt: skip
         arguments = (scenes, visibility, table, choices)
         self._pictures(

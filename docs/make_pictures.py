@@ -13,51 +13,40 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from spatial_engine.utils.questions.record_files import find_record_files
 from spatial_engine.utils.questions.records import read_jsonl
 
 DOCS = Path(__file__).parent
 DEMO = DOCS.parent / "demo"
-TRAINING = DEMO / "training_data"
-FRAMES = DEMO / "data/scannet/posed_images"
-CLIP_FRAMES = DEMO / "data/my_tapvid3d_images"
 WIDTH = 88  # characters in a line of text
 
-# Each picture: files of records, relative to training_data, four of them.
+# Each picture: four tasks, with the images of a record.
 PICTURES = {
     "teaser.jpg": [
-        f"camera_movement/v1_0/{name}_train.jsonl"
-        for name in ("x_movement", "displacement_vector", "yaw_angle", "z_movement")
+        ("camera_x_movement", 2),
+        ("camera_displacement_vector", 2),
+        ("camera_yaw_angle", 2),
+        ("camera_z_movement", 2),
     ],
     "points.jpg": [
-        "depth_estimation_dot/v1_0/depth_estimation_dot.jsonl",
-        "depth_comparison_dot/v1_0/depth_comparison_dot.jsonl",
-        "visual_correspondence_dot_2_multichoice/v1_0/"
-        "train_visual_correspondence_dot_2_multichoice.jsonl",
-        "visual_correspondence_coor_2_coor/v1_0/train_visual_correspondence_coor_2_coor.jsonl",
+        ("depth_estimation_dot", 1),
+        ("depth_comparison_dot", 1),
+        ("correspondence_multichoice", 2),
+        ("correspondence_coor", 2),
     ],
     "movement.jpg": [
-        "object_movement_dot/v1_0/adt/adt_tapvid3d_total_distance_train_15points_30pairs.jsonl",
-        "object_movement_dot/v1_0/adt/"
-        "adt_tapvid3d_displacement_vector_train_15points_30pairs.jsonl",
-        "object_movement_dot/v1_0/pstudio/"
-        "pstudio_tapvid3d_total_distance_train_15points_30pairs.jsonl",
-        "object_movement_coord/v1_0/pstudio/"
-        "pstudio_tapvid3d_displacement_vector_train_15points_30pairs.jsonl",
+        ("movement_dot_distance_adt", 2),
+        ("movement_dot_vector_adt", 2),
+        ("movement_dot_distance_pstudio", 2),
+        ("movement_coord_vector_pstudio", 2),
     ],
     "objects.jpg": [
-        "object_perception/object_perception_height_k1_train_-1.jsonl",
-        "object_perception/object_perception_height_k2_train_-1.jsonl",
-        "object_perception/object_perception_length_k2_train_-1.jsonl",
-        "object_perception/object_perception_width_k2_train_-1.jsonl",
+        ("object_height", 1),
+        ("object_height", 2),
+        ("object_length", 2),
+        ("object_width", 2),
     ],
 }
-
-
-def image_root(path: Path) -> Path:
-    """Where the images of a file's records are: its own pictures, or the frames."""
-    if (path.parent / "images").is_dir():
-        return path.parent / "images"
-    return CLIP_FRAMES if "object_movement" in str(path) else FRAMES
 
 
 def choose_record(path: Path, taken: set[str]) -> dict:
@@ -89,14 +78,14 @@ def draw_record(figure: plt.Figure, record: dict, root: Path) -> None:
 
 
 def main() -> None:
-    for name, files in PICTURES.items():
+    found = {(f.task, f.images_per_record): f for f in find_record_files(DEMO, ["train"])}
+    for name, chosen in PICTURES.items():
         figure = plt.figure(figsize=(13, 9.8), dpi=90)
         taken: set[str] = set()
-        for cell, file in zip(figure.subfigures(2, 2).flat, files, strict=True):
-            path = TRAINING / file
-            record = choose_record(path, taken)
+        for cell, key in zip(figure.subfigures(2, 2).flat, chosen, strict=True):
+            record = choose_record(found[key].path, taken)
             taken |= frames_of(record)
-            draw_record(cell, record, image_root(path))
+            draw_record(cell, record, found[key].image_root)
         figure.savefig(DOCS / name, pil_kwargs={"quality": 88})
 
 

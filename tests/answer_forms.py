@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from spatial_engine.evaluation.answer_reading.answers import read_answer
-from spatial_engine.utils.questions.subtasks import SUBTASKS, Subtask
+from spatial_engine.utils.questions.tasks import TASKS, Task
 
 LENGTH, ANGLE, VECTOR, POINT, LETTER, YAW, PITCH, DEPTH_WISE = (
-    SUBTASKS[name] for name in (
+    TASKS[name] for name in (
         "camera_total_distance", "camera_yaw_angle", "camera_displacement_vector",
         "correspondence_coor", "correspondence_multichoice", "camera_yaw_movement",
         "camera_pitch_movement", "camera_z_movement",
@@ -75,9 +75,9 @@ CORRECTED = [
 
 @dataclass
 class Form:
-    """A text, the subtask it answers, and the answer that it gives; None: it gives none."""
+    """A text, the task it answers, and the answer that it gives; None: it gives none."""
 
-    subtask: Subtask
+    task: Task
     text: str
     right: str | tuple[Fraction, ...] | None
 
@@ -85,8 +85,8 @@ class Form:
 def compose(rng: random.Random) -> Form:
     """A random form of a random kind of answer."""
     kind = rng.choice([_length, _length, _length, _angle, _vector, _point, _letter, _word])
-    subtask, said, right, others, asides = kind(rng)
-    return Form(subtask, *_placed(rng, said, right, others, asides))
+    task, said, right, others, asides = kind(rng)
+    return Form(task, *_placed(rng, said, right, others, asides))
 
 
 def _placed(rng, said, right, others: Callable[[], str], asides: list[str]):
@@ -267,13 +267,13 @@ def _letter(rng):
 
 
 def _word(rng):
-    subtask = rng.choice(list(ROTATIONS))
-    right, wrong = rng.sample(list(ROTATIONS[subtask]), 2)
-    said = rng.choice(ROTATIONS[subtask][right])
+    task = rng.choice(list(ROTATIONS))
+    right, wrong = rng.sample(list(ROTATIONS[task]), 2)
+    said = rng.choice(ROTATIONS[task][right])
     others = lambda: rng.choice(["not {}", "{}", "neither way but {}"]).format(  # noqa: E731
-        rng.choice(ROTATIONS[subtask][wrong])
+        rng.choice(ROTATIONS[task][wrong])
     )
-    return subtask, said, right, others, ["", " by 30 degrees", f", not {wrong}", f" or {wrong}"]
+    return task, said, right, others, ["", " by 30 degrees", f", not {wrong}", f" or {wrong}"]
 
 
 # ---- the check ----------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def misread(seed: int, cases: int) -> Iterator[tuple[Form, object]]:
     rng = random.Random(seed)
     for _ in range(cases):
         form = compose(rng)
-        found = read_answer(form.text, form.subtask)
+        found = read_answer(form.text, form.task)
         if not is_right(found, form.right):
             yield form, found
 
@@ -304,7 +304,7 @@ if __name__ == "__main__":
         if found is not None or len(sys.argv) > 3:
             shown = found and (found if isinstance(found, str) else [*map(float, found)])
             print(
-                form.subtask.name,
+                form.task.name,
                 repr(form.text),
                 "->",
                 shown,

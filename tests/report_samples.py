@@ -12,8 +12,10 @@ from PIL import Image
 from spatial_engine.object_perception.object_questions import measure_mm
 from spatial_engine.utils.geometry.cameras import project
 from spatial_engine.utils.paths import FOLDERS
-from spatial_engine.utils.questions.record_files import pattern_of
-from spatial_engine.utils.questions.records import write_jsonl
+from spatial_engine.utils.questions.record_fields import points_asked
+from spatial_engine.utils.questions.record_files import record_path
+from spatial_engine.utils.questions.records import format_value, write_jsonl
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
@@ -33,12 +35,14 @@ def write_image(path: Path, level: int = 90) -> None:
 def record(task: str, number: int, split: str, gt_value: Any, images: int, **extra: Any) -> dict:
     """A record of a task, in the scene and with the frames that its number says."""
     scene = SCENES[number % 2]
-    told = f"[ {' , '.join(map(str, gt_value))} ]" if isinstance(gt_value, list) else gt_value
     question = f"Task of {task}.\nQuestion {number}?"
+    if not TASKS[task].marked:
+        points = points_asked({"task": task, **extra})
+        question += "".join(f" It is about {format_value(point)}." for point in points)
     head = "<image>\n" if images == 1 else "Image-1: <image>\nImage-2: <image>\n"
     spoken = [
         {"from": "human", "value": head + question},
-        {"from": "gpt", "value": f"It is `{told}`."},
+        {"from": "gpt", "value": f"It is `{format_value(gt_value)}`."},
     ]
     said = {"conversations": spoken} if split == "train" else {"text": head + question}
     return {
@@ -48,7 +52,7 @@ def record(task: str, number: int, split: str, gt_value: Any, images: int, **ext
         "height_list": [SIZE[1]] * images,
         "width_list": [SIZE[0]] * images,
         "task": task,
-        "question_type": task.removeprefix("camera_"),
+        "question_type": TASKS[task].question_type,
         "gt_value": gt_value,
         **extra,
     }
@@ -75,11 +79,19 @@ def sample_records(split: str, count: int) -> dict[str, list[dict]]:
             for n in numbers
         ],
         "camera_x_movement": [
-            record("camera_x_movement", n, split, "left" if n % 4 else "right", 2, overlap=20.0)
+            record(
+                "camera_x_movement", n, split, word, 2,
+                answer_values={"x_movement": word}, overlap=20.0,
+            )
             for n in numbers
+            for word in ("left" if n % 4 else "right",)
         ],
         "camera_displacement_vector": [
-            record("camera_displacement_vector", n, split, [300, 0, 400], 2) for n in numbers
+            record(
+                "camera_displacement_vector", n, split, [300, 0, 400], 2,
+                answer_values={"displacement_vector": [300, 0, 400]}, overlap=20.0,
+            )
+            for n in numbers
         ],
         "object_height": [
             record("object_height", n, split, 500 + n, 1, object_id=n, raw_category="chair")
@@ -90,8 +102,7 @@ def sample_records(split: str, count: int) -> dict[str, list[dict]]:
 
 def write_records(root: Path, task: str, split: str, records: list[dict]) -> Path:
     """Write the file of a task where the engine would."""
-    name = pattern_of(task, split, "v1_0").replace("k*", "k1").replace(f"{split}_*", f"{split}_-1")
-    path = root / FOLDERS[split] / name
+    path = record_path(root, task, split, "v1_0", k=1, most=-1, numbers="")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(path, records)
     return path

@@ -18,6 +18,7 @@ from spatial_engine.camera_movement import camera_questions
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions import records, templates
+from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
@@ -67,7 +68,7 @@ def make_jobs(
             provenance.digest(sorted(images or ())),
         ]  # fmt: skip
         jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
-    return jobs, draws.drops
+    return jobs, {f"camera_{name}": drops for name, drops in draws.drops.items()}
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -126,9 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
         jobs, drops = make_jobs(args, step, split, splits[split], question_types, sentences)
-        folder = args.root / paths.FOLDERS[split] / "camera_movement" / args.version
+        tasks = [f"camera_{name}" for name in question_types]
         step.make(
-            {name: folder / f"{name}_{split}.jsonl" for name in question_types},
+            {task: record_path(args.root, task, split, args.version) for task in tasks},
             jobs,
             camera_questions.write_scene,
             partial(records.join_parts, seed=args.seed),

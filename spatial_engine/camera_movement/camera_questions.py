@@ -108,7 +108,7 @@ def answers_of(motion: dict[str, np.ndarray]) -> list[dict[str, Any]]:
 def write_scene(
     arguments: tuple[SceneInfoHandler, Path, SceneRequest], part_dir: Path
 ) -> PartResult:
-    """Write one scene's records, a file for each question type that was asked for."""
+    """Write one scene's records, a file for each task that was asked for."""
     scenes, table_path, request = arguments
     image_ids, poses = scenes.valid_frames(request.scene_id)
     table = pair_table.open_pairs(table_path)
@@ -118,8 +118,8 @@ def write_scene(
     for question_type, rows in request.rows.items():
         chosen = {name: column[rows] for name, column in columns.items()}
         lines = phrase_pairs(scenes, request, question_type, image_ids, poses, chosen, result)
-        path = part_dir / f"{question_type}.jsonl"
-        result.counts[question_type] = records.write_jsonl(path, lines)
+        task = f"camera_{question_type}"
+        result.counts[task] = records.write_jsonl(part_dir / f"{task}.jsonl", lines)
     return result
 
 
@@ -145,14 +145,14 @@ def phrase_pairs(
     sentences = request.sentences[question_type].draw(rng, len(first))
     motion = measure_motion(poses[first], poses[second])
     too_small, small = _small_motions(question_type, motion, request)
-    result.drops[question_type] = {"too small a motion": int(np.count_nonzero(too_small))}
+    result.drops[task] = {"too small a motion": int(np.count_nonzero(too_small))}
     missing = _missing_images(image_ids, first, second, request)
     if missing.any():
         lost = int(np.count_nonzero(missing & ~too_small))
-        result.drops[question_type]["pairs whose image file is missing"] = lost
+        result.drops[task]["pairs whose image file is missing"] = lost
     too_small = too_small | missing
     hard = int(np.count_nonzero(small & ~too_small))
-    result.notes[question_type] = {"direction hard to tell (small motion)": hard}
+    result.notes[task] = {"direction hard to tell (small motion)": hard}
     sizes = [scenes.color_size(scene_id)] * 2
     rows = zip(
         first.tolist(), second.tolist(), chosen["overlap"].tolist(), answers_of(motion), sentences,
@@ -168,7 +168,6 @@ def phrase_pairs(
             [f"{scene_id}/{id1}.jpg", f"{scene_id}/{id2}.jpg"],
             sizes,
             task,
-            question_type,
             triple,
             answers[question_type],
             {"answer_values": answers, "overlap": overlap},

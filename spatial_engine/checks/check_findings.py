@@ -16,11 +16,11 @@ from spatial_engine.checks.image_checks import ImageFault
 from spatial_engine.checks.record_contents import Contents
 from spatial_engine.checks.record_scan import (
     MAX_REPORTED,
-    CheckedFile,
+    Columns,
     Fault,
+    FileToCheck,
     Part,
     PartContents,
-    Shape,
     hash_path,
 )
 from spatial_engine.checks.repeated_records import KINDS, Text, pair_up
@@ -34,7 +34,7 @@ _ROOM = re.compile(r"(scene\d{4})_\d{2}")
 class FileFindings:
     """What was found in a file; lines count from 1 within it."""
 
-    file: CheckedFile
+    file: FileToCheck
     name: str  # as shown: relative to the root where it is below it
     records: int = 0
     images: int = 0
@@ -43,7 +43,7 @@ class FileFindings:
     faults: list[Fault] = field(default_factory=list)  # the first of each kind
     contents: dict[str, Contents] = field(default_factory=dict)
     scenes: dict[Scene, tuple[int, str]] = field(default_factory=dict)
-    shapes: dict[Shape, tuple[int, int, str]] = field(default_factory=dict)
+    columns: dict[Columns, tuple[int, int, str]] = field(default_factory=dict)
 
     def add(self, faults: Iterable[Fault]) -> None:
         """Take in faults, in any order."""
@@ -66,7 +66,7 @@ class FileFindings:
 class Findings:
     """Everything found, by file. `parts` come in the order of `Part.place`."""
 
-    def __init__(self, root: Path, files: Sequence[CheckedFile], parts: Sequence[Part]):
+    def __init__(self, root: Path, files: Sequence[FileToCheck], parts: Sequence[Part]):
         self.files = [FileFindings(file, _shown_name(file.path, root)) for file in files]
         self.parts = parts
         self.notes: list[str] = []
@@ -87,11 +87,11 @@ class Findings:
                 file.contents.setdefault(task, Contents()).join(contents)
             for scene, (line, record_id) in found.scenes.items():
                 file.scenes.setdefault(scene, (line + before, record_id))
-            for shape, (count, line, record_id) in found.shapes.items():
-                known, *first = file.shapes.get(shape, (0, line + before, record_id))
-                file.shapes[shape] = (known + count, *first)
+            for columns, (count, line, record_id) in found.columns.items():
+                known, *first = file.columns.get(columns, (0, line + before, record_id))
+                file.columns[columns] = (known + count, *first)
         for file in self.files:
-            file.add(_odd_columns(file.shapes))
+            file.add(_odd_columns(file.columns))
             if not file.records:
                 file.add([Fault("empty", 1, "", "no records")])
             parts = [part for part in self.parts if part.file is file.file]
@@ -185,14 +185,14 @@ def _file_json(file: FileFindings) -> dict[str, Any]:
     }
 
 
-def _odd_columns(shapes: dict[Shape, tuple[int, int, str]]) -> Iterator[Fault]:
+def _odd_columns(found: dict[Columns, tuple[int, int, str]]) -> Iterator[Fault]:
     """Columns, or their types, that differ from those of most records: loaders infer both from the
     beginning of a file."""
-    if len(shapes) < 2:
+    if len(found) < 2:
         return
-    usual = dict(min(shapes, key=lambda shape: (-shapes[shape][0], shapes[shape][1])))
-    for shape, (count, line, record_id) in shapes.items():
-        columns = dict(shape)
+    usual = dict(min(found, key=lambda columns: (-found[columns][0], found[columns][1])))
+    for columns, (count, line, record_id) in found.items():
+        columns = dict(columns)
         if columns == usual:
             continue
         differences = [

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from spatial_engine.checks.check_findings import FileFindings, Findings
 from spatial_engine.checks.image_checks import Drawn, Shard, ShardResult, check_shard, decode
 from spatial_engine.checks.record_contents import described
-from spatial_engine.checks.record_scan import NUM_SHARDS, CheckedFile, parts_of, scan
+from spatial_engine.checks.record_scan import NUM_SHARDS, FileToCheck, parts_of, scan
 from spatial_engine.checks.repeated_records import look_again, second_looks
 from spatial_engine.errors import EngineError, MissingInputError
 from spatial_engine.utils.paths import FOLDERS
@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     to_check = files_to_check(args.root, args.files, args.version)
     folder = args.report.with_name(f"{args.report.name}{files.PARTS_SUFFIX}")
     with files.locked(folder), files.naming(folder):
-        for left in list(folder.iterdir()):
-            files.remove(left)  # of a killed run
+        for leftover in list(folder.iterdir()):
+            files.remove(leftover)  # of a killed run
         try:
             findings = check_files(to_check, folder, args)
         finally:
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if num_faults else 0
 
 
-def files_to_check(root: Path, paths: Sequence[Path], version: str) -> list[CheckedFile]:
+def files_to_check(root: Path, paths: Sequence[Path], version: str) -> list[FileToCheck]:
     """The files named, each once, or all of the engine.
 
     Raises `MissingInputError` where there is none.
@@ -87,11 +87,11 @@ def files_to_check(root: Path, paths: Sequence[Path], version: str) -> list[Chec
             raise MissingInputError(f"{path}: no such file; name a jsonl of records")
         split, uniform = _looks_like(path, root, known.get(resolved))
         task = known[resolved].task if resolved in known else ""
-        checked.append(CheckedFile(number, path, split, task, uniform))
+        checked.append(FileToCheck(number, path, split, task, uniform))
     return checked
 
 
-def check_files(to_check: Sequence[CheckedFile], folder: Path, args: Any) -> Findings:
+def check_files(to_check: Sequence[FileToCheck], folder: Path, args: Any) -> Findings:
     """Check files together; `folder` takes what is kept meanwhile."""
     parts = [part for f in to_check for part in parts_of(f, args.root, folder, args.images)]
     findings = Findings(args.root, to_check, parts)
@@ -134,8 +134,8 @@ def check_images(findings: Findings, folder: Path, args: Any) -> None:
         drawn = heapq.nsmallest(max(args.decode_most, 0), drawn + result.drawn)
     findings.images_decoded += len(drawn)
     drawn.sort(key=lambda entry: entry[1])  # images of a folder lie close together on the disk
-    left = iter(drawn)
-    batches = list(iter(lambda: list(islice(left, DECODED_AT_ONCE)), []))
+    rest = iter(drawn)
+    batches = list(iter(lambda: list(islice(rest, DECODED_AT_ONCE)), []))
     names = [batch[0][1] for batch in batches]
     for faults in _map("decoding", decode, batches, names, args):
         findings.add_images(faults)

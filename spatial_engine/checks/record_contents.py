@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from spatial_engine.checks.record_values import all_points
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.record_fields import all_points
+from spatial_engine.utils.questions.tasks import TASKS
 
 Range = tuple[int, int]  # least and greatest
 
 
 @dataclass
 class Contents:
-    """Of one subtask in a file: how often each word or letter is the answer, the range of the
+    """Of one task in a file: how often each word or letter is the answer, the range of the
     answers (of each component) and of all points named in the fields (x, y)."""
 
     records: int = 0
@@ -58,16 +58,15 @@ class Contents:
 
 def described(task: str, contents: Contents) -> str:
     """Balance of the answers or their range, and the range of the points."""
-    subtask = SUBTASKS[task]
-    parts = []
-    if subtask.options:
+    options, parts = TASKS[task].options, []
+    if options:
         shares = (
             f"{option} {100 * contents.answers[option] / contents.records:.1f} %"
-            for option in subtask.options
+            for option in options
         )
         parts.append(", ".join(shares))
     else:
-        parts.append(f"{_ranges(contents.values)} {subtask.unit}")
+        parts.append(f"{_ranges(contents.values)} {TASKS[task].unit}")
     if contents.points:
         parts.append(f"points {_ranges(contents.points)}")
     return "; ".join(parts)

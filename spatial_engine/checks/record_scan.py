@@ -19,25 +19,26 @@ from typing import Any
 import numpy as np
 import orjson
 
-from spatial_engine.checks.record_checks import Record, check_record, is_inside, parse, question_key
 from spatial_engine.checks.record_contents import Contents
+from spatial_engine.checks.record_lines import Record, parse, question_key
 from spatial_engine.utils.questions.record_files import image_root, place_of, scene_of
+from spatial_engine.utils.questions.record_rules import check_record, is_inside
 from spatial_engine.utils.questions.records import MAX_LINE_BYTES
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running.files import naming
 
 RANGE_BYTES = 32 * 2**20  # read by a worker at a time; a trade of memory against overhead
 NUM_SHARDS = 32  # of the images: jobs that look at whole folders of them
 MAX_REPORTED = 10_000  # faults of one kind kept for the report, for each file
-MAX_SHAPES = 1000  # sets of columns told apart in a part; a sound file has one
+MAX_COLUMN_SETS = 1000  # sets of columns told apart in a part; a sound file has one
 _TYPES = {str: "text", int: "int", float: "float", bool: "bool", dict: "object"}
 KINDS = ("ids", "questions", "images")  # of hashes
 
-Shape = tuple[tuple[str, str], ...]  # columns of a record with their types
+Columns = tuple[tuple[str, str], ...]  # columns of a record with their types
 
 
 @dataclass(frozen=True)
-class CheckedFile:
+class FileToCheck:
     """A file to check. `task` is "" where only its records say it; `uniform` is its form."""
 
     number: int
@@ -51,7 +52,7 @@ class CheckedFile:
 class Part:
     """A range of bytes [start, end) of a file."""
 
-    file: CheckedFile
+    file: FileToCheck
     root: Path
     start: int
     end: int
@@ -100,10 +101,10 @@ class PartContents:
     contents: dict[str, Contents] = field(default_factory=dict)
     # (scene or clip, its place of `place_of`, whether of ScanNet) -> first line, its id
     scenes: dict[tuple[str, str, bool], tuple[int, str]] = field(default_factory=dict)
-    shapes: dict[Shape, tuple[int, int, str]] = field(default_factory=dict)  # count, line, id
+    columns: dict[Columns, tuple[int, int, str]] = field(default_factory=dict)  # count, line, id
 
 
-def parts_of(file: CheckedFile, root: Path, folder: Path, images: bool) -> list[Part]:
+def parts_of(file: FileToCheck, root: Path, folder: Path, images: bool) -> list[Part]:
     """The ranges that a file is read in; none where it is empty."""
     size = file.path.stat().st_size
     return [
@@ -154,11 +155,11 @@ def scan(part: Part) -> PartContents:
         _note_images(record, found, images, prefixes, shown)
         if not faults:
             found.contents.setdefault(record["task"], Contents()).add(record)
-            shape = shape_of(orjson.loads(line)) if part.file.uniform else shape_of(record)
-            if shape not in found.shapes and len(found.shapes) == MAX_SHAPES:
+            columns = columns_of(orjson.loads(line)) if part.file.uniform else columns_of(record)
+            if columns not in found.columns and len(found.columns) == MAX_COLUMN_SETS:
                 continue
-            count, first, first_id = found.shapes.get(shape, (0, found.lines, shown))
-            found.shapes[shape] = (count + 1, first, first_id)
+            count, first, first_id = found.columns.get(columns, (0, found.lines, shown))
+            found.columns[columns] = (count + 1, first, first_id)
     paths = [short_hash(path.encode()) for path in {path for path, _, _ in images}]
     for kind, numbers in zip(KINDS, (ids, questions, paths), strict=True):
         np.save(hash_path(part.folder, part.place, kind), np.array(numbers, np.uint64))
@@ -179,11 +180,11 @@ def _check_line(line: bytes, part: Part) -> tuple[Record, list[tuple[str, str]]]
 
 
 def _prefixes(part: Part) -> dict[str, str]:
-    """What the image paths of each subtask begin with."""
+    """What the image paths of each task begin with."""
     root = part.root
     return {
         task: f"{root if part.file.uniform else image_root(root, task, part.file.path)}/"
-        for task in SUBTASKS
+        for task in TASKS
     }
 
 
@@ -204,7 +205,7 @@ def _note_images(
         if is_inside(name):
             first = (found.lines, record_id)
             images.setdefault((prefixes[task] + name, width, height), first)
-            of_scannet = not task.startswith("movement_")
+            of_scannet = not TASKS[task].of_clips
             found.scenes.setdefault((scene_of(name), place_of(task, name), of_scannet), first)
 
 
@@ -221,7 +222,7 @@ def _write_images(part: Part, images: dict[tuple[str, int, int], tuple[int, str]
         (part.folder / name).write_bytes(b"\n".join([*entries, b""]))
 
 
-def shape_of(record: Record) -> Shape:
+def columns_of(record: Record) -> Columns:
     """Columns and their types as loaders infer them; null fits any type."""
     return tuple((name, _type_of(value)) for name, value in record.items() if value is not None)
 

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from spatial_engine.checks.record_checks import parse, question_key
+from spatial_engine.checks.record_lines import parse, question_key
 from spatial_engine.checks.record_scan import Part, hash_path, lines_of
 
 KINDS = ("ids", "questions")

@@ -10,6 +10,8 @@ from math import comb
 from spatial_engine.depth_perception import depth_questions
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions.record_files import record_path
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
@@ -41,7 +43,7 @@ def run_task(
         "MIN_DEPTH_GAP_MM": args.min_depth_gap_mm,
         "MAX_NEW_DRAWS": depth_questions.MAX_NEW_DRAWS,
         "HARD_TO_TELL_MM": depth_questions.HARD_TO_TELL_MM,
-        "pictures": marked_images.SETTINGS if depth_questions.is_dot(task) else None,
+        "pictures": marked_images.SETTINGS if TASKS[task].marked else None,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": templates.digest_of(sentences),
     }
@@ -56,14 +58,14 @@ def run_task(
         if not wanted:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        folder = args.root / paths.FOLDERS[split] / task / args.version
-        pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
+        output = record_path(args.root, task, split, args.version)
+        pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
         step.make(
-            {task: folder / f"{task}.jsonl"},
+            {task: output},
             make_jobs(args, step, split, splits[split], task, sentences),
             depth_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed, at_most=wanted),
-            companions=pictures if depth_questions.is_dot(task) else None,
+            companions=pictures if TASKS[task].marked else None,
             wanted={task: wanted},
         )
     return step.close()
@@ -91,7 +93,7 @@ def make_jobs(
     wanted = args.max_samples[split]
     share = wanted // len(listed) + 1 if wanted > 0 and listed else -1
     picture_bytes = 0
-    if depth_questions.is_dot(task):
+    if TASKS[task].marked:
         picture_bytes = marked_images.estimate_bytes(
             (files.first() for files in listed.values()), posed_images.REMEDY
         )
@@ -101,7 +103,7 @@ def make_jobs(
             task, split, scene_id, args.seed, share, files.ids,
             args.dot_radius_px or 0, args.min_depth_gap_mm or 1, sentences=sentences,
         )  # fmt: skip
-        images = files.colors if depth_questions.is_dot(task) else files.names
+        images = files.colors if TASKS[task].marked else files.names
         inputs = [scenes.geometry_hash(scene_id), fingerprint, images, share]
         pictures = 0
         if picture_bytes:
@@ -113,7 +115,7 @@ def make_jobs(
 
 def most_records(task: str, share: int, num_frames: int, num_vertices: int) -> int:
     """How many records a scene can give at most."""
-    if depth_questions.num_points(task) == 1:
+    if TASKS[task].num_points == 1:
         there = num_frames
     else:
         there = num_frames * comb(num_vertices, 2) if share > 0 else num_frames

@@ -19,44 +19,28 @@ from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
 from spatial_engine.utils.questions import marked_images, records
 from spatial_engine.utils.questions.marked_images import MarkedImage
 from spatial_engine.utils.questions.records import format_value
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates, load_templates
 from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.scene_views import Fits, SceneViews
 
-TASKS = (
-    "depth_estimation_coor",
-    "depth_estimation_dot",
-    "depth_comparison_coor",
-    "depth_comparison_dot",
-)
-LETTERS = "AB"
 MAX_NEW_DRAWS = 10  # of two points, when the first two cannot be compared
 HARD_TO_TELL_MM = 20  # depths nearer to each other than this are counted
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def is_dot(task: str) -> bool:
-    """Whether the points of a task are shown by dots, not named by coordinates."""
-    return task.endswith("_dot")
-
-
-def num_points(task: str) -> int:
-    """Points in a question of a task."""
-    return 2 if "comparison" in task else 1
-
-
 def variants(task: str) -> tuple[str, ...]:
     """What a question can ask for; each has sentences of its own."""
-    return ("closer", "farther") if num_points(task) == 2 else ("",)
+    return ("closer", "farther") if TASKS[task].num_points == 2 else ("",)
 
 
 def slots(task: str) -> tuple[str, ...]:
     """Slots of a question, in the order of the points."""
-    if is_dot(task):
+    if TASKS[task].marked:
         return ()
-    return ("point1", "point2") if num_points(task) == 2 else ("point",)
+    return ("point1", "point2") if TASKS[task].num_points == 2 else ("point",)
 
 
 def load_sentences(task: str) -> dict[str, Templates]:
@@ -103,7 +87,7 @@ def write_scene(
     result = PartResult()
     frames = choose_frames(rng, views, request, result)
     drawn = draw_points(rng, views, frames, request, result)
-    if is_dot(request.task):
+    if TASKS[request.task].marked:
         pictures = plan_pictures(rng, views, drawn, request)
         colors = marked_images.draw_pictures(
             pictures,
@@ -129,7 +113,7 @@ def choose_frames(
     Frames that see too few points, or whose image is missing, are left out and counted. An
     estimation asks about each frame once.
     """
-    enough = views.num_seen >= num_points(request.task)
+    enough = views.num_seen >= TASKS[request.task].num_points
     there = np.array([image_id in request.images for image_id in views.image_ids], bool)
     result.drops[request.task] = {
         "frames that see no vertex": int(np.count_nonzero(views.num_seen == 0)),
@@ -138,7 +122,7 @@ def choose_frames(
     }
     frames = rng.permutation(np.flatnonzero(enough & there))
     wanted = len(frames) if request.wanted < 0 else request.wanted
-    if num_points(request.task) == 1:
+    if TASKS[request.task].num_points == 1:
         return frames[:wanted]
     return np.resize(frames, wanted if len(frames) else 0)
 
@@ -154,22 +138,22 @@ def draw_points(
     size = MarkSize.of(request.dot_radius, views.image_size)
 
     def fits(numbers: np.ndarray, points: np.ndarray) -> np.ndarray:
-        if not is_dot(request.task):
+        if not TASKS[request.task].marked:
             return np.ones(points.shape, bool)
         return size.is_inside(views.measure(frames[numbers], points)[0], views.image_size)
 
     drops = result.drops[request.task]
-    if num_points(request.task) == 1:
+    if TASKS[request.task].num_points == 1:
         points, found = views.draw_point(rng, frames, fits)
         points = points[:, None]
         drops["no point clear of the border"] = int(np.count_nonzero(~found))
     else:
-        apart = 2 * size.reach if is_dot(request.task) else 0
+        apart = 2 * size.reach if TASKS[request.task].marked else 0
         points, found = draw_two_points(rng, views, frames, fits, request.min_gap_mm, apart)
         drops["no new pair of points that can be compared"] = int(np.count_nonzero(~found))
     frames, points = frames[found], points[found]
     pixels, depths_mm = views.measure_mm(frames, points)
-    if num_points(request.task) == 2:
+    if TASKS[request.task].num_points == 2:
         near = np.abs(depths_mm[:, 0] - depths_mm[:, 1]) < HARD_TO_TELL_MM
         hard = int(np.count_nonzero(near))
         result.notes[request.task] = {f"depths within {HARD_TO_TELL_MM} mm": hard}
@@ -220,7 +204,7 @@ def plan_pictures(
     rng: np.random.Generator, views: SceneViews, drawn: DrawnPoints, request: SceneRequest
 ) -> list[MarkedImage]:
     """The picture of each record: `<frame>_<vertex>[_<vertex>].jpg`."""
-    letters = LETTERS if num_points(request.task) == 2 else ("",)
+    letters = TASKS[request.task].options or ("",)
     colors = rng.permuted(np.tile(np.arange(len(PALETTE)), (len(drawn.frames), 1)), axis=1)
     rows = zip(
         drawn.frames.tolist(), drawn.points.tolist(), drawn.pixels, colors.tolist(), strict=True
@@ -250,8 +234,8 @@ def phrase(
     ask_closer = (rng.random(count) < 0.5).tolist()
     sentences = {name: of.draw(rng, count) for name, of in request.sentences.items()}
     coordinates = permille(drawn.pixels, views.image_size).tolist()
-    marked, compared, names = is_dot(task), num_points(task) == 2, slots(task)
-    letters = LETTERS if marked and compared else (None, None)
+    marked, compared, names = TASKS[task].marked, TASKS[task].num_points == 2, slots(task)
+    letters = TASKS[task].options or (None, None)
     rows = zip(
         drawn.frames.tolist(), drawn.points.tolist(), coordinates, drawn.depths_mm.tolist(),
         pictures, strict=True,
@@ -267,7 +251,7 @@ def phrase(
         if compared:
             closer = ask_closer[number]
             chosen = int((depths[1] < depths[0]) == closer)
-            gt_value = LETTERS[chosen] if marked else places[chosen]
+            gt_value = letters[chosen] if marked else places[chosen]
             extra["is_closer_question"] = closer
             variant = "closer" if closer else "farther"
         description, question, answer = sentences[variant][number]
@@ -282,7 +266,6 @@ def phrase(
             f"{task}_{request.split}_{request.scene_id}_{views.image_ids[frame]}_{ids}",
             [f"{request.scene_id}/{name}"],
             [views.image_size],
-            task,
             task,
             (description, question, answer),
             gt_value,

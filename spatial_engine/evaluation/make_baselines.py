@@ -8,7 +8,7 @@ Costs  little: of the training set the first records of each file are read.
 truth     the true answers: every subtask must come to 100
 random    a word, letter or named point drawn uniformly; elsewhere the answer to another question
 constant  one answer for the whole subtask, the best in hindsight
-wording   learnt from the training questions' texts, without images (wording.py)
+wording   learnt from the training questions' texts, without images (wording_baseline.py)
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ from spatial_engine.evaluation.results import Results, score_model
 from spatial_engine.evaluation.score_predictions import read_benchmark, write_scores
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.paths import benchmark_path
+from spatial_engine.utils.questions.record_fields import points_asked
 from spatial_engine.utils.questions.record_files import (
     find_record_files,
     from_uniform,
     read_records,
 )
 from spatial_engine.utils.questions.records import Value, format_value, write_jsonl
-from spatial_engine.utils.questions.subtasks import NAMED_POINT, SUBTASKS
+from spatial_engine.utils.questions.tasks import NAMED_POINT, TASKS
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.files import atomic_path, dump_json
 
@@ -97,13 +98,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def draw_answers(records: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> list[Value]:
     """Random answers to the questions of a subtask."""
-    subtask = SUBTASKS[records[0]["task"]]
-    if subtask.options:
-        return [str(word) for word in rng.choice(subtask.options, size=len(records))]
-    if subtask.answer == NAMED_POINT:
-        drawn = [rng.integers(len(record["points_info"])) for record in records]
-        points = [record["points_info"][n] for record, n in zip(records, drawn, strict=True)]
-        return [[point["x"], point["y"]] for point in points]
+    task = TASKS[records[0]["task"]]
+    if task.options:
+        return [str(word) for word in rng.choice(task.options, size=len(records))]
+    if task.answer == NAMED_POINT:
+        offered = map(points_asked, records)
+        return [points[rng.integers(len(points))] for points in offered]
     if len(records) < 2:
         return [0 if isinstance(r["gt_value"], int) else [0] * len(r["gt_value"]) for r in records]
     shifts = rng.integers(1, len(records), size=len(records))  # another question, any alike

@@ -20,7 +20,6 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import FOLDERS, benchmark_path
 from spatial_engine.utils.questions.record_files import (
     RecordFile,
-    describe,
     find_record_files,
     place_of,
     places_in,
@@ -29,7 +28,7 @@ from spatial_engine.utils.questions.record_files import (
     to_uniform,
 )
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.step import Step
 
@@ -99,7 +98,11 @@ def check_is_held_out(benchmark: Path, training: Sequence[RecordFile]) -> None:
                 "correct the split lists in data/, then make both again"
             )
     if training:
-        log.info("%s: none of %d scenes and recordings trained on", describe(training), len(asked))
+        log.info(
+            "%d training files: none of %d scenes and recordings is in them",
+            len(training),
+            len(asked),
+        )
     else:
         log.warning("no training data here: whether scenes are shared with it was not checked")
 
@@ -117,8 +120,8 @@ def list_images(benchmark: Path, output: Path, root: Path) -> int:
 def say_what_is_short(benchmark: Path, wanted: int) -> None:
     """Print the subtasks with fewer questions than requested."""
     found = Counter(record["task"] for record in read_uniform(benchmark))
-    short = [f"{task} {found[task]}" for task in SUBTASKS if found[task] < wanted]
-    print(f"{len(SUBTASKS) - len(short)} of {len(SUBTASKS)} subtasks have {wanted} questions")
+    short = [f"{task} {found[task]}" for task in TASKS if found[task] < wanted]
+    print(f"{len(TASKS) - len(short)} of {len(TASKS)} subtasks have {wanted} questions")
     if short:
         print(f"fewer: {', '.join(short)}")
 

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.evaluation.predictions import Predictions
-from spatial_engine.evaluation.scoring import RADIUS, TOLERANCE, score_record
+from spatial_engine.evaluation.scoring import COORDINATE_TOLERANCE, TOLERANCE, score_record
 from spatial_engine.utils.questions.plain_record import from_uniform
-from spatial_engine.utils.questions.subtasks import COORDINATES, NAMED_POINT, ROWS, SUBTASKS
+from spatial_engine.utils.questions.tasks import COORDINATES, ROWS, TASKS
 
 Z = 1.959964  # of the 95 percent interval
 MEAN = "Mean of the rows"
@@ -63,7 +63,7 @@ class Results:
 
 def score_model(records: Sequence[Mapping[str, Any]], predictions: Predictions) -> Results:
     """Score a model's predictions; a missing or unparsable one is wrong, and counted."""
-    by_task: dict[str, list[dict[str, Any]]] = {task: [] for task in SUBTASKS}
+    by_task: dict[str, list[dict[str, Any]]] = {task: [] for task in TASKS}
     verdicts = []
     for record in records:
         said = predictions.texts.get(record["id"])
@@ -144,26 +144,32 @@ def chance_levels(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def _chance(task: str, records: Sequence[Mapping[str, Any]]) -> float:
-    subtask = SUBTASKS[task]
-    if subtask.options:
-        return 100 / len(subtask.options)
-    if subtask.answer == NAMED_POINT:
-        return 50.0
-    if len(records) < 2:
+    if choices := TASKS[task].num_choices:
+        return 100 / choices
+    number = len(records)
+    if number < 2:
         return nan
-    truths = np.array([np.atleast_1d(record["gt_value"]) for record in records], dtype=float)
-    right = 0
-    for record, truth in zip(records, truths, strict=True):
-        errors = truths - truth
-        if subtask.answer == COORDINATES:
-            width, height = record["width_list"][-1], record["height_list"][-1]
-            errors = errors / 1000 * [width, height]
-            bound = float(RADIUS) * width
-        else:
-            bound = float(TOLERANCE) * np.linalg.norm(truth)
-        near = np.linalg.norm(errors, axis=1) <= bound + 1e-9
-        right += np.count_nonzero(near) - 1  # its own answer is near, always
-    return 100 * right / (len(records) * (len(records) - 1))
+    right = count_right(records, values_of(records)).sum() - number  # its own is right, always
+    return 100 * int(right) / (number * (number - 1))
+
+
+def values_of(records: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Right answers of one task that are numbers, (n, numbers in an answer)."""
+    return np.array([np.atleast_1d(record["gt_value"]) for record in records], dtype=float)
+
+
+def count_right(records: Sequence[Mapping[str, Any]], candidates: np.ndarray) -> np.ndarray:
+    """(C,) for how many records of one task each of the candidates (C, D) is right."""
+    truths, scale = values_of(records), 1.0
+    if TASKS[records[0]["task"]].answer == COORDINATES:
+        sizes = np.array([(r["width_list"][-1], r["height_list"][-1]) for r in records])
+        bounds, scale = float(COORDINATE_TOLERANCE) * sizes[:, 0], sizes / 1000
+    else:
+        bounds = float(TOLERANCE) * np.linalg.norm(truths, axis=1)
+    return np.array([
+        np.count_nonzero(np.linalg.norm((candidate - truths) * scale, axis=1) <= bounds + 1e-9)
+        for candidate in candidates
+    ])  # fmt: skip
 
 
 def read_paper_rows() -> dict[str, dict[str, float]]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spatial_engine.evaluation.results import MEAN, Line, Results, counts_of
-from spatial_engine.utils.questions.subtasks import ROWS
+from spatial_engine.utils.questions.tasks import ROWS
 
 PAPER_MARK = " (paper)"
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from spatial_engine.evaluation.answer_reading.answers import Answer, read
 from spatial_engine.utils.questions.plain_record import Value, format_value, from_uniform
-from spatial_engine.utils.questions.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
+from spatial_engine.utils.questions.tasks import COORDINATES, NAMED_POINT, TASKS
 
 TOLERANCE = Fraction(20, 100)  # of the truth
-RADIUS = Fraction(5, 100)  # of the image's width
+COORDINATE_TOLERANCE = Fraction(5, 100)  # of the image's width
 
 
 @dataclass(frozen=True)
@@ -37,24 +37,24 @@ class Score:
 def score_record(record: Mapping[str, Any], prediction: str) -> Score:
     """Score what a model said to an evaluation record, in the engine's own form or uniform."""
     record = from_uniform(dict(record))
-    subtask = SUBTASKS[record["task"]]
-    reading = read(prediction, subtask)
+    task = TASKS[record["task"]]
+    reading = read(prediction, task)
     answer = reading.answer
     if answer is None:
-        return Score(subtask.name, False, None, reading.reason)
+        return Score(task.name, False, None, reading.reason)
     truth: Value = record["gt_value"]
     if isinstance(answer, str):
-        return Score(subtask.name, answer.casefold() == str(truth).casefold(), answer)
+        return Score(task.name, answer.casefold() == str(truth).casefold(), answer)
     shown = format_value([_shown(number) for number in answer]) if len(answer) > 1 else None
     parsed = shown or str(_shown(answer[0]))
     size = (record["width_list"][-1], record["height_list"][-1])  # of the image answered about
-    if subtask.answer == COORDINATES:
-        correct = _squared_px(answer, truth, size) <= (RADIUS * size[0]) ** 2
-    elif subtask.answer == NAMED_POINT:
+    if task.answer == COORDINATES:
+        correct = _squared_px(answer, truth, size) <= (COORDINATE_TOLERANCE * size[0]) ** 2
+    elif task.answer == NAMED_POINT:
         correct = _names(answer, truth, record["points_info"], size)
     else:
         correct = is_within_tolerance(answer, truth if isinstance(truth, list) else [truth])
-    return Score(subtask.name, correct, parsed)
+    return Score(task.name, correct, parsed)
 
 
 def is_within_tolerance(answer: Sequence[Fraction], truth: Sequence[int]) -> bool:

@@ -1,6 +1,6 @@
 """How much the wording alone gives away: answers learnt from training questions without images.
 
-For each subtask the most useful of a few features of a question's text is chosen on the training
+For each task the most useful of a few features of a question's text is chosen on the training
 files (fitted on half of the scenes, tried on the other half, both ways). The prediction is, among
 training questions of the same feature, the answer that would be right most often: the most frequent
 word or letter, or the number, vector or point within whose tolerance most answers lie.
@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.evaluation.scoring import RADIUS, TOLERANCE
+from spatial_engine.evaluation.results import count_right, values_of
+from spatial_engine.utils.questions.record_fields import points_asked
 from spatial_engine.utils.questions.record_files import place_of
 from spatial_engine.utils.questions.records import format_value
-from spatial_engine.utils.questions.subtasks import COORDINATES, NAMED_POINT, SUBTASKS
+from spatial_engine.utils.questions.tasks import NAMED_POINT, TASKS
 
 MIN_SEEN = 5  # training questions that a feature's value must have to be relied on
 MAX_CANDIDATES = 400  # answers tried as the best; spread evenly over the sorted ones
@@ -36,10 +37,9 @@ def text_of(record: Record) -> str:
 
 def named_points(record: Record) -> list[list[int]]:
     """The points that the text names, in its order."""
-    points = [[point["x"], point["y"]] for point in record.get("points_info", ())]
     text = text_of(record)
-    places = {text.find(format_value(point)): point for point in points or [record.get("p1", [])]}
-    return [places[place] for place in sorted(places) if place >= 0 and places[place]]
+    places = {text.find(format_value(point)): point for point in points_asked(record)}
+    return [places[place] for place in sorted(places) if place >= 0]
 
 
 def _sentence(record: Record) -> Hashable:
@@ -129,36 +129,21 @@ def best_answer(records: Sequence[Record]) -> Any:
     if _is_named(records[0]):
         truths = [named_points(record).index(record["gt_value"]) for record in records]
         return Counter(truths).most_common(1)[0][0]
-    if SUBTASKS[records[0]["task"]].options:
+    if TASKS[records[0]["task"]].options:
         counts = Counter(record["gt_value"] for record in records)
         return max(sorted(counts), key=counts.get)
-    answers = sorted({tuple(np.atleast_1d(record["gt_value"]).tolist()) for record in records})
-    step = -(-len(answers) // MAX_CANDIDATES)
-    candidates = np.array(answers[::step], dtype=float)
-    best = candidates[np.argmax(_count_right(records, candidates))].astype(int).tolist()
+    answers = sorted(set(map(tuple, values_of(records).tolist())))
+    candidates = np.array(answers[:: -(-len(answers) // MAX_CANDIDATES)])
+    best = candidates[np.argmax(count_right(records, candidates))].astype(int).tolist()
     return best if isinstance(records[0]["gt_value"], list) else best[0]
 
 
 def is_right(record: Record, answer: Any) -> bool:
     """Whether an answer scores; a shorter way than through a sentence."""
-    if SUBTASKS[record["task"]].options or _is_named(record):
+    if TASKS[record["task"]].options or _is_named(record):
         return answer == record["gt_value"]
-    return bool(_count_right([record], np.atleast_2d(np.array(answer, dtype=float)))[0])
-
-
-def _count_right(records: Sequence[Record], candidates: np.ndarray) -> np.ndarray:
-    """(C,) for how many records each of the candidates (C, D) is right."""
-    truths = np.array([np.atleast_1d(record["gt_value"]) for record in records], dtype=float)
-    if SUBTASKS[records[0]["task"]].answer == COORDINATES:
-        sizes = np.array([(r["width_list"][-1], r["height_list"][-1]) for r in records])
-        bounds, scale = float(RADIUS) * sizes[:, 0], sizes / 1000
-    else:
-        bounds, scale = float(TOLERANCE) * np.linalg.norm(truths, axis=1), 1.0
-    return np.array([
-        np.count_nonzero(np.linalg.norm((candidate - truths) * scale, axis=1) <= bounds + 1e-9)
-        for candidate in candidates
-    ])  # fmt: skip
+    return bool(count_right([record], np.atleast_2d(np.array(answer, dtype=float)))[0])
 
 
 def _is_named(record: Record) -> bool:
-    return SUBTASKS[record["task"]].answer == NAMED_POINT
+    return TASKS[record["task"]].answer == NAMED_POINT

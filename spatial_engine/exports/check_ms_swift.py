@@ -19,27 +19,27 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.exports.export_files import find_uniform
-from spatial_engine.utils.questions.records import RESERVED_FIELDS, read_jsonl
+from spatial_engine.utils.questions.plain_record import from_uniform
+from spatial_engine.utils.questions.record_rules import check_record
+from spatial_engine.utils.questions.records import read_jsonl
 from spatial_engine.utils.running import cli
 
+# Faults of a record that ms-swift stumbles over; the others are about what it says.
+OF_FORM = {"field", "form", "image marks", "reserved field"}
 CHECKED_RECORDS = 1000  # of each file, which has one form throughout; lines are in random order
 
 
 def faults(record: Mapping[str, Any], root: Path) -> Iterator[str]:
     """What ms-swift would reject in a record; `root` will be its ROOT_IMAGE_DIR."""
-    taken = sorted(RESERVED_FIELDS.intersection(record))
-    if taken:
-        yield f"column {taken[0]!r} means something else there"
-    images, turns = record.get("image"), record.get("conversations")
-    if not isinstance(images, list) or not isinstance(turns, list):
-        yield "no list `image` or no list `conversations`"
+    try:
+        found = check_record(from_uniform(dict(record)), "train")
+    except ValueError as error:
+        yield f"not in uniform form ({error})"
         return
-    if [turn.get("from") for turn in turns] != ["human", "gpt"] * max(len(turns) // 2, 1):
-        yield "turns are not human, gpt"
-    marks = sum(str(turn.get("value")).count("<image>") for turn in turns)
-    if marks != len(images):
-        yield f"{marks} marks `<image>` for {len(images)} images"
-    for name in images:
+    yield from (cause for kind, cause in found if kind in OF_FORM)
+    if any(kind == "field" for kind, _ in found):
+        return
+    for name in record["image"]:
         if not (root / name).is_file():
             yield f"{root / name}: no such image"
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from spatial_engine.exports.export_files import exports_dir, present_benchmark
 from spatial_engine.utils.questions.record_files import count_lines
-from spatial_engine.utils.questions.subtasks import ROWS, metric_name
+from spatial_engine.utils.questions.tasks import ROWS, metric_name
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.provenance import digest, file_fingerprint
 from spatial_engine.utils.running.step import Step

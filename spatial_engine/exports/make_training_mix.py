@@ -27,9 +27,9 @@ from spatial_engine.utils.questions.record_files import (
     count_lines,
     find_record_files,
     image_root,
-    pattern_of,
+    record_path,
 )
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.files import dump_json
 
@@ -37,30 +37,6 @@ log = logging.getLogger(__name__)
 
 TOTAL = mix_shares.TOTAL  # records of the mix
 MAX_REPEAT = 1  # times that a record may be used, at most
-
-# Lengths of the full-size set. Movement: about 13 million over its files, an estimate, by clips of
-# each data set (1,647 of adt, 131 of pstudio).
-FULL_LENGTHS = {
-    "depth_comparison_coor": 500_000,
-    "depth_comparison_dot": 500_000,
-    "depth_estimation_coor": 331_295,
-    "depth_estimation_dot": 337_523,
-    "correspondence_coor": 1_000_000,
-    "correspondence_multichoice": 500_000,
-    **{f"camera_{axis}_movement": 1_000_000 for axis in ("x", "y", "z", "yaw", "pitch")},
-    **{f"camera_{axis}_angle": 1_000_000 for axis in ("yaw", "pitch")},
-    "camera_total_distance": 3_000_000,
-    "camera_displacement_vector": 3_000_000,
-    "object_height": 457_409,
-    "object_length": 667_299,
-    "object_width": 425_229,
-    **{
-        f"movement_{prompt}_{quantity}_{dataset}": length
-        for prompt in ("coord", "dot")
-        for quantity in ("distance", "vector")
-        for dataset, length in (("adt", 3_010_000), ("pstudio", 240_000))
-    },
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,12 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def files_on_disk(root: Path, version: str) -> list[MixFile]:
     """Training files under the root; of object perception those of two images alone.
 
-    Of several files of one subtask (made with other numbers of samples) the longest is taken.
+    Of several files of one task (made with other numbers of samples) the longest is taken.
     """
     longest: dict[str, tuple[int, RecordFile]] = {}
     for file in find_record_files(root, ["train"], version):
         length = count_lines(file.path)
-        if file.images_per_record != SUBTASKS[file.task].num_images or not length:
+        if file.images_per_record != TASKS[file.task].num_images or not length:
             continue
         if file.task in longest:
             log.warning("%s: there are several files of this task; the longest is used", file.task)
@@ -130,18 +106,13 @@ def refuse_to_lose(output: Path, root: Path) -> None:
 
 def full_set() -> list[MixFile]:
     """The files of the full-size set, made with the scripts' own constants."""
+    constants = {"k": 2, "most": -1, "numbers": "_15points_30pairs"}
     files = []
-    for task, length in FULL_LENGTHS.items():
-        name = pattern_of(task, "train", FIRST_VERSION)
-        for part, in_full in (
-            ("_k*_", "_k2_"),
-            ("train_*", "train_-1"),
-            ("train*", "train_15points_30pairs"),
-        ):
-            name = name.replace(part, in_full)
-        path = Path(FOLDERS["train"]) / name
-        root = image_root(Path(), task, path).as_posix()
-        files.append(MixFile(task, path.as_posix(), root, length, SUBTASKS[task].num_images))
+    for task in TASKS.values():
+        path = record_path(Path(), task.name, "train", FIRST_VERSION, **constants)
+        root = image_root(Path(), task.name, path).as_posix()
+        length = task.full_length
+        files.append(MixFile(task.name, path.as_posix(), root, length, task.num_images))
     return files
 
 
@@ -149,7 +120,7 @@ def say_what_is_in_it(files: Sequence[MixFile], plan: mix_shares.Mix, total: int
     """Print records by group, and what limits the mix."""
     groups = dict.fromkeys(mix_shares.GROUP_RECORDS, 0)
     for file, wanted in zip(files, plan.wanted, strict=True):
-        groups[SUBTASKS[file.task].group] += wanted
+        groups[TASKS[file.task].group] += wanted
     for group, number in groups.items():
         print(f"  {group:<20} {number:>9,}" + ("" if number else "  (no file)"))
     print(f"  {'together':<20} {sum(plan.wanted):>9,} of {total:,}")

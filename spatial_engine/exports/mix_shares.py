@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 
 TOTAL = 3_000_000  # records of the mix, as published
 
@@ -57,7 +57,7 @@ def plan_mix(files: Sequence[MixFile], total: int, max_repeat: int = 1) -> Mix:
     """
     there: dict[str, int] = dict.fromkeys(GROUP_RECORDS, 0)
     for file in files:
-        there[SUBTASKS[file.task].group] += file.length
+        there[TASKS[file.task].group] += file.length
     there = {group: length for group, length in there.items() if length}
     whole = sum(GROUP_RECORDS[group] for group in there)
     asked = {group: total * GROUP_RECORDS[group] / whole for group in there}
@@ -67,13 +67,13 @@ def plan_mix(files: Sequence[MixFile], total: int, max_repeat: int = 1) -> Mix:
     wanted = [
         scale * asked[group] * file.length / there[group]
         for file in files
-        for group in (SUBTASKS[file.task].group,)
+        for group in (TASKS[file.task].group,)
     ]
     return Mix(_round_to_sum(wanted), scale, short if scale < 1 else "")
 
 
 def make_meta(files: Sequence[MixFile], wanted: Sequence[int]) -> dict[str, dict[str, Any]]:
-    """The meta json: an entry for each file of which any record is wanted, named by its subtask,
+    """The meta json: an entry for each file of which any record is wanted, named by its task,
     and one more (`_rest`) for the first part of a file that is used once or more as a whole."""
     meta: dict[str, dict[str, Any]] = {}
     for file, number in zip(files, wanted, strict=True):

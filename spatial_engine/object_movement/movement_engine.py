@@ -13,12 +13,13 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_pairs, movement_questions
-from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
+from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRequest, task_of
 from spatial_engine.utils import paths
 from spatial_engine.utils.clips import clip_frames, clip_lists
 from spatial_engine.utils.geometry import rigid_bodies
 from spatial_engine.utils.paths import CLIP_DATASETS
 from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli, files, provenance
 from spatial_engine.utils.running.input_files import missing
@@ -54,21 +55,24 @@ def run_prompt(
         if not most:
             step.table.absent[f"{dataset} {split}, 0 questions were asked for"] += 1
             continue
-        folder = args.root / paths.FOLDERS[split] / f"object_movement_{prompt}" / args.version
         numbers = ""
         if split == "train":
             points, pairs = args.points_per_group[split], args.pairs_per_bin[split]
             numbers = f"_{points}points_{pairs}pairs"
-        folder = folder / dataset
+        outputs = {
+            task: record_path(args.root, task, split, args.version, numbers=numbers)
+            for task in (task_of(prompt, quantity, dataset) for quantity in QUANTITIES)
+        }
+        folder = next(iter(outputs.values())).parent
         pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
         step.make(
-            {name: folder / f"{dataset}_{name}_{split}{numbers}.jsonl" for name in QUESTION_TYPES},
+            outputs,
             make_jobs(args, prompt, dataset, split, clip_ids, sentences),
             movement_questions.write_clip,
             partial(marked_images.join_parts, seed=args.seed, at_most=most),
             parts_name=f"{dataset}_{split}",
             companions=pictures if prompt == "dot" else None,
-            wanted=None if most < 0 else dict.fromkeys(QUESTION_TYPES, most),
+            wanted=None if most < 0 else dict.fromkeys(outputs, most),
         )
     return step.close()
 

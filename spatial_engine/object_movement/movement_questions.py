@@ -35,11 +35,7 @@ from spatial_engine.utils.running import files
 from spatial_engine.utils.running.scene_runner import PartResult
 
 PROMPTS = ("coord", "dot")
-# Published name of each question type, and its short one in task names.
-QUESTION_TYPES = {
-    "tapvid3d_total_distance": "distance",
-    "tapvid3d_displacement_vector": "vector",
-}
+QUANTITIES = ("distance", "vector")
 RADIUS_SHARE = 100  # a dot's radius is the image's width divided by this
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -64,9 +60,9 @@ class ClipRequest:
     at_most: int = -1
     sentences: Mapping[str, Templates] = field(kw_only=True)
 
-    def task(self, question_type: str) -> str:
-        """Name of the task of a question type."""
-        return f"movement_{self.prompt}_{QUESTION_TYPES[question_type]}_{self.dataset}"
+    def task(self, quantity: str) -> str:
+        """Name of the task that asks for a quantity."""
+        return task_of(self.prompt, quantity, self.dataset)
 
 
 @dataclass(frozen=True)
@@ -85,24 +81,29 @@ class MeasuredPairs:
     cam_moving: np.ndarray
 
 
+def task_of(prompt: str, quantity: str, dataset: str) -> str:
+    """Name of a task."""
+    return f"movement_{prompt}_{quantity}_{dataset}"
+
+
 def load_sentences(prompt: str) -> dict[str, Templates]:
-    """The sentences of a prompt by `<question type> <variant>`, "moving" or "static"."""
+    """The sentences of a prompt by `<quantity> <variant>`, "moving" or "static"."""
     slots = frozenset({"point"}) if prompt == "coord" else frozenset()
     return {
-        f"{name} {variant}": load_templates(
-            _TEMPLATES / f"movement_{prompt}_{short}.json", slots, variant
+        f"{quantity} {variant}": load_templates(
+            _TEMPLATES / f"movement_{prompt}_{quantity}.json", slots, variant
         )
-        for name, short in QUESTION_TYPES.items()
+        for quantity in QUANTITIES
         for variant in ("moving", "static")
     }
 
 
 def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResult:
-    """Write one clip's records of both question types, and its pictures for dots."""
+    """Write one clip's records about both quantities, and its pictures for dots."""
     path, request = arguments
     clip = clips.read_clip(path, camera_moves=request.dataset == "adt")
-    task = f"movement_{request.prompt}"
-    rng = sampling.generator(request.seed, task, request.split, request.clip_id)
+    prompt = f"movement_{request.prompt}"
+    rng = sampling.generator(request.seed, prompt, request.split, request.clip_id)
     drops: dict[str, int] = {}
     pairs = draw_pairs(rng, clip, request, drops)
     if 0 <= request.at_most < len(pairs):  # no picture for records that will not be taken
@@ -114,12 +115,12 @@ def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResul
         colors = draw_pictures(clip, measured, request, part_dir / marked_images.FOLDER)
     result = PartResult()
     still = int(np.count_nonzero(~measured.point_moving))
-    for question_type in QUESTION_TYPES:
-        lines = phrase(rng, clip, measured, colors, question_type, request)
-        output = part_dir / f"{question_type}.jsonl"
-        result.counts[question_type] = records.write_jsonl(output, lines)
-        result.drops[question_type] = drops
-        result.notes[question_type] = {"the point did not move": still}
+    for quantity in QUANTITIES:
+        task = request.task(quantity)
+        lines = phrase(rng, clip, measured, colors, quantity, request)
+        result.counts[task] = records.write_jsonl(part_dir / f"{task}.jsonl", lines)
+        result.drops[task] = drops
+        result.notes[task] = {"the point did not move": still}
     return result
 
 
@@ -227,15 +228,14 @@ def phrase(
     clip: Clip,
     measured: MeasuredPairs,
     colors: dict[tuple[int, int], str],
-    question_type: str,
+    quantity: str,
     request: ClipRequest,
 ) -> Iterator[dict[str, Any]]:
-    """Records of one question type about the measured pairs; `colors` are those of the marks."""
-    pairs, task, clip_id = measured.pairs, request.task(question_type), request.clip_id
-    moving = request.sentences[f"{question_type} moving"].draw(rng, len(pairs))
-    static = request.sentences[f"{question_type} static"].draw(rng, len(pairs))
-    is_distance = QUESTION_TYPES[question_type] == "distance"
-    answers = measured.distance_mm if is_distance else measured.vector_mm
+    """Records about one quantity of the measured pairs; `colors` are those of the marks."""
+    pairs, task, clip_id = measured.pairs, request.task(quantity), request.clip_id
+    moving = request.sentences[f"{quantity} moving"].draw(rng, len(pairs))
+    static = request.sentences[f"{quantity} static"].draw(rng, len(pairs))
+    answers = measured.distance_mm if quantity == "distance" else measured.vector_mm
     rows = zip(
         pairs.first.tolist(), pairs.second.tolist(), pairs.points.tolist(),
         permille(measured.pixels, clip.image_size).tolist(), answers.tolist(),
@@ -256,7 +256,6 @@ def phrase(
             [f"{clip_id}/{shown}", f"{clip_id}/{clip_frame_name(second)}"],
             [clip.image_size] * 2,
             task,
-            question_type,
             (description, question, spoken),
             answer,
             extra,

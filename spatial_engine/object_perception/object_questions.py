@@ -132,7 +132,6 @@ def phrase(
                 [f"{scene_id}/{image_id}.jpg" for image_id in shown],
                 [size] * len(shown),
                 task,
-                f"object_perception_{dimension}_estimation",
                 (description, question, spoken),
                 answer,
                 {"object_id": object_id, "raw_category": seen.category},

@@ -20,6 +20,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.object_perception import object_questions
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions import records, templates
+from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
@@ -35,8 +36,6 @@ TRAIN_MAX_SAMPLES = -1
 VAL_MAX_SAMPLES = 3000
 # Leave out a set of images that all show another object of the same category; off as published.
 REQUIRE_UNIQUE_CATEGORY = False
-# Files of this --version lie in the folder itself, as published; others in one of their name.
-FIRST_VERSION = "v1_0"
 
 
 def make_jobs(
@@ -96,6 +95,13 @@ def check_is_about(
             )
 
 
+def output_path(args: argparse.Namespace, split: str, name: str) -> Path:
+    """File of an output of `object_questions.output_name`."""
+    dimension, _, count = name.partition("_k")
+    constants = {"k": count, "most": args.max_samples[split]}
+    return record_path(args.root, f"object_{dimension}", split, args.version, **constants)
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, questions=True)
     text = "leave out sets of images that all show another object of the same category"
@@ -136,9 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"find_object_coverage.sh count, or use other constants there"
             )
             continue
-        folder = paths.objects_dir(args.root, split)
-        folder = folder if args.version == FIRST_VERSION else folder / args.version
-        outputs = {n: folder / f"object_perception_{n}_{split}_{most}.jsonl" for n in names}
+        outputs = {name: output_path(args, split, name) for name in names}
         step.make(
             outputs,
             jobs,
@@ -148,7 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             wanted=None if most < 0 else dict.fromkeys(names, most),
         )
         # Of another run, which had sets of a size that there are none of any more.
-        others = set(folder.glob(f"object_perception_*_k*_{split}_{most}.jsonl"))
+        patterns = [output_path(args, split, f"{dimension}_k*") for dimension in DIMENSIONS]
+        others = {path for pattern in patterns for path in pattern.parent.glob(pattern.name)}
         step.retire(others - set(outputs.values()))
     return step.close()
 

@@ -15,12 +15,15 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_perception.object_questions import measure_mm
-from spatial_engine.report.record_view import FULL_SCALE, OBJECT_SIDES, visible
+from spatial_engine.report.record_view import escaped
 from spatial_engine.utils.geometry.cameras import projection_matrix
 from spatial_engine.utils.paths import FOLDERS, info_path
+from spatial_engine.utils.questions.record_fields import MAX_COORDINATE
 from spatial_engine.utils.questions.record_files import scene_of
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 
+OBJECT_SIDES = {f"object_{side}": side for side in DIMENSIONS}
 NEAR = 0.05  # metres before the camera: nearer, a line has no sensible place in the image
 # Corners of a box of side 1 around 0, and its 12 edges as pairs of corners, 4 along each axis.
 _CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
@@ -51,7 +54,7 @@ class ObjectBox:
 def read_boxes(
     root: Path, records: Sequence[dict[str, Any]], faults: dict[str, str]
 ) -> list[ObjectBox | None]:
-    """The box of each checked record; None where it asks for no object, or nothing is known of
+    """The box of each record; None where it asks for no object, or nothing is known of
     it. What cannot be read is added to `faults`."""
     found: list[ObjectBox | None] = [None] * len(records)
     handlers = _load(root, faults) if any(r["task"] in OBJECT_SIDES for r in records) else []
@@ -119,7 +122,7 @@ class _Scene:
         matrices = self._matrices(record)
         lines = []
         for number, matrix in matrices.items():
-            parts = clip_edges(ends, matrix, self._size) * FULL_SCALE / self._size
+            parts = clip_edges(ends, matrix, self._size) * MAX_COORDINATE / self._size
             lines += [
                 Line(number, bool(along), *part.round(1).ravel().tolist())
                 for part, along in zip(parts, measured, strict=True)
@@ -129,7 +132,7 @@ class _Scene:
         sides = {name: measure_mm(size, name) for name in OBJECT_SIDES.values()}
         facts = ["box: " + ", ".join(f"{name} {mm} mm" for name, mm in sides.items())]
         if others := self._others_in_view(object_id, list(matrices.values())):
-            facts.append(visible(f"{others} more of this category in view, if not hidden"))
+            facts.append(escaped(f"{others} more of this category in view, if not hidden"))
         wrong = ["the box and gt_value differ"] if sides[side] != record["gt_value"] else []
         return ObjectBox(lines, facts, wrong)
 

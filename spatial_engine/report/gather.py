@@ -24,13 +24,15 @@ from spatial_engine.report.boxes import ObjectBox
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.questions.plain_record import from_uniform, is_uniform
+from spatial_engine.utils.questions.record_fields import MAX_COORDINATE
 from spatial_engine.utils.questions.record_files import RecordFile, image_root, scene_of
+from spatial_engine.utils.questions.record_rules import check_readable
 from spatial_engine.utils.questions.records import read_jsonl
-from spatial_engine.utils.questions.subtasks import (
+from spatial_engine.utils.questions.tasks import (
     LETTER,
     NAMED_POINT,
     NUMBER,
-    SUBTASKS,
+    TASKS,
     VECTOR,
     WORD,
 )
@@ -48,6 +50,7 @@ class Drawn:
 
     rank: float
     record: dict[str, Any]
+    split: str
     image_root: Path
     box: ObjectBox | None = None
 
@@ -63,8 +66,8 @@ class Drawn:
 
     @property
     def warnings(self) -> list[str]:
-        """Where the record contradicts itself, or the box."""
-        found = record_view.contradictions_of(self.record)
+        """What the check of records finds wrong with it, and where it contradicts the box."""
+        found = record_view.warnings_of(self.record, self.split)
         return found + (self.box.contradictions if self.box else [])
 
 
@@ -89,22 +92,23 @@ class Group:
     files: list[Path] = field(default_factory=list)
 
     def add(self, record: dict[str, Any]) -> None:
-        """Count one checked record. Raises `ValueError` where its points are not as they should
-        be."""
+        """Count one record that can be shown (`check_readable`)."""
         marks = record_view.marks_of(record)
         self.records += 1
         self.images.update(record["image"])
         self.scenes |= _scenes_of(record)
-        named = record["task"].startswith("depth_comparison")
+        task = TASKS[record["task"]]
         for mark in marks:
-            scale = record_view.FULL_SCALE + 1
+            scale = MAX_COORDINATE + 1
             cell = mark.x * GRID[0] // scale, mark.y * GRID[1] // scale
-            self.asked[cell] += mark.kind == record_view.ASKED or (named and mark.label != "")
+            self.asked[cell] += mark.kind == record_view.ASKED or (
+                task.num_points > 1 and mark.label != ""
+            )
             self.answered[cell] += mark.kind in (record_view.ANSWERED, record_view.MATCH)
         overlap = record.get("overlap")
         if isinstance(overlap, float | int) and 0 <= overlap <= 100:
             self.overlaps[min(int(overlap), OVERLAP_BINS - 1)] += 1
-        value, form = record["gt_value"], SUBTASKS[record["task"]].answer
+        value, form = record["gt_value"], task.answer
         if form in (WORD, LETTER):
             self.words[value] += 1
         elif form == NUMBER:
@@ -161,7 +165,7 @@ def gather(
             groups.setdefault(key, Group()).merge(group)
     for group in groups.values():
         group.drawn = sorted(group.drawn, key=lambda drawn: drawn.rank)[: wanted.at_most]
-    order = [(task, split) for task in SUBTASKS for split in ("train", "val")]
+    order = [(task, split) for task in TASKS for split in ("train", "val")]
     return {key: groups[key] for key in order if key in groups}, faults
 
 
@@ -175,21 +179,19 @@ def _summarize(wanted: Wanted, source: RecordFile | Path) -> FileSummary:
     bad, first = 0, ""
     try:
         for line, (key, record, folder) in enumerate(_records(source, wanted.root), 1):
-            try:
-                record_view.check_record(record)
-                if record["task"] != key[0]:
-                    raise ValueError(f"`task` is not {key[0]}")
-                if key not in summary.groups:
-                    summary.groups[key] = Group(files=[path])
-                    draws[key] = _Draw(wanted, key, path.name)
-                if wanted.scenes is not None and wanted.scenes.isdisjoint(_scenes_of(record)):
-                    continue
-                summary.groups[key].add(record)
-            except ValueError as error:
+            causes = [cause for _, cause in check_readable(record)]
+            if not causes and record["task"] != key[0]:
+                causes = [f"task is not {key[0]}"]
+            if causes:
                 bad += 1
-                first = first or f"line {line}: {error}"
+                first = first or f"line {line}: {causes[0]}"
                 continue
-            draws[key].offer(record, folder)
+            if key not in summary.groups:
+                summary.groups[key] = Group(files=[path])
+                draws[key] = _Draw(wanted, key, path.name)
+            if wanted.scenes is None or not wanted.scenes.isdisjoint(_scenes_of(record)):
+                summary.groups[key].add(record)
+                draws[key].offer(record, folder)
     except BadDataError as error:
         summary.fault = f"{error}; the rest of it was not read"
     if bad:
@@ -205,6 +207,7 @@ class _Draw:
     name of the file, not on which other files are read."""
 
     def __init__(self, wanted: Wanted, key: Key, name: str):
+        self._split = key[1]
         self._rng = sampling.generator(wanted.seed, "report", *key, name)
         self._at_most = wanted.at_most
         self._heap: list[tuple[float, int, Drawn]] = []  # the largest rank first
@@ -215,7 +218,7 @@ class _Draw:
         self._offered += 1
         if len(self._heap) == self._at_most and (not self._heap or rank >= -self._heap[0][0]):
             return
-        entry = (-rank, self._offered, Drawn(rank, record, folder))
+        entry = (-rank, self._offered, Drawn(rank, record, self._split, folder))
         if len(self._heap) < self._at_most:
             heapq.heappush(self._heap, entry)
         else:
@@ -238,7 +241,8 @@ def _records(source: RecordFile | Path, root: Path) -> Iterator[tuple[Key, dict[
         except (ValueError, KeyError, TypeError) as error:
             raise BadDataError(f"{source}:{number}: not in uniform form ({error})") from None
         task = str(plain.get("task"))
-        folder = root if is_uniform(record) else image_root(root, task, source)
+        own = task in TASKS and not is_uniform(record)
+        folder = image_root(root, task, source) if own else root
         yield (task, record_view.split_of(plain)), plain, folder
 
 

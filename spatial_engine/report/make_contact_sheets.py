@@ -20,7 +20,7 @@ from spatial_engine.report import sheets
 from spatial_engine.report.gather import Drawn, Key
 from spatial_engine.report.sources import make_parser, output_folder, read_groups
 from spatial_engine.report.spread import Workers, spread
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import cli, files
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with files.locked(folder):
         made = spread(partial(_draw, folder), jobs, Workers.of(args, args.root), FOLDER, "sheet")
         names = {sheet_name(key) for key, _ in jobs}
-        for task in SUBTASKS:
+        for task in TASKS:
             for split in set(args.splits):
                 if (name := sheet_name((task, split))) not in names:
                     files.remove(folder / name)  # of an earlier run

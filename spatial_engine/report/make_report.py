@@ -44,7 +44,7 @@ FAULTS_TOLD = 3  # images that are named when they cannot be shown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parse(argv)
+    args = parse_args(argv)
     output = output_folder(args)
     workers = Workers.of(args, args.root)
     start = time.perf_counter()
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return table.close()
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags."""
     parser = make_parser(__doc__, overwrite=True)
     meaning = "records shown for each task and split, drawn at random"
@@ -106,7 +106,7 @@ def draw_plots(
     drawn = spread(work, list(by_task.items()), workers, "plots", "task")
     names = {plot.name for mine in drawn for plot in mine}
     for old in folder.glob("*.svg"):
-        if plots.is_ours(old.name) and old.name not in names:
+        if plots.is_plot(old.name) and old.name not in names:
             old.unlink()
     return dict(zip(by_task, drawn, strict=True))
 

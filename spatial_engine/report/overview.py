@@ -11,7 +11,7 @@ from typing import Any
 
 from spatial_engine.report.gather import Group, Key
 from spatial_engine.utils.questions.marked_images import FOLDER as PICTURES
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import provenance
 
 
@@ -49,7 +49,7 @@ class Overview:
         """Tasks by their group in the training mix, both in the order of the benchmark."""
         tasks: dict[str, list[str]] = {}
         for task in self.rows:
-            tasks.setdefault(SUBTASKS[task].group, []).append(task)
+            tasks.setdefault(TASKS[task].group, []).append(task)
         return tasks
 
 
@@ -82,7 +82,7 @@ def _totals(groups: Mapping[Key, Group], num_bytes: int) -> list[tuple[str, str]
     counts = [(name, f"{of(split):,}") for split, name in names.items() if split in splits]
     return [
         *(counts if len(counts) > 1 else [("records", f"{sum(map(of, splits)):,}")]),
-        ("tasks", f"{len({task for task, _ in groups})} of {len(SUBTASKS)}"),
+        ("tasks", f"{len({task for task, _ in groups})} of {len(TASKS)}"),
         ("scenes and clips", f"{len(scenes):,}"),
         ("records and pictures on disk", human_bytes(num_bytes)),
     ]

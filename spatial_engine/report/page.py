@@ -24,7 +24,7 @@ from spatial_engine.report.plots import OUTLIERS, Plot
 from spatial_engine.report.thumbnails import Thumbnail
 from spatial_engine.utils.paths import FOLDERS
 from spatial_engine.utils.questions.record_files import scene_of
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import files
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -63,10 +63,9 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"bytes": human_bytes, "reasons": reasons, "text": record_view.visible}
+    environment.filters |= {"bytes": human_bytes, "reasons": reasons, "text": record_view.escaped}
     html = environment.get_template("index.html.j2").render(
         overview=overview,
-        subtasks=SUBTASKS,
         plots=plots,
         plots_folder=PLOTS,
         scenes=data["scenes"],
@@ -110,10 +109,10 @@ def page_data(
             "scene": scene_numbers[_scene(drawn)],
             "images": [numbers[path] for path in drawn.image_paths],
             "marks": [
-                [mark.image, mark.kind, mark.x, mark.y, record_view.visible(mark.label)[:8]]
+                [mark.image, mark.kind, mark.x, mark.y, record_view.escaped(mark.label)[:8]]
                 for mark in record_view.marks_of(drawn.record)
             ],
-            "dotted": record_view.has_dots(drawn.record),
+            "dotted": TASKS[drawn.record["task"]].marked,
             "lines": [list(line) for line in drawn.box.lines] if drawn.box else [],
         }
         for task, split, drawn in shown
@@ -127,13 +126,13 @@ def page_data(
 def script_json(value: Any) -> bytes:
     """JSON that can be put into a script, in a page or in a file of its own."""
     text = orjson.dumps(value)
-    for mark, escaped in _ESCAPED.items():
-        text = text.replace(mark.encode(), escaped)
+    for mark, by_number in _ESCAPED.items():
+        text = text.replace(mark.encode(), by_number)
     return text
 
 
 def _scene(drawn: Drawn) -> str:
-    return record_view.visible(scene_of(drawn.record["image"][0]))
+    return record_view.escaped(scene_of(drawn.record["image"][0]))
 
 
 def _texts(drawn: Drawn) -> dict[str, Any]:
@@ -143,14 +142,14 @@ def _texts(drawn: Drawn) -> dict[str, Any]:
     # A line break is never within a text: JSON writes it by number.
     other = _NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", other)
     return {
-        "id": record_view.visible(record["id"]),
+        "id": record_view.escaped(record["id"]),
         "description": description,
         "question": question,
-        "answer": record_view.answer_of(record),
+        "answer": record_view.spoken_answer(record),
         "value": record_view.value_of(record),
         "warnings": drawn.warnings,
         "facts": drawn.facts,
-        "other": record_view.visible(other),
+        "other": record_view.escaped(other),
     }
 
 
@@ -160,6 +159,6 @@ def _image(output: Path, name: str, path: Path, thumbnail: Thumbnail) -> dict[st
     large = quote(Path(os.path.relpath(path, output)).as_posix())
     width, height = thumbnail.size
     return {
-        "name": record_view.visible(name), "small": small, "large": large if small else "",
+        "name": record_view.escaped(name), "small": small, "large": large if small else "",
         "width": width, "height": height,
     }  # fmt: skip

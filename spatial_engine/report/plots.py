@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from spatial_engine.errors import EngineError
 from spatial_engine.report.gather import OVERLAP_BINS, Group
 from spatial_engine.report.record_view import UNITS
-from spatial_engine.utils.questions.subtasks import SUBTASKS, VECTOR
+from spatial_engine.utils.questions.tasks import COORDINATES, LETTER, NAMED_POINT, TASKS, VECTOR
 from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.pair_balance import MAX_OVERLAP
 from spatial_engine.utils.tables.pair_table import open_pairs
@@ -97,10 +97,10 @@ def read_overlap(tables: Sequence[Path], faults: dict[str, str]) -> np.ndarray:
         return np.zeros(OVERLAP_BINS, np.int64)
 
 
-def is_ours(name: str) -> bool:
+def is_plot(name: str) -> bool:
     """Whether a file of that name is a plot that `draw_plots` writes."""
     task, _, kind = name.removesuffix(".svg").rpartition("_")
-    return task in SUBTASKS and kind in KINDS
+    return task in TASKS and kind in KINDS
 
 
 def draw_plots(task: str, groups: Groups, all_pairs: np.ndarray, folder: Path) -> list[Plot]:
@@ -117,18 +117,18 @@ def _plots_of(
     task: str, groups: Groups, all_pairs: np.ndarray
 ) -> list[tuple[str, str, Callable[[Axes], str]]]:
     """(kind, title, function that draws and describes) of each plot that there is."""
-    subtask = SUBTASKS[task]
+    form, unit = TASKS[task].answer, TASKS[task].unit
     found: list[tuple[str, str, Callable[[Axes], str]]] = []
     if any(group.words for group in groups.values()):
         found.append(("answers", "Answers", lambda axes: draw_words(axes, task, groups)))
     if any(len(group.values) for group in groups.values()):
-        title = "Lengths of the vectors" if subtask.answer == VECTOR else "Answers"
-        found.append(("answers", title, lambda axes: draw_numbers(axes, groups, subtask.unit)))
+        title = "Lengths of the vectors" if form == VECTOR else "Answers"
+        found.append(("answers", title, lambda axes: draw_numbers(axes, groups, unit)))
     if any(group.overlaps.any() for group in groups.values()):
         title = "Overlap"
         found.append(("overlap", title, lambda axes: draw_overlap(axes, groups, all_pairs)))
-    moves = task.startswith("movement_")
-    answered = "Where the points are in Image-2" if moves else "Right answers"
+    is_asked = form in (LETTER, NAMED_POINT, COORDINATES)  # where a point is
+    answered = "Right answers" if is_asked else "Where the points are in Image-2"
     for kind, title in (("asked", "Points asked about"), ("answered", answered)):
         grid = sum(getattr(group, kind) for group in groups.values())
         if np.any(grid):
@@ -139,7 +139,7 @@ def _plots_of(
 def draw_words(axes: Axes, task: str, groups: Groups) -> str:
     """Bars: the share of each word or letter, by split."""
     total = set().union(*(group.words for group in groups.values()))
-    options = SUBTASKS[task].options
+    options = TASKS[task].options
     words = [*options, *sorted(word for word in total if word not in options)][:MAX_WORDS]
     width = 0.8 / len(groups)
     told = []

@@ -16,6 +16,8 @@ from spatial_engine.report.boxes import Line
 from spatial_engine.report.gather import Drawn
 from spatial_engine.report.thumbnails import open_image
 from spatial_engine.utils.pictures import drawing
+from spatial_engine.utils.questions.record_fields import MAX_COORDINATE
+from spatial_engine.utils.questions.tasks import TASKS
 
 WIDTH = 1640  # pixels of a sheet: a screen, or a page at 200 dots per inch
 COLUMNS = 2  # records beside each other
@@ -32,7 +34,7 @@ COLORS = {
     record_view.BOX: "#9dff7a",
     record_view.SIDE: "#ff2fd0",
 }
-RADIUS = 9  # pixels of a mark
+MARK_RADIUS = 9  # pixels of a mark
 # A ring around a dot that is in the picture, and its letter: pixels at least, and of the image.
 RING, RING_REACH = 14, 42
 TICK = 6  # pixels: lines outside a circle that point at its centre
@@ -80,7 +82,7 @@ def draw_record(drawn: Drawn, faults: list[str]) -> Image.Image:
         picture, ring = _picture(path, share, faults)
         _draw_lines(picture, [line for line in lines if line.image == number])
         here = [mark for mark in marks if mark.image == number]
-        _draw_marks(picture, here, ring if record_view.has_dots(record) else 0)
+        _draw_marks(picture, here, ring if TASKS[record["task"]].marked else 0)
         pictures.append(picture)
     texts = _texts(drawn, width)
     top = max(picture.height for picture in pictures)
@@ -124,11 +126,11 @@ def _texts(drawn: Drawn, width: int) -> list[tuple[str, str, bool]]:
     """(text, colour, bold) of each line below the images."""
     record = drawn.record
     description, question = record_view.question_of(record)
-    answer = record_view.answer_of(record)
+    answer = record_view.spoken_answer(record)
     value = f"gt_value {record_view.value_of(record)}"
     if drawn.facts:
         value += f"   ({', '.join(drawn.facts)})"
-    parts = [(record_view.visible(record["id"]), QUIET, False, 1)]
+    parts = [(record_view.escaped(record["id"]), QUIET, False, 1)]
     parts += [(f"{description}\n{question}".strip(), INK, False, MAX_LINES["question"])]
     parts += [(answer, ANSWER, True, MAX_LINES["answer"])] if answer else []
     parts += [(value, INK, True, MAX_LINES["value"])]
@@ -160,7 +162,7 @@ def _picture(path: Path, width: int, faults: list[str]) -> tuple[Image.Image, fl
 def _draw_lines(image: Image.Image, lines: Sequence[Line]) -> None:
     """The edges of a box with dark rims, which cover no edge."""
     draw = ImageDraw.Draw(image)
-    scale = (image.width / record_view.FULL_SCALE, image.height / record_view.FULL_SCALE) * 2
+    scale = (image.width / MAX_COORDINATE, image.height / MAX_COORDINATE) * 2
     for is_rim in (True, False):
         for line in lines:
             ends = [place * factor for place, factor in zip(line[2:], scale, strict=True)]
@@ -173,8 +175,8 @@ def _draw_marks(image: Image.Image, marks: Sequence[record_view.Mark], ring: flo
     a dot has a ring of that radius, if it is not 0, around it."""
     draw = ImageDraw.Draw(image)
     for mark in marks:
-        x = mark.x * image.width / record_view.FULL_SCALE
-        y = mark.y * image.height / record_view.FULL_SCALE
+        x = mark.x * image.width / MAX_COORDINATE
+        y = mark.y * image.height / MAX_COORDINATE
         if ring:
             for color, width, radius in (("#000", 4, ring + 1), (COLORS[mark.kind], 2, ring)):
                 draw.circle((x, y), radius, outline=color, width=width)
@@ -182,21 +184,21 @@ def _draw_marks(image: Image.Image, marks: Sequence[record_view.Mark], ring: flo
         _draw_mark(draw, mark.kind, x, y)
         if mark.label:
             font = _font(FONT_SIZE - 1, bold=True)
-            away = RADIUS + TICK + 4
+            away = MARK_RADIUS + TICK + 4
             left = x + away if x < image.width - 2 * away else x - 2 * away
-            label = record_view.visible(mark.label)[:8]
+            label = record_view.escaped(mark.label)[:8]
             place = (left, y)
             draw.text(place, label, "#fff", font, "lm", stroke_width=2, stroke_fill="#000")
 
 
 def _draw_mark(draw: ImageDraw.ImageDraw, kind: str, x: float, y: float) -> None:
-    for color, width, radius in (("#000", 4, RADIUS + 1), (COLORS[kind], 2, RADIUS)):
+    for color, width, radius in (("#000", 4, MARK_RADIUS + 1), (COLORS[kind], 2, MARK_RADIUS)):
         if kind in (record_view.BOX, record_view.SIDE):
             draw.line((x - radius, y, x + radius, y), color, width)
         elif kind == record_view.ASKED:
             draw.circle((x, y), radius, outline=color, width=width)
             for right, down in ((1, 0), (0, 1), (-1, 0), (0, -1)):
-                near, far = RADIUS, RADIUS + TICK
+                near, far = MARK_RADIUS, MARK_RADIUS + TICK
                 ends = (x + near * right, y + near * down, x + far * right, y + far * down)
                 draw.line(ends, color, width)
         elif kind == record_view.OPTION:

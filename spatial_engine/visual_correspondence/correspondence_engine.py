@@ -8,6 +8,8 @@ from functools import partial
 
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions.record_files import record_path
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
@@ -19,11 +21,11 @@ from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import pair_table, visibility_table
 from spatial_engine.visual_correspondence import correspondence_questions
-from spatial_engine.visual_correspondence.correspondence_questions import DIFFICULTIES, TASKS
+from spatial_engine.visual_correspondence.correspondence_questions import DIFFICULTIES
 
 
-def run_kind(
-    kind: str,
+def run_task(
+    task: str,
     docstring: str,
     argv: Sequence[str] | None,
     *,
@@ -31,10 +33,10 @@ def run_kind(
     dot_radius_px: int | None = None,
     difficulty: str | None = None,
 ) -> int:
-    """Make both splits of a kind; the keywords are the constants of its script, by split or None
+    """Make both splits of a task; the keywords are the constants of its script, by split or None
     where the script has none. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, dot_radius_px, difficulty)
-    sentences = correspondence_questions.load_sentences(kind)
+    sentences = correspondence_questions.load_sentences(task)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
@@ -44,10 +46,10 @@ def run_kind(
         "ARRANGEMENTS": correspondence_questions.ARRANGEMENTS,
         "pictures": marked_images.SETTINGS if args.dot_radius_px else None,
         "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
-        "templates": templates.digest_of({kind: sentences}),
+        "templates": templates.digest_of({task: sentences}),
     }
-    name = f"visual_correspondence_{kind}"
-    step = Step(f"visual_correspondence_qa_engine_{kind}", args, settings, __file__)
+    script = TASKS[task].question_type.replace("correspondence_", "correspondence_qa_engine_")
+    step = Step(script, args, settings, __file__)
     splits = dict(load_splits(args, step))
     for path_of, remedy in (
         (paths.visibility_table_path, visibility_table.REMEDY),
@@ -60,11 +62,11 @@ def run_kind(
         if not wanted:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        folder = args.root / paths.FOLDERS[split] / name / args.version
-        jobs, drops = make_jobs(args, step, split, scenes, kind, sentences)
-        pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
+        output = record_path(args.root, task, split, args.version)
+        jobs, drops = make_jobs(args, step, split, scenes, task, sentences)
+        pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
         step.make(
-            {TASKS[kind]: folder / f"{split}_{name}.jsonl"},
+            {task: output},
             jobs,
             correspondence_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed),
@@ -79,11 +81,11 @@ def make_jobs(
     step: Step,
     split: str,
     scenes: SceneInfoHandler,
-    kind: str,
+    task: str,
     sentences: Templates,
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs over all scenes; give each scene its own, and what fell short."""
-    task, radius = TASKS[kind], args.dot_radius_px or 0
+    radius = args.dot_radius_px or 0
     visibility = paths.visibility_table_path(args.root, split)
     fingerprint = provenance.file_fingerprint(visibility, args.root)
     table = visibility_table.VisibilityInfoHandler(visibility)
@@ -103,7 +105,7 @@ def make_jobs(
     for scene_id, files in images.items():
         rows = draws.rows[scene_id][task]
         request = correspondence_questions.SceneRequest(
-            kind, split, scene_id, args.seed, rows, files.ids, radius, args.difficulty or "",
+            task, split, scene_id, args.seed, rows, files.ids, radius, args.difficulty or "",
             sentences=sentences,
         )  # fmt: skip
         inputs = [

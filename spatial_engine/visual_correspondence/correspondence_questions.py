@@ -1,7 +1,8 @@
 """Where a point of one image is in another: drawn, measured, phrased, written (SPEC 7).
 
-Two kinds: `coor_2_coor` names the point by coordinates and asks for those in the other image;
-`dot_2_multichoice` marks it by a dot and offers four lettered dots, one of which is the match.
+Two tasks: `correspondence_coor` names the point by coordinates and asks for those in the other
+image; `correspondence_multichoice` marks it by a dot and offers four lettered dots, one of which is
+the match.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
 from spatial_engine.utils.questions import marked_images, records
 from spatial_engine.utils.questions.marked_images import MarkedImage
 from spatial_engine.utils.questions.records import format_value
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates, load_templates
 from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.scene_views import SceneViews
 from spatial_engine.utils.tables import pair_table
 
-TASKS = {"coor_2_coor": "correspondence_coor", "dot_2_multichoice": "correspondence_multichoice"}
-LETTERS = "ABCD"
+LETTERS = TASKS["correspondence_multichoice"].options
 DIFFICULTIES = ("easy", "hard")
 # Hard options lie in a circle of so many reaches of a mark that holds the match anywhere in it, all
 # four alike: its place among the four gives nothing away.
@@ -43,7 +44,7 @@ class SceneRequest:
     """What is asked about one scene: the rows of its pair table, about the images that are there,
     in these `sentences`. `dot_radius` and `difficulty` are constants of the script."""
 
-    kind: str
+    task: str
     split: str
     scene_id: str
     seed: int
@@ -54,18 +55,9 @@ class SceneRequest:
     sentences: Templates = field(kw_only=True)
 
     @property
-    def task(self) -> str:
-        return TASKS[self.kind]
-
-    @property
-    def question_type(self) -> str:
-        """The published name."""
-        return f"visual_correspondence_{self.kind}"
-
-    @property
     def is_marked(self) -> bool:
         """Whether points are shown by dots."""
-        return self.kind == "dot_2_multichoice"
+        return TASKS[self.task].marked
 
 
 @dataclass(frozen=True)
@@ -83,10 +75,10 @@ class Matches:
         return Matches(*(values[kept] for values in vars(self).values()))
 
 
-def load_sentences(kind: str) -> Templates:
-    """The sentences of a kind."""
-    slots = frozenset() if kind == "dot_2_multichoice" else frozenset({"point"})
-    return load_templates(_TEMPLATES / f"{TASKS[kind]}.json", slots)
+def load_sentences(task: str) -> Templates:
+    """The sentences of a task."""
+    slots = frozenset() if TASKS[task].marked else frozenset({"point"})
+    return load_templates(_TEMPLATES / f"{task}.json", slots)
 
 
 def write_scene(
@@ -288,7 +280,7 @@ def phrase_coordinates(
 def _facts(
     rng: np.random.Generator, views: SceneViews, matches: Matches, request: SceneRequest
 ) -> Iterator[dict[str, Any]]:
-    """What both kinds of records hold, as arguments of `make_record`; no answer yet."""
+    """What the records of both tasks hold, as arguments of `make_record`; no answer yet."""
     sentences = request.sentences.draw(rng, len(matches.points))
     places = permille(matches.pixels, views.image_size).tolist()
     rows = zip(
@@ -303,7 +295,6 @@ def _facts(
             "images": [f"{request.scene_id}/{id1}.jpg", f"{request.scene_id}/{id2}.jpg"],
             "sizes": [views.image_size] * 2,
             "task": request.task,
-            "question_type": request.question_type,
             "sentences": triple,
             "extra": {"p1": p1, "p2": p2, "overlap": overlap},
         }

@@ -22,8 +22,8 @@ VAL_MAX_SAMPLES = 300
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return correspondence_engine.run_kind(
-        "coor_2_coor",
+    return correspondence_engine.run_task(
+        "correspondence_coor",
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},

@@ -26,8 +26,8 @@ DIFFICULTY = "easy"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return correspondence_engine.run_kind(
-        "dot_2_multichoice",
+    return correspondence_engine.run_task(
+        "correspondence_multichoice",
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},

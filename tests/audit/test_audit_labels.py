@@ -22,9 +22,9 @@ from spatial_engine.audit.label_lines import MAX_LINE_BYTES, index_file
 from spatial_engine.audit.label_records import TASKS, UNITS, find_label_files, label_file
 from spatial_engine.audit.label_report import FileReport, table, write_report
 from spatial_engine.audit.raw.ids import read_split_list
+from spatial_engine.utils.questions import tasks
 from spatial_engine.utils.questions.record_files import find_record_files, to_uniform
 from spatial_engine.utils.questions.records import format_value, read_jsonl, write_jsonl
-from spatial_engine.utils.questions.subtasks import SUBTASKS
 
 COMMAND = "spatial_engine/audit/audit_labels.py"
 OTHER = {"right": "left", "left": "right"}
@@ -89,8 +89,8 @@ def test_it_finds_the_files_that_the_engine_finds_and_knows_its_tasks_and_units(
     mine = {file.path: file.split for file in find_label_files(made_root)}
     engine = {file.path: file.split for file in find_record_files(made_root)}
     assert mine == engine
-    assert set(SUBTASKS) == TASKS
-    for task, subtask in SUBTASKS.items():
+    assert set(tasks.TASKS) == TASKS
+    for task, subtask in tasks.TASKS.items():
         unit = next(unit for pattern, unit in UNITS if re.fullmatch(pattern, task))
         assert unit == subtask.unit
 
@@ -416,7 +416,7 @@ def test_the_benchmark_is_checked_like_the_files_it_is_made_of(root):
             change, kind = spoilt.pop(record["task"])
             record.update(change)
             wrong[number] = kind
-    assert not spoilt and len({record["task"] for record in records}) == len(SUBTASKS)
+    assert not spoilt and len({record["task"] for record in records}) == len(tasks.TASKS)
     write_jsonl(path, records)
     code, files = audit(root, path)
     assert code == 1

@@ -14,13 +14,15 @@ import pytest
 from spatial_engine.checks import (
     check_records,
     image_checks,
-    record_checks,
+    record_lines,
     record_scan,
     repeated_records,
 )
+from spatial_engine.utils.questions.record_fields import COMMON, points_asked
 from spatial_engine.utils.questions.record_files import find_record_files, read_records, to_uniform
-from spatial_engine.utils.questions.records import format_value, write_jsonl
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.record_rules import check_record
+from spatial_engine.utils.questions.records import RESERVED_FIELDS, format_value, write_jsonl
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import cli
 
 Lines = list[dict]
@@ -109,7 +111,7 @@ def answer_with(record: dict, value: object) -> None:
 
 
 def other_option(record: dict) -> None:
-    options = SUBTASKS[record["task"]].options
+    options = TASKS[record["task"]].options
     answer_with(record, next(option for option in options if option != record["gt_value"]))
 
 
@@ -254,6 +256,16 @@ FAULTS: dict[str, tuple[str, str, Callable[[Lines], None], list[tuple[int, str]]
     ),
     "moved and did not": (
         "movement_dot_distance_adt", "val", put(point_moving=False, gt_value=5),
+        [(2, "contradiction")],
+    ),
+    "did not move and did": (
+        "movement_coord_vector_adt", "val", put(point_moving=True, gt_value=[0, 0, 0]),
+        [(2, "contradiction")],
+    ),
+    "two options": (
+        "correspondence_multichoice", "train",
+        on_second(lambda record: [record["options"].pop(x) for x in "ABCD"
+                                  if x not in (record["gt_value"], "A", "B")]),
         [(2, "contradiction")],
     ),
     "match elsewhere": (
@@ -632,7 +644,7 @@ def test_wherever_a_file_is_cut_each_line_is_read_once(num_bytes, tmp_path, monk
     lines = [b"x" * (n % 5) + b"\n" for n in range(40)] + [b"y" * 2000 + b"\n", b"last"]
     path = tmp_path / "lines"
     path.write_bytes(b"".join(lines))
-    file = record_scan.CheckedFile(0, path, "train", "", False)
+    file = record_scan.FileToCheck(0, path, "train", "", False)
     parts = record_scan.parts_of(file, tmp_path, tmp_path, False)
     assert [line for part in parts for line in record_scan.lines_of(part)] == lines
 
@@ -711,24 +723,38 @@ def test_nothing_to_read_raises_exit_code_2(tmp_path, capsys):
     assert sorted(tmp_path.iterdir()) == [empty]
 
 
-def test_every_question_type_is_that_of_the_records(made_root):
-    for file in find_record_files(made_root):
-        record = next(iter(read_records(file)))
-        assert record_checks.question_type_of(file.task) == record["question_type"]
-        assert record_checks.check_record(record, file.split, file.task) == []
+def test_every_record_is_as_its_task_is_described(made_root):
+    files = find_record_files(made_root)
+    assert {(file.task, file.split) for file in files} == {
+        (t, s) for t in TASKS for s in cli.SPLITS
+    }
+    for file in files:
+        record, task = next(iter(read_records(file))), TASKS[file.task]
+        said = "conversations" if file.split == "train" else "text"
+        assert set(record) == {*COMMON, said, *task.fields}
+        assert record["question_type"] == task.question_type
+        assert len(record["image"]) == file.images_per_record
+        assert file.images_per_record in task.image_counts
+        assert len(points_asked(record)) == task.num_points
+        assert check_record(record, file.split, file.task) == []
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_no_field_of_a_task_has_a_meaning_for_trainers(task):
+    assert not RESERVED_FIELDS & {*COMMON, *task.fields}
 
 
 def test_no_value_of_any_field_stops_the_check(made_root):
     """Whatever stands in one field, the check has faults or none, and no exception."""
     values = [None, True, -1, 2**63, 1.5, "", "x", [], [[]], [None], {}, {"a": 1}, [{}], ["a/b"]]
-    for task in SUBTASKS:
+    for task in TASKS:
         for split in ("train", "val"):
             _, records = some_records(made_root, task, split)
             for name in records[0]:
                 for value in values:
                     record = {**records[0], name: value}
-                    plain, faults = record_checks.parse(orjson.dumps(record))
-                    faults = faults or record_checks.check_record(plain, split, task)
+                    plain, faults = record_lines.parse(orjson.dumps(record))
+                    faults = faults or check_record(plain, split, task)
                     assert isinstance(faults, list)
                     if name in ("id", "image", "gt_value") and value in (None, "", [], {}):
                         assert faults

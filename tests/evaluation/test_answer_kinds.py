@@ -17,10 +17,10 @@ from spatial_engine.evaluation.answer_reading.answers import (
     read,
     read_answer,
 )
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 
 LENGTH, ANGLE, VECTOR, NEARER, POINT, LETTER, YAW, DEPTH_WISE, PITCH = (
-    SUBTASKS[name] for name in (
+    TASKS[name] for name in (
         "camera_total_distance", "camera_yaw_angle", "camera_displacement_vector",
         "depth_comparison_coor", "correspondence_coor", "correspondence_multichoice",
         "camera_yaw_movement", "camera_z_movement", "camera_pitch_movement",
@@ -349,7 +349,7 @@ KINDS += [
 ]
 
 KINDS += [  # written by a reader who had not seen those above
-    (SUBTASKS[name], right, texts)
+    (TASKS[name], right, texts)
     for name, right, texts in [
         (
             "camera_total_distance",
@@ -1644,12 +1644,12 @@ KINDS += [  # written by a reader who had not seen those above
 
 
 @pytest.mark.parametrize(
-    ("subtask", "right", "text"),
-    [(subtask, right, text) for subtask, right, texts in KINDS for text in texts],
+    ("task", "right", "text"),
+    [(task, right, text) for task, right, texts in KINDS for text in texts],
 )
-def test_form_is_read_as_it_is_meant(subtask, right, text):
+def test_form_is_read_as_it_is_meant(task, right, text):
     right = (Fraction(right),) if isinstance(right, (int, float)) else right
-    assert is_right(read_answer(text, subtask), right)
+    assert is_right(read_answer(text, task), right)
 
 
 TEMPLATES = sorted(REPOSITORY.glob("spatial_engine/*/templates/*.json"))
@@ -1663,17 +1663,17 @@ VALUES = {
 def test_sentences_of_the_engine_are_read_without_their_backticks(path):
     """A model that was trained on them may leave the backticks out."""
     kind = path.stem.replace("movement_coord_", "").replace("movement_dot_", "")
-    tasks = [name for name in SUBTASKS if name == path.stem or f"_{kind}_" in name]
+    tasks = [name for name in TASKS if name == path.stem or f"_{kind}_" in name]
     assert tasks
     found = json.loads(path.read_text(encoding="utf-8"))
     sentences = [s for key, texts in found.items() if key.startswith("answers") for s in texts]
     assert len(sentences) >= 10
-    for subtask in map(SUBTASKS.get, tasks):
-        for value in subtask.options or VALUES[subtask.answer]:
+    for task in map(TASKS.get, tasks):
+        for value in task.options or VALUES[task.answer]:
             numbers = tuple(Fraction(n) for n in re.findall(r"-?\d+", value))
             for sentence in sentences:
                 said = sentence.format(answer=value).replace("`", "")
-                assert read_answer(said, subtask) == (numbers or value), said
+                assert read_answer(said, task) == (numbers or value), said
 
 
 def test_composed_forms_are_read_right_or_not_at_all():

@@ -12,13 +12,13 @@ from spatial_engine.evaluation.make_baselines import constant_answers, draw_answ
 from spatial_engine.evaluation.results import chance_levels
 from spatial_engine.evaluation.scoring import score_record
 from spatial_engine.utils.questions.records import format_value, read_jsonl
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 
 EVALUATION = "spatial_engine/evaluation"
 
 
 def record(task: str, gt_value, number: int = 0, text: str = "How?", **extra) -> dict:
-    images = [f"scene{number % 6:04d}_00/{i:05d}.jpg" for i in range(SUBTASKS[task].num_images)]
+    images = [f"scene{number % 6:04d}_00/{i:05d}.jpg" for i in range(TASKS[task].num_images)]
     return {
         "id": f"{task}_{number}", "image": images, "text": f"<image>\n{text}", "task": task,
         "width_list": [1296] * len(images), "height_list": [968] * len(images),
@@ -36,7 +36,7 @@ def shares(records, values) -> float:
 
 def records_of(task: str, rng: np.random.Generator, count: int) -> list[dict]:
     """Questions of a subtask with answers that have no pattern."""
-    subtask, made = SUBTASKS[task], []
+    subtask, made = TASKS[task], []
     for number in range(count):
         extra, text = {}, "How?"
         if subtask.options:
@@ -56,7 +56,7 @@ def records_of(task: str, rng: np.random.Generator, count: int) -> list[dict]:
     return made
 
 
-@pytest.mark.parametrize("task", SUBTASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_random_answers_score_near_chance(task):
     rng = np.random.default_rng(0)
     records = records_of(task, rng, 600)
@@ -66,12 +66,12 @@ def test_random_answers_score_near_chance(task):
     assert np.mean(scores) == pytest.approx(chance, abs=max(4 * 50 / np.sqrt(1800), 1))
 
 
-@pytest.mark.parametrize("task", SUBTASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_no_other_constant_answer_is_right_more_often(task):
     rng = np.random.default_rng(1)
     records = records_of(task, rng, 60)
     best = shares(records, constant_answers(records))
-    if SUBTASKS[task].answer == "named point":  # the first named or the second
+    if TASKS[task].answer == "named point":  # the first named or the second
         return_values = [[[p["x"], p["y"]] for p in r["points_info"]] for r in records]
         others = [[points[side] for points in return_values] for side in (0, 1)]
     else:
@@ -183,7 +183,7 @@ def test_sizes_of_things_follow_from_their_names(scored_root):
     facts = json.loads(
         (scored_root / "evaluation_data/multispa/v1_0/baselines/wording.json").read_text()
     )
-    assert set(facts) <= set(SUBTASKS) and len(facts) >= 20
+    assert set(facts) <= set(TASKS) and len(facts) >= 20
     told = [name for name, fact in facts.items() if fact["clearly_above_chance"]]
     assert all(facts[name]["reason"] for name in told)
     assert any(facts[f"object_{side}"]["feature"] == "category" for side in ("height", "width"))

@@ -21,7 +21,7 @@ from spatial_engine.utils.questions.record_files import (
     read_records,
 )
 from spatial_engine.utils.questions.records import read_jsonl, write_jsonl
-from spatial_engine.utils.questions.subtasks import NUMBER, SUBTASKS, VECTOR
+from spatial_engine.utils.questions.tasks import NUMBER, TASKS, VECTOR
 
 TYPES = {
     "id": str, "image": list, "text": str, "height_list": list, "width_list": list,
@@ -64,7 +64,7 @@ def made(questions, tmp_path_factory) -> Path:
     shutil.copytree(questions, root, symlinks=True)
     done = run_command("spatial_engine/evaluation/make_benchmark.py", root)
     assert done.returncode == 0, done.stderr
-    assert "none of" in done.stderr  # scenes and recordings is trained on
+    assert "none of" in done.stderr  # scenes is trained on
     return root
 
 
@@ -75,7 +75,7 @@ def records(made) -> list[dict]:
 
 def evaluation_records(root: Path) -> dict[str, list[dict]]:
     """All evaluation records by subtask, object sets of two images first."""
-    found: dict[str, list[dict]] = {task: [] for task in SUBTASKS}
+    found: dict[str, list[dict]] = {task: [] for task in TASKS}
     for file in find_record_files(root, ["val"]):
         found[file.task] += read_records(file)
     return found
@@ -89,7 +89,7 @@ def test_each_subtask_has_all_questions_there_are_up_to_300(questions, records):
     there = {task: len(found) for task, found in evaluation_records(questions).items()}
     taken = Counter(record["task"] for record in records)
     assert taken == {task: min(300, number) for task, number in there.items()}
-    assert set(taken) == set(SUBTASKS)
+    assert set(taken) == set(TASKS)
     assert len({record["id"] for record in records}) == len(records)
 
 
@@ -105,7 +105,7 @@ def test_no_more_than_300_of_a_subtask(root):
 @pytest.mark.parametrize("wanted", [1, 7])
 def test_samples_per_subtask(root, wanted, capsys):
     found = run(root, "--samples-per-subtask", str(wanted))
-    assert Counter(r["task"] for r in found) == dict.fromkeys(SUBTASKS, wanted)
+    assert Counter(r["task"] for r in found) == dict.fromkeys(TASKS, wanted)
     assert f"26 of 26 subtasks have {wanted} questions" in capsys.readouterr().out
 
 
@@ -116,7 +116,7 @@ def test_what_is_short_is_said(root, capsys):
     short = [line for line in out.splitlines() if line.startswith("fewer: ")]
     assert len(short) == 1
     said = dict(part.rsplit(" ", 1) for part in short[0].removeprefix("fewer: ").split(", "))
-    assert said == {task: str(taken[task]) for task in SUBTASKS if taken[task] < 300}
+    assert said == {task: str(taken[task]) for task in TASKS if taken[task] < 300}
     assert said["camera_yaw_angle"] == "0"
 
 
@@ -129,13 +129,13 @@ def test_number_of_samples_is_checked(root, flags, capsys):
 
 
 def test_sets_of_two_images_come_first(records):
-    for task in SUBTASKS:
+    for task in TASKS:
         numbers = [len(r["image"]) for r in records if r["task"] == task]
         if task.startswith("object_"):
             assert numbers == sorted(numbers, reverse=True)
             assert 2 in numbers
         else:
-            assert set(numbers) == {SUBTASKS[task].num_images}
+            assert set(numbers) == {TASKS[task].num_images}
 
 
 def test_sets_of_one_image_only_fill_up(root):
@@ -169,9 +169,9 @@ def test_one_schema(records):
         images = len(record["image"])
         assert len(record["height_list"]) == len(record["width_list"]) == images
         assert record["text"].count("<image>") == images
-        assert record["gt_unit"] == SUBTASKS[record["task"]].unit
+        assert record["gt_unit"] == TASKS[record["task"]].unit
         truth, extra = json.loads(record["gt_value"]), json.loads(record["extra"])
-        kind = {NUMBER: int, VECTOR: list}.get(SUBTASKS[record["task"]].answer)
+        kind = {NUMBER: int, VECTOR: list}.get(TASKS[record["task"]].answer)
         assert kind is None or type(truth) is kind
         assert isinstance(extra, dict)
 

@@ -37,12 +37,12 @@ from spatial_engine.evaluation.results import (
 )
 from spatial_engine.evaluation.scoring import score_record
 from spatial_engine.utils.questions.records import format_value, read_jsonl, write_jsonl
-from spatial_engine.utils.questions.subtasks import (
+from spatial_engine.utils.questions.tasks import (
     COORDINATES,
     NAMED_POINT,
     NUMBER,
     ROWS,
-    SUBTASKS,
+    TASKS,
     VECTOR,
 )
 
@@ -50,7 +50,7 @@ SCORER = "spatial_engine/evaluation/score_predictions.py"
 
 
 def record(task: str, number: int, truth, size=(640, 360)) -> dict:
-    images = SUBTASKS[task].num_images
+    images = TASKS[task].num_images
     places = [{"x": 1, "y": 2}, {"x": 900, "y": 800}]
     return {
         "id": f"{task}_{number}", "task": task, "gt_value": truth, "points_info": places,
@@ -60,7 +60,7 @@ def record(task: str, number: int, truth, size=(640, 360)) -> dict:
 
 def a_truth(task: str):
     """Some right answer of a subtask."""
-    subtask = SUBTASKS[task]
+    subtask = TASKS[task]
     if subtask.options:
         return subtask.options[0]
     return {NUMBER: 1000, VECTOR: [1, 2, 3], COORDINATES: [1, 2], NAMED_POINT: [1, 2]}[
@@ -84,7 +84,7 @@ def score(records: list[dict], right: int | dict[str, int]) -> dict:
 
 
 def test_every_subtask_counts_the_same_in_its_row_and_every_row_in_the_mean():
-    sizes = {task: 3 + 7 * i for i, task in enumerate(SUBTASKS)}
+    sizes = {task: 3 + 7 * i for i, task in enumerate(TASKS)}
     right = {task: (5 * i) % (size + 1) for i, (task, size) in enumerate(sizes.items())}
     records = [record(t, n, a_truth(t)) for t, size in sizes.items() for n in range(size)]
     lines = score(records, right)
@@ -100,9 +100,9 @@ def test_every_subtask_counts_the_same_in_its_row_and_every_row_in_the_mean():
 
 def test_the_results_have_26_subtasks_and_12_rows_and_their_mean():
     results = score_model([record("object_height", 1, 5)], Predictions())
-    assert [line.name for line in results.subtasks] == list(SUBTASKS)
+    assert [line.name for line in results.subtasks] == list(TASKS)
     assert [line.name for line in results.rows] == [*ROWS, MEAN]
-    assert (len(SUBTASKS), len(ROWS)) == (26, 12)
+    assert (len(TASKS), len(ROWS)) == (26, 12)
 
 
 def test_subtasks_without_questions_have_no_score_and_do_not_count_in_the_mean():
@@ -192,7 +192,7 @@ def test_interval_of_a_row_of_equal_subtasks_is_that_of_all_their_questions():
 # Chance
 
 
-@pytest.mark.parametrize("task", [t for t, s in SUBTASKS.items() if s.options])
+@pytest.mark.parametrize("task", [t for t, s in TASKS.items() if s.options])
 def test_chance_of_words_and_letters_is_one_of_the_options(task):
     chance = 25 if task == "correspondence_multichoice" else 50
     assert chance_levels([record(task, 1, a_truth(task))]) == {task: chance}
@@ -209,7 +209,7 @@ def test_chance_of_a_named_point_is_a_half():
 )
 def test_chance_elsewhere_is_the_score_of_the_answers_to_other_questions(task):
     rng = np.random.default_rng(3)
-    subtask, records = SUBTASKS[task], []
+    subtask, records = TASKS[task], []
     for number in range(40):
         if subtask.answer == NUMBER:
             truth = int(rng.integers(0, 30)) * 10  # with zeros, equals, and errors on the bound
@@ -655,7 +655,7 @@ def test_truth_scores_100_everywhere(scored_root, benchmark, truth):
     scores = json.loads(truth.with_suffix(".scores.json").read_text())
     assert scores["model"] == "truth"
     assert set(scores["counts"].values()) == {0}
-    assert [line["name"] for line in scores["subtasks"]] == list(SUBTASKS)
+    assert [line["name"] for line in scores["subtasks"]] == list(TASKS)
     assert [line["name"] for line in scores["rows"]] == [*ROWS, MEAN]
     for line in scores["subtasks"] + scores["rows"]:
         assert (line["score"], line["high"]) == (100, 100)

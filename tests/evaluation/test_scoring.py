@@ -12,21 +12,21 @@ import pytest
 
 from spatial_engine.evaluation.scoring import is_within_tolerance, score_record
 from spatial_engine.utils.questions.records import format_value
-from spatial_engine.utils.questions.subtasks import (
+from spatial_engine.utils.questions.tasks import (
     COORDINATES,
     NAMED_POINT,
     NUMBER,
-    SUBTASKS,
+    TASKS,
     VECTOR,
 )
 
-NUMBERS = [name for name, subtask in SUBTASKS.items() if subtask.answer == NUMBER]
-VECTORS = [name for name, subtask in SUBTASKS.items() if subtask.answer == VECTOR]
+NUMBERS = [name for name, subtask in TASKS.items() if subtask.answer == NUMBER]
+VECTORS = [name for name, subtask in TASKS.items() if subtask.answer == VECTOR]
 
 
 def record_of(task: str, truth, size=(1296, 968), **extra) -> dict:
     """What a scorer needs of an evaluation record, with images of that (width, height)."""
-    images = SUBTASKS[task].num_images
+    images = TASKS[task].num_images
     return {
         "id": "q", "task": task, "gt_value": truth, "width_list": [size[0]] * images,
         "height_list": [size[1]] * images, **extra,
@@ -202,9 +202,9 @@ def test_named_point_is_nearer_in_pixels_and_not_in_thousandths():
     assert is_right("depth_comparison_coor", [100, 0], "[0, 0]", (360, 360), points_info=places)
 
 
-@pytest.mark.parametrize("task", [name for name, subtask in SUBTASKS.items() if subtask.options])
+@pytest.mark.parametrize("task", [name for name, subtask in TASKS.items() if subtask.options])
 def test_words_and_letters_must_be_the_same_case_folded(task):
-    options = SUBTASKS[task].options
+    options = TASKS[task].options
     for truth in options:
         for said in options:
             for spelled in (said, said.upper(), said.lower(), said.capitalize()):

@@ -44,7 +44,7 @@ from spatial_engine.utils.questions.record_files import (
     to_uniform,
 )
 from spatial_engine.utils.questions.records import RESERVED_FIELDS, format_value, read_jsonl
-from spatial_engine.utils.questions.subtasks import ROWS, SUBTASKS
+from spatial_engine.utils.questions.tasks import ROWS, TASKS
 from spatial_engine.utils.running import cli, provenance
 
 SAID = {"train": "conversations", "val": "text"}
@@ -275,7 +275,7 @@ def test_hf_datasets_loads_all_files_of_a_split_together(root, datasets, split, 
     loaded = datasets.load_dataset(builder, data_files=paths, split="train")
     assert len(loaded) == expected
     assert set(loaded.column_names) == {*UNIFORM_FIELDS, SAID[split]}
-    assert set(loaded["task"]) == set(SUBTASKS)
+    assert set(loaded["task"]) == set(TASKS)
     features = loaded.features
     assert all(features[name].dtype == "string" for name in ("id", "gt_value", "gt_unit", "extra"))
     streamed = datasets.load_dataset(builder, data_files=paths, split="train", streaming=True)
@@ -381,13 +381,15 @@ def test_ms_swift_would_take_every_record_as_meant(root, capsys):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"objects": []}, "'objects' means"),
-        ({"label": "left"}, "'label' means"),
-        ({"image": "one.jpg"}, "no list"),
-        ({"image": []}, "2 marks `<image>` for 0 images"),
+        ({"objects": []}, "objects"),
+        ({"label": "left"}, "label"),
+        ({"image": "one.jpg"}, "image"),
+        ({"image": []}, "image"),
+        ({"image": ["gone/1.jpg"]}, "2 <image> for 1 images"),
         ({"image": ["gone/1.jpg", "gone/2.jpg"]}, "no such image"),
-        ({"conversations": [{"from": "gpt", "value": "<image><image>"}]}, "turns"),
-        ({"conversations": []}, "turns"),
+        ({"conversations": [{"from": "gpt", "value": "<image><image>"}]}, "conversations"),
+        ({"conversations": []}, "conversations"),
+        ({"gt_value": "left"}, "uniform form"),
     ],
 )
 def test_ms_swift_check_finds_a_planted_fault(root, change, fault):

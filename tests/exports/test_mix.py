@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spatial_engine.exports import make_training_mix
 from spatial_engine.exports.mix_shares import GROUP_RECORDS, MixFile, make_meta, plan_mix
 from spatial_engine.utils.questions.record_files import find_record_files
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 
 COMMAND = "spatial_engine/exports/make_training_mix.py"
 TRACKED = REPOSITORY / "data/configs/mix3M.json"
@@ -30,15 +30,15 @@ def taken(entry: dict) -> int:
 def taken_by_group(meta: dict) -> dict[str, int]:
     groups = dict.fromkeys(GROUP_RECORDS, 0)
     for name, entry in meta.items():
-        groups[SUBTASKS[name.removesuffix("_rest")].group] += taken(entry)
+        groups[TASKS[name.removesuffix("_rest")].group] += taken(entry)
     return groups
 
 
 def file(task: str, length: int) -> MixFile:
-    return MixFile(task, f"{task}.jsonl", "images", length, SUBTASKS[task].num_images)
+    return MixFile(task, f"{task}.jsonl", "images", length, TASKS[task].num_images)
 
 
-lengths = st.dictionaries(st.sampled_from(sorted(SUBTASKS)), st.integers(1, 10**7), min_size=1)
+lengths = st.dictionaries(st.sampled_from(sorted(TASKS)), st.integers(1, 10**7), min_size=1)
 
 
 @settings(max_examples=200, deadline=None)
@@ -61,8 +61,8 @@ def test_groups_keep_the_proportions_of_the_full_set(lengths, total, max_repeat)
     plan = plan_mix(files, total, max_repeat)
     groups = dict.fromkeys(GROUP_RECORDS, 0)
     for mine, wanted in zip(files, plan.wanted, strict=True):
-        groups[SUBTASKS[mine.task].group] += wanted
-    there = {SUBTASKS[mine.task].group for mine in files}
+        groups[TASKS[mine.task].group] += wanted
+    there = {TASKS[mine.task].group for mine in files}
     whole = sum(GROUP_RECORDS[group] for group in there)
     for group in there:
         share = sum(plan.wanted) * GROUP_RECORDS[group] / whole
@@ -92,14 +92,14 @@ def test_the_tracked_mix_is_what_the_command_writes(tmp_path):
 
 def test_the_tracked_mix_is_three_million_of_26_files():
     meta = json.loads(TRACKED.read_text())
-    assert set(meta) == set(SUBTASKS)
+    assert set(meta) == set(TASKS)
     assert sum(map(taken, meta.values())) == 3_000_000
     whole = sum(GROUP_RECORDS.values())
     assert whole == 30_600_000
     for group, number in taken_by_group(meta).items():
         assert number == pytest.approx(3_000_000 * GROUP_RECORDS[group] / whole, abs=10)
     for name, entry in meta.items():
-        images = SUBTASKS[name].num_images
+        images = TASKS[name].num_images
         assert set(entry) == {
             "root", "annotation", "data_augment", "repeat_time", "length", "max_dynamic_patch",
         }  # fmt: skip
@@ -109,8 +109,8 @@ def test_the_tracked_mix_is_three_million_of_26_files():
 
 def test_lengths_of_the_tracked_mix_are_those_of_the_full_set():
     by_group = dict.fromkeys(GROUP_RECORDS, 0)
-    for task, length in make_training_mix.FULL_LENGTHS.items():
-        by_group[SUBTASKS[task].group] += length
+    for task in TASKS.values():
+        by_group[task.group] += task.full_length
     assert by_group["camera orientation"] == 4_000_000
     assert by_group["camera translation"] == 9_000_000
     assert by_group["object movement"] == 13_000_000

@@ -23,7 +23,7 @@ from spatial_engine.visual_correspondence.correspondence_questions import (
 
 SIZE = (324, 242)
 MARK = MarkSize.of(10, SIZE)
-COOR, DOTS = "coor_2_coor", "dot_2_multichoice"
+COOR, DOTS = "correspondence_coor", "correspondence_multichoice"
 FRAMES = 7
 
 
@@ -53,22 +53,22 @@ def all_rows() -> tuple[np.ndarray, np.ndarray]:
     return np.triu_indices(FRAMES, k=1)
 
 
-def asked(kind=DOTS, rows=None, images=None, difficulty="easy", split="train") -> SceneRequest:
+def asked(task=DOTS, rows=None, images=None, difficulty="easy", split="train") -> SceneRequest:
     rows = np.arange(len(all_rows()[0])) if rows is None else np.asarray(rows)
     images = frozenset(f"{5 * k:05d}" for k in range(FRAMES)) if images is None else images
-    radius = 10 if kind == DOTS else 0
-    given = (kind, split, SCENE, 0, rows, images, radius, difficulty)
-    return SceneRequest(*given, sentences=questions.load_sentences(kind))
+    radius = 10 if task == DOTS else 0
+    given = (task, split, SCENE, 0, rows, images, radius, difficulty)
+    return SceneRequest(*given, sentences=questions.load_sentences(task))
 
 
 # ---- points that two frames see ------------------------------------------------------------------
 
 
-def drawn_matches(scene, kind, times=1, images=None, seed=0):
+def drawn_matches(scene, task, times=1, images=None, seed=0):
     """Matches for every pair of frames, `times` over; whatever was dropped."""
     first, second = (np.tile(column, times) for column in all_rows())
     columns = {"first": first, "second": second, "overlap": scene.overlap[first, second]}
-    result, request = PartResult(), asked(kind, images=images)
+    result, request = PartResult(), asked(task, images=images)
     rng = np.random.default_rng(seed)
     matches = questions.draw_matches(rng, scene.views, columns, request, result)
     return matches, {reason: n for reason, n in result.drops[request.task].items() if n}
@@ -80,9 +80,9 @@ def can_be_marked(scene, frame: int, point: int) -> bool:
     return low <= u <= SIZE[0] - 1 - low and low <= v <= SIZE[1] - 1 - low
 
 
-@pytest.mark.parametrize("kind", [COOR, DOTS])
-def test_matches_are_points_that_both_frames_see_where_they_show_them(scene, kind):
-    matches, drops = drawn_matches(scene, kind, 20)
+@pytest.mark.parametrize("task", [COOR, DOTS])
+def test_matches_are_points_that_both_frames_see_where_they_show_them(scene, task):
+    matches, drops = drawn_matches(scene, task, 20)
     sets = [set(seen.tolist()) for seen in scene.lists]
     blind = 6 * 20  # pairs with the frame that sees nothing
     assert drops == {"pairs without a point that can be asked about": blind}
@@ -95,21 +95,21 @@ def test_matches_are_points_that_both_frames_see_where_they_show_them(scene, kin
         assert overlap == scene.overlap[first, second]
         for frame, pixel in zip((first, second), pixels, strict=True):
             np.testing.assert_allclose(pixel, scene.see(frame, point)[:2], atol=1e-6)
-            assert kind == COOR or can_be_marked(scene, frame, point)
+            assert task == COOR or can_be_marked(scene, frame, point)
 
 
-@pytest.mark.parametrize("kind", [COOR, DOTS])
-def test_frames_are_swapped_half_the_time_and_every_point_is_as_likely(scene, kind):
+@pytest.mark.parametrize("task", [COOR, DOTS])
+def test_frames_are_swapped_half_the_time_and_every_point_is_as_likely(scene, task):
     """A point is drawn from the one frame and looked up in the other: neither order may show."""
     times = 400
-    matches, _ = drawn_matches(scene, kind, times)
+    matches, _ = drawn_matches(scene, task, times)
     swapped = matches.frames[:, 0] > matches.frames[:, 1]
     assert even(np.count_nonzero(swapped), len(swapped))
     for pair in ((0, 1), (2, 6)):
         fitting = {
             point
             for point in set(scene.lists[pair[0]].tolist()) & set(scene.lists[pair[1]].tolist())
-            if kind == COOR or all(can_be_marked(scene, frame, point) for frame in pair)
+            if task == COOR or all(can_be_marked(scene, frame, point) for frame in pair)
         }
         mine = np.sort(matches.frames, axis=1) == pair
         drawn = Counter(matches.points[mine.all(axis=1)].tolist())
@@ -121,17 +121,17 @@ def test_frames_are_swapped_half_the_time_and_every_point_is_as_likely(scene, ki
         assert chi2 < len(fitting) + 6 * (2 * len(fitting)) ** 0.5
 
 
-@pytest.mark.parametrize("kind", [COOR, DOTS])
-def test_pairs_with_a_missing_image_are_dropped_and_counted(scene, kind):
+@pytest.mark.parametrize("task", [COOR, DOTS])
+def test_pairs_with_a_missing_image_are_dropped_and_counted(scene, task):
     images = frozenset({"00000", "00010", "00025"})  # 0, 2 and 5, which sees nothing
-    matches, drops = drawn_matches(scene, kind, 3, images)
+    matches, drops = drawn_matches(scene, task, 3, images)
     assert {tuple(sorted(pair)) for pair in matches.frames.tolist()} == {(0, 2)}
     assert matches.overlap.tolist() == [scene.overlap[0, 2]] * 3
     assert drops == {
         "pairs whose image file is missing": 3 * 18,
         "pairs without a point that can be asked about": 3 * 2,
     }
-    matches, drops = drawn_matches(scene, kind, 3, frozenset())
+    matches, drops = drawn_matches(scene, task, 3, frozenset())
     assert len(matches.points) == 0
     assert drops == {"pairs whose image file is missing": 63}
 
@@ -288,7 +288,7 @@ def written(scene, folder, request):
     return made, result
 
 
-def check_record(scene, record, kind, split) -> tuple[int, int, int]:
+def check_record(scene, record, task, split) -> tuple[int, int, int]:
     start = f"{record['task']}_{split}_{SCENE}_"
     assert record["id"].startswith(start)
     first, second, point = map(int, record["id"].removeprefix(start).split("_"))
@@ -297,17 +297,16 @@ def check_record(scene, record, kind, split) -> tuple[int, int, int]:
     assert record["p1"] == scene.coordinates(first, point)
     assert record["p2"] == scene.coordinates(second, point)
     assert record["overlap"] == scene.overlap[first, second]
-    assert record["question_type"] == f"visual_correspondence_{kind}"
-    assert record["task"] == questions.TASKS[kind]
+    assert record["task"] == task
     assert record["width_list"] == [SIZE[0]] * 2 and record["height_list"] == [SIZE[1]] * 2
     assert ("conversations" in record) == (split == "train")
     text = record["conversations"][0]["value"] if split == "train" else record["text"]
-    assert (f"[ {record['p1'][0]} , {record['p1'][1]} ]" in text) == (kind == COOR)
+    assert (f"[ {record['p1'][0]} , {record['p1'][1]} ]" in text) == (task == COOR)
     assert "{" not in text
     id1, id2 = scene.ids[first], scene.ids[second]
-    names = [id1, id2] if kind == COOR else [f"{id1}_{id2}_{point}_1", f"{id2}_{id1}_{point}_2"]
+    names = [id1, id2] if task == COOR else [f"{id1}_{id2}_{point}_1", f"{id2}_{id1}_{point}_2"]
     assert record["image"] == [f"{SCENE}/{name}.jpg" for name in names]
-    if kind == COOR:
+    if task == COOR:
         assert record["gt_value"] == record["p2"]
     else:
         assert list(record["options"]) == list(LETTERS)
@@ -316,12 +315,12 @@ def check_record(scene, record, kind, split) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-@pytest.mark.parametrize("kind", [COOR, DOTS])
-def test_records_say_what_the_geometry_says(scene, tmp_path, kind, split):
-    made, result = written(scene, tmp_path / "part", asked(kind, split=split))
-    pairs = {tuple(sorted(check_record(scene, r, kind, split)[:2])) for r in made}
+@pytest.mark.parametrize("task", [COOR, DOTS])
+def test_records_say_what_the_geometry_says(scene, tmp_path, task, split):
+    made, result = written(scene, tmp_path / "part", asked(task, split=split))
+    pairs = {tuple(sorted(check_record(scene, r, task, split)[:2])) for r in made}
     assert len(pairs) == len(made) >= 12
-    drops = result.drops[questions.TASKS[kind]]
+    drops = result.drops[task]
     assert drops["pairs without a point that can be asked about"] == 6
     assert len(made) + sum(drops.values()) == 21
 
@@ -360,15 +359,15 @@ def test_pictures_show_the_marks_of_their_record(scene, tmp_path, difficulty):
             assert np.abs(image[round(y), round(x), ::-1] - color).max() <= 25
 
 
-@pytest.mark.parametrize("kind", [COOR, DOTS])
-def test_the_same_request_gives_the_same_bytes_and_another_seed_others(scene, tmp_path, kind):
-    request = asked(kind)
+@pytest.mark.parametrize("task", [COOR, DOTS])
+def test_the_same_request_gives_the_same_bytes_and_another_seed_others(scene, tmp_path, task):
+    request = asked(task)
     made = [
         written(scene, tmp_path / str(number), one)[0]
         for number, one in enumerate((request, request, replace(request, seed=1)))
     ]
     assert made[0] == made[1] != made[2]
-    if kind == DOTS:
+    if task == DOTS:
         for path in (tmp_path / "0" / "images").iterdir():
             assert path.read_bytes() == (tmp_path / "1" / "images" / path.name).read_bytes()
 

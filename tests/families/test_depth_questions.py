@@ -10,16 +10,18 @@ from tiny_scenes import SCENE, TinyScene, lie_along
 
 from spatial_engine.depth_perception import depth_questions as questions
 from spatial_engine.depth_perception.depth_engine import most_records
-from spatial_engine.depth_perception.depth_questions import TASKS, SceneRequest
+from spatial_engine.depth_perception.depth_questions import SceneRequest
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE, MarkSize
 from spatial_engine.utils.questions import records
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running.scene_runner import PartResult
 
 SIZE = (324, 242)
 MARK = MarkSize.of(10, SIZE)
-COMPARISONS = [task for task in TASKS if "comparison" in task]
-ESTIMATIONS = [task for task in TASKS if "estimation" in task]
+DEPTH = [task for task in TASKS if task.startswith("depth_")]
+COMPARISONS = [task for task in DEPTH if "comparison" in task]
+ESTIMATIONS = [task for task in DEPTH if "estimation" in task]
 
 
 def asked(task: str, wanted: int, images=None, split="train", **constants) -> SceneRequest:
@@ -83,7 +85,7 @@ def test_an_estimation_asks_about_each_frame_once_at_most(uneven, task, wanted):
     assert drops == {"frames that see no vertex": 1}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", DEPTH)
 def test_frames_without_an_image_are_left_out_and_counted(uneven, task):
     images = frozenset({"00000", "00005", "00020", "00035", "99999"})  # frames 0, 1, 4, 7
     frames, drops = chosen(uneven, task, -1, images)
@@ -248,7 +250,7 @@ def check_record(scene, record) -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", DEPTH)
 def test_records_say_what_the_geometry_says(scene, tmp_path, task, split):
     made, _ = written(scene, tmp_path / "part", asked(task, 40, split=split))
     if "estimation" in task:
@@ -261,7 +263,7 @@ def test_records_say_what_the_geometry_says(scene, tmp_path, task, split):
     assert len({record["id"] for record in made}) == len(made)
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task.endswith("_dot")])
+@pytest.mark.parametrize("task", [task for task in DEPTH if task.endswith("_dot")])
 def test_pictures_show_the_marks_of_their_record_and_nothing_else_is_written(scene, tmp_path, task):
     made, _ = written(scene, tmp_path / "part", asked(task, 30))
     folder = tmp_path / "part" / "images"
@@ -370,7 +372,7 @@ def test_points_near_the_border_are_not_marked_and_counted(tmp_path):
     assert drops["no new pair of points that can be compared"] == 20
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", DEPTH)
 def test_the_same_request_gives_the_same_bytes_and_another_seed_others(scene, tmp_path, task):
     request = asked(task, 12)
     made = [
@@ -385,7 +387,7 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_others(scene, tm
 
 def test_the_estimate_of_records_is_never_too_low(uneven):
     views = uneven.views
-    for task in TASKS:
+    for task in DEPTH:
         for share in (-1, 1, 5, 400):
             most = most_records(task, share, len(views.image_ids), views.visibility.num_points)
             frames, _ = chosen(uneven, task, share)

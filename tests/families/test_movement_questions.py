@@ -12,14 +12,14 @@ from helpers import random_pose
 
 from spatial_engine.object_movement import movement_questions as questions
 from spatial_engine.object_movement.movement_pairs import PointPairs
-from spatial_engine.object_movement.movement_questions import QUESTION_TYPES, ClipRequest
+from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRequest
 from spatial_engine.utils.clips.clips import Clip
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE
 from spatial_engine.utils.questions.records import read_jsonl
 
 SIZE, CAMERA = (200, 160), (150.0, 140.0, 100.0, 80.0)
-DISTANCE, VECTOR = QUESTION_TYPES
+DISTANCE, VECTOR = QUANTITIES
 
 
 def picture(seed: int) -> bytes:
@@ -79,10 +79,10 @@ def drawn(clip: Clip, asked: ClipRequest, seed: int = 0) -> PointPairs:
     return questions.draw_pairs(np.random.default_rng(seed), clip, asked, {})
 
 
-def records_of(clip: Clip, asked: ClipRequest, question_type: str, pairs: PointPairs) -> list[dict]:
+def records_of(clip: Clip, asked: ClipRequest, quantity: str, pairs: PointPairs) -> list[dict]:
     measured = questions.measure(clip, pairs)
     rng = np.random.default_rng(0)
-    return list(questions.phrase(rng, clip, measured, {}, question_type, asked))
+    return list(questions.phrase(rng, clip, measured, {}, quantity, asked))
 
 
 # ---- what moves ----------------------------------------------------------------------------------
@@ -93,8 +93,8 @@ def test_a_static_world_filmed_by_a_moving_camera_does_not_move(seed):
     clip, asked = static_world(seed), request(points=40)
     pairs = drawn(clip, asked)
     assert len(pairs) >= 20
-    for question_type, nothing in ((DISTANCE, 0), (VECTOR, [0, 0, 0])):
-        records = records_of(clip, asked, question_type, pairs)
+    for quantity, nothing in ((DISTANCE, 0), (VECTOR, [0, 0, 0])):
+        records = records_of(clip, asked, quantity, pairs)
         assert len(records) == len(pairs)
         for record in records:
             assert record["gt_value"] == nothing and record["point_moving"] is False
@@ -277,12 +277,12 @@ def saved(tmp_path_factory) -> tuple[Clip, Path, Path]:
 
 
 def dots(saved, part: Path, seed: int = 0, split: str = "train") -> dict[str, list[dict]]:
-    """Records by question type."""
+    """Records by quantity."""
     part.mkdir()
     asked = request("dot", split, seed, saved[2], 8, 3)
     result = questions.write_clip((saved[1], asked), part)
-    found = {name: list(read_jsonl(part / f"{name}.jsonl")) for name in QUESTION_TYPES}
-    assert {name: len(lines) for name, lines in found.items()} == result.counts
+    found = {name: list(read_jsonl(part / f"{asked.task(name)}.jsonl")) for name in QUANTITIES}
+    assert {asked.task(name): len(lines) for name, lines in found.items()} == result.counts
     return found
 
 

@@ -319,7 +319,7 @@ def id_lists() -> list[bytes]:
 def record(split: str = "train", number: int = 0) -> dict[str, Any]:
     return records.make_record(
         split, f"id{number}", [f"{SCENES[0]}/{name}.jpg" for name in IMAGES[:2]],
-        [(1296, 968)] * 2, "camera_x_movement", "x_movement",
+        [(1296, 968)] * 2, "camera_x_movement",
         ("Look.", "Which way?", "It went `{answer}`."), "right", {"overlap": 12.5},
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from spatial_engine.utils.clips import clips
 from spatial_engine.utils.paths import info_path, instance_data_dir
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import plain_record, record_files, records, templates
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import changes, input_files, provenance, scene_runner
 from spatial_engine.utils.running.closing_table import Tally
 from spatial_engine.utils.scannet_utils import annotations, extract_posed_images
@@ -295,7 +295,7 @@ def read_predictions(path: Path) -> None:
 
 def read_answers(path: Path) -> None:
     text = path.read_text("utf-8", "replace")
-    for subtask in SUBTASKS.values():
+    for subtask in TASKS.values():
         read_answer(text, subtask)
 
 

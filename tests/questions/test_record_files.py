@@ -90,12 +90,16 @@ def test_a_uniform_record_without_its_texts_is_a_value_error(record):
         from_uniform(record)
 
 
+def point(x: int, y: int) -> dict:
+    return {"x": x, "y": y, "depth_mm": 1000 + x, "letter": None}
+
+
 def benchmark_record(**changed) -> dict:
     record = {
         "id": "a", "image": ["data/scannet/posed_images/scene0000_00/00000.jpg"], "text": "How?",
         "height_list": [968], "width_list": [1296], "question_type": "q",
         "task": "depth_comparison_coor", "gt_value": "[1,2]", "gt_unit": "permille",
-        "extra": '{"points_info":[{"x":1,"y":2},{"x":3,"y":4}]}',
+        "extra": json.dumps({"points_info": [point(1, 2), point(3, 4)]}),
     }  # fmt: skip
     return {**record, **changed}
 

@@ -20,9 +20,8 @@ def record_of(split, images=2, gt_value="right", extra=None):
     names = [f"scene0000_00/{5 * k:05d}.jpg" for k in range(images)]
     sizes = [(1296 + k, 968 + k) for k in range(images)]
     return records.make_record(
-        split, "id7", names, sizes, "camera_x_movement", "x_movement", SENTENCES, gt_value,
-        extra or {},
-    )  # fmt: skip
+        split, "id7", names, sizes, "camera_x_movement", SENTENCES, gt_value, extra or {}
+    )
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

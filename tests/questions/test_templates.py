@@ -21,7 +21,7 @@ from spatial_engine.audit.oracles import (
 )
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.questions.records import format_value, make_record
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import load_templates
 
 
@@ -206,28 +206,26 @@ CATEGORIES = ("chair", "trash can", " t.v. ", "4 mm drill", "1200", "café table
 
 
 class Asked(NamedTuple):
-    """What can be asked in a task: its question type, the number of images, for each variant of
-    its sentences the (gt_value, further fields) that there may be, and how a question is filled."""
+    """What can be asked in a task: for each variant of its sentences the (gt_value, further fields)
+    that there may be, and how a question is filled."""
 
-    question_type: str
-    images: int
     cases: dict[str, list[tuple[object, dict]]]
     fill: Callable[[str, dict], str] = lambda question, record: question
 
 
 def camera_asked(name: str) -> Asked:
-    values = SUBTASKS[f"camera_{name}"].options or (0, 7, 180, 2310)
+    values = TASKS[f"camera_{name}"].options or (0, 7, 180, 2310)
     if name == "displacement_vector":
         values = ([0, 0, 0], [-12, 340, 5], [1000, 0, 0])
-    return Asked(name, 2, {"": [(value, {}) for value in values]})
+    return Asked({"": [(value, {}) for value in values]})
 
 
 def depth_asked(task: str) -> Asked:
-    marked = task.endswith("_dot")
-    if "estimation" in task:
+    marked = TASKS[task].marked
+    if TASKS[task].num_points == 1:
         points = [{"x": x, "y": y, "depth_mm": 1000, "letter": None} for x, y in PLACES]
         slot = (lambda q, r: q) if marked else fill_points("point")
-        return Asked(task, 1, {"": [(1000, {"points_info": [p]}) for p in points]}, slot)
+        return Asked({"": [(1000, {"points_info": [p]}) for p in points]}, slot)
     cases: dict[str, list] = {"closer": [], "farther": []}
     for variant, closer in (("closer", True), ("farther", False)):
         for first, second in itertools.permutations(PLACES, 2):
@@ -238,7 +236,7 @@ def depth_asked(task: str) -> Asked:
             chosen = points[0 if closer else 1]
             answer = chosen["letter"] if marked else [chosen["x"], chosen["y"]]
             cases[variant].append((answer, {"points_info": points, "is_closer_question": closer}))
-    return Asked(task, 1, cases, (lambda q, r: q) if marked else fill_points("point1", "point2"))
+    return Asked(cases, (lambda q, r: q) if marked else fill_points("point1", "point2"))
 
 
 def fill_points(*slots: str) -> Callable[[str, dict], str]:
@@ -255,20 +253,19 @@ def correspondence_asked(task: str) -> Asked:
     pairs = [{"p1": p1, "p2": p2} for p1, p2 in itertools.product(PLACES, repeat=2)]
     if task == "correspondence_coor":
         cases = [(extra["p2"], extra) for extra in pairs]
-        return Asked("visual_correspondence_coor_2_coor", 2, {"": cases}, fill_points("point"))
+        return Asked({"": cases}, fill_points("point"))
     cases = list(zip("ABCDABCDA", pairs, strict=True))
-    return Asked("visual_correspondence_dot_2_multichoice", 2, {"": cases})
+    return Asked({"": cases})
 
 
 def movement_asked(prompt: str, quantity: str) -> Asked:
-    name = {"distance": "total_distance", "vector": "displacement_vector"}[quantity]
     still, moving = (0, (12, 1000)) if quantity == "distance" else ([0, 0, 0], ([1000, 0, -7],))
     cases = {
         "static": [(still, {"p1": p1}) for p1 in PLACES],
         "moving": [(value, {"p1": p1}) for value in moving for p1 in PLACES],
     }
     fill = fill_points("point") if prompt == "coord" else (lambda q, r: q)
-    return Asked(f"tapvid3d_{name}", 2, cases, fill)
+    return Asked(cases, fill)
 
 
 def asked_in(task: str) -> Asked:
@@ -283,7 +280,7 @@ def asked_in(task: str) -> Asked:
         return movement_asked(*rest.split("_")[:2])
     cases = [(1200, {"raw_category": category}) for category in CATEGORIES]
     fill = lambda q, extra: q.replace("{category}", extra["raw_category"].strip())  # noqa: E731
-    return Asked(f"object_perception_{rest}_estimation", 2, {"": cases}, fill)
+    return Asked({"": cases}, fill)
 
 
 def template_groups(task: str) -> dict[str, list[str]]:
@@ -303,10 +300,15 @@ def audit_words(task: str, record: dict) -> list[str]:
     return oracle.check_words(record, "train")
 
 
-@pytest.mark.parametrize("task", SUBTASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_the_audit_finds_every_combination_of_sentences_right(task):
     asked, groups = asked_in(task), template_groups(task)
-    images, sizes, wrong, seen = ["s/00000.jpg", "s/00005.jpg"][: asked.images], [(4, 3)] * 2, {}, 0
+    images, sizes, wrong, seen = (
+        ["s/00000.jpg", "s/00005.jpg"][: TASKS[task].num_images],
+        [(4, 3)] * 2,
+        {},
+        0,
+    )
     for variant, cases in asked.cases.items():
         descriptions, questions, answers = (
             groups.get(f"{name}_{variant}", groups.get(name))
@@ -317,7 +319,7 @@ def test_the_audit_finds_every_combination_of_sentences_right(task):
             filled = asked.fill(question, extra)
             for description in descriptions:
                 sentences = (description, filled, next(spoken))
-                asked_about = (images, sizes, task, asked.question_type)
+                asked_about = (images, sizes, task)
                 record = make_record("train", "an id", *asked_about, sentences, value, extra)
                 seen += 1
                 if found := audit_words(task, record):

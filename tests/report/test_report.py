@@ -1,5 +1,6 @@
 """The report's counting, drawing and writing; its page in a browser is in test_report_page.py."""
 
+import itertools
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -35,6 +36,7 @@ from spatial_engine.report.spread import Workers
 from spatial_engine.report.thumbnails import make_thumbnails
 from spatial_engine.utils.geometry.cameras import project
 from spatial_engine.utils.questions.record_files import RecordFile, find_record_files, to_uniform
+from spatial_engine.utils.questions.record_rules import check_readable
 from spatial_engine.utils.questions.records import write_jsonl
 
 COLOR = {kind: tuple(bytes.fromhex(code[1:])) for kind, code in sheets.COLORS.items()}
@@ -70,10 +72,17 @@ def shown_data(report: Path) -> dict:
 
 
 def multichoice(gt_value: str = "B") -> dict:
-    options = {"A": [100, 100], "B": [400, 800], "C": [700, 200]}
+    options = {"A": [100, 100], "B": [400, 800], "C": [700, 200], "D": [900, 900]}
     return record(
         "correspondence_multichoice", 0, "train", gt_value, 2,
-        p1=[600, 300], p2=[400, 800], options=options,
+        p1=[600, 300], p2=[400, 800], options=options, overlap=20.0, mark_colors=["red"] * 5,
+    )  # fmt: skip
+
+
+def moved(distance_mm: int, point_moving: bool) -> dict:
+    return record(
+        "movement_coord_distance_adt", 0, "val", distance_mm, 2,
+        p1=[600, 300], p2=[400, 800], point_moving=point_moving, cam_moving=False,
     )  # fmt: skip
 
 
@@ -87,6 +96,7 @@ def test_the_mark_of_the_answer_follows_gt_value():
         (1, "option", 100, 100, "A"),
         (1, "option", 400, 800, "B"),
         (1, "answered", 700, 200, "C"),
+        (1, "option", 900, 900, "D"),
     ]
     comparison = sample_records("val", 1)["depth_comparison_coor"][0]
     assert [m.kind for m in record_view.marks_of(comparison)] == ["asked", "answered"]
@@ -94,17 +104,21 @@ def test_the_mark_of_the_answer_follows_gt_value():
     assert [(m.kind, m.x) for m in elsewhere] == [("asked", 250), ("asked", 750), ("answered", 1)]
 
 
-def test_a_record_that_is_right_contradicts_nothing():
-    every = [
-        r for split in ("train", "val") for rs in sample_records(split, 4).values() for r in rs
+def test_nothing_is_marked_in_a_record_that_is_right():
+    right = [
+        (r, split)
+        for split in ("train", "val")
+        for rs in sample_records(split, 4).values()
+        for r in rs
     ]
-    assert {tuple(record_view.contradictions_of(r)) for r in [*every, multichoice()]} == {()}
+    right += [(multichoice(), "train"), (moved(500, True), "val"), (moved(0, False), "val")]
+    assert [record_view.warnings_of(*one) for one in right] == [[]] * len(right)
 
 
 @pytest.mark.parametrize(
     ("planted", "told"),
     [
-        (multichoice() | {"conversations": multichoice("C")["conversations"]}, "in words"),
+        (multichoice() | {"conversations": multichoice("C")["conversations"]}, "in backticks"),
         (multichoice("A"), "p2"),
         (sample_records("val", 1)["correspondence_coor"][0] | {"gt_value": [401, 800]}, "p2"),
         (sample_records("val", 1)["depth_comparison_coor"][0] | {"gt_value": [250, 500]}, "depth"),
@@ -113,18 +127,26 @@ def test_a_record_that_is_right_contradicts_nothing():
             | {"answer_values": {"x_movement": "left"}},
             "answer_values",
         ),
+        (moved(500, False), "point_moving"),
+        (moved(0, True), "point_moving"),
+        (multichoice() | {"options": {"A": [100, 100], "B": [400, 800]}}, "options"),
+        (moved(500, True) | {"question_type": "x_movement"}, "x_movement"),
     ],
 )
-def test_a_planted_contradiction_is_told(planted, told):
-    found = record_view.contradictions_of(planted)
+def test_a_planted_contradiction_is_marked_as_the_check_of_records_says_it(planted, told):
+    split = record_view.split_of(planted)
+    found = record_view.warnings_of(planted, split)
     assert len(found) == 1
     assert told in found[0]
+    assert check_readable(planted) == []
+    drawn = Drawn(0.0, planted, split, Path())
+    assert (drawn.warnings, len(drawn.image_paths)) == (found, 2 - ("depth" in planted["task"]))
 
 
 def test_question_is_shown_without_image_lines_and_invisible_marks_by_number():
     mine = sample_records("train", 1)["camera_x_movement"][0]
     assert record_view.question_of(mine) == ("Task of camera_x_movement.", "Question 0?")
-    assert record_view.visible("a\u202eb\x00c\n\u2066") == "a[U+202E]b[U+0000]c\n[U+2066]"
+    assert record_view.escaped("a\u202eb\x00c\n\u2066") == "a[U+202E]b[U+0000]c\n[U+2066]"
 
 
 @pytest.mark.parametrize(
@@ -144,9 +166,27 @@ def test_question_is_shown_without_image_lines_and_invisible_marks_by_number():
 )
 def test_a_record_of_wrong_types_is_refused(change):
     good = sample_records("val", 1)["object_height"][0]
-    record_view.check_record(good)
-    with pytest.raises(ValueError, match="`"):
-        record_view.check_record(good | change)
+    assert check_readable(good) == []
+    assert len(check_readable(good | change)) == 1
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_whatever_stands_in_a_field_a_record_is_refused_or_shown(split):
+    values = [None, True, -1, 2**63, 1.5, "", "x", [], [[]], [None], {}, {"a": 1}, [{}], ["a/b"]]
+    right = [rs[0] for rs in sample_records(split, 1).values()]
+    for one in [*right, multichoice(), moved(500, True)]:
+        for name, value in itertools.product(one, [*values, [1001, 5], [[0, 0]] * 2, ...]):
+            spoilt = {key: kept for key, kept in one.items() if key != name or value is not ...}
+            spoilt |= {name: value} if value is not ... else {}
+            if check_readable(spoilt):
+                continue
+            Group().add(spoilt)
+            drawn = Drawn(0.0, spoilt, split, Path())
+            texts = [*drawn.facts, *drawn.warnings, *record_view.question_of(spoilt)]
+            texts += [record_view.spoken_answer(spoilt), record_view.value_of(spoilt)]
+            assert all(isinstance(text, str) for text in texts)
+            assert all(0 <= n <= 1000 for m in record_view.marks_of(spoilt) for n in (m.x, m.y))
+            assert drawn.warnings or value is not ..., f"{name} is missing"
 
 
 # Counting and drawing records.
@@ -310,7 +350,7 @@ def test_plots_are_svg_that_follows_the_page_and_repeat(tmp_path):
         made.append(files_below(folder))
     assert made[0] == made[1]
     assert sorted(made[0]) == ["camera_x_movement_answers.svg", "camera_x_movement_overlap.svg"]
-    assert all(plots.is_ours(name) for name in made[0])
+    assert all(plots.is_plot(name) for name in made[0])
     for content in made[0].values():
         assert ET.fromstring(content).tag.endswith("svg")
         assert b"prefers-color-scheme:dark" in content
@@ -338,7 +378,7 @@ def test_numbers_and_points_have_plots_and_an_empty_group_has_none(tmp_path):
 
 def test_a_sheet_shows_the_points_where_they_are(root):
     one = sample_records("train", 1)["correspondence_coor"][0]
-    drawn = Drawn(0.0, one, root / "data/scannet/posed_images")
+    drawn = Drawn(0.0, one, "train", root / "data/scannet/posed_images")
     cell = sheets.draw_record(drawn, faults := [])
     width = (cell.width - sheets.GAP) // 2
     height = round(width * 480 / 640)
@@ -361,7 +401,7 @@ def colors_right_of(image: Image.Image, place: tuple[int, int]) -> set[tuple[int
 
 
 def test_a_sheet_shows_a_ring_only_where_the_picture_has_dots(root):
-    drawn = Drawn(0.0, multichoice(), root / "data/scannet/posed_images")
+    drawn = Drawn(0.0, multichoice(), "train", root / "data/scannet/posed_images")
     cell = sheets.draw_record(drawn, [])
     width = (cell.width - sheets.GAP) // 2
     x, y = round(0.6 * width), round(0.3 * width * 480 / 640)
@@ -424,7 +464,10 @@ def test_a_box_that_gt_value_does_not_fit_is_told_and_unknown_ones_are_not_drawn
     found = boxes.read_boxes(prepared_root, [wrong, *others], faults := {})
     assert found[0].contradictions == ["the box and gt_value differ"]
     assert found[1:] == [None] * 4
-    assert Drawn(0.0, wrong, prepared_root, found[0]).warnings[-1] == "the box and gt_value differ"
+    assert (
+        Drawn(0.0, wrong, "train", prepared_root, found[0]).warnings[-1]
+        == "the box and gt_value differ"
+    )
     assert faults == {}
 
 
@@ -432,7 +475,7 @@ def test_a_sheet_shows_the_box(prepared_root):
     one, _ = box_record(prepared_root)
     (box,) = boxes.read_boxes(prepared_root, [one], {})
     cell = sheets.draw_record(
-        Drawn(0.0, one, prepared_root / "data/scannet/posed_images", box), faults := []
+        Drawn(0.0, one, "train", prepared_root / "data/scannet/posed_images", box), faults := []
     )
     picture_width = (cell.width - sheets.GAP) // 2
     with Image.open(prepared_root / "data/scannet/posed_images" / one["image"][0]) as image:

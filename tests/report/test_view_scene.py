@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -348,16 +347,6 @@ def test_a_clip_without_camera_poses_is_refused(raw_root, tmp_path):
 def _without_poses(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as clip:
         return {key: clip[key] for key in clip.files if key != "extrinsics_w2c"}
-
-
-def test_what_rerun_warns_its_developers_of_is_not_shown(tmp_path):
-    warning = "import warnings; warnings.warn('its end', DeprecationWarning, stacklevel=2)\n"
-    (tmp_path / "rerun.py").write_text(f"{warning}raise ImportError('of make-believe')\n")
-    line = [sys.executable, "spatial_engine/report/view_scene.py", "none", "--root", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(line, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    assert done.stderr.startswith("error: the viewer needs rerun-sdk (of make-believe)")
-    assert done.stderr.count("\n") == 1
 
 
 def test_another_ending_than_rrd_is_refused(made_root, scene_id, tmp_path):

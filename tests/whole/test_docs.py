@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import COMMANDS, EVALUATION, REPOSITORY
 
-from spatial_engine.report import record_view
-from spatial_engine.utils.questions.subtasks import SUBTASKS
+from spatial_engine.utils.questions import record_rules
+from spatial_engine.utils.questions.tasks import TASKS
 
 TRACKED = subprocess.run(
     ["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, text=True
@@ -75,7 +75,7 @@ def test_readme_fits_on_a_few_screens():
 def test_readme_and_specification_name_every_task():
     for page in ("README.md", "docs/spec.md"):
         named = set(re.findall(r"`(\w+)`", PAGES[page]))
-        assert not set(SUBTASKS) - named, page
+        assert not set(TASKS) - named, page
 
 
 def test_every_page_can_be_reached_from_the_readme():
@@ -117,8 +117,7 @@ def test_python_of_the_readme_opens_a_scene(made_root, tmp_path):
 def test_the_record_of_the_readme_is_sound():
     (text,) = re.findall(r"```json\n(.*?)```", PAGES["README.md"], re.DOTALL)
     record = json.loads(text)
-    record_view.check_record(record)
-    assert record_view.contradictions_of(record) == []
+    assert record_rules.check_record(record, "train") == []
     assert len(record["image"]) == record["conversations"][0]["value"].count("<image>")
 
 

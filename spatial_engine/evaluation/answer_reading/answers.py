@@ -44,13 +44,7 @@ from spatial_engine.evaluation.answer_reading.word_candidates import (
     is_only_option,
     option_candidates,
 )
-from spatial_engine.utils.questions.subtasks import (
-    COORDINATES,
-    NAMED_POINT,
-    NUMBER,
-    VECTOR,
-    Subtask,
-)
+from spatial_engine.utils.questions.tasks import Task
 
 __all__ = [
     "CUT_OFF",
@@ -64,7 +58,6 @@ __all__ = [
 ]
 
 Answer = str | tuple[Fraction, ...]
-NUMBERS_WANTED = {NUMBER: 1, VECTOR: 3, COORDINATES: 2, NAMED_POINT: 2}
 CUT_OFF, NOTHING, DIFFER = "cut off", "nothing found", "candidates differ"
 
 
@@ -121,12 +114,12 @@ MAX_CONTRASTS = 20  # in one text
 
 
 class _Reader:
-    """Candidates of one subtask, in places of one text."""
+    """Candidates of one task, in places of one text."""
 
-    def __init__(self, subtask: Subtask, whole: str) -> None:
-        self.subtask, self.whole = subtask, whole
-        self.wanted = NUMBERS_WANTED.get(subtask.answer, 0)
-        self.measure = BARE if subtask.unit == "permille" else subtask.unit
+    def __init__(self, task: Task, whole: str) -> None:
+        self.task, self.whole = task, whole
+        self.wanted = task.num_numbers
+        self.measure = BARE if task.unit == "permille" else task.unit
 
     @cached_property
     def other_unit(self) -> bool:
@@ -138,8 +131,8 @@ class _Reader:
 
     def candidates(self, place: Place) -> list[Any]:
         """What may be the answer at a place: options, or Candidates of numbers."""
-        if self.subtask.options:
-            return option_candidates(place, self.subtask)
+        if self.task.options:
+            return option_candidates(place, self.task)
         if self.wanted == 1:
             return number_candidates(place, self.measure, self.other_unit)
         return vector_candidates(
@@ -150,8 +143,8 @@ class _Reader:
         """Whether a place holds nothing but an answer."""
         if len(place.text) > 300:
             return False
-        if self.subtask.options:
-            return is_only_option(place, self.subtask)
+        if self.task.options:
+            return is_only_option(place, self.task)
         return any(c.isdigit() for c in place.text) and is_only_quantities(
             _FILLING.sub(" ", place.text)
         )
@@ -173,7 +166,7 @@ class _Reader:
         """The answer that all candidates agree on."""
         if len(candidates) > 4 * MAX_PLACES:
             return Reading(None, DIFFER)
-        if self.subtask.options:
+        if self.task.options:
             only = set(candidates)
             clear = len(only) == 1 and UNCLEAR not in only
             return Reading(only.pop()) if clear else Reading(None, DIFFER)
@@ -181,21 +174,21 @@ class _Reader:
         return Reading(best.values) if best else Reading(None, DIFFER)
 
 
-def read_answer(text: str, subtask: Subtask) -> Answer | None:
+def read_answer(text: str, task: Task) -> Answer | None:
     """The answer in a model's text: a word, a letter in capitals, or numbers; None for none.
 
     Lengths are in mm, angles in degrees, coordinates in thousandths of the image; all exact.
     """
-    return read(text, subtask).answer
+    return read(text, task).answer
 
 
-def read(text: str, subtask: Subtask) -> Reading:
+def read(text: str, task: Task) -> Reading:
     """As read_answer, with the reason where there is no answer."""
     plain = plain_text(text)
     if plain is None:
         return Reading(None, CUT_OFF)
     whole = running_text(plain)
-    reader = _Reader(subtask, whole)
+    reader = _Reader(task, whole)
     plain = reader.without_contrasts(plain)
     whole = running_text(plain)
     for rank in ranks(plain, several=reader.wanted > 1):

@@ -152,9 +152,7 @@ def _component(
 def _lists(
     text: str, place: Place, measure: str, wanted: int, elsewhere: bool
 ) -> Iterator[Candidate]:
-    found: list[tuple[int, int, str]] = []
-    for brackets in islice(_BRACKETS.finditer(text), MAX_QUANTITIES + 1):
-        found.append((*brackets.span(), brackets[1]))
+    found = [(*b.span(), b[1]) for b in islice(_BRACKETS.finditer(text), MAX_QUANTITIES + 1)]
     loose = _BRACKETS.sub(lambda b: "¦" * len(b[0]), text)
     found += [(start, end, text[start:end]) for start, end in _runs(loose)]
     if len(found) > MAX_QUANTITIES:
@@ -180,14 +178,11 @@ def _runs(text: str) -> list[tuple[int, int]]:
     """Where numbers follow each other with nothing but separators between them."""
     runs: list[list[int]] = []
     for quantity in islice(quantities(text), MAX_QUANTITIES):
-        if (
-            runs
-            and _BETWEEN.fullmatch(text[runs[-1][1] : quantity.start][:12])
-            and (quantity.start - runs[-1][1] < 12)
-        ):
+        start = quantity.start
+        between = text[runs[-1][1] : start] if runs else ""
+        if runs and len(between) < 12 and _BETWEEN.fullmatch(between):
             runs[-1][1] = quantity.end
         else:
-            start = quantity.start
             sign = re.search(r"(?:^|[\s,:=(])([-+][ ]?)$", text[max(0, start - 4) : start])
             runs.append([start - len(sign[1]) if sign else start, quantity.end])
     return [(start, end) for start, end in runs]

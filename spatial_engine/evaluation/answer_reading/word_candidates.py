@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from spatial_engine.evaluation.answer_reading.places import Place
-from spatial_engine.utils.questions.subtasks import LETTER, Subtask
+from spatial_engine.utils.questions.tasks import LETTER, Task
 
 UNCLEAR = ""  # a candidate that is named and denied
 
@@ -85,31 +85,31 @@ _NOT_APPLICABLE = re.compile(r"\bN/A\b", re.IGNORECASE)
 _EDGE = " \t\r\n.,;:!?()[]{}<>'\"*#~-。"
 
 
-def option_candidates(place: Place, subtask: Subtask) -> list[str]:
+def option_candidates(place: Place, task: Task) -> list[str]:
     """The options that a place names, each once; UNCLEAR for one that is denied."""
     text = _NOT_APPLICABLE.sub(" ", place.text)
-    if (only := _alone(text, subtask)) is not None:
+    if (only := _alone(text, task)) is not None:
         return [only]
     found = []
-    for clause in _CLAUSE.split(text if subtask.answer == LETTER else _IDIOMS.sub(" ", text)):
-        named = _named(clause, subtask)
+    for clause in _CLAUSE.split(text if task.answer == LETTER else _IDIOMS.sub(" ", text)):
+        named = _named(clause, task)
         found += [UNCLEAR] if named and _DENIED.search(clause) else []
         found += named
-    if subtask.answer == LETTER:
-        found += _article_and_small(text, subtask, found)
+    if task.answer == LETTER:
+        found += _article_and_small(text, task, found)
     return list(dict.fromkeys(found))
 
 
-def is_only_option(place: Place, subtask: Subtask) -> bool:
+def is_only_option(place: Place, task: Task) -> bool:
     """Whether a place holds nothing but an option, or several."""
     text = place.text.strip(_EDGE)
-    if _alone(text, subtask) is not None:
+    if _alone(text, task) is not None:
         return True
-    if subtask.answer == LETTER:
+    if task.answer == LETTER:
         rest = _LETTER.sub(" ", text)
         return rest != text and not _NO_LETTERS.search(_filled(rest))
     rest = text
-    for name in subtask.options:
+    for name in task.options:
         rest = _DIRECTIONS[name].sub(" ", rest)
     return rest != text and not _NO_LETTERS.search(_filled(rest))
 
@@ -118,25 +118,25 @@ def _filled(text: str) -> str:
     return re.sub(r"\b(?:or|and|either)\b|或|和", " ", _ENGLISH_FILLING.sub(" ", text), flags=re.I)
 
 
-def _alone(text: str, subtask: Subtask) -> str | None:
+def _alone(text: str, task: Task) -> str | None:
     """The option that a text is, whatever its case and punctuation."""
     bare = text.strip(_EDGE)
-    if subtask.answer == LETTER:
-        return bare.upper() if bare.upper() in subtask.options else None
-    for name in subtask.options:
+    if task.answer == LETTER:
+        return bare.upper() if bare.upper() in task.options else None
+    for name in task.options:
         if _ALONE_FORMS[name].fullmatch(bare):
             return name
     return None
 
 
-def _named(clause: str, subtask: Subtask) -> list[str]:
-    if subtask.answer == LETTER:
+def _named(clause: str, task: Task) -> list[str]:
+    if task.answer == LETTER:
         letters = set(_LETTER.findall(clause)) - {"A"}
-        return [letter for letter in subtask.options if letter in letters]
-    return [name for name in subtask.options if _DIRECTIONS[name].search(clause)]
+        return [letter for letter in task.options if letter in letters]
+    return [name for name in task.options if _DIRECTIONS[name].search(clause)]
 
 
-def _article_and_small(text: str, subtask: Subtask, found: list[str]) -> list[str]:
+def _article_and_small(text: str, task: Task, found: list[str]) -> list[str]:
     """Letters that depend on what is around: A, an article or not, and announced small ones."""
     without = _ARTICLE.sub(" ", text)
     named = ["A"] if "A" in _LETTER.findall(without) else []
@@ -145,7 +145,7 @@ def _article_and_small(text: str, subtask: Subtask, found: list[str]) -> list[st
     ):
         named.append(UNCLEAR)
     named += [letter.upper() for letter in _SPOKEN_OF.findall(text)]
-    return [letter for letter in named if letter == UNCLEAR or letter in subtask.options]
+    return [letter for letter in named if letter == UNCLEAR or letter in task.options]
 
 
 def direction_pattern(name: str) -> re.Pattern[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spatial_engine.evaluation.scoring import score_record
 from spatial_engine.utils.questions.plain_record import answer_of, without_image_marks
-from spatial_engine.utils.questions.subtasks import ROWS, metric_name
+from spatial_engine.utils.questions.tasks import ROWS, metric_name
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,4 +1,4 @@
-"""Where the engine's records are: every jsonl under a root with its split, subtask and images.
+"""Where the engine's records are: every jsonl under a root with its split, task and images.
 
 Also the uniform form of a record (docs/training.md): one type for each field over all files,
 images relative to the root, whatever the task.
@@ -7,7 +7,8 @@ images relative to the root, whatever the task.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +19,12 @@ import orjson
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import FOLDERS, clip_frames_dir, posed_images_dir, recording_of
 from spatial_engine.utils.questions.plain_record import from_uniform
+from spatial_engine.utils.questions.record_fields import check_fields, points_asked
+from spatial_engine.utils.questions.record_rules import check_readable, check_value
 from spatial_engine.utils.questions.records import read_jsonl, read_lines
-from spatial_engine.utils.questions.subtasks import NAMED_POINT, NUMBER, SUBTASKS, VECTOR
+from spatial_engine.utils.questions.tasks import FIRST_VERSION, NAMED_POINT, TASKS
 from spatial_engine.utils.running.files import check_id, naming
 
-FIRST_VERSION = "v1_0"
 UNIFORM_FIELDS = (
     "id", "image", "height_list", "width_list", "question_type", "task", "gt_value", "gt_unit",
     "extra",
@@ -31,79 +33,55 @@ UNIFORM_FIELDS = (
 
 @dataclass(frozen=True)
 class RecordFile:
-    """A jsonl of records of one subtask; `image_root` is what its image paths are relative to."""
+    """A jsonl of records of one task; `image_root` is what its image paths are relative to."""
 
     path: Path
     split: str  # train or val
-    task: str  # one of the 26 subtasks
+    task: str  # its field `task`
     image_root: Path
 
     @property
     def images_per_record(self) -> int:
-        """1 or 2: of object perception the file's name says it."""
-        if self.task.startswith("object_"):
-            return 1 if "_k1_" in self.path.name else 2
-        return SUBTASKS[self.task].num_images
+        """As the file's name says where a task has files of several numbers, else the usual."""
+        found = re.search(r"_k(\d+)_", self.path.name)
+        return int(found[1]) if found else TASKS[self.task].num_images
 
 
-def pattern_of(task: str, split: str, version: str) -> str:
-    """Where the files of a subtask lie below `training_data/` or `evaluation_data/`, as a glob.
-
-    The most complete sets of images come first when sorted in reverse (object perception: k2, k1).
-    """
-    family, _, rest = task.partition("_")
-    if family == "camera":
-        return f"camera_movement/{version}/{rest}_{split}.jsonl"
-    if family == "depth":
-        return f"{task}/{version}/{task}.jsonl"
-    if family == "correspondence":
-        kind = {"coor": "coor_2_coor", "multichoice": "dot_2_multichoice"}[rest]
-        name = f"visual_correspondence_{kind}"
-        return f"{name}/{version}/{split}_{name}.jsonl"
-    if family == "object":
-        folder = "object_perception"
-        folder = folder if version == FIRST_VERSION else f"{folder}/{version}"
-        return f"{folder}/object_perception_{rest}_k*_{split}_*.jsonl"
-    prompt, quantity, dataset = rest.split("_")
-    name = {"distance": "total_distance", "vector": "displacement_vector"}[quantity]
-    folder = f"object_movement_{prompt}/{version}/{dataset}"
-    return f"{folder}/{dataset}_tapvid3d_{name}_{split}*.jsonl"
+def record_path(root: Path, task: str, split: str, version: str, **constants: object) -> Path:
+    """Where a file of records is, given the constants of the script that its name tells."""
+    return root / FOLDERS[split] / TASKS[task].file_of(split, version, **constants)
 
 
 def image_root(root: Path, task: str, path: Path) -> Path:
     """What the image paths of a file of the engine are relative to (SPEC 10)."""
-    if task.endswith("_dot") or "_dot_" in task or task == "correspondence_multichoice":
+    if TASKS[task].marked:
         return path.parent / "images"
-    return clip_frames_dir(root) if task.startswith("movement_") else posed_images_dir(root)
+    return clip_frames_dir(root) if TASKS[task].of_clips else posed_images_dir(root)
 
 
 def find_record_files(
     root: Path, splits: Iterable[str] = ("train", "val"), version: str = FIRST_VERSION
 ) -> list[RecordFile]:
-    """Every file of records that the engine wrote under the root, by split and subtask.
+    """Every file of records that the engine wrote under the root, by split and task.
 
     Raises `MissingInputError` when there is none.
     """
     splits = list(splits)
     found = []
     for split in splits:
-        for task in SUBTASKS:
-            paths = (root / FOLDERS[split]).glob(pattern_of(task, split, version))
-            for path in sorted(paths, key=lambda path: (-_images_in(path), path.name)):
-                found.append(RecordFile(path, split, task, image_root(root, task, path)))
+        for task in TASKS:
+            paths = (root / FOLDERS[split]).glob(TASKS[task].file_of(split, version))
+            files = [RecordFile(p, split, task, image_root(root, task, p)) for p in paths]
+            # The most complete sets of images come first (SPEC 11).
+            found += sorted(files, key=lambda file: (-file.images_per_record, file.path.name))
     if not found:
         folders = " and ".join(f"{root / FOLDERS[split]}/" for split in splits)
         raise MissingInputError(f"{folders}: no records of {version}; run the question scripts")
     return found
 
 
-def _images_in(path: Path) -> int:
-    """k of an object perception file, else 0; sets of two images come first (SPEC 11)."""
-    return next((k for k in (2, 1) if f"_k{k}_" in path.name), 0)
-
-
 def read_records(file: RecordFile) -> Iterator[dict[str, Any]]:
-    """Records of a file, each checked to be of the file's subtask and to name images below the
+    """Records of a file, each checked to be of the file's task and to name images below the
     file's image root: `<scene>/<image>`."""
     for number, record in enumerate(read_jsonl(file.path), 1):
         place = f"{file.path}:{number}"
@@ -151,10 +129,9 @@ def to_uniform(record: dict[str, Any], file: RecordFile, root: Path) -> dict[str
         "question_type": record["question_type"],
         "task": record["task"],
         "gt_value": orjson.dumps(record["gt_value"]).decode(),
-        "gt_unit": SUBTASKS[record["task"]].unit,
+        "gt_unit": TASKS[record["task"]].unit,
     }
-    known = {*uniform, "gt_value"}
-    rest = {name: value for name, value in record.items() if name not in known}
+    rest = {name: value for name, value in record.items() if name not in uniform}
     uniform["extra"] = orjson.dumps(rest).decode()
     return uniform
 
@@ -174,30 +151,17 @@ def read_uniform(path: Path) -> Iterator[dict[str, Any]]:
 
 def _check_evaluation(record: dict[str, Any]) -> None:
     """Raise `KeyError`, `TypeError` or `ValueError` unless a uniform record is sound."""
-    subtask = SUBTASKS[record["task"]]
-    if not isinstance(record["id"], str) or not isinstance(record["text"], str):
-        raise TypeError("id or text is not a string")
-    names = record["image"]
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise TypeError("image is not a list of names")
-    for name in names:
-        if name.startswith("/") or "\0" in name or ".." in name.split("/") or "/" not in name:
-            raise ValueError(f"{name!r} leaves the root")
-    sides = [*record["width_list"], *record["height_list"]]
-    if not all(type(side) is int and side > 0 for side in sides) or len(sides) != 2 * len(names):
-        raise ValueError("sizes do not fit the images")
     plain = from_uniform(record)
-    truth, points = plain["gt_value"], plain.get("points_info", [])
-    if subtask.options:
-        sound = truth in subtask.options
-    elif subtask.answer == NUMBER:
-        sound = type(truth) is int
-    else:
-        wanted = 3 if subtask.answer == VECTOR else 2
-        sound = isinstance(truth, list) and [type(n) for n in truth] == [int] * wanted
-    if not sound:
-        raise ValueError(f"gt_value {truth!r} does not have the form: {subtask.answer}")
-    if subtask.answer == NAMED_POINT and truth not in [[p["x"], p["y"]] for p in points]:
+    if faults := [*check_readable(plain), *check_fields(plain, ("width_list", "height_list"))]:
+        raise ValueError(faults[0][1])
+    task = TASKS[plain["task"]]
+    if faults := check_value(plain, task):
+        raise ValueError(faults[0][1])
+    if not isinstance(record["text"], str):
+        raise TypeError("text is not a string")
+    if not len(record["image"]) == len(record["width_list"]) == len(record["height_list"]):
+        raise ValueError("sizes do not fit the images")
+    if task.answer == NAMED_POINT and plain["gt_value"] not in points_asked(plain):
         raise ValueError("gt_value is not one of the points")
 
 
@@ -209,7 +173,7 @@ def scene_of(image: str) -> str:
 def place_of(task: str, image: str) -> str:
     """What must not be shared between splits: the scene, or the recording that a clip is of."""
     scene = scene_of(image)
-    return recording_of(scene) if task.startswith("movement_") else scene
+    return recording_of(scene) if TASKS[task].of_clips else scene
 
 
 def places_in(file: RecordFile) -> set[str]:
@@ -227,8 +191,3 @@ def places_in(file: RecordFile) -> set[str]:
         for name, number in scenes.items()
     )
     return {place_of(file.task, f"{name}/") for name in names}
-
-
-def describe(files: Sequence[RecordFile]) -> str:
-    """`n files of m subtasks`."""
-    return f"{len(files)} files of {len({file.task for file in files})} subtasks"

@@ -18,6 +18,8 @@ import orjson
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.questions.plain_record import Value, format_value, parse_json
+from spatial_engine.utils.questions.record_fields import COMMON
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running.files import naming, remove
 
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
@@ -28,10 +30,7 @@ DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 RESERVED_FIELDS = frozenset(
     ("length", "label", "objects", "solution", "channel", "margin", "tools", "videos", "audios")
 )
-_TAKEN_FIELDS = RESERVED_FIELDS | {
-    "id", "image", "conversations", "text", "height_list", "width_list", "task",
-    "question_type", "gt_value",
-}  # fmt: skip
+_TAKEN_FIELDS = RESERVED_FIELDS | {*COMMON, "conversations", "text"}
 
 
 @lru_cache
@@ -47,7 +46,6 @@ def make_record(
     images: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     task: str,
-    question_type: str,
     sentences: tuple[str, str, str],
     gt_value: Value,
     extra: dict[str, Any],
@@ -69,7 +67,7 @@ def make_record(
     record["height_list"] = [height for _, height in sizes]
     record["width_list"] = [width for width, _ in sizes]
     record["task"] = task
-    record["question_type"] = question_type
+    record["question_type"] = TASKS[task].question_type
     record["gt_value"] = gt_value
     record.update(extra)
     return record
@@ -126,7 +124,8 @@ def join_parts(
     """
     for name, output in outputs.items():
         lines = [path for part in parts if (path := part / f"{name}.jsonl").exists()]
-        rng = sampling.generator(seed, name, "shuffle")
+        drawn_as = TASKS[name].drawn_as if name in TASKS else name
+        rng = sampling.generator(seed, drawn_as, "shuffle")
         shuffle_jsonl(lines, output, rng, at_most=None if at_most < 0 else at_most)
 
 

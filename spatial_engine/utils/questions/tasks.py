@@ -1,0 +1,195 @@
+"""The 26 tasks of the MultiSPA benchmark, each described once (SPEC 10, 11).
+
+Whatever has to know what a record of a task is asks here: scripts, checks, report, scorer,
+baselines, exports. Imports the standard library alone, as `plain_record` does, and for the same
+programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spatial_engine.utils.questions import task_rules
+
+# Forms of an answer. A choice between two named points is answered by coordinates, too.
+WORD, LETTER, NUMBER, VECTOR, COORDINATES, NAMED_POINT = (
+    "word", "letter", "number", "vector", "coordinates", "named point",
+)  # fmt: skip
+_NUMBERS = {NUMBER: 1, VECTOR: 3, COORDINATES: 2, NAMED_POINT: 2}
+FIRST_VERSION = "v1_0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the records of one task are.
+
+    `name` is their field `task`, `question_type` the published name, `drawn_as` the name of the
+    draws over all scenes. `unit` is mm, degree, permille, letter or word. `fields` are those beside
+    the fields of every record; `rule` finds where `gt_value` contradicts them. `image_counts` are
+    the numbers of images that a record can have, the usual last. `num_points` are asked about, all
+    in the first image: named by coordinates or, where `marked`, shown by dots. `options` are the
+    words or letters that can be right.
+
+    `file` is where the records are, below the folder of a split: `{k}` stands for the images of a
+    record, `{most}` and `{numbers}` for constants of the script. `group` is that of the training
+    mix, `full_length` how many records the full training set has, `row` that of the paper's Table 2
+    (arXiv 2505.17015).
+    """
+
+    name: str
+    question_type: str
+    drawn_as: str
+    answer: str
+    unit: str
+    fields: tuple[str, ...]
+    rule: Callable[[Mapping[str, Any], Task], str] = task_rules.nothing_to_contradict
+    image_counts: tuple[int, ...] = (2,)
+    num_points: int = 0
+    marked: bool = False
+    of_clips: bool = False
+    options: tuple[str, ...] = ()
+    file: str
+    group: str
+    full_length: int
+    row: str
+
+    @property
+    def num_images(self) -> int:
+        """Images of a record, usually."""
+        return self.image_counts[-1]
+
+    @property
+    def num_numbers(self) -> int:
+        """Numbers in an answer; 0 where it is a word or a letter."""
+        return _NUMBERS.get(self.answer, 0)
+
+    @property
+    def num_choices(self) -> int:
+        """Answers that a question offers; 0 where it offers none."""
+        return self.num_points if self.answer == NAMED_POINT else len(self.options)
+
+    def file_of(self, split: str, version: str, **constants: object) -> str:
+        """Path of a file of records below the folder of the split; a glob without the constants."""
+        later = "" if version == FIRST_VERSION else f"{version}/"
+        free = dict.fromkeys(("k", "most", "numbers"), "*") | constants
+        return self.file.format(split=split, version=version, later=later, **free)
+
+
+def _depth(quantity: str, prompt: str, **more: Any) -> Task:
+    name, marked = f"depth_{quantity}_{prompt}", prompt == "dot"
+    colors = ("mark_colors",) if marked else ()
+    if quantity == "comparison":
+        choice = {"answer": LETTER, "unit": "letter", "options": ("A", "B")}
+        answer = choice if marked else {"answer": NAMED_POINT, "unit": "permille"}
+        more |= {"num_points": 2, "rule": task_rules.compared_depths, "row": "Depth comparison"}
+        fields = ("points_info", "is_closer_question", *colors)
+    else:
+        answer = {"answer": NUMBER, "unit": "mm"}
+        more |= {"num_points": 1, "rule": task_rules.depth_of_the_point, "row": "Depth value"}
+        fields = ("points_info", *colors)
+    return Task(
+        name=name, question_type=name, drawn_as=name, fields=fields, image_counts=(1,),
+        marked=marked, file=f"{name}/{{version}}/{name}.jsonl", group="depth", **answer, **more,
+    )  # fmt: skip
+
+
+def _correspondence(kind: str, published: str, **more: Any) -> Task:
+    name, question_type = f"correspondence_{kind}", f"visual_correspondence_{published}"
+    return Task(
+        name=name, question_type=question_type, drawn_as=name, num_points=1,
+        file=f"{question_type}/{{version}}/{{split}}_{question_type}.jsonl",
+        group="correspondence", **more,
+    )  # fmt: skip
+
+
+def _camera(question_type: str, group: str, row: str, **more: Any) -> Task:
+    length = 1_000_000 if question_type.endswith(("_movement", "_angle")) else 3_000_000
+    return Task(
+        name=f"camera_{question_type}", question_type=question_type, drawn_as=question_type,
+        fields=("answer_values", "overlap"), rule=task_rules.value_among_answers,
+        file=f"camera_movement/{{version}}/{question_type}_{{split}}.jsonl",
+        group=f"camera {group}", full_length=length, row=f"Camera {group} {row}", **more,
+    )  # fmt: skip
+
+
+def _direction(axis: str, group: str, *options: str) -> Task:
+    question_type = f"{axis}_movement"
+    return _camera(question_type, group, "direction", answer=WORD, unit="word", options=options)
+
+
+def _movement(prompt: str, quantity: str, dataset: str) -> Task:
+    published = {"distance": "total_distance", "vector": "displacement_vector"}[quantity]
+    question_type, marked = f"tapvid3d_{published}", prompt == "dot"
+    colors = ("mark_colors",) if marked else ()
+    return Task(
+        name=f"movement_{prompt}_{quantity}_{dataset}", question_type=question_type,
+        drawn_as=question_type,
+        answer={"distance": NUMBER, "vector": VECTOR}[quantity], unit="mm",
+        fields=("point_moving", "cam_moving", "p1", "p2", *colors),
+        rule=task_rules.moved_or_still, num_points=1, marked=marked, of_clips=True,
+        file=f"object_movement_{prompt}/{{version}}/{dataset}/"
+        f"{dataset}_{question_type}_{{split}}{{numbers}}.jsonl",
+        group="object movement", row=f"Object movement {quantity}",
+        # An estimate: 13 million over eight files, by the clips of each data set (1,647 and 131).
+        full_length={"adt": 3_010_000, "pstudio": 240_000}[dataset],
+    )  # fmt: skip
+
+
+def _object(side: str, full_length: int) -> Task:
+    return Task(
+        name=f"object_{side}", question_type=f"object_perception_{side}_estimation",
+        drawn_as=f"object_{side}",
+        answer=NUMBER, unit="mm", fields=("object_id", "raw_category"), image_counts=(1, 2),
+        file=f"object_perception/{{later}}object_perception_{side}_k{{k}}_{{split}}_{{most}}.jsonl",
+        group="object perception", full_length=full_length, row="Object size",
+    )  # fmt: skip
+
+
+_LIST = [
+    _depth("comparison", "coor", full_length=500_000),
+    _depth("comparison", "dot", full_length=500_000),
+    _depth("estimation", "coor", full_length=331_295),
+    _depth("estimation", "dot", full_length=337_523),
+    _correspondence(
+        "coor", "coor_2_coor", answer=COORDINATES, unit="permille", fields=("p1", "p2", "overlap"),
+        rule=task_rules.matched_coordinates, full_length=1_000_000, row="Correspondence coordinate",
+    ),
+    _correspondence(
+        "multichoice", "dot_2_multichoice", answer=LETTER, unit="letter",
+        options=("A", "B", "C", "D"), fields=("p1", "p2", "overlap", "options", "mark_colors"),
+        rule=task_rules.matched_option, marked=True, full_length=500_000,
+        row="Correspondence multiple choice",
+    ),
+    _direction("yaw", "orientation", "left", "right"),
+    _direction("pitch", "orientation", "up", "down"),
+    _camera("yaw_angle", "orientation", "degree", answer=NUMBER, unit="degree"),
+    _camera("pitch_angle", "orientation", "degree", answer=NUMBER, unit="degree"),
+    _direction("x", "translation", "left", "right"),
+    _direction("y", "translation", "up", "down"),
+    _direction("z", "translation", "forward", "backward"),
+    _camera("total_distance", "translation", "distance", answer=NUMBER, unit="mm"),
+    _camera("displacement_vector", "translation", "vector", answer=VECTOR, unit="mm"),
+    *(
+        _movement(prompt, quantity, dataset)
+        for prompt in ("coord", "dot")
+        for quantity in ("distance", "vector")
+        for dataset in ("pstudio", "adt")
+    ),
+    _object("height", 457_409),
+    _object("length", 667_299),
+    _object("width", 425_229),
+]  # fmt: skip
+
+TASKS: dict[str, Task] = {task.name: task for task in _LIST}
+
+# The rows of the paper's Table 2, in its order, with their tasks.
+ROWS: dict[str, list[str]] = {}
+for _task in _LIST:
+    ROWS.setdefault(_task.row, []).append(_task.name)
+
+
+def metric_name(row: str) -> str:
+    """A row of the paper's Table 2 as a name in code: `multispa_depth_comparison`."""
+    return f"multispa_{row.lower().replace(' ', '_')}"
