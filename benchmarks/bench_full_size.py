@@ -27,8 +27,7 @@ from scipy.spatial.transform import Rotation
 
 from spatial_engine.utils import paths
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import pair_table, visibility_table
-from spatial_engine.utils.tables.indexed_pickle import dump_items
+from spatial_engine.utils.tables import info_table, pair_table, visibility_table
 
 NUM_SCENES = 1201
 NUM_OBJECTS = 30
@@ -113,9 +112,7 @@ def make_infos(root: Path, rng: np.random.Generator) -> SceneInfoHandler:
                 for name, pose in zip(ids, poses, strict=True)
             },
         }  # fmt: skip
-    path = paths.info_path(root, "train")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dump_items(infos.items(), path)
+    info_table.write_infos(infos, paths.info_path(root, "train"))
     return SceneInfoHandler(root, infos)
 
 

@@ -29,8 +29,7 @@ from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.utils import paths
 from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import pair_table, visibility_table
-from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.tables import info_table, pair_table, visibility_table
 
 cv2.setNumThreads(1)
 
@@ -180,9 +179,9 @@ def make_copies(source: Path, root: Path, num_copies: int = NUM_COPIES) -> None:
     """Scene infos, points, images, visibility and pair table of many scenes: the true one's under
     other names."""
     scenes = SceneInfoHandler.load(source, "train")
-    info = load_pickle(paths.info_path(source, "train"), "")[SCENE]
+    info = info_table.SceneInfos(paths.info_path(source, "train"), "")[SCENE]
     names = [f"scene{number:04d}_00" for number in range(num_copies)]
-    dump_pickle(dict.fromkeys(names, info), paths.info_path(root, "train"))
+    info_table.write_infos(dict.fromkeys(names, info), paths.info_path(root, "train"))
     for folder_of in (paths.instance_data_dir, paths.posed_images_dir):
         folder_of(root).mkdir(parents=True, exist_ok=True)
         for name in names:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +42,12 @@ def plain_camera(size: tuple[int, int]) -> np.ndarray:
     camera = np.diag([max(10.0, size[0]), max(10.0, size[0]), 1, 1])
     camera[:2, 2] = np.array(size) / 2
     return camera
+
+
+def load_pickle(path: Path) -> object:
+    """What a user has of one of our pickles."""
+    with open(path, "rb") as file:
+        return pickle.load(file)
 
 
 @contextmanager

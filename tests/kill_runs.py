@@ -50,10 +50,10 @@ BENCHMARK = "evaluation_data/multispa/v1_0"
 # What each command writes below the root, as patterns; whatever begins so is its own.
 WRITES = {
     "batch_load_scannet_data": [
-        f"{INFOS}.meta", f"{INFOS}/scene*_00", f"{INFOS}/scenes_train_val_info.pkl",
+        f"{INFOS}.meta", f"{INFOS}/scene*_00", f"{INFOS}/scenes_train_val_info.",
     ],
     "extract_posed_images": ["data/scannet/posed_images"],
-    "update_info_file_with_images": [f"{INFOS}/scenes_*_i_D5.pkl"],
+    "update_info_file_with_images": [f"{INFOS}/scenes_*_i_D5."],
     "make_visibility_info": [f"{INFOS}/*_visibility_info_D5.parquet"],
     "calculate_frames_relations": ["*_data/camera_movement/*_camera_info_D5.parquet"],
     "camera_movement_engine_train_val": ["*_data/camera_movement/v1_0"],

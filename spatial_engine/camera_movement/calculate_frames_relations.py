@@ -1,7 +1,7 @@
 """Camera step 1: how every two frames of a scene relate.
 
-Reads  scenes_{train,val}_info_i_D5.pkl and the visibility table. Where it is missing or stale, the
-       depth images, from which the same is computed.
+Reads  scenes_{train,val}_info_i_D5.parquet and the visibility table. Where the table is missing or
+       stale, the depth images, from which the same is computed.
 Writes training_data/camera_movement/train_camera_info_D5.parquet and
        evaluation_data/camera_movement/val_camera_info_D5.parquet, one row for each pair of frames.
 Costs  little where the visibility table is there (docs/performance.md).

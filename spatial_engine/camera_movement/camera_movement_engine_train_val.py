@@ -1,6 +1,6 @@
 """Camera step 2: nine types of questions about how the camera moved between two frames.
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_camera_info_D5.parquet, the names of
+Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_camera_info_D5.parquet, the names of
        posed_images/*/*, templates/.
 Writes training_data/camera_movement/v1_0/<type>_train.jsonl and
        evaluation_data/camera_movement/v1_0/<type>_val.jsonl; images: data/scannet/posed_images.

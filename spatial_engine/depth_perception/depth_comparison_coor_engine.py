@@ -1,6 +1,6 @@
 """Depth comparison, by coordinates: which of two points is closer, or farther?
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parquet, the points of
        each scene, posed_images/*/*.jpg (names only), templates/.
 Writes {training,evaluation}_data/depth_comparison_coor/v1_0/depth_comparison_coor.jsonl;
        images: data/scannet/posed_images.

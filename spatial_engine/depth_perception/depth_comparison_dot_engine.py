@@ -1,6 +1,6 @@
 """Depth comparison, by dots: which of two marked points is closer, or farther?
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parquet, the points of
        each scene, posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/depth_comparison_dot/v1_0/depth_comparison_dot.jsonl;
        a marked picture for each record under images/<scene>/ beside it.

@@ -1,6 +1,6 @@
 """Object perception step 1: which images see which objects.
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points and
+Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parquet, the points and
        instances of every scene.
 Writes {training,evaluation}_data/object_perception/object_visibility.pkl, for users, and
        object_visibility.parquet beside it, which the next steps read scene by scene.
@@ -31,8 +31,9 @@ from spatial_engine.utils.scenes import object_freshness
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
-from spatial_engine.utils.tables import indexed_pickle, object_table, visibility_table
+from spatial_engine.utils.tables import object_table, visibility_table
 from spatial_engine.utils.tables.scene_table import DEPTH_SIZES
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 # An image sees an object when it sees this share of its vertices, or more, and at least one.
 MIN_VISIBLE_SHARE = 0.05
@@ -137,8 +138,7 @@ def make_job(
 def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
     """Both files of a split; the pickle is written scene by scene from the table."""
     object_table.merge_objects([part / PART for part in parts], outputs["table"])
-    scenes = object_table.iterate_dictionaries(outputs["table"])
-    indexed_pickle.dump_items(scenes, outputs[OUTPUT])
+    dump_items(object_table.iterate_dictionaries(outputs["table"]), outputs[OUTPUT])
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -1,9 +1,10 @@
 """Object perception step 3: joins what the processes of find_object_coverage.sh found.
 
-Reads  {training,evaluation}_data/object_perception/<split>_<start>_<end>/*.pkl and
+Reads  {training,evaluation}_data/object_perception/<split>_<start>_<end>/*.parquet and
        object_visibility.parquet, which says which scenes there must be; if present, the scene infos
        and the names of posed_images/*/*, to see whether the table is stale.
-Writes merged_<split>_object_coverage_{height,length,width}.pkl there.
+Writes merged_<split>_object_coverage_{height,length,width}.parquet there, and beside each a pickle
+       of the same content, for users.
 Costs  little, most of it loading infos and coverage.
 """
 
@@ -20,8 +21,8 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness
-from spatial_engine.utils.tables import coverage_files, object_table
-from spatial_engine.utils.tables.plain_pickle import dump_pickle
+from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
+from spatial_engine.utils.tables.user_pickles import dump_pickle
 
 
 def merge(args: argparse.Namespace, step: Step, split: str) -> None:
@@ -36,15 +37,20 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
         folder = paths.objects_dir(args.root, split)
         raise MissingInputError(f"{folder}: no {split}_*_* in it; {coverage_files.FIND_REMEDY}")
     for dimension in coverage_files.DIMENSIONS:
-        coverage, settings = coverage_files.merge_chunks(chunks, dimension, content)
+        chosen, settings = coverage_files.choose_chunks(chunks, dimension, content)
+        table_path = paths.merged_coverage_path(args.root, split, dimension)
 
-        def write(path: Path, coverage: coverage_files.Coverage = coverage) -> int:
-            dump_pickle(coverage, path)
-            return len(coverage)
+        write_table = partial(coverage_files.join_chunks, chosen, dimension)
 
-        output = paths.merged_coverage_path(args.root, split, dimension)
+        def write_pickle(path: Path, table_path: Path = table_path) -> int:
+            sets = coverage_table.load_coverage(table_path, coverage_files.MERGE_REMEDY)
+            dump_pickle(sets, path)
+            return len(sets)
+
         inputs = {"found with": settings, "scenes": content}
-        step.make_file(f"{split} {dimension}", output, inputs, write)
+        step.make_file(f"{split} {dimension}", table_path, inputs, write_table)
+        pickle_path = paths.merged_coverage_pickle_path(args.root, split, dimension)
+        step.make_file(f"{split} {dimension}, pickle", pickle_path, inputs, write_pickle)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,9 +2,10 @@
 
 Reads  {training,evaluation}_data/object_perception/object_visibility.parquet, the scenes from
        START to END of its sorted list.
-Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<start>_<end>.pkl there:
-       {scene: {object_id: {k: [(image_id, ...), ...]}}}, the minimal sets of k images. Removes such
-       folders of earlier lists or constants once others hold all their scenes.
+Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<start>_<end>.parquet
+       there, the minimal sets of images, and beside each a pickle of the same content for users:
+       {scene: {object_id: {k: [(image_id, ...), ...]}}}. Removes such folders of earlier lists or
+       constants once others hold all their scenes.
 Costs  little (docs/performance.md).
 
 `find_object_coverage.sh` does this for all scenes of both splits in several processes.
@@ -20,7 +21,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,10 +32,10 @@ from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness
-from spatial_engine.utils.tables import coverage_files, object_table
+from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS, Chunk
 from spatial_engine.utils.tables.object_table import SeenObject
-from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.tables.user_pickles import dump_pickle
 
 # Images of an object that are considered at most, drawn at random; as published.
 MAX_IMAGES = 25
@@ -44,17 +44,17 @@ TOLERANCE = 0.10
 # Smaller sizes (paper, pictures on a wall) are not asked about, in metres.
 MIN_SIZE_M = 0.02
 
-PART = "coverage.pkl"
+PART = "{dimension}.arrow"
 
 
 def cover_scene(
     arguments: tuple[Path, str, str, int, int, float, float], part_dir: Path
 ) -> PartResult:
-    """Write the minimal sets of all objects of one scene: {dimension: {object_id: {k: [...]}}}."""
+    """Write the minimal sets of all objects of one scene, a part for each dimension."""
     table_path, split, scene_id, seed, max_images, tolerance, min_size = arguments
     objects = object_table.read_scene_objects(object_table.open_objects(table_path), scene_id)
     rng = sampling.generator(seed, "object_coverage", split, scene_id)
-    found: dict[str, dict[int, Any]] = {dimension: {} for dimension in DIMENSIONS}
+    found: dict[str, coverage_table.SceneSets] = {dimension: {} for dimension in DIMENSIONS}
     drops = {dimension: Counter() for dimension in DIMENSIONS}
     notes = {dimension: Counter() for dimension in DIMENSIONS}
     for seen in objects:
@@ -71,7 +71,9 @@ def cover_scene(
                 continue
             found[dimension][seen.object_id] = sets
             notes[dimension].update({f"sets of {k}": len(images) for k, images in sets.items()})
-    dump_pickle(found, part_dir / PART)
+    for dimension, by_object in found.items():
+        path = part_dir / PART.format(dimension=dimension)
+        coverage_table.write_scene_sets(path, scene_id, by_object)
     counts = dict.fromkeys(DIMENSIONS, 1)  # scenes: one without any set counts too
     return PartResult(counts, *({d: dict(c[d]) for d in DIMENSIONS} for c in (drops, notes)))
 
@@ -96,10 +98,13 @@ def find_sets(
 
 
 def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
-    """The file of each dimension."""
-    scenes = {part.name: load_pickle(part / PART, "start again with --overwrite") for part in parts}
-    for dimension, output in outputs.items():
-        dump_pickle({scene_id: found[dimension] for scene_id, found in scenes.items()}, output)
+    """Table and pickle of each dimension; the pickle is made from the table."""
+    for dimension in DIMENSIONS:
+        table = outputs[coverage_files.table_name(dimension)]
+        name = PART.format(dimension=dimension)
+        coverage_table.merge_sets([part / name for part in parts], table)
+        sets = coverage_table.load_coverage(table, "start again with --overwrite")
+        dump_pickle(sets, outputs[dimension])
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -176,6 +181,7 @@ def cover_chunk(args: argparse.Namespace) -> int:
         cover_scene,
         join_parts,
         parts_name="coverage",
+        companions=chunk.tables(),
     )
     content = object_table.contents(table)
     coverage_files.remove_stale(args.root, args.split, content, step.settings)

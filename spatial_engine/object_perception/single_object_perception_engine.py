@@ -1,8 +1,8 @@
 """Object perception step 4: how high, long and wide is the object that these images show?
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {training,evaluation}_data/object_perception/
-       object_visibility.parquet and merged_<split>_object_coverage_{height,length,width}.pkl, the
-       names of posed_images/*/*.jpg, templates/.
+Reads  scenes_{train,val}_info_i_D5.parquet, {training,evaluation}_data/object_perception/
+       object_visibility.parquet, merged_<split>_object_coverage_{height,length,width}.parquet
+       there, the names of posed_images/*/*.jpg, templates/.
 Writes object_perception_{height,length,width}_k<k>_<split>_<max>.jsonl in the same two folders,
        for sets of k images (images: data/scannet/posed_images); -1 stands for all.
 Costs  docs/performance.md, row "object questions".
@@ -28,7 +28,7 @@ from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
-from spatial_engine.utils.tables import coverage_files, object_table
+from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 
 # Questions of each file at most; -1 = all. As published.
@@ -52,7 +52,7 @@ def make_jobs(
     names = set()
     for dimension in DIMENSIONS:
         path = paths.merged_coverage_path(args.root, split, dimension)
-        coverage = coverage_files.load_coverage(path, coverage_files.MERGE_REMEDY)
+        coverage = coverage_table.load_coverage(path, coverage_files.MERGE_REMEDY)
         check_is_about(path, coverage, table)
         chunks = coverage_files.find_chunks(args.root, split)
         coverage_files.check_is_newest(path, chunks, dimension, object_table.contents(table))
@@ -81,7 +81,7 @@ def make_jobs(
 
 
 def check_is_about(
-    path: Path, coverage: coverage_files.Coverage, table: object_table.SceneTable
+    path: Path, coverage: coverage_table.Coverage, table: object_table.SceneTable
 ) -> None:
     """Raise `BadDataError` unless the merged sets were found in this object table."""
     made_from = provenance.read_inputs(path).get("scenes")

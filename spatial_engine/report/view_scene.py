@@ -1,6 +1,6 @@
 """Scene viewer: a ScanNet scene or a TAPVid-3D clip in 3D, as a recording for rerun.
 
-Reads  of a scene: scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, its
+Reads  of a scene: scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parquet, its
        points and its images; of a clip: data/tapvid3d_dataset/{adt,pstudio}/<clip>.npz.
 Writes report/<id>.rrd (or --output), which `rerun FILE` shows; --open does so at once.
 Costs  most of it depth; --max-frames bounds it (docs/performance.md).

@@ -38,9 +38,14 @@ def label_table_path(root: Path) -> Path:
 
 
 def info_path(root: Path, split: str, *, with_images: bool = True) -> Path:
-    """Scene infos of "train", "val" or "train_val"."""
+    """The table of scene infos of "train", "val" or "train_val"; without images, of step 1."""
     suffix = "_i_D5" if with_images else ""
-    return instance_data_dir(root) / f"scenes_{split}_info{suffix}.pkl"
+    return instance_data_dir(root) / f"scenes_{split}_info{suffix}.parquet"
+
+
+def info_pickle_path(root: Path, split: str, *, with_images: bool = True) -> Path:
+    """The same scene infos as a pickle, for users."""
+    return info_path(root, split, with_images=with_images).with_suffix(".pkl")
 
 
 def scene_list_path(root: Path, split: str) -> Path:
@@ -77,8 +82,13 @@ def object_pickle_path(root: Path, split: str) -> Path:
 
 
 def merged_coverage_path(root: Path, split: str, dimension: str) -> Path:
-    """The minimal sets of images of all objects of a split, for one dimension."""
-    return objects_dir(root, split) / f"merged_{split}_object_coverage_{dimension}.pkl"
+    """The table of minimal sets of images of all objects of a split, for one dimension."""
+    return objects_dir(root, split) / f"merged_{split}_object_coverage_{dimension}.parquet"
+
+
+def merged_coverage_pickle_path(root: Path, split: str, dimension: str) -> Path:
+    """The same sets as a pickle, for users."""
+    return merged_coverage_path(root, split, dimension).with_suffix(".pkl")
 
 
 # ---- clips ----

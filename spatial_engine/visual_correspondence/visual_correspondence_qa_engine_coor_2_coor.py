@@ -1,6 +1,6 @@
 """Correspondence, by coordinates: where in Image-2 is the point at [ x , y ] of Image-1?
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parquet, the points of
        each scene, {train,val}_camera_info_D5.parquet, names of posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/visual_correspondence_coor_2_coor/v1_0/
        {train,val}_visual_correspondence_coor_2_coor.jsonl;

@@ -1,6 +1,6 @@
 """Correspondence, by dots: which of four lettered dots in Image-2 marks the dot's point of Image-1?
 
-Reads  scenes_{train,val}_info_i_D5.pkl, {train,val}_visibility_info_D5.parquet, the points of
+Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parquet, the points of
        each scene, {train,val}_camera_info_D5.parquet, posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/visual_correspondence_dot_2_multichoice/v1_0/
        {train,val}_visual_correspondence_dot_2_multichoice.jsonl;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import copy_root, data_files, run_command
+from helpers import load_pickle
 
 from spatial_engine.depth_perception import (
     depth_comparison_coor_engine,
@@ -21,11 +21,10 @@ from spatial_engine.depth_perception import (
     depth_estimation_dot_engine,
 )
 from spatial_engine.utils import paths
-from spatial_engine.utils.paths import info_path
+from spatial_engine.utils.paths import info_path, info_pickle_path
 from spatial_engine.utils.running import cli, files
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import pair_table, visibility_table
-from spatial_engine.utils.tables.plain_pickle import load_pickle
+from spatial_engine.utils.tables import info_table, pair_table, visibility_table
 from spatial_engine.visual_correspondence import (
     visual_correspondence_qa_engine_coor_2_coor,
     visual_correspondence_qa_engine_dot_2_multichoice,
@@ -168,10 +167,9 @@ def test_a_folder_in_the_place_of_an_image_is_named_and_the_other_scenes_are_don
 
 
 def change_info(root: Path, split: str, change) -> None:
-    path = info_path(root, split)
-    infos = load_pickle(path, "")
+    infos = load_pickle(info_pickle_path(root, split))
     change(infos)
-    path.write_bytes(pickle.dumps(infos))
+    info_table.write_infos(infos, info_path(root, split))
 
 
 def rewrite_tables(root: Path, split: str, see) -> None:

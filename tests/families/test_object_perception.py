@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import PATIENCE, REPOSITORY, copy_root, data_files
-from helpers import raises_one_line
+from helpers import load_pickle, raises_one_line
 from tiny_objects import (
     DIMENSIONS,
     SPLITS,
@@ -40,13 +40,18 @@ from spatial_engine.object_perception import single_object_coverage_finder as fi
 from spatial_engine.object_perception import single_object_perception_engine as engine
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
-from spatial_engine.utils.paths import info_path, merged_coverage_path, posed_images_dir
+from spatial_engine.utils.paths import (
+    info_path,
+    info_pickle_path,
+    merged_coverage_path,
+    posed_images_dir,
+)
 from spatial_engine.utils.questions.records import read_jsonl
 from spatial_engine.utils.running import files, processes, provenance
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import object_table
-from spatial_engine.utils.tables.coverage_files import Chunk, load_coverage
-from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.tables import info_table, object_table
+from spatial_engine.utils.tables.coverage_files import Chunk
+from spatial_engine.utils.tables.coverage_table import load_coverage
 
 JOB = REPOSITORY / "find_object_coverage.sh"
 SCENES = {"train": ["scene0000_00", "scene0001_00", "scene0704_00"],
@@ -130,9 +135,9 @@ def find_all(run, root: Path, *flags) -> None:
 def change_infos(root: Path, scene: str, change) -> None:
     """Change what is known about a scene, in the infos of its split."""
     split = next(split for split, scenes in SCENES.items() if scene in scenes)
-    infos = load_pickle(info_path(root, split), "")
+    infos = load_pickle(info_pickle_path(root, split))
     change(infos[scene])
-    dump_pickle(infos, info_path(root, split))
+    info_table.write_infos(infos, info_path(root, split))
 
 
 # ---- the whole chain -----------------------------------------------------------------------------
@@ -167,7 +172,7 @@ def test_the_chain_in_other_chunks_and_with_one_worker_gives_the_same_bytes(
     check_fine(done)
     assert "coverage of 2 chunks is there" in done.stdout
     before = {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
-    assert sum("_object_coverage_" in path.name for path in before) == 2 * 3 * 2
+    assert sum("_object_coverage_" in path.name for path in before) == 2 * 3 * 3  # with provenance
     check_fine(type_job(root))
     assert {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()} == before
     assert list(elsewhere.iterdir()) == []
@@ -203,14 +208,14 @@ def test_scenes_of_a_split_are_those_of_its_list(source):
         with open(paths.object_pickle_path(source, split), "rb") as file:
             visible = pickle.load(file)
         assert list(visible) == SCENES[split]
-        assert load_pickle(paths.object_pickle_path(source, split), "") == visible
+        assert load_pickle(paths.object_pickle_path(source, split)) == visible
         table = paths.object_table_path(source, split)
         assert visible == dict(object_table.iterate_dictionaries(table))
 
 
 def test_a_second_start_leaves_everything_as_it_is(root, run):
     before = {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
-    for module, outputs in ((viewer, 2), (merger, 6), (engine, 12)):
+    for module, outputs in ((viewer, 2), (merger, 12), (engine, 12)):
         done = run(module, root)
         check_fine(done)
         assert done.stdout.count("up to date") == outputs
@@ -347,7 +352,7 @@ def cover(run, tmp_path, objects, *flags, scene="s0", split="train"):
     write_table(tmp_path, split, {scene: objects})
     find(run, tmp_path, split, 0, 1, *flags)
     chunk = Chunk(tmp_path, split, 0, 1)
-    found = {d: load_pickle(chunk.path(d), "")[scene] for d in DIMENSIONS}
+    found = {d: load_pickle(chunk.path(d))[scene] for d in DIMENSIONS}
     metas = {d: chunk.path(d).with_name(f"{chunk.path(d).name}.meta.json") for d in DIMENSIONS}
     drops = {d: re.search(r'"drops": \{(.*?)\}', m.read_text(), re.S)[1] for d, m in metas.items()}
     return found, {d: " ".join(text.replace('"', "").split()) for d, text in drops.items()}
@@ -363,7 +368,7 @@ def test_an_object_seen_by_300_images_is_considered_in_25_and_takes_no_time(run,
     assert time.process_time() - start < 1
     chosen = {}
     for dimension in DIMENSIONS:
-        by_object = load_pickle(Chunk(tmp_path, "train", 0, 1).path(dimension), "")["s0"]
+        by_object = load_pickle(Chunk(tmp_path, "train", 0, 1).path(dimension))["s0"]
         for object_id, sets in by_object.items():
             assert list(sets) == [1] and len(set(sets[1])) == len(sets[1]) == 25
             assert sets[1] == sorted(sets[1])
@@ -406,7 +411,7 @@ def test_which_images_are_considered_depends_on_seed_split_and_scene_alone(run, 
     assert all(other["height"] != first["height"] for other in others)
     write_table(tmp_path, "train", {"r0": objects, "s0": objects, "t0": []} | {"t0": objects})
     find(run, tmp_path, "train", 1, 3)
-    held = load_pickle(Chunk(tmp_path, "train", 1, 3).path("width"), "")
+    held = load_pickle(Chunk(tmp_path, "train", 1, 3).path("width"))
     assert held["s0"] == first["width"] != held["t0"]
 
 
@@ -458,7 +463,7 @@ def test_an_end_behind_the_last_scene_is_the_end_of_the_name_alone(run, source, 
     for split in SPLITS:
         copy_root(paths.objects_dir(source, split), paths.objects_dir(tmp_path, split))
         find(run, tmp_path, split, 1, 10)
-        held = load_pickle(Chunk(tmp_path, split, 1, 10).path("width"), "")
+        held = load_pickle(Chunk(tmp_path, split, 1, 10).path("width"))
         assert list(held) == SCENES[split][1:]
 
 
@@ -942,10 +947,16 @@ def test_questions_without_merged_sets_name_the_command(root, run, dimension):
     check_refused(run(engine, root), *words)
 
 
-def test_a_merged_file_that_would_run_code_is_refused(root, run):
+def test_questions_read_no_pickle(source, root, run):
+    """Not even where it would run code; where the table is one, it is refused."""
+    for path in root.rglob("*.pkl"):
+        path.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    check_fine(run(engine, root, "--overwrite"))
+    one, two = (jsonl(where, "train", "width_k1") for where in (source, root))
+    assert one.read_bytes() == two.read_bytes()
     path = merged_coverage_path(root, "train", "length")
-    path.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
-    check_refused(run(engine, root), path, "system", "merge_object_coverage.py")
+    path.write_bytes(path.with_suffix(".pkl").read_bytes())
+    check_refused(run(engine, root), path, "merge_object_coverage.py")
     assert not (REPOSITORY / "pwned").exists()
 
 

@@ -313,6 +313,23 @@ def parquet(rng: random.Random, data: bytes) -> bytes:
     return target.getvalue()
 
 
+def parquet_rows(rng: random.Random, data: bytes) -> bytes:
+    """A well-made table of the same types with other values, within lists too."""
+    file = pq.ParquetFile(pa.BufferReader(data))
+    schema, target = file.schema_arrow, io.BytesIO()
+    try:
+        with pq.ParquetWriter(target, schema) as writer:
+            for number in range(file.num_row_groups):
+                rows = file.read_row_group(number, use_threads=False).to_pylist()
+                for _ in range(rng.choice((0, 1, 3))):
+                    rows = change_tree(rng, rows, ODD_VALUES)
+                table = pa.Table.from_pylist(rows, schema)
+                writer.write_table(table, row_group_size=max(len(table), 1))
+    except (pa.ArrowException, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return parquet(rng, data)  # such a table cannot be
+    return target.getvalue()
+
+
 def _other_column(rng: random.Random, column: pa.ChunkedArray) -> pa.Array:
     """As many other values, of the same type or of their own."""
     values = column.to_pylist()

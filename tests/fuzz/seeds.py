@@ -30,7 +30,7 @@ from spatial_engine.utils.running.scene_runner import (
 )
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write_sens
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.tables import indexed_pickle, object_table, pair_table
+from spatial_engine.utils.tables import coverage_table, info_table, object_table, pair_table
 from spatial_engine.utils.tables.object_table import SeenObject
 from spatial_engine.utils.tables.visibility_table import merge_visibility, write_scene_visibility
 
@@ -184,17 +184,12 @@ def infos() -> dict[str, Any]:
     return dict.fromkeys(SCENES, info)
 
 
-def info_pickles() -> list[bytes]:
-    indexed = _written(lambda path: indexed_pickle.dump_items(infos().items(), path))
-    return [indexed, *(pickle.dumps(infos(), protocol) for protocol in (4, 2))]
+def _info_part(path: Path, scene: str) -> None:
+    info_table.write_scene_info(path, scene, infos()[scene])
 
 
-def plain_pickles() -> list[bytes]:
-    value = {
-        "a": [1, -2.5, None, True, 2**100], 3: ("é", b"x", {1}), "n": np.arange(6.0).reshape(2, 3),
-        "s": np.float32(1), "t": np.array(["x", "yy"]), "f": np.asfortranarray(np.ones((2, 3))),
-    }  # fmt: skip
-    return [pickle.dumps(value, protocol) for protocol in (0, 2, 4, 5)]
+def info_tables() -> list[bytes]:
+    return _tables(_info_part, info_table.merge_infos)
 
 
 def arrays() -> list[bytes]:
@@ -266,15 +261,18 @@ def object_tables() -> list[bytes]:
 
 
 def parts() -> list[bytes]:
-    """Scenes' parts of the three tables."""
-    writers = (_visibility_part, _pair_part, _object_part)
+    """Scenes' parts of all tables."""
+    writers = (_visibility_part, _pair_part, _object_part, _info_part, _coverage_part)
     return [_written(lambda path, w=write: w(path, SCENES[0])) for write in writers]
 
 
-def coverages() -> list[bytes]:
+def _coverage_part(path: Path, scene: str) -> None:
     sets = {1: [("00000",)], 2: [("00000", "00005"), ("00005", "00010")]}
-    value = {scene: {0: sets, 7: {2: sets[2]}} for scene in SCENES}
-    return [pickle.dumps(value, protocol) for protocol in (4, 3)]
+    coverage_table.write_scene_sets(path, scene, {0: sets, 7: {2: sets[2]}})
+
+
+def coverage_tables() -> list[bytes]:
+    return _tables(_coverage_part, coverage_table.merge_sets)
 
 
 def npz(**changes: Any) -> bytes:
@@ -305,9 +303,12 @@ def clips() -> list[bytes]:
     return [npz(), npz(images_jpeg_bytes=objects), npz(extrinsics_w2c=None)]
 
 
+NUM_ITEMS = 3
+
+
 def object_arrays() -> list[bytes]:
     """What stands behind the header of a `.npy` of objects."""
-    items = np.empty(3, object)
+    items = np.empty(NUM_ITEMS, object)
     items[:] = [b"one", b"\xff\xd8\xff\xd9", b""]
     return [pickle.dumps(items, protocol) for protocol in (2, 3, 4, 5)]
 

@@ -23,7 +23,7 @@ from target import Target
 from spatial_engine.errors import BadDataError
 from spatial_engine.evaluation import predictions
 from spatial_engine.evaluation.answer_reading.answers import read_answer
-from spatial_engine.utils.clips import clips
+from spatial_engine.utils.clips import clips, object_array
 from spatial_engine.utils.paths import info_path, instance_data_dir
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import plain_record, record_files, records, templates
@@ -36,10 +36,9 @@ from spatial_engine.utils.scannet_utils.sens import SensReader
 from spatial_engine.utils.scenes import pair_balance, posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import (
-    coverage_files,
+    coverage_table,
     object_table,
     pair_table,
-    plain_pickle,
     scene_table,
 )
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
@@ -123,13 +122,9 @@ def read_jpeg(path: Path) -> None:
 # ---- between steps -------------------------------------------------------------------------------
 
 
-def read_plain_pickle(path: Path) -> None:
-    plain_pickle.load_pickle(path, "make it")
-
-
 def read_object_array(path: Path) -> None:
     with open(path, "rb") as file:
-        items = plain_pickle.load_bytes_array(file, path.stat().st_size, path)
+        items = object_array.read_bytes_array(file, seeds.NUM_ITEMS, path)
     assert all(type(item) is bytes for item in items)
 
 
@@ -218,7 +213,7 @@ def read_part(path: Path) -> None:
 
 
 def read_coverage(path: Path) -> None:
-    for by_object in coverage_files.load_coverage(path, "make it").values():
+    for by_object in coverage_table.load_coverage(path, "make it").values():
         for number, by_count in by_object.items():
             assert isinstance(number, int)
             for count, sets in by_count.items():
@@ -394,13 +389,6 @@ TARGETS: dict[str, Target] = {
     "jpeg": Target(
         read_jpeg, seeds.jpegs, "00005.jpg", tokens=texts.JPEG_TOKENS, memory_mb=1024, binary=True
     ),
-    "plain_pickle": Target(
-        read_plain_pickle,
-        seeds.plain_pickles,
-        reshape=(mutations.pickle_tree,),
-        tokens=texts.PICKLE_TOKENS,
-        binary=True,
-    ),
     "object_array": Target(
         read_object_array,
         seeds.object_arrays,
@@ -410,10 +398,9 @@ TARGETS: dict[str, Target] = {
     ),
     "scene_info": Target(
         read_infos,
-        seeds.info_pickles,
-        reshape=(mutations.pickle_tree,) * 3,
+        seeds.info_tables,
+        reshape=(mutations.parquet, mutations.parquet_rows, mutations.parquet_rows),
         binary=True,
-        tokens=texts.PICKLE_TOKENS,
     ),
     "points_npy": Target(
         read_arrays, lambda: seeds.arrays()[:1], reshape=(mutations.npy,), binary=True
@@ -429,10 +416,9 @@ TARGETS: dict[str, Target] = {
     "part": Target(read_part, seeds.parts, binary=True),
     "coverage": Target(
         read_coverage,
-        seeds.coverages,
-        reshape=(mutations.pickle_tree,) * 2,
+        seeds.coverage_tables,
+        reshape=(mutations.parquet, mutations.parquet_rows),
         binary=True,
-        tokens=texts.PICKLE_TOKENS,
     ),
     "clip": Target(
         read_clip,

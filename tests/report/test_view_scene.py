@@ -308,7 +308,7 @@ def test_an_unknown_id_is_refused(root, name):
 
 
 def test_an_empty_root_is_refused(tmp_path):
-    words = ("scenes_train_info_i_D5.pkl", "update_info_file_with_images.py", "pstudio")
+    words = ("scenes_train_info_i_D5.parquet", "update_info_file_with_images.py", "pstudio")
     check_refused(MissingInputError, tmp_path, "scene0000_00", *words)
 
 

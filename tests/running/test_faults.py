@@ -309,7 +309,7 @@ def test_data_that_is_not_where_its_link_points_is_told(tmp_path, name, obstacle
     [
         (LOAD, "data/scannet/meta_data/scannetv2_train.txt", 2),
         (MERGE, "training_data/object_perception/train_0_2/"
-                "train_object_coverage_width_0_2.pkl", 2),
+                "train_object_coverage_width_0_2.parquet", 2),
         (UNIFORM, "training_data/camera_movement/v1_0/z_movement_train.jsonl", None),
         (BENCHMARK, "evaluation_data/camera_movement/v1_0/z_movement_val.jsonl", 2),
     ],

@@ -280,7 +280,7 @@ def test_frames_that_are_away_are_named_and_nothing_is_lost(base, tmp_path, said
 def test_a_stop_between_points_and_infos_of_all_scenes_is_named(base, tmp_path, said):
     """Step 1 was stopped when the scene was in its place, and the joined infos were not."""
     root = link_root(base, tmp_path / "root")
-    infos = root / "data/scannet/scannet_instance_data/scenes_train_val_info.pkl"
+    infos = root / "data/scannet/scannet_instance_data/scenes_train_val_info.parquet"
     kept = {p: p.read_bytes() for p in (infos, infos.with_name(f"{infos.name}.meta.json"))}
     take_another_mesh(root)
     for path, data in kept.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 from helpers import plain_camera, raises_one_line, random_pose
 
@@ -15,6 +16,8 @@ from spatial_engine.utils.paths import info_path, instance_data_dir
 from spatial_engine.utils.scannet_utils import make_visibility_info
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import scene_table
+from spatial_engine.utils.tables.info_table import merge_infos, write_infos, write_scene_info
 
 SCENE, SIZE, DEPTH_SIZE = "scene0000_00", (64, 48), (32, 24)
 # Tracking lost, damaged, all zero, singular.
@@ -50,12 +53,10 @@ INFO_STEP = "update_info_file_with_images.py"
 
 @pytest.fixture
 def load(tmp_path):
-    """Writes infos as the pickle of the train split and opens it."""
+    """Writes the infos of the train split, as for another source, and opens them."""
 
     def write_and_load(infos) -> SceneInfoHandler:
-        path = info_path(tmp_path, "train")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pickle.dumps(infos, 4))
+        write_infos(infos, info_path(tmp_path, "train"))
         return SceneInfoHandler.load(tmp_path, "train")
 
     return write_and_load
@@ -191,18 +192,34 @@ def test_a_worker_gets_its_scene_alone(load):
     scenes = load({f"s{k}": scene_info() for k in range(20)})
     alone = scenes.only("s3")
     assert alone.scene_ids == ["s3"]
-    assert len(pickle.dumps(alone)) < len(pickle.dumps(scenes)) / 10
+    assert len(pickle.dumps(alone)) < 1000  # the scene itself is read by the worker
     with raises_one_line(BadDataError, "s4"):
         alone.intrinsic("s4")
 
 
-def test_no_infos_name_the_command_and_other_pickles_are_refused(load, tmp_path):
+def test_no_infos_name_the_command_and_a_pickle_is_not_asked(load, tmp_path):
     path = info_path(tmp_path, "train")
+    load({SCENE: scene_info()})
+    path.with_suffix(".pkl").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    assert SceneInfoHandler.load(tmp_path, "train").scene_ids == [SCENE]
+    path.unlink()
     with raises_one_line(MissingInputError, path, "update_info_file_with_images.py"):
         SceneInfoHandler.load(tmp_path, "train")
-    for value in ([], None, 5, {SCENE: None}, {SCENE: [1]}):
-        with raises_one_line(BadDataError, path):
-            load(value)
+
+
+@pytest.mark.parametrize("scenes", [1, 200])
+def test_one_scene_is_read_however_many_there_are(load, scenes, monkeypatch):
+    handler = load({f"s{k:03d}": scene_info() for k in range(scenes)})
+    real, rows = scene_table.pq.ParquetFile.read_row_group, []
+
+    def noted(table, number, **options):
+        rows.append(number)
+        return real(table, number, **options)
+
+    monkeypatch.setattr(scene_table.pq.ParquetFile, "read_row_group", noted)
+    alone = pickle.loads(pickle.dumps(handler.only("s000")))
+    alone.valid_frames("s000"), alone.geometry_hash("s000"), alone.objects_hash("s000")
+    assert rows == [0]
 
 
 def test_scene_ids_that_would_leave_their_folder_are_refused(load):
@@ -248,8 +265,11 @@ def test_a_hostile_scene_id_removes_no_folder_outside_the_root(load, tmp_path):
     np.save(victim / "aligned_points.npy", np.zeros((4, 6)))
     (victim / "thesis.txt").write_text("the only copy")
     load({SCENE: {**scene_info(), "images_info": {}}})  # makes the folders
-    infos = {str(victim): {**scene_info(), "images_info": {}}}
-    info_path(root, "train").write_bytes(pickle.dumps(infos, 4))
+    part, path = root / "part", info_path(root, "train")
+    write_scene_info(part, SCENE, {**scene_info(), "images_info": {}})
+    rows = pa.ipc.open_file(part.read_bytes()).read_all()
+    scene_table.write_part(part, rows, str(victim), {})
+    merge_infos([part], path)
     with suppress(EngineError):
         make_visibility_info.main(["--root", str(root), "--num-workers", "1"])
     assert sorted(p.name for p in victim.iterdir()) == ["aligned_points.npy", "thesis.txt"]
@@ -263,24 +283,19 @@ def test_an_instance_mask_of_fractions_is_refused(load, tmp_path):
         scenes.instance_mask(SCENE)
 
 
-BROKEN = {
-    "intrinsic": ("intrinsic_matrix", [None, np.eye(3), np.full((4, 4), np.nan), [[1]]]),
-    "axis_align_matrix": (
-        "axis_align_matrix", [None, np.eye(3), np.full((4, 4), np.inf), np.full((4, 4), "1")]
-    ),
-    "color_size": ("color_size", [None, (1,), (0, 5), (-1, 5), ("1", "2"), (1.5, 2), 7]),
-    "valid_frames": ("images_info", [None, 3, {"00000": {}}, {"00000": None}, {"00000": "x"}]),
-    "image_ids": ("images_info", [None, 3]),
-    "category": (3, [None, {}, {"raw_category": 5}, {"raw_category": "a\ud800"}]),
-    "aligned_box": (3, [None, {}, {"aligned_bbox": "box"}, {"aligned_bbox": np.zeros(6)},
-                        {"aligned_bbox": np.full(7, np.nan)}]),
-}  # fmt: skip
+BROKEN = {  # of the types that the table asks for
+    "intrinsic": ("intrinsic_matrix", [np.full((4, 4), np.nan), np.zeros((4, 4))]),
+    "axis_align_matrix": ("axis_align_matrix", [np.full((4, 4), np.inf), np.zeros((4, 4))]),
+    "color_size": ("color_size", [(0, 5), (-1, 5)]),
+    "depth_size": ("depth_size", [(0, 5), (5, -1)]),
+    "aligned_box": (3, [{**scene_info()[3], "aligned_bbox": np.full(7, np.nan)}]),
+}
 
 
 @pytest.mark.parametrize("ask", BROKEN)
-def test_infos_of_another_form_name_the_scene(load, ask):
+def test_values_that_cannot_be_name_the_scene(load, ask):
     key, values = BROKEN[ask]
-    extra = (3,) if ask in ("category", "aligned_box") else ()
+    extra = (3,) if ask == "aligned_box" else ()
     for value in values:
         scenes = load({SCENE: {**scene_info(), key: value}})
         with raises_one_line(BadDataError, SCENE, "update_info_file_with_images.py"):

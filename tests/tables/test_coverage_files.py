@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import shutil
 from dataclasses import replace
@@ -12,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from conftest import copy_root
-from helpers import raises_one_line
+from helpers import load_pickle, raises_one_line
 from tiny_objects import (
     DIMENSIONS,
     Runner,
@@ -29,14 +28,14 @@ from spatial_engine.object_perception import merge_object_coverage as merger
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.utils import paths
 from spatial_engine.utils.running import files, provenance
-from spatial_engine.utils.tables import object_table
+from spatial_engine.utils.tables import coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import (
     Chunk,
+    choose_chunks,
     find_chunks,
-    load_coverage,
-    merge_chunks,
+    join_chunks,
 )
-from spatial_engine.utils.tables.plain_pickle import load_pickle
+from spatial_engine.utils.tables.coverage_table import load_coverage
 
 SCENES = [f"scene{k:04d}_00" for k in range(7)]
 EDGES = [0, 2, 4, 5, 7]
@@ -75,7 +74,10 @@ def content_of(root) -> dict[str, str]:
 
 
 def join(root, dimension="height"):
-    return merge_chunks(find_chunks(root, "train"), dimension, content_of(root))
+    chunks, settings = choose_chunks(find_chunks(root, "train"), dimension, content_of(root))
+    path = root / "joined.parquet"
+    assert join_chunks(chunks, dimension, path) == len(chunks)
+    return load_coverage(path, ""), settings
 
 
 def check_not_joined(root, run, *words) -> None:
@@ -91,10 +93,12 @@ def test_places_are_those_of_the_contract(tmp_path):
     folder = tmp_path / "training_data/object_perception"
     assert chunk.folder == folder / "train_0_10"
     assert chunk.path("width") == folder / "train_0_10/train_object_coverage_width_0_10.pkl"
-    merged = paths.merged_coverage_path(tmp_path, "val", "height")
+    assert chunk.table_path("width") == chunk.path("width").with_suffix(".parquet")
+    merged = paths.merged_coverage_pickle_path(tmp_path, "val", "height")
     assert merged == (
         tmp_path / "evaluation_data/object_perception/merged_val_object_coverage_height.pkl"
     )
+    assert merged.with_suffix(".parquet") == paths.merged_coverage_path(tmp_path, "val", "height")
 
 
 def test_all_chunks_together_hold_what_one_chunk_of_all_scenes_holds(root, tmp_path_factory):
@@ -106,7 +110,7 @@ def test_all_chunks_together_hold_what_one_chunk_of_all_scenes_holds(root, tmp_p
     sets = 0
     for dimension in DIMENSIONS:
         coverage, settings = join(root, dimension)
-        expected = load_pickle(Chunk(whole, "train", 0, 7).path(dimension), "")
+        expected = load_pickle(Chunk(whole, "train", 0, 7).path(dimension))
         assert coverage == expected == join(whole, dimension)[0]
         assert list(coverage) == SCENES
         assert settings["seed"] == 0 and settings["MAX_IMAGES"] == 25
@@ -138,12 +142,12 @@ def test_merged_files_hold_the_same_and_a_second_start_leaves_them(root, run):
     check_fine(run(merger, root))
     merged = [paths.merged_coverage_path(root, "train", d) for d in DIMENSIONS]
     for path, dimension in zip(merged, DIMENSIONS, strict=True):
-        with open(path, "rb") as file:
-            assert pickle.load(file) == load_coverage(path, "") == join(root, dimension)[0]
+        by_user = load_pickle(paths.merged_coverage_pickle_path(root, "train", dimension))
+        assert by_user == load_coverage(path, "") == join(root, dimension)[0]
     before = [path.stat().st_mtime_ns for path in merged]
     done = run(merger, root)
     check_fine(done)
-    assert done.stdout.count("up to date") == 3
+    assert done.stdout.count("up to date") == 6  # tables and pickles
     assert [path.stat().st_mtime_ns for path in merged] == before
 
 
@@ -182,7 +186,7 @@ def test_chunks_of_several_sizes_are_merged_as_one_and_all_stay(root, run, start
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)
 def test_a_missing_part_file_is_named(root, run, dimension):
-    path = Chunk(root, "train", 2, 4).path(dimension)
+    path = Chunk(root, "train", 2, 4).table_path(dimension)
     path.unlink()
     with raises_one_line(MissingInputError, path, "no such file", REMEDY):
         join(root, dimension)
@@ -201,7 +205,7 @@ def test_a_chunk_of_an_object_table_that_has_changed_is_named(root, run):
     first = scenes[SCENES[3]][0]
     scenes[SCENES[3]][0] = replace(first, counts=first.counts + 1)
     write_table(root, "train", scenes)
-    path = Chunk(root, "train", 2, 4).path("height")
+    path = Chunk(root, "train", 2, 4).table_path("height")
     check_not_joined(root, run, path, SCENES[3], "another run")
     find(root, 2, 4)
     check_fine(run(merger, root))
@@ -331,7 +335,7 @@ def test_a_removal_that_was_stopped_half_way_is_finished(root):
 )
 def test_a_chunk_made_with_other_constants_is_named(root, run, flags):
     find(root, 4, 5, *flags)
-    check_not_joined(root, run, Chunk(root, "train", 4, 5).path("height"), "other constants")
+    check_not_joined(root, run, Chunk(root, "train", 4, 5).table_path("height"), "other constants")
     settings = provenance.read_meta(Chunk(root, "train", 0, 2).path("height"))["settings"]
     flag = flags[0][2:].replace("-", "_")
     flag = flag if flag == "seed" else flag.upper()
@@ -344,7 +348,7 @@ def test_a_chunk_made_with_other_constants_is_named(root, run, flags):
 
 def test_a_part_without_its_provenance_is_not_taken(root, run):
     provenance.meta_path(Chunk(root, "train", 5, 7).path("height")).unlink()
-    check_not_joined(root, run, Chunk(root, "train", 5, 7).path("height"))
+    check_not_joined(root, run, Chunk(root, "train", 5, 7).table_path("height"))
 
 
 @pytest.mark.parametrize("inputs", [None, [], 5, {SCENES[4]: 1}])
@@ -352,31 +356,40 @@ def test_a_part_whose_provenance_is_something_else_is_not_taken(root, run, input
     path = Chunk(root, "train", 4, 5).path("height")
     meta = {**provenance.read_meta(path), "inputs": inputs}
     provenance.meta_path(path).write_text(json.dumps(meta))
-    check_not_joined(root, run, path, SCENES[4])
+    check_not_joined(root, run, Chunk(root, "train", 4, 5).table_path("height"), SCENES[4])
 
 
 def test_a_damaged_part_is_named(root, run):
-    path = Chunk(root, "train", 2, 4).path("height")
+    path = Chunk(root, "train", 2, 4).table_path("height")
     data = path.read_bytes()
-    for damaged in (b"", data[:-7], b"no pickle", data[:3] + b"\xff" + data[4:]):
+    for damaged in (b"", data[:-7], b"no table", data[:4] + b"\xff" * 9 + data[13:]):
         path.write_bytes(damaged)
-        check_not_joined(root, run, path)
+        with raises_one_line(BadDataError, path, REMEDY):
+            join(root)
+        check_refused(run(merger, root, "--splits", "train"), path, REMEDY)
 
 
-class Call:
-    def __init__(self, *call):
-        self.call = call
+def test_a_pickle_is_never_read(root, run):
+    """Not even where it would run code; what it held comes from the table."""
+    for start, end in CHUNKS:
+        path = Chunk(root, "train", start, end).path("height")
+        path.write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    check_fine(run(merger, root))
+    assert list(join(root)[0]) == SCENES
 
-    def __reduce__(self):
-        return self.call
 
-
-def test_a_part_that_would_run_code_is_refused(root, run, tmp_path):
-    path = Chunk(root, "train", 0, 2).path("height")
-    sign = tmp_path / "was_run"
-    path.write_bytes(pickle.dumps({SCENES[0]: Call(os.mkdir, (str(sign),))}))
-    check_not_joined(root, run, path, "mkdir")
-    assert not sign.exists()
+def test_chunks_with_pickles_alone_are_made_again(root, run):
+    """As code before the tables has left them."""
+    expected = {d: join(root, d)[0] for d in DIMENSIONS}
+    for start, end in CHUNKS:
+        for dimension in DIMENSIONS:
+            Chunk(root, "train", start, end).table_path(dimension).unlink()
+    check_refused(run(merger, root), "no such file", REMEDY)
+    run_all(root, 3)
+    check_fine(run(merger, root))
+    for dimension in DIMENSIONS:
+        path = paths.merged_coverage_path(root, "train", dimension)
+        assert load_coverage(path, "") == expected[dimension]
 
 
 def test_folders_and_files_of_a_like_name_are_no_chunks(root):
@@ -405,45 +418,43 @@ def test_chunks_come_by_number_not_by_name(tmp_path):
     assert [c.start for c in find_chunks(tmp_path, "val")] == edges[:-1]
 
 
-WRONG = {
-    "a list": [1, 2],
-    "nothing": None,
-    "a text": "scene",
-    "no objects": {"s": 5},
-    "a list of objects": {"s": [1]},
-    "no numbers of images": {"s": {0: [("00000",)]}},
-    "sets that are a number": {"s": {0: {1: 7}}},
-    "images that are numbers": {"s": {0: {1: [7]}}},
-    "one image too many": {"s": {0: {1: [("00000",), ("00000", "00005")]}}},
-    "one image too few": {"s": {0: {2: [("00000",)]}}},
-    "a set of no images": {"s": {0: {0: [()]}}},
-    "a set that is a text": {"s": {0: {1: ["0"]}}},
-    "a number that is a text": {"s": {0: {"1": [("00000",)]}}},
-    "a fraction of an image": {"s": {0: {1.0: [("00000",)]}}},
-    "no set": {"s": {0: {1: []}}},
-    "an object that is a text": {"s": {"0": {1: [("00000",)]}}},
-}
+SETS = {"s": {3: {1: [("a",)], 2: [("b", "c"), ("a", "c")]}, 0: {2: [("a", "b")]}}, "t": {}}
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_coverage_of_a_wrong_shape_is_refused(tmp_path, name):
-    path = tmp_path / "x.pkl"
-    path.write_bytes(pickle.dumps(WRONG[name]))
+def write_sets(path, coverage) -> None:
+    parts = []
+    for number, (scene, by_object) in enumerate(coverage.items()):
+        parts.append(path.with_name(f"part{number}"))
+        coverage_table.write_scene_sets(parts[-1], scene, by_object)
+    coverage_table.merge_sets(parts, path)
+
+
+def test_sets_come_back_as_they_were_written(tmp_path):
+    path = tmp_path / "x.parquet"
+    write_sets(path, SETS)
+    found = load_coverage(path, "")
+    assert found == SETS and repr(found) == repr(SETS)  # in the same order
+    with raises_one_line(MissingInputError, tmp_path / "none.parquet", "make it again"):
+        load_coverage(tmp_path / "none.parquet", "make it again")
+
+
+def test_sets_that_cannot_be_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "x.parquet"
+    write_sets(path, {"s": {3: {0: [()]}}})
+    with raises_one_line(BadDataError, path, "a set of no image", "make it again"):
+        load_coverage(path, "make it again")
+    write_sets(path, SETS)
+    monkeypatch.setattr(coverage_table, "MAX_BYTES", 10)
+    with raises_one_line(BadDataError, path, "over 10", "make it again"):
+        load_coverage(path, "make it again")
+    path.write_bytes(pickle.dumps(SETS))
     with raises_one_line(BadDataError, path, "make it again"):
         load_coverage(path, "make it again")
 
 
-def test_coverage_of_the_right_shape_is_loaded(tmp_path):
-    path, coverage = tmp_path / "x.pkl", {"s": {3: {1: [("a",)], 2: [("b", "c")]}, 4: {}}, "t": {}}
-    path.write_bytes(pickle.dumps(coverage))
-    assert load_coverage(path, "") == coverage
-    with raises_one_line(MissingInputError, tmp_path / "none.pkl", "make it again"):
-        load_coverage(tmp_path / "none.pkl", "make it again")
-
-
 def test_provenance_of_a_part_tells_sets_and_reasons(root):
     meta = json.loads(provenance.meta_path(Chunk(root, "train", 0, 2).path("height")).read_text())
-    held = load_pickle(Chunk(root, "train", 0, 2).path("height"), "")
+    held = load_pickle(Chunk(root, "train", 0, 2).path("height"))
     sets = [s for scene in held.values() for by_k in scene.values() for s in by_k.items()]
     for k in (1, 2):
         assert meta["notes"][f"sets of {k}"] == sum(len(found) for n, found in sets if n == k)
@@ -451,8 +462,8 @@ def test_provenance_of_a_part_tells_sets_and_reasons(root):
 
 
 def test_scenes_that_would_leave_their_folder_are_refused(tmp_path):
-    path = tmp_path / "x.pkl"
-    for scene in ("../s", "/s", "a\nb", "", 5):
-        path.write_bytes(pickle.dumps({scene: {}}))
+    path = tmp_path / "x.parquet"
+    for scene in ("../s", "/s", "a\nb", ""):
+        write_sets(path, {scene: {}})
         with raises_one_line(BadDataError, path, "is not a valid id"):
             load_coverage(path, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +14,7 @@ from tiny_objects import image_ids, random_objects, seen_object, write_table
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.tables import object_table
-from spatial_engine.utils.tables.indexed_pickle import dump_items
-from spatial_engine.utils.tables.plain_pickle import load_pickle
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 COLUMNS = ["scene_id", "image_id", "category", "object_id", "intersection_count", "visibility"]
 
@@ -160,69 +158,6 @@ def test_the_pickle_for_users_holds_the_dictionaries(made, tmp_path):
     assert list(found) == list(scenes)
     for scene, objects in scenes.items():
         assert found[scene] == object_table.as_dictionaries(objects)
-
-
-SHARED, TEXT = {"a": ["x", "y"]}, "text " * 40
-ITEMS = {
-    "nothing": [],
-    "one": [("s", {})],
-    "nested": [("s", {"a": {1: [(2.5, None, True)]}, (1, 2): {"b": {"c": [b"\0", "é"]}}})],
-    "shared": [("x", SHARED), ("y", [SHARED, SHARED]), ("z", {"x": SHARED, "z": "x"})],
-    "equal texts": [(TEXT, {TEXT: TEXT}), (f"{TEXT}2", [TEXT, TEXT]), ("", TEXT)],
-    "key like a value": [("k", "k"), (1, "k"), (2.0, 1), (None, ("k", "k"))],
-    "same key twice": [("k", 1), ("j", 2), ("k", 3)],
-    "large": [("x", list(range(70_000))), (2**70, "t" * 70_000), ("y", [[i] for i in range(300)])],
-    "thousands": [(f"scene{k:05d}", {"i": [{"id": f"{k}", "v": k / 7}]}) for k in range(4000)],
-    "within itself": [("s", SHARED), ("t", (SHARED, (SHARED,)))],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ITEMS)
-def test_items_are_loaded_as_the_dictionary_of_them(tmp_path, name):
-    path, expected = tmp_path / "x.pkl", dict(ITEMS[name])
-    dump_items(iter(ITEMS[name]), path)
-    for found in (pickle.loads(path.read_bytes()), load_pickle(path, "")):
-        assert found == pickle.loads(pickle.dumps(expected)) == expected
-        assert repr(found) == repr(expected)  # types and order too
-
-
-def test_items_may_hold_arrays(tmp_path):
-    path, array = tmp_path / "x.pkl", np.arange(6.0).reshape(2, 3)
-    dump_items([("a", array), ("b", {"c": array, "d": array[0]})], path)
-    for found in (pickle.loads(path.read_bytes()), load_pickle(path, "")):
-        np.testing.assert_equal(found, {"a": array, "b": {"c": array, "d": array[0]}})
-
-
-def test_the_same_items_are_the_same_bytes_whatever_objects_they_share(tmp_path):
-    """A scene that was read back is equal to one that was not, though less of it is shared."""
-    text = "word"
-    shared = [("s", [text, text])]
-    apart = [("s", ["".join("word"), "".join(["wo", "rd"])])]
-    assert shared == apart
-    for name, items in (("a", shared), ("b", shared), ("c", apart)):
-        dump_items(items, tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert load_pickle(tmp_path / "c", "") == load_pickle(tmp_path / "a", "")
-
-
-def test_one_item_is_in_memory_however_many_there_are(tmp_path):
-    def items(count):
-        for k in range(count):
-            yield f"scene{k}", {str(n): [f"{k}-{n}", n / 3] for n in range(200)}
-
-    def peak(count) -> int:
-        tracemalloc.start()
-        try:
-            dump_items(items(count), tmp_path / "x.pkl")
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    peak(2)
-    few, many = peak(5), peak(200)
-    assert (tmp_path / "x.pkl").stat().st_size > 4 * few
-    index = 200 * 300  # where each item is: a few numbers and a name
-    assert many < 1.2 * few + index < 3 * few
 
 
 def test_objects_that_do_not_stand_in_a_row_are_refused(tmp_path):

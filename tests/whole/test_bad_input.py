@@ -1,12 +1,13 @@
 """Damaged and missing input: one clear line, the right exit code, the other scenes done."""
 
 import json
-import pickle
 import re
 import shutil
 import struct
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import COMMANDS, FEWER, copy_root, data_files, run_command
 from PIL import Image
@@ -14,7 +15,7 @@ from PIL import Image
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.utils import paths
-from spatial_engine.utils.paths import info_path, visibility_table_path
+from spatial_engine.utils.paths import info_path, instance_data_dir, visibility_table_path
 from spatial_engine.utils.running.files import locked
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
@@ -424,17 +425,38 @@ def test_frames_of_a_scan_that_is_now_damaged_are_not_kept_for_good(prepared):
     assert not (prepared / "data/scannet/posed_images" / SCENE).exists()
 
 
-@pytest.mark.parametrize("infos", [5, {SCENE: [1]}, {"../../etc": {}}, {SCENE: {}}])
+@pytest.mark.parametrize("content", ["nothing", "a pickle", "cut off", "a table of other rows"])
 @pytest.mark.parametrize("command", [UPDATE, VISIBILITY, ENGINE])
-def test_infos_that_are_something_else_are_an_error_of_one_line(prepared, command, infos):
+def test_infos_that_are_something_else_are_an_error_of_one_line(prepared, command, content):
     with_images = command != UPDATE
     for split in ("train", "val"):
         name = split if with_images else "train_val"
         path = info_path(prepared, name, with_images=with_images)
-        path.write_bytes(pickle.dumps(infos))
+        if content == "a table of other rows":
+            pq.write_table(pa.table({"scene_id": [SCENE]}), path)
+            continue
+        data = {"nothing": b"", "a pickle": path.with_suffix(".pkl").read_bytes()}
+        path.write_bytes(data.get(content, path.read_bytes()[:-9]))
     done = run_one(command, prepared)
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
+    assert path.name.replace("val", "train") in done.stderr or path.name in done.stderr
+
+
+@pytest.mark.parametrize("command", [UPDATE, VISIBILITY])
+def test_a_root_with_pickles_alone_names_the_step_that_makes_the_table(prepared, command):
+    """As code before the tables has left it."""
+    with_images = command != UPDATE
+    for path in instance_data_dir(prepared).glob("scenes_*.parquet"):
+        path.unlink()
+    done = run_one(command, prepared)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert ".parquet: no such" in line
+    assert (UPDATE if with_images else LOAD) in line
+    for mend in (LOAD, UPDATE):
+        assert run_one(mend, prepared).returncode == 0
+    assert len(list(instance_data_dir(prepared).glob("scenes_*.parquet"))) == 4
 
 
 def test_scenes_that_the_relations_lack_are_named(prepared):

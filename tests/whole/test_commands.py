@@ -14,18 +14,18 @@ from conftest import (
     run_command,
     run_commands,
 )
+from helpers import load_pickle
 
 from spatial_engine.audit.oracles.movement_balance import check_balance
 from spatial_engine.audit.oracles.visibility import visible_points
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import paths
-from spatial_engine.utils.paths import info_path, instance_data_dir, visibility_table_path
+from spatial_engine.utils.paths import info_pickle_path, instance_data_dir, visibility_table_path
 from spatial_engine.utils.questions.records import read_jsonl
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import pair_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
-from spatial_engine.utils.tables.plain_pickle import load_pickle
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 
 SPLITS = ("train", "val")
@@ -205,7 +205,7 @@ def test_preparation_agrees_with_the_raw_files(made_root):
 
 
 def test_objects_and_labels_agree_with_the_raw_files(made_root):
-    infos = load_pickle(info_path(made_root, "train_val", with_images=False), "")
+    infos = load_pickle(info_pickle_path(made_root, "train_val", with_images=False))
     boxes = 0
     for scene_id, info in infos.items():
         raw = RawScene(made_root, scene_id)

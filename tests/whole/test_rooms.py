@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "utils.tables": FRAME,
     "utils.questions": FRAME,
     "utils.scenes": SCENES,
-    "utils.clips": FRAME | {"utils.tables.plain_pickle"},
+    "utils.clips": FRAME,
     "utils.scannet_utils": SCENES,
     "utils.tapvid3d_utils": CLIPS,
     "camera_movement": FAMILY,

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import pickle
-import tempfile
 import time
 import tracemalloc
 import zipfile
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import plain_camera, raises_one_line
+from helpers import load_pickle, plain_camera, raises_one_line
 from plyfile import PlyData, PlyElement
 from tiny_scenes import SCENE, TinyScene
 
@@ -40,10 +39,14 @@ from spatial_engine.utils.questions import record_files
 from spatial_engine.utils.scannet_utils import batch_load_scannet_data, extract_posed_images
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write_sens
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import object_table, pair_table, scene_table
-from spatial_engine.utils.tables.coverage_files import load_coverage
-from spatial_engine.utils.tables.indexed_pickle import dump_items
-from spatial_engine.utils.tables.plain_pickle import load_pickle
+from spatial_engine.utils.tables import (
+    coverage_table,
+    info_table,
+    object_table,
+    pair_table,
+    scene_table,
+)
+from spatial_engine.utils.tables.coverage_table import load_coverage
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 
 # ---- code ----------------------------------------------------------------------------------------
@@ -82,13 +85,6 @@ def _moved(path: Path, place: Path) -> Path:
     return path.parent
 
 
-def indexed(value: object) -> bytes:
-    """A pickle of one item that is read alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        dump_items([("s", value)], Path(folder) / "x")
-        return (Path(folder) / "x").read_bytes()
-
-
 def npy_of_objects(value: object) -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(
@@ -107,10 +103,7 @@ def npz(value: object) -> bytes:
 
 
 WAYS_FOR_CODE: dict[str, tuple[Callable[[object], bytes], Callable[[Path], object]]] = {
-    "pickle": (pickle.dumps, lambda path: load_pickle(path, "")),
-    "pickle within": (lambda v: pickle.dumps({"s": [(v,)]}), lambda path: load_pickle(path, "")),
     "scene infos": (lambda value: pickle.dumps({"s": {"images_info": value}}), read_info),
-    "scene infos, indexed": (indexed, read_info),
     "coverage": (lambda v: pickle.dumps({"s": {0: {1: [v]}}}), lambda p: load_coverage(p, "")),
     "points": (npy_of_objects, read_points),
     "points as a bare pickle": (pickle.dumps, read_points),
@@ -181,17 +174,7 @@ def clip_on_disk(root: Path, name: str) -> None:
 
 
 def scene_of_infos(root: Path, name: str) -> None:
-    path = info_path(root, "train")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(pickle.dumps({name: {}}))
-    SceneInfoHandler.load(root, "train")
-
-
-def scene_of_indexed_infos(root: Path, name: str) -> None:
-    path = info_path(root, "train")
-    path.parent.mkdir(parents=True)
-    dump_items([(name, {})], path)
-    SceneInfoHandler.load(root, "train")
+    info_table.write_infos({name: {}}, info_path(root, "train"))
 
 
 def image_of_infos(root: Path, name: str) -> None:
@@ -207,8 +190,9 @@ def scene_of_table(root: Path, name: str) -> None:
 
 
 def scene_of_coverage(root: Path, name: str) -> None:
-    (root / "x.pkl").write_bytes(pickle.dumps({name: {}}))
-    load_coverage(root / "x.pkl", "")
+    coverage_table.write_scene_sets(root / "part", name, {})
+    coverage_table.merge_sets([root / "part"], root / "table")
+    load_coverage(root / "table", "")
 
 
 def image_of_record(root: Path, name: str) -> None:
@@ -226,7 +210,7 @@ def place_of_record(root: Path, name: str) -> None:
 
 
 WAYS_FOR_IDS = [
-    listed, listed_clip, clip_on_disk, scene_of_infos, scene_of_indexed_infos, image_of_infos,
+    listed, listed_clip, clip_on_disk, scene_of_infos, image_of_infos,
     scene_of_table, scene_of_coverage, image_of_record, place_of_record,
 ]  # fmt: skip
 
@@ -287,14 +271,14 @@ def test_labels_are_data_and_never_names_or_sentences(tmp_path):
     part.mkdir()
     scene = (scan_dir(tmp_path, SCENE), SCENE, {"chair": 5})
     result = batch_load_scannet_data.load_scene(scene, part)
-    info = load_pickle(part / "object_info.pkl", "")
+    info = load_pickle(part / "object_info.pkl")
     assert [info[k]["raw_category"] for k in range(len(HOSTILE_LABELS))] == HOSTILE_LABELS
     assert all(line.isprintable() and len(line) < 2000 for line in result.warnings)
     spoken = [text for text in HOSTILE_LABELS if can_be_said(text)]
     assert spoken == ["../outside"]  # a word like any other, which names no file
     assert sorted(path.name for path in part.iterdir()) == [
-        "aligned_points.npy", "instance_mask.npy", "object_info.pkl", "semantic_mask.npy",
-        "unaligned_points.npy",
+        "aligned_points.npy", "instance_mask.npy", "object_info.arrow", "object_info.pkl",
+        "semantic_mask.npy", "unaligned_points.npy",
     ]  # fmt: skip
 
 
@@ -401,22 +385,3 @@ def test_predictions_of_a_gigabyte_in_one_line_take_neither_time_nor_memory(tmp_
         assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
     finally:
         tracemalloc.stop()
-
-
-def test_a_pickle_of_a_few_bytes_that_asks_for_gigabytes_takes_neither(tmp_path):
-    asks = {
-        "bytes": b"\x80\x04\x8e" + (2**34).to_bytes(8, "little"),
-        "bytearray": b"\x80\x05\x96" + (2**34).to_bytes(8, "little"),
-        "text": b"\x80\x04\x8d" + (2**34).to_bytes(8, "little"),
-        "memory of what was seen": b"\x80\x04Nr\xff\xff\xff\x7f.",
-        "frame": b"\x80\x04\x95" + (2**34).to_bytes(8, "little"),
-        "whole number": b"\x80\x04\x8b" + (2**31 - 1).to_bytes(4, "little"),
-        "tuples of tuples": b"\x80\x04)" + b"2\x86" * 60 + b".",
-    }
-    for name, data in asks.items():
-        path = tmp_path / "x.pkl"
-        path.write_bytes(data)
-        began = time.process_time()
-        with raises_one_line(BadDataError, path):
-            load_pickle(path, "")
-        assert time.process_time() - began < 10, name

@@ -16,11 +16,11 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.clips.clip_lists import REMEDY
+from spatial_engine.utils.clips.object_array import read_bytes_array
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, pose_fault
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.running.files import naming
 from spatial_engine.utils.running.input_files import check_content, missing
-from spatial_engine.utils.tables.plain_pickle import load_bytes_array
 
 CLIP_REMEDY = "get the clip again"
 EXTRINSICS = "extrinsics_w2c"
@@ -297,12 +297,9 @@ def _read_images(archive: zipfile.ZipFile, path: Path) -> list[bytes]:
         if dtype.kind == "S":
             items = _read_body(file, path, key, shape, in_fortran, dtype).tolist()
         elif dtype.kind == "O":
-            size = archive.getinfo(f"{key}.npy").file_size
-            items = load_bytes_array(file, size, f"{path}: {key}")
+            items = read_bytes_array(file, shape[0], f"{path}: {key}")
         else:
             raise _bad(path, f"{key} is of type {dtype}")
-    if len(items) != shape[0]:
-        raise _bad(path, f"{key} holds {len(items)} images, not {shape[0]}")
     if sum(map(len, items)) > MAX_MEMBER_BYTES:  # a pickle can hold one image many times over
         raise _bad(path, f"{key} holds over {MAX_MEMBER_BYTES:,} bytes")
     images = [_trimmed(data, number, path) for number, data in enumerate(items)]

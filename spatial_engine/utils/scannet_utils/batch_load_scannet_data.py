@@ -3,7 +3,8 @@
 Reads  data/scannet/meta_data/scannetv2_{train,val}.txt, scannetv2-labels.combined.tsv and, below
        data/scannet/scans/<scene>/, the mesh, both annotation files and <scene>.txt.
 Writes data/scannet/scannet_instance_data/<scene>/{aligned_points,unaligned_points,instance_mask,
-       semantic_mask}.npy and scenes_train_val_info.pkl.
+       semantic_mask}.npy and object_info.arrow, and of all scenes scenes_train_val_info.parquet;
+       beside both infos pickles of the same content, for users.
 Costs  docs/performance.md, row "points and labels".
 """
 
@@ -29,7 +30,9 @@ from spatial_engine.utils.running.scene_runner import PartResult, SceneJob, read
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import annotations, split_lists
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
-from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.scenes import scene_files
+from spatial_engine.utils.tables import info_table
+from spatial_engine.utils.tables.user_pickles import dump_pickle
 
 TEST_SCENE = re.compile(r"scene0(70[7-9]|7[1-9]\d|80[0-6])_\d\d")
 UNKNOWN_LABEL = 0  # NYU40 id of a category that is not in the label table
@@ -76,6 +79,7 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     np.save(part_dir / "unaligned_points.npy", unaligned)
     np.save(part_dir / "instance_mask.npy", instances)
     np.save(part_dir / "semantic_mask.npy", labels[instances])
+    info_table.write_scene_info(part_dir / scene_files.OBJECT_INFO, scene_id, info)
     dump_pickle(info, part_dir / "object_info.pkl")
     notes = {
         "objects without vertices": empty,
@@ -179,14 +183,23 @@ def write_infos(root: Path, folder: Path, step: Step) -> None:
             len(others)
         )
 
-    def write(path: Path) -> int:
+    table_path = paths.info_path(root, "train_val", with_images=False)
+
+    def write_table(path: Path) -> int:
+        parts = [folder / scene / scene_files.OBJECT_INFO for scene in finished]
+        info_table.merge_infos(parts, path)
+        return len(parts)
+
+    def write_pickle(path: Path) -> int:
         remedy = "run this command with --overwrite"
-        infos = {s: load_pickle(folder / s / "object_info.pkl", remedy) for s in finished}
+        infos = dict(info_table.SceneInfos(table_path, remedy, with_images=False))
         dump_pickle(infos, path)
         return len(infos)
 
-    path = paths.info_path(root, "train_val", with_images=False)
-    step.make_file("scene infos", path, {s: done.key for s, done in finished.items()}, write)
+    keys = {scene: done.key for scene, done in finished.items()}
+    step.make_file("scene infos", table_path, keys, write_table)
+    pickle_path = paths.info_pickle_path(root, "train_val", with_images=False)
+    step.make_file("scene infos, pickle", pickle_path, keys, write_pickle)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Visibility: which mesh vertices each frame sees.
 
-Reads  scenes_{train,val}_info_i_D5.pkl, the points and the depth images of every scene.
+Reads  scenes_{train,val}_info_i_D5.parquet, the points and the depth images of every scene.
 Writes data/scannet/scannet_instance_data/{train,val}_visibility_info_D5.parquet.
 Costs  little more than decoding each depth image once (docs/performance.md).
 """

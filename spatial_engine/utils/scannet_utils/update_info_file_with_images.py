@@ -1,8 +1,9 @@
 """ScanNet step 3: scene infos with their frames, by split.
 
-Reads  data/scannet/scannet_instance_data/scenes_train_val_info.pkl (step 1), the names, poses and
-       image sizes in data/scannet/posed_images/<scene>/ (step 2), and the split lists.
-Writes data/scannet/scannet_instance_data/scenes_{train,val,train_val}_info_i_D5.pkl.
+Reads  data/scannet/scannet_instance_data/scenes_train_val_info.parquet (step 1), the names, poses
+       and image sizes in data/scannet/posed_images/<scene>/ (step 2), and the split lists.
+Writes data/scannet/scannet_instance_data/scenes_{train,val,train_val}_info_i_D5.parquet, and
+       pickles of the same content and name for users.
 Costs  a listing of each folder, and 300 small files and the heads of as many images a
        scene.
 """
@@ -19,7 +20,7 @@ from typing import Any
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import singular_fault
-from spatial_engine.utils.running import cli, finished, provenance
+from spatial_engine.utils.running import cli, files, finished, provenance
 from spatial_engine.utils.running.scene_runner import (
     FinishedScene,
     PartResult,
@@ -29,24 +30,23 @@ from spatial_engine.utils.running.scene_runner import (
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import split_lists
 from spatial_engine.utils.scenes import posed_images, scene_files
-from spatial_engine.utils.tables.indexed_pickle import dump_items
-from spatial_engine.utils.tables.plain_pickle import dump_pickle, load_pickle
+from spatial_engine.utils.tables import info_table
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 log = logging.getLogger(__name__)
 
+PART = "info.arrow"
 POINTS_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
 
 
 def add_images(
-    arguments: tuple[Path, str, dict[Any, Any], list[str], list[str]], part_dir: Path
+    arguments: tuple[Path, str, info_table.SceneInfos, list[str], list[str]], part_dir: Path
 ) -> PartResult:
     """Read the poses, intrinsics and sizes of one scene's frames; write its info with them.
 
     The size of every image is read, so that images that do not fit the camera are found.
     """
-    images_dir, scene_id, info, image_ids, outputs = arguments
-    if "axis_align_matrix" not in info:
-        raise BadDataError(f"scene info: {scene_id} has no axis_align_matrix; {POINTS_REMEDY}")
+    images_dir, scene_id, infos, image_ids, outputs = arguments
     folder = Path("posed_images") / scene_id  # relative to data/scannet
     images = {
         image_id: {
@@ -61,7 +61,7 @@ def add_images(
         path = images_dir / f"{image_id}.jpg"
         posed_images.check_size(path, posed_images.read_image_size(path), color_size)
     with_images = {
-        **info,
+        **infos[scene_id],
         "num_posed_images": len(images),
         "intrinsic_matrix": posed_images.read_intrinsic(images_dir, color_size),
         "images_info": images,
@@ -69,7 +69,7 @@ def add_images(
         # Depth is checked against it wherever it is read.
         "depth_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.png"),
     }
-    dump_pickle(with_images, part_dir / "info.pkl")
+    info_table.write_scene_info(part_dir / PART, scene_id, with_images)
     poses = {image_id: image["extrinsic_matrix"] for image_id, image in images.items()}
     damaged = [
         f"{images_dir / image_id}.txt: the frame is left out, {fault}; {posed_images.CORRECT}"
@@ -82,11 +82,18 @@ def add_images(
 def join_infos(
     parts: Sequence[Path], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
 ) -> None:
-    """Write the infos of each split and of both together."""
-    for name, path in outputs.items():
-        chosen = [part for part in parts if name not in lists or part.name in lists[name]]
-        infos = ((part.name, load_pickle(part / "info.pkl", "--overwrite")) for part in chosen)
-        dump_items(infos, path)
+    """Write table and pickle of each split and of both together."""
+    for name in [name for name in outputs if table_name(name) in outputs]:
+        chosen = [part / PART for part in parts if part.name in lists.get(name, [part.name])]
+        table = outputs[table_name(name)]
+        info_table.merge_infos(chosen, table)
+        infos = info_table.SceneInfos(table, "start again with --overwrite")
+        dump_items(infos.items(), outputs[name])
+
+
+def table_name(name: str) -> str:
+    """What the table of a split is called among the outputs; the pickle goes by the split alone."""
+    return f"{name} table"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -99,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "update_info_file_with_images", args, {"USED_STEP": posed_images.USED_STEP}, __file__
     )
     scenes = split_lists.listed_scenes(args, step)
-    infos = read_infos(args.root)
+    infos = info_table.SceneInfos(points_path(args.root), POINTS_REMEDY, with_images=False)
     scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({POINTS_REMEDY})")
     images_dir = paths.posed_images_dir(args.root)
     scenes = step.present_scenes(
@@ -130,15 +137,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         image_ids = posed_images.frames_among(listed, posed_images.USED_STEP, folder)
         if not image_ids:
             raise MissingInputError(f"{folder}: holds no frame of D5; {posed_images.REMEDY}")
-        return SceneJob(scene, (folder, scene, infos[scene], image_ids, outputs), inputs)
+        return SceneJob(scene, (folder, scene, infos.only([scene]), image_ids, outputs), inputs)
 
     step.make(
-        {name: paths.info_path(args.root, name) for name in names},
+        {name: paths.info_pickle_path(args.root, name) for name in names},
         list(step.ready(scenes, make_job).values()),
         add_images,
         lambda parts, paths: join_infos(parts, paths, lists),
         parts_name="scenes_info_i_D5",
         inputs=lists,
+        companions={table_name(name): paths.info_path(args.root, name) for name in names},
     )
     if len(args.splits) == 2 and not args.scenes:
         forget_stale(args, lists)
@@ -146,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def points_path(root: Path) -> Path:
-    """The infos of step 1 about all scenes."""
+    """The table of the infos of step 1 about all scenes."""
     return paths.info_path(root, "train_val", with_images=False)
 
 
@@ -160,22 +168,14 @@ def check_is_of(root: Path, scene: str, key: Any, points: FinishedScene | None) 
         )
 
 
-def read_infos(root: Path) -> dict[str, dict[Any, Any]]:
-    """Infos of step 1; `BadDataError` when they are anything else."""
-    path = points_path(root)
-    infos = load_pickle(path, POINTS_REMEDY)
-    if not isinstance(infos, dict) or not all(isinstance(info, dict) for info in infos.values()):
-        raise BadDataError(f"{path}: not a dictionary of scenes; {POINTS_REMEDY}")
-    return infos
-
-
 def forget_stale(args: argparse.Namespace, lists: Mapping[str, Sequence[str]]) -> None:
     """Remove the infos of splits none of whose scenes is in their list any more, so that no later
     step uses them. A list that is empty or not there says nothing."""
     for split, listed in lists.items():
-        path = paths.info_path(args.root, split)
+        path = paths.info_pickle_path(args.root, split)
         if listed and path.exists() and not finished.scenes_of(path) & set(listed):
             log.warning("%s: none of its scenes is in the %s list any more, removed", path, split)
+            files.remove(paths.info_path(args.root, split))
             provenance.forget([path])
             path.unlink()
 

@@ -23,6 +23,7 @@ from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
 
+OBJECT_INFO = "object_info.arrow"  # of a scene's folder: what step 1 tells of it
 Entries = Sequence[tuple[str, int | None]]  # as of `provenance.folder_entries`
 
 
@@ -180,5 +181,5 @@ def _compare_sizes(
 def _hash_of_objects(root: Path, scene_id: str) -> str | None:
     """Of what step 1 tells of the points and annotations of a scene; None where it tells nothing,
     as for data of other sources."""
-    path = instance_data_dir(root) / scene_id / "object_info.pkl"
+    path = instance_data_dir(root) / scene_id / OBJECT_INFO
     return provenance.content_hash(path) if path.is_file() else None

@@ -15,12 +15,11 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, is_valid_pose, pose_fault
-from spatial_engine.utils.paths import SCANNET, info_path, instance_data_dir
-from spatial_engine.utils.running.files import check_id, has_half_characters, naming
+from spatial_engine.utils.paths import SCANNET, info_path, info_pickle_path, instance_data_dir
+from spatial_engine.utils.running.files import check_id, naming
 from spatial_engine.utils.running.provenance import digest, read_inputs
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.tables.indexed_pickle import IndexedItems
-from spatial_engine.utils.tables.plain_pickle import load_pickle
+from spatial_engine.utils.tables.info_table import SceneInfos
 
 REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py"
 
@@ -28,7 +27,8 @@ REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py
 class SceneInfoHandler:
     """Scenes of a split, or a few of them (`only`), which is what a worker receives.
 
-    Raises `BadDataError` for a scene that is not there or does not hold what it should.
+    Raises `BadDataError` for a scene that is not there or holds values that cannot be. Types and
+    shapes are those of the table (`info_table`), or of `infos` given by hand.
     """
 
     def __init__(
@@ -45,15 +45,8 @@ class SceneInfoHandler:
     @classmethod
     def load(cls, root: Path, split: str) -> SceneInfoHandler:
         """Infos with images of "train", "val" or "train_val"; `MissingInputError` without them."""
-        path = info_path(root, split)
-        infos = IndexedItems.open(path, REMEDY)
-        if infos is None:  # of another origin
-            infos = load_pickle(path, REMEDY)
-            if not isinstance(infos, dict) or not all(isinstance(i, dict) for i in infos.values()):
-                raise BadDataError(f"{path}: not a dictionary of scenes; {REMEDY}")
-        for scene_id in infos:
-            check_id(scene_id, path)
-        return cls(root, infos, read_inputs(path))
+        infos = SceneInfos(info_path(root, split), REMEDY)
+        return cls(root, infos, read_inputs(info_pickle_path(root, split)))
 
     @property
     def scene_ids(self) -> list[str]:
@@ -63,7 +56,7 @@ class SceneInfoHandler:
     def only(self, *scene_ids: str) -> SceneInfoHandler:
         """A handler of these scenes alone: small enough to be sent to a worker."""
         made_from = {s: self._made_from[s] for s in scene_ids if s in self._made_from}
-        if isinstance(self._infos, IndexedItems):
+        if isinstance(self._infos, SceneInfos):
             return SceneInfoHandler(self.root, self._infos.only(scene_ids), made_from)
         infos = {scene: self._infos[scene] for scene in scene_ids}
         return SceneInfoHandler(self.root, infos, made_from)
@@ -76,7 +69,7 @@ class SceneInfoHandler:
 
     def image_ids(self, scene_id: str) -> list[str]:
         """Ids of all D5 frames, by number, those without a valid pose too."""
-        images, source = self._get(scene_id, "images_info", dict), f"scene info of {scene_id}"
+        images, source = self._get(scene_id, "images_info"), f"scene info of {scene_id}"
         return posed_images.by_number([check_id(i, source) for i in images], source)
 
     def valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
@@ -85,13 +78,8 @@ class SceneInfoHandler:
         Poses are (n, 4, 4) world_from_cam in the axis-aligned frame. Raises `BadDataError` naming
         the first that is not a rigid motion.
         """
-        images = self._get(scene_id, "images_info", dict)
-        ids = self.image_ids(scene_id)
-        try:
-            poses = np.array([images[i]["extrinsic_matrix"] for i in ids], np.float64)
-            poses = poses.reshape(len(ids), 4, 4)
-        except (LookupError, TypeError, ValueError):
-            raise self._bad(scene_id, "extrinsic_matrix") from None
+        images, ids = self._get(scene_id, "images_info"), self.image_ids(scene_id)
+        poses = np.array([images[i]["extrinsic_matrix"] for i in ids]).reshape(-1, 4, 4)
         valid = np.flatnonzero(is_valid_pose(poses))
         wrong = valid[~is_rigid(poses[valid])]
         if len(wrong):
@@ -101,8 +89,8 @@ class SceneInfoHandler:
 
     def pose(self, scene_id: str, image_id: str) -> Any:
         """Pose of a frame as its file has it: scan's frame, valid or not."""
-        image = self._get(scene_id, "images_info", dict).get(image_id)
-        return image.get("extrinsic_matrix") if isinstance(image, dict) else None
+        image = self._get(scene_id, "images_info").get(image_id)
+        return None if image is None else image["extrinsic_matrix"]
 
     def axis_align_matrix(self, scene_id: str) -> np.ndarray:
         """(4, 4) aligned_from_scan, a rigid motion."""
@@ -144,16 +132,12 @@ class SceneInfoHandler:
 
     def category(self, scene_id: str, object_id: int) -> str:
         """The annotators' word for an object."""
-        category = self._get(scene_id, object_id, dict).get("raw_category")
-        if not isinstance(category, str) or has_half_characters(category):
-            raise self._bad(scene_id, f"raw_category of object {object_id}")
-        return category
+        return self._get(scene_id, object_id)["raw_category"]
 
     def aligned_box(self, scene_id: str, object_id: int) -> np.ndarray:
         """(7,) centre, size (metres, axis-aligned) and NYU40 id; size 0 for no vertices."""
-        box = self._get(scene_id, object_id, dict).get("aligned_bbox")
-        sound = isinstance(box, np.ndarray) and box.shape == (7,) and box.dtype.kind == "f"
-        if not sound or not np.isfinite(box).all():
+        box = self._get(scene_id, object_id)["aligned_bbox"]
+        if not np.isfinite(box).all():
             raise self._bad(scene_id, f"aligned_bbox of object {object_id}")
         return box
 
@@ -178,10 +162,8 @@ class SceneInfoHandler:
             image_ids, poses = self.valid_frames(scene_id)
             sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
             points = self._scene(scene_id).get("points_digest")
-            if not isinstance(points, str | None):
-                raise self._bad(scene_id, "points_digest")
             told = [image_ids, poses, self.intrinsic(scene_id), sizes, points]
-            if not isinstance(self._infos, IndexedItems):
+            if not isinstance(self._infos, SceneInfos):
                 return digest(told)
             self._hashes[scene_id] = digest(told)
         return self._hashes[scene_id]
@@ -194,27 +176,23 @@ class SceneInfoHandler:
     def _scene(self, scene_id: str) -> dict[Any, Any]:
         if scene_id not in self._infos:
             raise BadDataError(f"scene info: no {scene_id}; {REMEDY}")
-        info = self._infos[scene_id]
-        if not isinstance(info, dict):
-            raise BadDataError(f"scene info: {scene_id} is not a dictionary; {REMEDY}")
-        return info
+        return self._infos[scene_id]
 
-    def _get(self, scene_id: str, key: Any, kind: type) -> Any:
-        value = self._scene(scene_id).get(key)
-        if not isinstance(value, kind):
+    def _get(self, scene_id: str, key: Any) -> Any:
+        info = self._scene(scene_id)
+        if key not in info:
             raise self._bad(scene_id, key)
-        return value
+        return info[key]
 
     def _matrix(self, scene_id: str, key: str) -> np.ndarray:
-        matrix = self._get(scene_id, key, np.ndarray)
-        sound = matrix.shape == (4, 4) and matrix.dtype.kind in "iuf"
-        if not sound or not np.isfinite(matrix).all():
+        matrix = self._get(scene_id, key)
+        if not np.isfinite(matrix).all():
             raise self._bad(scene_id, key)
         return matrix
 
     def _size(self, scene_id: str, key: str) -> tuple[int, int]:
-        size = self._get(scene_id, key, tuple)
-        if len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
+        size = self._get(scene_id, key)
+        if min(size) <= 0:
             raise self._bad(scene_id, key)
         return size
 
@@ -240,9 +218,9 @@ class SceneInfoHandler:
         return array
 
     def _image_path(self, scene_id: str, image_id: str, key: str) -> Path:
-        image = self._get(scene_id, "images_info", dict).get(image_id)
-        name = image.get(key) if isinstance(image, dict) else None
-        if not isinstance(name, str) or not name.isprintable():
+        image = self._get(scene_id, "images_info").get(image_id)
+        name = None if image is None else image[key]
+        if name is None or not name.isprintable():
             raise self._bad(scene_id, f"{key} of {image_id}")
         path = Path(name)
         if path.is_absolute() or ".." in path.parts:

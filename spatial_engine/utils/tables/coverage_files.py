@@ -1,7 +1,7 @@
-"""The files of object coverage: parts of chunks of scenes, and the merged ones (SPEC 8). One owner.
+"""The files of object coverage: those of chunks of scenes, and the merged ones (SPEC 8).
 
-All hold `{scene: {object_id: {k: [(image_id, ...), ...]}}}` for one dimension: the minimal sets of
-k images. A chunk of scenes [start, end) of the sorted list has a folder of its own.
+Each is a table (`coverage_table`) of one dimension with a pickle of the same content beside it. A
+chunk of scenes [start, end) of the sorted list has a folder of its own.
 
 Lists grow and shrink, and chunks of other sizes or of earlier lists stay behind. So a chunk is
 known by its content: `content` says by scene, in the list as it is now, what sets are to be made
@@ -11,28 +11,29 @@ from just that.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import files, provenance
-from spatial_engine.utils.running.files import check_id
-from spatial_engine.utils.tables.plain_pickle import load_pickle
+from spatial_engine.utils.running import files, finished, provenance
+from spatial_engine.utils.tables import coverage_table
+from spatial_engine.utils.tables.scene_table import SceneTable
 
 log = logging.getLogger(__name__)
 
 DIMENSIONS = ("height", "length", "width")
 FIND_REMEDY = "run find_object_coverage.sh"
 MERGE_REMEDY = "run spatial_engine/object_perception/merge_object_coverage.py"
-
-Coverage = dict[str, dict[int, dict[int, list[tuple[str, ...]]]]]
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,31 @@ class Chunk:
         return parent / f"{self.split}_{self.start}_{self.end}"
 
     def path(self, dimension: str) -> Path:
-        """The file of one dimension."""
+        """The pickle of one dimension, whose provenance tells of both files."""
         name = f"{self.split}_object_coverage_{dimension}_{self.start}_{self.end}.pkl"
         return self.folder / name
 
+    def table_path(self, dimension: str) -> Path:
+        """The table of one dimension."""
+        return self.path(dimension).with_suffix(".parquet")
+
+    def tables(self) -> dict[str, Path]:
+        """The tables of all dimensions, as the companions of the pickles."""
+        return {table_name(dimension): self.table_path(dimension) for dimension in DIMENSIONS}
+
+    def open(self, dimension: str) -> SceneTable:
+        """The table of one dimension, opened."""
+        remedy = f"remove {self.folder}, then {FIND_REMEDY}"
+        return coverage_table.open_sets(self.table_path(dimension), remedy)
+
     def settings(self, dimension: str) -> Any:
-        """The constants and the code that made a file; None where that is unknown."""
+        """The constants and the code that made the files; None where that is unknown."""
         return provenance.read_meta(self.path(dimension)).get("settings")
 
     def current(self, dimension: str, content: Mapping[str, str]) -> set[str]:
-        """The scenes of `content` that this file should hold."""
-        path = self.path(dimension)
-        made_from = provenance.read_inputs(path) if path.is_file() else {}
+        """The scenes of `content` that this table should hold."""
+        is_there = self.table_path(dimension).is_file()
+        made_from = provenance.read_inputs(self.path(dimension)) if is_there else {}
         return {scene for scene, digest in content.items() if made_from.get(scene) == [digest]}
 
     def is_right(self, content: Mapping[str, str], settings: Any) -> bool:
@@ -72,7 +86,9 @@ class Chunk:
 
     def has_files(self) -> bool:
         """Whether it holds files; a chunk that has just been started has none."""
-        return any(self.path(dimension).is_file() for dimension in DIMENSIONS)
+        return any(
+            path.is_file() for d in DIMENSIONS for path in (self.path(d), self.table_path(d))
+        )
 
     def is_being_made(self) -> bool:
         """Whether a running command holds it; leftovers of a killed one do not count."""
@@ -98,11 +114,17 @@ class Chunk:
         meta = provenance.read_meta(path)
         return (
             path.is_file()
+            and finished.are_whole(self.tables(), path)
             and self.current(dimension, content) == mine == set(provenance.read_inputs(path))
             and provenance.digest(meta.get("settings")) == provenance.digest(settings)
             and not meta.get("failed_scenes")
             and meta.get("bytes") == path.stat().st_size
         )
+
+
+def table_name(dimension: str) -> str:
+    """What a chunk's table is called among its outputs; the pickle goes by the dimension alone."""
+    return f"{dimension} table"
 
 
 def find_chunks(root: Path, split: str) -> list[Chunk]:
@@ -115,64 +137,45 @@ def find_chunks(root: Path, split: str) -> list[Chunk]:
     return sorted(found, key=lambda chunk: (chunk.start, chunk.end))
 
 
-def load_coverage(path: Path, remedy: str) -> Coverage:
-    """Sets of images by scene, object and number of images; `BadDataError` for anything else."""
-    coverage = load_pickle(path, remedy)
-    try:
-        for scene_id, by_object in coverage.items():
-            check_id(scene_id, path)
-            for object_id, by_count in by_object.items():
-                if type(object_id) is not int:
-                    raise TypeError(f"{object_id!r} is not an object id")
-                for count, sets in by_count.items():
-                    if not _are_sets(sets, count):
-                        raise ValueError("a set does not have the stated number of images")
-    except (AttributeError, TypeError, ValueError) as error:
-        raise BadDataError(f"{path}: not sets of images by scene ({error}); {remedy}") from None
-    return coverage
-
-
-def _are_sets(sets: Any, count: Any) -> bool:
-    return (
-        type(count) is int
-        and count > 0
-        and isinstance(sets, list)
-        and len(sets) > 0
-        and all(isinstance(images, tuple) and len(images) == count for images in sets)
-        and all(isinstance(image_id, str) for images in sets for image_id in images)
-    )
-
-
-def merge_chunks(
+def choose_chunks(
     chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]
-) -> tuple[Coverage, Any]:
-    """Join what the chunks' files hold of the scenes of `content`; outdated scenes are ignored, and
-    a scene that several chunks hold is the same in all of them.
+) -> tuple[dict[str, Chunk], Any]:
+    """Which chunk to take each scene of `content` from; outdated scenes are ignored, and a
+    scene that several chunks hold is the same in all of them.
 
-    Returns the sets and the constants that they were made with. Raises `MissingInputError` for a
-    missing file, `BadDataError` for a damaged one, for scenes that are in none, and where current
-    chunks were made with different constants.
+    Returns the chunks by scene, sorted, and the constants that they were made with. Raises
+    `MissingInputError` for a missing file, `BadDataError` for a damaged one, for scenes that are in
+    none, and where current chunks were made with different constants.
     """
-    merged: Coverage = {}
+    chosen: dict[str, Chunk] = {}
     makers: dict[str, Chunk] = {}  # by digest of their constants
     for chunk in chunks:
-        current = chunk.current(dimension, content)
-        if current:
-            coverage = load_coverage(
-                chunk.path(dimension), f"remove {chunk.folder}, then {FIND_REMEDY}"
-            )
-            merged |= {scene: coverage[scene] for scene in current & coverage.keys()}
+        if current := chunk.current(dimension, content):
+            chosen |= dict.fromkeys(current & set(chunk.open(dimension).scene_ids), chunk)
             makers.setdefault(provenance.digest(chunk.settings(dimension)), chunk)
-    if missing := sorted(content.keys() - merged.keys()):
+    if missing := sorted(content.keys() - chosen.keys()):
         raise _explain_missing(chunks, dimension, content, missing)
     if len(makers) > 1:
         first, second = list(makers.values())[:2]
         raise BadDataError(
-            f"{second.path(dimension)}: made with other constants or code than "
+            f"{second.table_path(dimension)}: made with other constants or code than "
             f"{first.folder.name}; {FIND_REMEDY}"
         )
     (maker,) = makers.values()
-    return dict(sorted(merged.items())), maker.settings(dimension)
+    return dict(sorted(chosen.items())), maker.settings(dimension)
+
+
+def join_chunks(chosen: Mapping[str, Chunk], dimension: str, output: Path) -> int:
+    """Write the merged table, each scene from its chunk, one chunk open at a time; return how many
+    scenes it holds."""
+
+    def rows() -> Iterator[pa.Table]:
+        for chunk, scene_ids in itertools.groupby(chosen, chosen.__getitem__):
+            table = chunk.open(dimension)
+            yield from (table.read(scene_id) for scene_id in scene_ids)
+
+    coverage_table.write_scenes_sets(output, list(chosen), rows())
+    return len(chosen)
 
 
 def _explain_missing(
@@ -184,11 +187,11 @@ def _explain_missing(
     place = order.index(missing[0])
     cause = f"{paths.object_table_path(chunks[0].root, chunks[0].split)}: "
     for chunk in chunks:
-        path = chunk.path(dimension)
+        path = chunk.table_path(dimension)
         if not path.is_file():
             if chunk.start <= place < chunk.end:
                 return MissingInputError(f"{path}: no such file; {FIND_REMEDY}")
-        elif missing[0] in load_coverage(path, f"remove {chunk.folder}, then {FIND_REMEDY}"):
+        elif missing[0] in chunk.open(dimension).scene_ids:
             cause = f"{path}: {missing[0]} is of another run, the object visibility has changed; "
             break
     some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")

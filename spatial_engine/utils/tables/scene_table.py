@@ -7,7 +7,7 @@ goes straight to its scene however many there are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -37,8 +37,8 @@ DEPTH_SIZES = "depth sizes"
 def write_part(path: Path, table: pa.Table, scene_id: str, facts: dict[str, Any]) -> None:
     """Write one scene's rows and what is noted about it, to be merged later.
 
-    A part is plain Arrow data: it lives for the run only, and encoding it for parquet twice would
-    cost more than its room on the disk.
+    A part is plain Arrow data: encoding it for parquet twice would cost more than its room on the
+    disk.
     """
     table = table.replace_schema_metadata({_KEY: json.dumps([[scene_id, facts]])})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
@@ -51,18 +51,33 @@ def merge_parts(parts: Sequence[Path], output: Path, **encoding: Any) -> None:
     `encoding` goes to the parquet writer.
     """
     heads = [_read_head(part) for part in parts]
-    entries = [entry for _, entry in heads]
-    schema = heads[0][0].with_metadata({_KEY: json.dumps(entries)})
+    schema = heads[0][0]
+    tables = (_read_part(part, schema) for part in parts)
     try:
-        with pq.ParquetWriter(output, schema, write_page_checksum=True, **encoding) as writer:
-            for part in parts:
-                with _named(part):  # read, not mapped: a disk that fails ends no process
-                    table = pa.ipc.open_file(pa.py_buffer(part.read_bytes())).read_all()
-                    table.validate(full=True)  # Arrow would follow an offset that points anywhere
-                    table = table.cast(schema)
-                writer.write_table(table, row_group_size=max(len(table), 1))
+        write_scenes(output, schema, [entry for _, entry in heads], tables, **encoding)
     except pa.ArrowException as error:  # of types that no table of ours has
         raise BadDataError(f"{parts[0]}: a damaged part ({error}); {_REMEDY}") from None
+
+
+def write_scenes(
+    output: Path,
+    schema: pa.Schema,
+    entries: Sequence[Any],
+    tables: Iterable[pa.Table],
+    **encoding: Any,
+) -> None:
+    """Write scenes, a row group each; `entries` are [scene id, facts] of each of the `tables`."""
+    schema = schema.with_metadata({_KEY: json.dumps(entries)})
+    with pq.ParquetWriter(output, schema, write_page_checksum=True, **encoding) as writer:
+        for table in tables:
+            writer.write_table(table.cast(schema), row_group_size=max(len(table), 1))
+
+
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
+    with _named(path):  # read, not mapped: a disk that fails ends no process
+        table = pa.ipc.open_file(pa.py_buffer(path.read_bytes())).read_all()
+        table.validate(full=True)  # Arrow would follow an offset that points anywhere
+        return table.cast(schema)
 
 
 def _read_head(path: Path) -> tuple[pa.Schema, list[Any]]:
@@ -170,8 +185,13 @@ class SceneTable:
         """Rows of a scene, from the file's metadata."""
         return self._file.metadata.row_group(self._row_group[self._known(scene_id)]).num_rows
 
-    def read(self, scene_id: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of one scene."""
+    def read(
+        self,
+        scene_id: str,
+        columns: Sequence[str] | None = None,
+        max_bytes: int = MAX_MEMORY,
+    ) -> pa.Table:
+        """The rows of one scene, of `max_bytes` at most: Python objects take many times more."""
         number = self._row_group[self._known(scene_id)]
         num_rows = self.num_rows(scene_id)
         if num_rows > MAX_ROWS:
@@ -187,6 +207,11 @@ class SceneTable:
         if len(table) != num_rows:
             raise BadDataError(
                 f"{self.path}: {scene_id} holds {len(table):,} rows and claims {num_rows:,}; "
+                f"{self.remedy}"
+            )
+        if table.nbytes > max_bytes:
+            raise BadDataError(
+                f"{self.path}: {scene_id} takes {table.nbytes:,} bytes, over {max_bytes:,}; "
                 f"{self.remedy}"
             )
         for name, column in zip(table.column_names, table.columns, strict=True):
