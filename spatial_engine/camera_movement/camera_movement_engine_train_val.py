@@ -112,8 +112,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "NUM_ZERO_OVERLAP": args.num_zero_overlap,
         "MIN_DIRECTION_MM": args.min_direction_mm,
         "MIN_DIRECTION_DEG": args.min_direction_deg,
-        "SMALL": [camera_questions.SMALL_MM, camera_questions.SMALL_DEG],
-        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": templates.digest_of(sentences),
     }
     step = Step("camera_movement_engine_train_val", args, settings, __file__)

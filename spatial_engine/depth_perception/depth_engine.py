@@ -9,7 +9,7 @@ from math import comb
 
 from spatial_engine.depth_perception import depth_questions
 from spatial_engine.utils import paths
-from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions import marked_images, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates
@@ -41,10 +41,6 @@ def run_task(
         "max_samples": args.max_samples,
         "DOT_RADIUS_PX": args.dot_radius_px,
         "MIN_DEPTH_GAP_MM": args.min_depth_gap_mm,
-        "MAX_NEW_DRAWS": depth_questions.MAX_NEW_DRAWS,
-        "HARD_TO_TELL_MM": depth_questions.HARD_TO_TELL_MM,
-        "pictures": marked_images.SETTINGS if TASKS[task].marked else None,
-        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": templates.digest_of(sentences),
     }
     step = Step(f"{task}_engine", args, settings, __file__)

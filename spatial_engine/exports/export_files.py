@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,9 +11,8 @@ from typing import Any, TypeVar
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import FOLDERS, benchmark_path
 from spatial_engine.utils.questions.record_files import FIRST_VERSION, RecordFile
-from spatial_engine.utils.running import cli, files, provenance
-from spatial_engine.utils.running.closing_table import Tally
-from spatial_engine.utils.running.scene_runner import SceneJob, Work, job_key
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 
 T = TypeVar("T")
@@ -55,76 +53,25 @@ def present_benchmark(root: Path, version: str) -> Path:
     return path
 
 
-class FilesStep(Step):
-    """A step whose jobs make one file each, at a place of its own."""
+def obsolete(step: Step, outputs: Iterable[Path], jobs: Mapping[Path, SceneJob]) -> set[Path]:
+    """Those of the `outputs` that none of the `jobs` makes, to be retired when these are done.
 
-    def outdated(self, jobs: Mapping[Path, SceneJob]) -> dict[Path, SceneJob]:
-        """The jobs (by output) whose file is not there or was made from something else."""
-        return {
-            output: job
-            for output, job in jobs.items()
-            if self.options.overwrite
-            or not provenance.is_current(output, job_key(self.name, self.settings, job))
-        }
-
-    def obsolete(self, outputs: Iterable[Path], jobs: Mapping[Path, SceneJob]) -> set[Path]:
-        """Those of the `outputs` that none of the `jobs` makes, to be retired when these are done.
-
-        Raises `MissingInputError` for one whose records are gone with the whole folder that held
-        them, as of a disk that is not mounted.
-        """
-        others = set(outputs) - set(jobs)
-        for output in sorted(others if not self.options.overwrite else ()):
-            meta = provenance.read_meta(output)
-            inputs = meta.get("inputs") if meta.get("step") == self.name else None
-            if isinstance(inputs, list) and inputs and isinstance(inputs[0], list):
-                folder = (self.root / str(inputs[0][0])).parent
+    Raises `MissingInputError` for one whose records are gone with the whole folder that held them,
+    as of a disk that is not mounted.
+    """
+    others = set(outputs) - set(jobs)
+    for output in sorted(others if not step.options.overwrite else ()):
+        meta = provenance.read_meta(output)
+        inputs = provenance.read_inputs(output) if meta.get("step") == step.name else {}
+        for made_of in inputs.values():  # of one file of records, see `SceneJob.inputs`
+            if isinstance(made_of, list) and made_of and isinstance(made_of[0], list):
+                folder = (step.root / str(made_of[0][0])).parent
                 if not any(folder.glob("*.jsonl")):
                     raise MissingInputError(
                         f"{folder}: no records in it any more, and {output} was made from them; "
                         "restore them, or use --overwrite to remove it"
                     )
-        return others
-
-    def make_files(self, jobs: Mapping[Path, SceneJob], work: Work, parts_dir: Path) -> None:
-        """Bring each output up to date with its job, in parallel.
-
-        `work(arguments, part_dir)` writes `part_dir/<name of the output>` and counts its records
-        under the job's `scene_id`.
-        """
-        start = time.perf_counter()
-        ahead = self.outdated(jobs)
-        for output, job in jobs.items():
-            if output not in ahead:
-                self._add_current(job.scene_id, start, output)
-        failures: Mapping[str, str] = {}
-        if ahead:
-            with files.locked(parts_dir):
-                num_bytes = sum(job.num_bytes for job in ahead.values())
-                files.check_disk(parts_dir, len(ahead), num_bytes)
-                run = self._run(work, list(ahead.values()), parts_dir)
-                failures = run.failures
-                for output, job in ahead.items():
-                    if job.scene_id not in run.parts:
-                        continue
-                    key = job_key(self.name, self.settings, job)
-                    tally = Tally.of(job.scene_id, [run.results[job.scene_id]])
-                    name = job.scene_id
-                    if whys := self.guard.why_they_stay({name: output}, {name: tally}, {}):
-                        self.table.empty += whys
-                        continue
-                    again = self._why_again(output, key, job.inputs)
-                    with files.atomic_path(output) as partial:
-                        # The part stays whole until the output is told of: a killed run goes on.
-                        files.link_or_copy(run.parts[job.scene_id] / output.name, partial)
-                        provenance.forget([output])
-                    facts = {"key": key, "inputs": job.inputs, "failed_scenes": {}}
-                    self._write_meta(output, run, tally, {**facts, "scenes": [job.scene_id]})
-                    self._add_row(job.scene_id, tally, start, output, again)
-                if not failures:
-                    files.remove(parts_dir)
-        else:
-            files.remove_idle(parts_dir)  # where a run was killed just before it did so
+    return others
 
 
 def add_splits(parser: argparse.ArgumentParser) -> None:

@@ -31,12 +31,12 @@ import pyarrow.parquet as pq
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.exports.export_files import (
-    FilesStep,
     add_splits,
     by_output,
     export_name,
     exports_dir,
     numbered,
+    obsolete,
 )
 from spatial_engine.utils.questions.record_files import (
     RecordFile,
@@ -48,6 +48,7 @@ from spatial_engine.utils.questions.record_files import (
 from spatial_engine.utils.questions.records import write_jsonl
 from spatial_engine.utils.running import cli, files, provenance
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
 
 FORMATS = ("jsonl",)
 BATCH_RECORDS = 10_000  # in memory at a time, and in a row group of parquet: about 10 MB
@@ -147,18 +148,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = FilesStep("export_uniform", args, {"BATCH_RECORDS": BATCH_RECORDS}, __file__)
+    step = Step("export_uniform", args, {}, __file__)
     found = find_record_files(args.root, args.splits, args.version)
     folders = {s: exports_dir(args.root, s, "uniform", args.version) for s in args.splits}
     jobs = {split: make_jobs(args, found, split) for split in args.splits}
-    obsolete = {
-        split: step.obsolete((p for f in args.formats for p in folder.glob(f"*.{f}")), jobs[split])
+    gone = {
+        split: obsolete(step, (p for f in args.formats for p in folder.glob(f"*.{f}")), jobs[split])
         for split, folder in folders.items()
     }
     for split, folder in folders.items():
         parts = folder.with_name(f"{folder.name}{files.PARTS_SUFFIX}")
         step.make_files(jobs[split], export_file, parts)
-        step.retire(obsolete[split])
+        step.retire(gone[split])
     return step.close()
 
 

@@ -21,11 +21,11 @@ from typing import Any
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.exports.export_files import (
-    FilesStep,
     add_splits,
     by_output,
     export_name,
     numbered,
+    obsolete,
 )
 from spatial_engine.exports.image_resizing import REMEDY, Goal, Scene, Size, resize_scene, resized
 from spatial_engine.utils.paths import clip_frames_dir
@@ -40,6 +40,7 @@ from spatial_engine.utils.questions.record_files import (
 from spatial_engine.utils.questions.records import write_jsonl
 from spatial_engine.utils.running import cli, files, flag_types, provenance
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
 
 # Longer side of an image at most, in pixels. Half of ScanNet's 1296, which costs least because it
 # is made while decoding; letters beside dots are still legible, at 448 (a tile of InternVL) hardly.
@@ -177,14 +178,12 @@ def record_jobs(
     return by_output(jobs)
 
 
-def resize(
-    args: argparse.Namespace, step: FilesStep, goal: Goal, found: Sequence[RecordFile]
-) -> None:
+def resize(args: argparse.Namespace, step: Step, goal: Goal, found: Sequence[RecordFile]) -> None:
     """Bring the copy up to date: images, then the records that name them."""
     records = record_jobs(args, goal, found, {})
     images = image_jobs(args, goal, find_images(found))
     there = (path for folder in {out.parent for out in records} for path in folder.glob("*.jsonl"))
-    obsolete = step.obsolete(there, records)
+    gone = obsolete(step, there, records)
     outdated = step.outdated(records)
     ahead = list(outdated.values())
     for image_root, jobs in images.items():
@@ -200,7 +199,7 @@ def resize(
         failed[image_root] = frozenset(run.failures)
     records = record_jobs(args, goal, found, failed)
     step.make_files(records, resize_records, args.output / f"records{files.PARTS_SUFFIX}")
-    step.retire(obsolete)
+    step.retire(gone)
 
 
 def claim(output: Path, settings: dict[str, Any]) -> None:
@@ -238,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {**asdict(goal), "JPEG_QUALITY": jpeg.QUALITY}
     found = find_record_files(args.root, args.splits, args.version)
     claim(args.output, settings)
-    step = FilesStep("resize_images", args, settings, __file__)
+    step = Step("resize_images", args, asdict(goal), __file__)
     resize(args, step, goal, found)
     return step.close()
 

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
-from spatial_engine.object_movement import movement_pairs, movement_questions
+from spatial_engine.object_movement import movement_questions
 from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRequest, task_of
 from spatial_engine.utils import paths
 from spatial_engine.utils.clips import clip_frames, clip_lists
-from spatial_engine.utils.geometry import rigid_bodies
 from spatial_engine.utils.paths import CLIP_DATASETS
-from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions import marked_images, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli, files, provenance
@@ -129,7 +128,6 @@ def write_frames(
         jobs.append(SceneJob(clip_id, path, fingerprint, 0, fingerprint[1] or 0))
     shared = step.sharing("write_frames", clip_frames.__file__)
     ahead = shared.unfinished(jobs, folder)
-    files.check_disk(folder, 0, sum(job.num_bytes for job in ahead))
     if not ahead:
         return set()
     failures = shared.make_folders(folder, ahead, clip_frames.write_clip_frames, "frames").failures
@@ -192,11 +190,6 @@ def _settings(args: argparse.Namespace, prompt: str, sentences: Mapping[str, Tem
         "max_samples": args.max_samples,
         "POINTS_PER_GROUP": args.points_per_group,
         "PAIRS_PER_BIN": args.pairs_per_bin,
-        "pairs": movement_pairs.SETTINGS,
-        "rigid_bodies": rigid_bodies.SETTINGS,
-        "RADIUS_SHARE": movement_questions.RADIUS_SHARE,
-        "pictures": marked_images.SETTINGS if prompt == "dot" else None,
-        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": templates.digest_of(sentences),
     }
 

@@ -11,7 +11,6 @@ STATIC_M = 0.01  # a point, or a camera, that moves less counts as still
 NUM_BINS = 10
 LIMITING_BIN = 4  # 0-based: the 5th; displacements are long-tailed, and it holds few enough
 SWAPPED_SHARE = 0.05  # so many more pairs of a clip, their frames swapped
-SETTINGS = [STATIC_M, NUM_BINS, LIMITING_BIN, SWAPPED_SHARE]
 
 
 @dataclass(frozen=True)

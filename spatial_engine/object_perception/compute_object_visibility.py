@@ -150,10 +150,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    settings = {
-        "MIN_VISIBLE_SHARE": args.min_visible_share,
-        "EXCLUDED_CATEGORIES": EXCLUDED_CATEGORIES,
-    }
+    settings = {"MIN_VISIBLE_SHARE": args.min_visible_share}
     step = Step("compute_object_visibility", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(

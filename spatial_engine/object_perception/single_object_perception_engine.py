@@ -107,8 +107,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "leave out sets of images that all show another object of the same category"
     cli.add_constant(parser, "REQUIRE_UNIQUE_CATEGORY", REQUIRE_UNIQUE_CATEGORY, text)
     args = parser.parse_args(argv)
-    constants = {"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES}
-    args.max_samples = cli.max_samples_by_split(args, constants)
+    args.max_samples = cli.max_samples_by_split(
+        args, {"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES}
+    )
     return args
 
 
@@ -119,7 +120,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "seed": args.seed,
         "max_samples": args.max_samples,
         "REQUIRE_UNIQUE_CATEGORY": args.require_unique_category,
-        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": templates.digest_of(sentences),
     }
     step = Step("single_object_perception_engine", args, settings, __file__)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from spatial_engine.utils import paths
-from spatial_engine.utils.questions import marked_images, records, templates
+from spatial_engine.utils.questions import marked_images, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates
@@ -42,10 +42,6 @@ def run_task(
         "max_samples": args.max_samples,
         "DOT_RADIUS_PX": args.dot_radius_px,
         "DIFFICULTY": args.difficulty,
-        "HARD_REACHES": correspondence_questions.HARD_REACHES,
-        "ARRANGEMENTS": correspondence_questions.ARRANGEMENTS,
-        "pictures": marked_images.SETTINGS if args.dot_radius_px else None,
-        "BUCKET_BYTES": records.BUCKET_BYTES,  # decides the order of lines
         "templates": templates.digest_of({task: sentences}),
     }
     script = TASKS[task].question_type.replace("correspondence_", "correspondence_qa_engine_")

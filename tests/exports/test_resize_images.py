@@ -301,7 +301,7 @@ def test_another_size_that_is_killed_leaves_no_records_of_the_old_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(resize_images.FilesStep, "make_folders", killed)
+        patch.setattr(resize_images.Step, "make_folders", killed)
         with pytest.raises(KeyboardInterrupt):
             run(root, output, "--max-side", "64", *flags)
     with raises_one_line(MissingInputError, "no records"):

@@ -345,8 +345,8 @@ def templates() -> list[bytes]:
 
 def metas() -> list[bytes]:
     facts = {
-        "step": "s", "key": "k", "settings": {"seed": 0}, "inputs": {SCENES[0]: ["d", 1]},
-        "records": 3, "drops": {"a": 1}, "notes": {},
+        "step": "s", "settings": {"seed": 0}, "inputs": {SCENES[0]: ["d", 1]}, "common": {},
+        "version": "0.0.1", "records": 3, "drops": {"a": 1}, "notes": {}, "companions": {},
     }  # fmt: skip
 
     def write(path: Path) -> None:
@@ -377,7 +377,8 @@ def done_marks() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         run_folders(Path(folder), folder_jobs()[:1])
         now = (Path(folder) / SCENES[0] / DONE_FILE).read_bytes()
-    before = json.loads(now) | {"key": "k", "settings": {"seed": 1}, "version": "0.0.1"}
+    before = json.loads(now)
+    before["origin"] |= {"settings": {"seed": 1}, "version": "0.0.1"}
     return [now, json.dumps(before).encode()]
 
 

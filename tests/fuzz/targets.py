@@ -28,7 +28,7 @@ from spatial_engine.utils.paths import info_path, instance_data_dir
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import plain_record, record_files, records, templates
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import changes, input_files, provenance, scene_runner
+from spatial_engine.utils.running import changes, finished_scenes, input_files, outputs, provenance
 from spatial_engine.utils.running.closing_table import Tally
 from spatial_engine.utils.scannet_utils import annotations, extract_posed_images
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
@@ -241,7 +241,8 @@ def read_meta(path: Path) -> None:
     output = path.with_name(path.name.removesuffix(".meta.json"))
     assert isinstance(provenance.read_meta(output), dict)
     assert isinstance(provenance.read_inputs(output), dict)
-    assert provenance.is_current(output, "k") is False  # there is no output
+    product = outputs.Product({"out": output}, provenance.Origin("s", {}, {}), print)
+    assert product.accept() == [] and product.whys()["out"] is not None  # there is no output
 
 
 def read_done_marks(path: Path) -> None:
@@ -251,14 +252,14 @@ def read_done_marks(path: Path) -> None:
     for scene in seeds.SCENES:
         (folder / scene).mkdir(parents=True)
         seeds.folder_work(None, folder / scene)
-        shutil.copyfile(path, folder / scene / scene_runner.DONE_FILE)
+        shutil.copyfile(path, folder / scene / finished_scenes.DONE_FILE)
     run = seeds.run_folders(folder, seeds.folder_jobs()[:1])
     assert list(run.parts) == [seeds.SCENES[0]] and not run.failures
     assert changes.by_reason(run.redone).isprintable()
-    finished = scene_runner.read_finished(folder)
+    finished = finished_scenes.read_finished(folder)
     for done in finished.values():  # as `Step.make_folders` tells of them
-        provenance.digest(done.settings), provenance.digest(done.inputs)
-        json.dumps([done.settings, done.inputs])
+        provenance.digest(done.origin.settings), provenance.digest(done.origin.inputs)
+        json.dumps([done.origin.settings, done.origin.inputs])
     for results in (run.results.values(), [done.result for done in finished.values()]):
         tally = Tally.of("images", results)
         f"{tally.records:,} {tally}"

@@ -26,6 +26,7 @@ DEPTH_DOT = "spatial_engine/depth_perception/depth_estimation_dot_engine.py"
 OBJECTS = "spatial_engine/object_perception/compute_object_visibility.py"
 MOVEMENT = "spatial_engine/object_movement/single_object_movement_engine_dot.py"
 EVALUATION = "spatial_engine/evaluation"
+EXPORTS = "spatial_engine/exports"
 
 
 def main_of(command: str) -> Callable[[list[str]], int]:
@@ -185,7 +186,7 @@ def test_a_benchmark_does_not_lose_questions_whose_file_is_gone(made_root, tmp_p
 @pytest.mark.parametrize("name", ["export_uniform", "make_training_mix"])
 def test_what_is_made_of_records_stays_when_a_folder_of_them_is_gone(made_root, tmp_path, name):
     root = link_root(made_root, tmp_path / "root")
-    main = main_of(f"{EVALUATION}/{name}.py")
+    main = main_of(f"{EXPORTS}/{name}.py")
     assert main(["--root", str(root)]) == 0
     (root / "training_data/depth_estimation_dot").rename(tmp_path / "away")
     before = sizes(tmp_path)
@@ -197,7 +198,7 @@ def test_what_is_made_of_records_stays_when_a_folder_of_them_is_gone(made_root, 
 def test_a_smaller_copy_stays_when_the_images_are_gone(made_root, tmp_path):
     root, copy = link_root(made_root, tmp_path / "root"), tmp_path / "copy"
     flags = ["--root", str(root), "--output", str(copy), "--splits", "val", "--num-workers", "1"]
-    main = main_of(f"{EVALUATION}/resize_images.py")
+    main = main_of(f"{EXPORTS}/resize_images.py")
     assert main(flags) == 0
     before = sizes(copy)
     records = root / "evaluation_data/depth_estimation_dot"

@@ -23,6 +23,8 @@ from spatial_engine.utils.running import cli, engine_code, provenance, scene_run
 EXTRACT, INFOS, VISIBILITY, RELATIONS, CAMERA = COMMANDS[1:6]
 SCRIPTS = [c for c in COMMANDS if c.endswith(".py") and not c.endswith(PLAIN)]
 OBJECTS = "spatial_engine/object_perception/compute_object_visibility.py"
+COVERAGE = "spatial_engine/object_perception/single_object_coverage_finder.py"
+MERGE = "spatial_engine/object_perception/merge_object_coverage.py"
 DEPTH_COOR = "spatial_engine/depth_perception/depth_estimation_coor_engine.py"
 DEPTH_DOT = "spatial_engine/depth_perception/depth_estimation_dot_engine.py"
 COOR = "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py"
@@ -142,6 +144,39 @@ def test_other_code_of_the_same_version_makes_all_anew_and_is_named(bench, comma
         assert "constants changed" not in table and "up to date" not in table
         assert made_by(command, root) == expected != {}
         assert "again" not in bench.run(command, root)
+
+
+@pytest.mark.parametrize("command", [EXTRACT, INFOS, CAMERA, OBJECTS, DEPTH_DOT, MOVEMENT, UNIFORM])
+def test_what_other_code_made_is_kept_where_that_is_accepted(bench, command, monkeypatch):
+    root = link_root(bench.made, bench.folder / "root")
+    if command == UNIFORM:
+        bench.run(command, root)
+    times = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    edit_code(monkeypatch)
+    table = bench.run(command, root, "--accept-finished")
+    assert "again" not in table and "accepted: " in table and "code changed (x.py)" in table
+    touched = {path for path in times if path.stat().st_mtime_ns != times[path]}
+    assert touched and all(path.name.endswith((".meta.json", ".done.json")) for path in touched)
+    assert {path for path in root.rglob("*") if path.is_file()} == set(times)
+    assert "accepted" not in (table := bench.run(command, root)) and "again" not in table
+    table = bench.run(command, root, "--overwrite")
+    assert "again: --overwrite" in table or ("again" not in table and command == MOVEMENT)
+
+
+def test_coverage_of_other_code_is_accepted_chunk_by_chunk(bench, monkeypatch):
+    root = link_root(bench.made, bench.folder / "root")
+    folder = root / "training_data/object_perception"
+    parts = {path: path.stat().st_mtime_ns for path in folder.glob("train_*_*/*.pkl")}
+    before = data_of(root)
+    edit_code(monkeypatch)
+    for start, end in ((0, 2), (2, 3)):
+        table = bench.run(
+            COVERAGE, root, "--start", str(start), "--end", str(end), "--accept-finished"
+        )
+        assert "again" not in table and "accepted: " in table
+    assert parts and {path: path.stat().st_mtime_ns for path in parts} == parts
+    bench.run(MERGE, root, "--splits", "train")
+    assert data_of(root) == before
 
 
 def test_edited_sentences_are_those_of_all_records(bench, monkeypatch):

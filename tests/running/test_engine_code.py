@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 from pathlib import Path
 
 import pytest
 
+import spatial_engine
 from spatial_engine.utils.running import engine_code
+from spatial_engine.utils.running.provenance import digest
+from spatial_engine.utils.running.step import Step
 
 SCRIPT = '''"""A script."""
-from spatial_engine.utils.running import step
+from spatial_engine.utils.running import cli, step
 from spatial_engine.utils.geometry import cameras
 from spatial_engine.family.questions import ask
 
 NUMBER = 3  # of pairs
+SKIP = 5
+RADIUS = (
+    10
+)
+
+
+def main():
+    args = cli.parse(cli.add_constant("SKIP", SKIP), cli.add_constant("RADIUS", RADIUS))
+    return ask(NUMBER, args.skip)
 '''
 MODULES = {
     "family/script.py": SCRIPT,
@@ -58,6 +72,7 @@ def test_what_is_imported_counts_wherever_it_is_imported(package):
     ("module", "before", "after"),
     [
         ("family/script.py", "NUMBER = 3", "NUMBER = 4"),
+        ("family/script.py", "args.skip", "SKIP"),
         ("family/questions.py", "return 2", "return 3"),
         ("utils/geometry/cameras.py", "x + 1", "x - 1"),
         ("utils/geometry/sampling.py", "draw(): ...", "draw(): return 2"),
@@ -80,6 +95,8 @@ def test_an_edit_of_what_decides_is_noticed(package, module, before, after):
         ("utils/geometry/cameras.py", "More.", "Less."),
         ("utils/geometry/cameras.py", "def f", "# why\n\ndef f"),
         ("family/other.py", "X = 1", "X = 2"),  # not imported
+        ("family/script.py", "SKIP = 5", "SKIP = 6"),  # defaults of flags
+        ("family/script.py", "(\n    10\n)", "20  # pixels"),
         ("utils/running/step.py", "cli", "cli, files"),  # how work is run
         ("utils/running/cli.py", "Y = 1", "Y = 2"),
     ],
@@ -92,14 +109,63 @@ def test_an_edit_of_words_or_of_other_code_is_not(package, module, before, after
     assert digests_now(package) == digests
 
 
+def test_a_default_that_something_else_reads_too_is_code(package):
+    path = package / "family/script.py"
+    path.write_text(path.read_text().replace("args.skip", "SKIP"))
+    digests = digests_now(package)
+    path.write_text(path.read_text().replace("SKIP = 5", "SKIP = 6"))
+    assert digests_now(package) != digests
+
+
+class Settled(Exception):
+    """A script has told its step what the constants are."""
+
+
+FLAGS = [  # of constants that do not count as code
+    (module, name)
+    for module, tree in (
+        (path, ast.parse(path.read_text()))
+        for path in sorted(Path(spatial_engine.__file__).parent.rglob("*.py"))
+        if "Step(" in path.read_text() and "running" not in path.parts
+    )
+    for node in engine_code._defaults_of_flags(tree)
+    if not isinstance(node.value, ast.Tuple)  # says which outputs are made
+    for name in [node.targets[0].id]
+]
+
+
+@pytest.mark.parametrize(("path", "name"), FLAGS, ids=lambda value: getattr(value, "stem", value))
+def test_a_constant_that_is_no_code_is_in_the_settings(
+    made_root, tmp_path, monkeypatch, path, name
+):
+    """Another value by its flag gives other settings: so the value counts, and counts once."""
+
+    def settings(*flags: str) -> dict:
+        def stop(self, name, options, settings, module):
+            raise Settled(settings)
+
+        monkeypatch.setattr(Step, "__init__", stop)
+        output = ["--output", str(tmp_path / "copy")] if path.stem == "resize_images" else []
+        with pytest.raises(Settled) as caught:
+            module.main(["--root", str(made_root), *output, *flags])
+        return caught.value.args[0]
+
+    parts = path.relative_to(Path(spatial_engine.__file__).parent).with_suffix("").parts
+    module = importlib.import_module(".".join((spatial_engine.__name__, *parts)))
+    flag, value = f"--{name.lower().replace('_', '-')}", getattr(module, name)
+    other = [] if isinstance(value, bool) else [str(value + 1 if type(value) is int else 0.5)]
+    other = ["7"] if "MAX_SAMPLES" in name else other
+    assert digest(settings(flag, *other)) != digest(settings())
+
+
 def test_the_package_as_a_whole_is_told_by_its_bytes(package):
-    digest = engine_code.digest_of_package()
+    digest = engine_code.digest_of_program()
     (package / "utils/running/.#cli.py").symlink_to("of an editor that has it open")
     (package / ".checkpoints").mkdir()
     (package / ".checkpoints/cli.py").write_text("Y = 3")
-    assert engine_code.digest_of_package() == digest
+    assert engine_code.digest_of_program() == digest
     (package / "utils/running/cli.py").write_text("Y = 1  # a word\n")
-    assert engine_code.digest_of_package() != digest
+    assert engine_code.digest_of_program() != digest
 
 
 def test_a_function_is_among_the_code_of_its_module(package):

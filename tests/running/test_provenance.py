@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import spatial_engine
-from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.provenance import digest
+from spatial_engine.utils.running import changes, provenance
+from spatial_engine.utils.running.outputs import Product
+from spatial_engine.utils.running.provenance import Origin, digest
 
 DIFFERENT = [
     None, True, False, 0, 1, 1.0, "1", "", [], {}, [1], ["1"], [[1]], {"a": 1}, {"b": 1}, {"a": 2},
@@ -60,19 +63,24 @@ def test_digests_do_not_depend_on_the_process():
     assert done.stdout.strip() == digest({**value, "c": np.arange(4.0)})
 
 
-def test_a_key_changes_with_step_version_settings_and_inputs(monkeypatch):
+def test_an_origin_changes_with_all_that_decides(monkeypatch):
     base = ("step", {"SKIP": 5}, ["a", 1])
-    keys = {
-        provenance.work_key(*base),
-        provenance.work_key("other", *base[1:]),
-        provenance.work_key("step", {"SKIP": 4}, base[2]),
-        provenance.work_key("step", {"SKIP": 5, "NEW": 1}, base[2]),
-        provenance.work_key("step", base[1], ["a", 2]),
-    }
-    assert provenance.work_key(*base) in keys
+    origins = [
+        Origin(*base),
+        Origin("other", *base[1:]),
+        Origin("step", {"SKIP": 4}, base[2]),
+        Origin("step", {"SKIP": 5, "NEW": 1}, base[2]),
+        Origin("step", base[1], ["a", 2]),
+        Origin(*base, {"lists": 1}),
+    ]
     monkeypatch.setattr(spatial_engine, "__version__", "999")
-    assert provenance.work_key(*base) not in keys
-    assert len(keys) == 5
+    origins.append(Origin(*base))
+    for number, before in enumerate(origins):
+        told = Origin.told_by(json.loads(json.dumps(asdict(before))))
+        assert [bool(changes.compare(told, now).why_again(True)) for now in origins] == [
+            number != k for k in range(len(origins))
+        ]
+    assert len({origin.key for origin in origins}) == len(origins)
 
 
 def test_file_fingerprints_see_place_size_and_content_and_no_time(tmp_path):
@@ -167,39 +175,45 @@ def test_a_link_to_nothing_in_a_folder_does_not_stop_the_command(tmp_path):
     assert provenance.folder_fingerprint(tmp_path, tmp_path, (".png",)) != dangling
 
 
+ORIGIN = Origin("step", {"SKIP": 5}, {"a": 1})
+
+
 @pytest.fixture
 def output(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text("some lines")
-    provenance.write_meta(
-        path, {"key": "k", "records": 3, "drops": {}, "notes": {}}, {"workers": 2}
-    )
+    facts = {**asdict(ORIGIN), "records": 3, "drops": {}, "notes": {}, "companions": {}}
+    provenance.write_meta(path, facts, {"workers": 2})
     return path
 
 
-def test_an_output_is_current_only_whole_and_under_its_key(output):
-    assert provenance.is_current(output, "k")
-    assert not provenance.is_current(output, "other")
+def is_good(output: Path, origin: Origin = ORIGIN) -> bool:
+    return Product({"out": output}, origin, print).whys() == {"out": None}
+
+
+def test_an_output_is_good_only_whole_and_of_its_origin(output):
+    assert is_good(output)
+    assert not is_good(output, Origin("step", {"SKIP": 4}, {"a": 1}))
     for text in ("some line", "", "some lines and more"):
         output.write_text(text)
-        assert not provenance.is_current(output, "k")
+        assert not is_good(output)
     output.unlink()
-    assert not provenance.is_current(output, "k")
+    assert not is_good(output)
 
 
-def test_without_readable_provenance_nothing_is_current(output):
+def test_without_readable_provenance_nothing_is_good(output):
     meta = provenance.meta_path(output)
     for data in (b"", b"{", b"[]", b"null", b"\xff\xfe", b'"k"', b"{}", b"[" * 100_000):
         meta.write_bytes(data)
-        assert not provenance.is_current(output, "k")
+        assert not is_good(output)
         assert provenance.read_meta(output) == {}
     meta.unlink()
-    assert not provenance.is_current(output, "k")
+    assert not is_good(output)
 
 
 def test_meta_holds_facts_versions_size_and_a_run_block_apart(output):
     meta = json.loads((output.parent / "out.jsonl.meta.json").read_text())
-    assert (meta["key"], meta["records"], meta["bytes"]) == ("k", 3, 10)
+    assert (meta["settings"], meta["records"], meta["bytes"]) == ({"SKIP": 5}, 3, 10)
     assert meta["versions"]["spatial_engine"] == spatial_engine.__version__
     assert meta["versions"]["numpy"] == np.__version__
     assert meta["run"]["workers"] == 2

@@ -13,7 +13,7 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
-from spatial_engine.utils.running import executors, files, scene_runner
+from spatial_engine.utils.running import executors, files, finished_scenes, scene_runner
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob, is_done, run_scenes
 
 
@@ -142,8 +142,10 @@ def test_a_folder_that_has_lost_something_is_done_again(runner, damage):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("settings", []), ("settings", None), ("version", 3), ("key", None), ("step", 1),
-        ("contents", {".txt": 3}), ("contents", {".txt": [1, "x"]}), ("contents", []),
+        ("origin", {"settings": []}), ("origin", {"settings": None}), ("origin", {"version": 3}),
+        ("origin", {"step": 1}), ("origin", {"common": 2}), ("origin", None), ("accepted", []),
+        ("accepted", {"x.py": 3}), ("contents", {".txt": 3}), ("contents", {".txt": [1, "x"]}),
+        ("contents", []),
         ("contents", {".txt": [1]}), ("result", {"counts": {"out": "x"}}),
         ("result", {"counts": []}), ("result", {"drops": {"out": 3}}), ("result", None),
         ("result", {"warnings": [3]}), ("result", {"unknown": 3}), ("unknown", 3),
@@ -153,8 +155,10 @@ def test_a_mark_of_other_types_is_none(runner, field, value):
     runner.run({"s0": "good"})
     mark = runner.parts / "s0/.done.json"
     whole = json.loads(mark.read_text())
+    if isinstance(value, dict) and field == "origin":
+        value = {**whole[field], **value}
     mark.write_text(json.dumps({**whole, field: value}))
-    assert scene_runner.read_finished(runner.parts) == {}
+    assert finished_scenes.read_finished(runner.parts) == {}
     runner.run({"s0": "good"})
     assert runner.calls() == {"s0": 2}
     assert json.loads(mark.read_text()) == whole
@@ -243,7 +247,8 @@ def task_of(parts: Path, run_dir: Path, do, overwrite: bool = False):
         do(part_dir)
         return PartResult({"out": 1})
 
-    return ("step", work, SceneJob("s0", None, "1"), parts, run_dir, {}, overwrite)
+    job = SceneJob("s0", None, "1")
+    return scene_runner._Task(work, job, job.origin("step", {}), parts, overwrite), run_dir
 
 
 def test_a_worker_taken_for_lost_finishes_nothing_once_the_run_is_over(tmp_path):
@@ -297,7 +302,7 @@ def test_a_folder_that_another_worker_puts_there_at_that_moment_stays(tmp_path, 
 
 def test_what_another_machine_finished_is_waited_for(runner, monkeypatch):
     runner.run({"s0": "good"})
-    key = scene_runner.job_key("step", {"SKIP": 5}, runner.jobs({"s0": "good"})[0])
+    key = runner.jobs({"s0": "good"})[0].origin("step", {"SKIP": 5}).key
     aside = runner.folder / "aside"
     (runner.parts / "s0").rename(aside)
     threading.Timer(0.3, aside.rename, [runner.parts / "s0"]).start()
@@ -358,7 +363,7 @@ def test_what_a_mark_says_is_shown_and_not_obeyed(runner):
     runner.run({"s0": "good"})
     mark = runner.parts / "s0/.done.json"
     told = json.loads(mark.read_text())
-    told |= {"version": "\u202e1.0\x1b[31m\n", "settings": {"\u202eSKIP\x07": 5}, "key": "other"}
+    told["origin"] |= {"version": "\u202e1.0\x1b[31m\n", "settings": {"\u202eSKIP\x07": 5}}
     mark.write_text(json.dumps(told))
     (reason,) = runner.run({"s0": "good"}).redone.values()
     assert reason.isprintable()

@@ -34,7 +34,7 @@ class Bench:
 
     def step(self, **flags) -> Step:
         options = {"root": self.root, "num_workers": 1, "overwrite": False, "scenes": None}
-        options |= {"splits": ["train", "val"], "seed": 7}
+        options |= {"splits": ["train", "val"], "seed": 7, "accept_finished": False}
         return Step("measure", argparse.Namespace(**{**options, **flags}), {"SKIP": 5}, __file__)
 
     def make(self, scenes: dict[str, int], *, flags=(), **options) -> int:
@@ -109,7 +109,7 @@ def test_any_change_makes_it_again(bench, change):
     if change == "gone":
         bench.output.unlink()
     if change == "counts":
-        kept = {name: bench.meta()[name] for name in ("key", "bytes")}
+        kept = {name: value for name, value in bench.meta().items() if name != "records"}
         provenance.meta_path(bench.output).write_text(json.dumps(kept))
     if change == "meta":
         provenance.meta_path(bench.output).unlink()
@@ -369,7 +369,7 @@ def test_the_table_says_why_an_output_is_made_again(bench, capsys, scenes, flags
 def test_the_table_says_that_lists_have_changed_and_that_scenes_had_failed(bench, capsys):
     bench.make({"a": 1}, inputs="a list")
     bench.make({"a": 1}, inputs="another")
-    assert "made again: shared inputs changed;" in capsys.readouterr().out
+    assert "made again: lists or tables changed;" in capsys.readouterr().out
     bench.make({"a": 1, "x": -1}, inputs="another")
     capsys.readouterr()
     bench.make({"a": 1, "x": 2}, inputs="another")
@@ -382,6 +382,107 @@ def test_provenance_that_cannot_be_understood_stops_nothing(bench, meta):
     provenance.meta_path(bench.output).write_text(meta)
     assert bench.make({"a": 1}) == 0
     assert bench.output.read_text() == "a\n"
+
+
+# ---- work of other code, and --accept-finished ---------------------------------------------------
+
+
+@pytest.fixture
+def edit(monkeypatch):
+    """Change the code of all steps: `x.py` gets this digest."""
+
+    def change(digest: str) -> None:
+        real = getattr(engine_code.digests_of, "real", engine_code.digests_of)
+        changed = lambda module: {**real(module), "x.py": digest}  # noqa: E731
+        changed.real = real
+        monkeypatch.setattr(engine_code, "digests_of", changed)
+
+    return change
+
+
+ACCEPT = {"accept_finished": True}
+
+
+def test_what_other_code_made_is_made_again_and_the_modules_and_the_flag_are_named(
+    bench, edit, capsys
+):
+    bench.make({"a": 1})
+    edit("new")
+    bench.make({"a": 1})
+    assert "made again: code changed (x.py); --accept-finished keeps it;" in capsys.readouterr().out
+    assert bench.assembled == 2
+
+
+def test_accepted_work_stays_and_its_provenance_says_so(bench, edit, capsys):
+    bench.make({"a": 1, "b": 2})
+    before = bench.output.stat().st_mtime_ns
+    edit("new")
+    assert bench.make({"a": 1, "b": 2}, flags=ACCEPT) == 0
+    assert "accepted: out.txt, code changed (x.py)" in capsys.readouterr().out
+    assert (bench.assembled, bench.output.stat().st_mtime_ns) == (1, before)
+    assert bench.meta()["accepted"] == {"x.py": ""}  # there was none
+    assert bench.meta()["settings"]["code"]["x.py"] == "new"
+    assert bench.make({"a": 1, "b": 2}) == 0  # good from now on, without the flag too
+    assert bench.assembled == 1 and "accepted" not in capsys.readouterr().out
+    edit("newer")
+    bench.make({"a": 1, "b": 2}, flags=ACCEPT)
+    assert bench.meta()["accepted"] == {"x.py": ""}, "what made it, not what it was accepted as"
+    bench.make({"a": 1, "b": 2}, flags={"overwrite": True})
+    assert "accepted" not in bench.meta()
+
+
+@pytest.mark.parametrize("change", ["inputs", "lists", "constants", "damage", "step"])
+def test_what_differs_in_more_than_code_is_not_accepted(bench, edit, monkeypatch, change, capsys):
+    bench.make({"a": 1}, inputs="a list")
+    edit("new")
+    if change == "damage":
+        bench.output.write_text("")
+    if change in ("constants", "step"):
+        named, constant = ("measure", 4) if change == "constants" else ("weigh", 5)
+        step = Step(named, bench.step(**ACCEPT).options, {"SKIP": constant}, __file__)
+        monkeypatch.setattr(bench, "step", lambda **flags: step)
+    scenes = {"a": 3 if change == "inputs" else 1}
+    lists = "another" if change == "lists" else "a list"
+    assert bench.make(scenes, flags=ACCEPT, inputs=lists) == 0
+    table = capsys.readouterr().out
+    assert "made again" in table and "accepted" not in table and "--accept" not in table
+    assert bench.assembled == 2 and "accepted" not in bench.meta()
+
+
+def test_finished_scenes_of_a_failed_run_are_accepted_one_by_one(bench, edit, capsys):
+    bench.make({"a": 1, "b": 1, "x": -1})
+    edit("new")
+    assert bench.make({"a": 1, "b": 2, "x": 1}, flags=ACCEPT) == 0
+    assert bench.output.read_text() == "a\nb\nb\nx\n"
+    table = capsys.readouterr().out
+    assert "1 accepted: scenes in out.txt.parts, code changed (x.py)" in table
+    assert bench.meta()["accepted_scenes"] == {"a": {"x.py": ""}}
+
+
+def test_finished_folders_are_accepted_one_by_one(bench, edit, capsys):
+    folder = bench.root / "frames"
+
+    def run(scenes, **flags) -> list[str]:
+        """The scenes that are done."""
+        jobs, step = (
+            [SceneJob(s, item, list(item)) for s, item in _items(scenes)],
+            bench.step(**flags),
+        )
+        ahead = [job.scene_id for job in step.unfinished(jobs, folder)]
+        step.make_folders(folder, jobs, write_lines, unit="out")
+        assert step.close() == 0
+        return ahead
+
+    assert run({"a": 2, "b": 1, "c": 1}) == ["a", "b", "c"]
+    edit("new")
+    (folder / "c/lines").unlink()
+    capsys.readouterr()
+    assert run({"a": 2, "b": 3, "c": 1}, **ACCEPT) == ["b", "c"]
+    assert "1 accepted: scenes in frames, code changed (x.py)" in capsys.readouterr().out
+    meta = json.loads(provenance.meta_path(folder).read_text())
+    assert (meta["scenes"], meta["accepted_scenes"]) == (["a", "b", "c"], {"a": {"x.py": ""}})
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b", "c"]
+    assert run({"a": 2, "b": 3, "c": 1}) == []
 
 
 # ---- room on the disk ----------------------------------------------------------------------------

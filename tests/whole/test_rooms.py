@@ -13,6 +13,9 @@ import spatial_engine
 PACKAGE = Path(spatial_engine.__file__).parent
 GROUND = {"errors", "utils.paths"}
 FRAME = GROUND | {"utils.geometry", "utils.running", "utils.pictures"}
+# What a reader of files needs of how work is run: no step, no executor, no progress bar.
+READING = {f"utils.running.{name}" for name in ("files", "input_files", "memory", "provenance")}
+READER = FRAME - {"utils.running"} | READING
 SCENES = FRAME | {"utils.tables", "utils.scenes"}
 CLIPS = FRAME | {"utils.clips"}
 FAMILY = SCENES | CLIPS | {"utils.questions"}
@@ -24,9 +27,9 @@ MAY_IMPORT = {
     "utils.geometry": set(),
     "utils.pictures": {"errors", "utils.running"},
     "utils.running": GROUND,
-    "utils.tables": FRAME,
-    "utils.questions": FRAME,
-    "utils.scenes": SCENES,
+    "utils.tables": READER,
+    "utils.questions": READER,
+    "utils.scenes": READER | {"utils.tables"},
     "utils.clips": FRAME,
     "utils.scannet_utils": SCENES,
     "utils.tapvid3d_utils": CLIPS,
@@ -97,6 +100,13 @@ def test_a_module_imports_only_what_its_room_may(path):
     assert bad == []
     if room in LIBRARIES:
         assert not {x for x in outside if not is_standard(x)} - LIBRARIES[room]
+
+
+@pytest.mark.parametrize("name", sorted(READING))
+def test_what_readers_use_of_running_uses_no_more_of_it(name):
+    inside, outside = imported(PACKAGE.joinpath(*name.split(".")).with_suffix(".py"))
+    assert {module for module in inside if room_of(module) == "utils.running"} <= READING
+    assert "tqdm" not in outside
 
 
 def is_standard(name: str) -> bool:

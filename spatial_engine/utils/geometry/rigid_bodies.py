@@ -17,7 +17,6 @@ MIN_POINTS = 6  # "more than 5": a body needs so many points
 # as noise is counted after all, which puts points that truly keep their distance before others.
 NOISE_SHARE = 1e-6
 UNKNOWN_M = 10.0  # change of a distance that two points never show in two frames running
-SETTINGS = [TRACKING_NOISE_M, CUT_M, MIN_POINTS, NOISE_SHARE, UNKNOWN_M]
 BLOCK = 64  # points whose distances are summed at a time
 
 

@@ -22,16 +22,6 @@ FOLDER = "images"  # of the pictures, beside the jsonl and in each part
 SAMPLE_IMAGES = 3  # drawn on trial to estimate how large a picture will be
 
 
-# What decides how a picture looks, beside the constants of the scripts.
-SETTINGS = {
-    "JPEG_QUALITY": jpeg.QUALITY,
-    "PALETTE": drawing.COLOR_NAMES,
-    "STANDS_OUT": drawing.STANDS_OUT,
-    "USUAL_WIDTH": drawing.USUAL_WIDTH,
-    "RING": drawing.RING,
-}
-
-
 @dataclass(frozen=True)
 class MarkedImage:
     """One picture to be made of the image `source`: marks at `centers` (n, 2) pixels with

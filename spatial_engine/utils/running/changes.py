@@ -1,78 +1,86 @@
-"""Why finished work is done again: what decided it then, compared with what decides it now.
+"""What has changed since a piece of work was finished: the one test whether it is still good.
 
-Keys (see `provenance`) tell that something has changed; this tells a person what.
+Work is good while nothing of its `Origin` has changed. What has, is told to a person in words.
+Where that is code alone, `--accept-finished` takes the work as it is (`Changes.of_code_alone`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import spatial_engine
 from spatial_engine.errors import as_line
 from spatial_engine.utils.running.engine_code import SETTING
-from spatial_engine.utils.running.provenance import digest
+from spatial_engine.utils.running.provenance import Origin, digest
 
 OVERWRITE = "--overwrite"
+ACCEPT = "--accept-finished"
 LOST = "files changed or gone"
 DAMAGED = "its status file is damaged"
-UNKNOWN = "unknown"  # version that finished something, where that was not written down
+VERSION = "version"  # of the engine, among what has changed of the code
 
 
-def reasons(
-    version: str,
-    settings: Mapping[str, Any],
-    settings_now: Mapping[str, Any],
-    inputs: Any,
-    inputs_now: Any,
-) -> list[str]:
-    """What has changed since: version or code of the engine, constants, inputs; empty when nothing
-    has.
+@dataclass(frozen=True)
+class Changes:
+    """What is not as it was: by module of the engine (and `VERSION`) what it was then, empty for a
+    module that is new; and all else, in words."""
 
-    Named inputs (dictionaries of scenes or files) are reported by name. The earlier state is read
-    from files, which may be damaged or from elsewhere.
+    code: dict[str, str] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    version: str = ""  # of now
+
+    @property
+    def of_code_alone(self) -> bool:
+        """Whether constants and inputs are the same, and the code is not."""
+        return bool(self.code) and not self.others
+
+    @property
+    def of_code(self) -> str:
+        """What has changed of the code, in words."""
+        if VERSION in self.code:
+            return f"made by version {self.code[VERSION]}, this is {self.version}"
+        return f"code changed ({', '.join(sorted(self.code))})" if self.code else ""
+
+    def why_again(self, is_whole: bool) -> str:
+        """Why work is done again, in one line: what has changed, or that files are lost; and the
+        flag that helps, where it does. Empty for work that is good."""
+        words = [*filter(None, [self.of_code]), *self.others]
+        if not is_whole and not self.others:
+            words.append(LOST)
+        elif self.of_code_alone:
+            words.append(f"{ACCEPT} keeps it")
+        return as_line("; ".join(words))
+
+
+def compare(before: Origin, now: Origin) -> Changes:
+    """What has changed. `before` is read from files, which may be damaged or a stranger's.
+
+    Inputs that have names (scenes or files) are told by name.
     """
-    found = []
-    names = {name for names in _compare(settings, settings_now) for name in names}
-    if version not in (UNKNOWN, spatial_engine.__version__):
-        found.append(f"made by version {version}, this is {spatial_engine.__version__}")
-    elif SETTING in names:
-        code = (_mapping(each.get(SETTING)) for each in (settings, settings_now))
-        edited = sorted({name for names in _compare(*code) for name in names})
-        found.append(f"code changed ({_some(edited)})" if edited else "code changed")
+    if before.key == now.key:
+        return Changes()
+    code = _changed_code(before, now)
+    others = [] if before.step == now.step else [f"made by {before.step} for {now.step}"]
+    names = {name for names in _compare(before.settings, now.settings) for name in names}
     if names := sorted(names - {SETTING}):
-        found.append(f"constants changed ({', '.join(names)})")
-    if not (isinstance(inputs, Mapping) and isinstance(inputs_now, Mapping)):
-        found += ["inputs changed"] if digest(inputs) != digest(inputs_now) else []
-        return [as_line(text) for text in found]
-    texts = ("inputs changed of {}", "{} added", "{} left out")
-    for text, names in zip(texts, _compare(inputs, inputs_now), strict=True):
-        if names:
-            found.append(text.format(_some(names)))
-    return [as_line(text) for text in found]
+        others.append(f"constants changed ({', '.join(names)})")
+    if isinstance(before.inputs, Mapping) and isinstance(now.inputs, Mapping):
+        texts = ("inputs changed of {}", "{} added", "{} left out")
+        for text, names in zip(texts, _compare(before.inputs, now.inputs), strict=True):
+            others += [text.format(some(names))] if names else []
+    elif digest(before.inputs) != digest(now.inputs):
+        others.append("inputs changed")
+    others += [f"{name} changed" for names in _compare(before.common, now.common) for name in names]
+    return Changes(code, others, now.version)
 
 
-def reasons_by_meta(
-    meta: Mapping[str, Any], key: str, settings: Mapping[str, Any], inputs: Any, common: Any = None
-) -> str:
-    """Why the output that `meta` describes is made again: one line, empty without `meta`.
-
-    `key`, `settings`, `inputs` and `common` inputs are those of now.
-    """
-    if not meta:
-        return ""
-    version = _mapping(meta.get("versions")).get("spatial_engine", UNKNOWN)
-    before = _mapping(meta.get("settings"))
-    found = reasons(version, before, settings, meta.get("inputs"), inputs)
-    if digest(meta.get("common_inputs")) != digest(common):
-        found.append("shared inputs changed")
-    if failed := _mapping(meta.get("failed_scenes")):
-        found.append(f"{_some(sorted(failed))} failed before")
-    if not found:
-        same = meta.get("key") == key
-        found.append(LOST if same else "the set of outputs changed")
-    return as_line(f"made again: {'; '.join(found)}")
+def _changed_code(before: Origin, now: Origin) -> dict[str, str]:
+    then, new = (_mapping(origin.settings.get(SETTING)) for origin in (before, now))
+    names = sorted(name for names in _compare(then, new) for name in names)
+    code = {name: str(then.get(name, "")) for name in names}
+    return code if before.version == now.version else {VERSION: before.version, **code}
 
 
 def by_reason(redone: Mapping[str, str]) -> str:
@@ -92,7 +100,7 @@ def _compare(
     return changed, [n for n in now if n not in before], [n for n in before if n not in now]
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
     """The first name, and how many more there are."""
     first, *rest = names
     return f"{first} and {len(rest)} more" if rest else first

@@ -73,7 +73,9 @@ def make_records_parser(
     _add_version(parser, "version of the records, which names their folders")
     if overwrite:
         _add_overwrite(parser)
-    parser.set_defaults(seed=DEFAULT_SEED, num_workers=1, overwrite=False, scenes=None)
+    parser.set_defaults(
+        seed=DEFAULT_SEED, num_workers=1, overwrite=False, accept_finished=False, scenes=None
+    )
     if seed:
         _add_seed(parser)
     if workers:
@@ -200,9 +202,11 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--overwrite", action="store_true", help="make the output again even if it is up to date"
-    )
+    group = parser.add_mutually_exclusive_group()
+    text = "make the output again even if it is up to date"
+    group.add_argument("--overwrite", action="store_true", help=text)
+    text = "take what other code made of the same constants and inputs as up to date"
+    group.add_argument("--accept-finished", action="store_true", help=text)
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:

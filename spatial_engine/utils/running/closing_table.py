@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from spatial_engine.errors import MissingInputError
-from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.running.finished_scenes import PartResult
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class ClosingTable:
         self.failures: dict[str, str] = {}
         self.damaged: dict[str, list[str]] = {}  # by scene, which went on without it
         self.absent: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()  # what other code made, and what has changed of it
         self.empty: list[str] = []
 
     def close(self) -> int:
@@ -89,6 +90,8 @@ class ClosingTable:
                     print(f"  {'':<{width}}  {line}")
         for what, number in self.absent.items():
             print(f"{number} left out: {what}")
+        for what, number in self.accepted.items():
+            print(f"{number} accepted: {what}")
         for name, cause in sorted(self.failures.items()):
             print(f"failed: {name}: {cause}")
         for name, lines in sorted(self.damaged.items()):

@@ -1,9 +1,15 @@
 """Tells whether the code that decides an output has changed since the output was made.
 
-Digests of a module and of all that it imports of the engine go into the settings of every step, so
-that work of other code, as after an edit or a new checkout, is never mixed in. How work is run
-(`_RUNNING`) decides no bytes and does not count, nor do docstrings, blank lines, and lines that are
-comments only.
+The code of a step is its module and all that this imports of the engine; digests of it go into the
+settings of every step, so that work of other code, as after an edit or a new checkout, is never
+mixed in unnoticed. These do not count as code:
+
+- how work is run (`_RUNNING`), which decides no bytes;
+- docstrings, blank lines, and lines that are comments only;
+- in the step's own module, constants that only the command line reads. They are the defaults of
+  flags, and the settings hold the value of each flag.
+
+Every other constant counts as code, and needs no place in the settings.
 """
 
 from __future__ import annotations
@@ -12,12 +18,13 @@ import ast
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 SETTING = "code"  # the name of the digests among a step's settings
 _PACKAGE = Path(__file__).resolve().parents[2]
 _RUNNING = "utils/running/"  # how work is run, which decides no byte of an output
+_COMMAND_LINE = "cli."  # the module whose functions make flags of constants
 
 
 @functools.cache
@@ -29,9 +36,14 @@ def digests_of(module: str) -> dict[str, str]:
     }
 
 
-def digest_of_package() -> str:
-    """Digest of every module of the engine: two machines with one have the same code. Data files
-    of the engine do not count, as workers read none: what is in them comes with the job."""
+def digest_of_program() -> str:
+    """Digest of every module of the engine, byte by byte: the program that a process is to run.
+
+    Not a second answer to what decides an output: processes are compared by it, with each other.
+    One loads its modules when it needs them, some before an edit and some after it, and nobody can
+    ask it which; so the whole package must be the same from its start on. Data files do not count,
+    as workers read none: what is in them comes with the job.
+    """
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         hidden = any(part.startswith(".") for part in path.relative_to(_PACKAGE).parts)
@@ -51,7 +63,10 @@ def code_of(module: Path) -> dict[str, str]:
             continue
         source = path.read_text(encoding="utf-8")
         tree = ast.parse(source)
-        found[_name(path)] = _meaning(source, tree)
+        silent = list(_docstrings(tree))
+        if path == module:
+            silent += _defaults_of_flags(tree)
+        found[_name(path)] = _lines_but(source, silent)
         ahead += _imported(tree)
     return found
 
@@ -61,15 +76,38 @@ def is_among(function: Callable, digests: Mapping[str, str]) -> bool:
     return _name(Path(inspect.getfile(function)).resolve()) in digests
 
 
-def _meaning(source: str, tree: ast.Module) -> str:
-    """The lines of a module without comments and docstrings."""
-    told = set()  # lines of docstrings
+def _docstrings(tree: ast.Module) -> Iterator[ast.stmt]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and ast.get_docstring(node, clean=False) is not None:
-                told.update(range(first.lineno, first.end_lineno + 1))
-    lines = [line.rstrip() for n, line in enumerate(source.split("\n"), 1) if n not in told]
+                yield first
+
+
+def _defaults_of_flags(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Constants of a module that are read in calls of the command line's functions only."""
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(_COMMAND_LINE)
+    ]
+    by_command_line = {name for call in calls for name in _names_read(call)}
+    by_others = {name.id for name in _names_read(tree) - by_command_line}
+    defaults = {name.id for name in by_command_line} - by_others
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in defaults:
+            yield node
+
+
+def _names_read(tree: ast.AST) -> set[ast.Name]:
+    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return {name for name in names if isinstance(name.ctx, ast.Load)}
+
+
+def _lines_but(source: str, silent: list[ast.stmt]) -> str:
+    """The lines of a module that say what it does, without those of the `silent` statements."""
+    left_out = {n for node in silent for n in range(node.lineno, node.end_lineno + 1)}
+    lines = [line.rstrip() for n, line in enumerate(source.split("\n"), 1) if n not in left_out]
     return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
 
 

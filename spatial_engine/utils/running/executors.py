@@ -40,7 +40,7 @@ REFRESH_SECONDS = 2  # between two questions how many workers a cluster has
 RETRIES = 2
 INSTALL = "pip install -r requirements/cluster.txt"
 # The code as it is when this is imported, not later: a worker runs on with what it has loaded.
-_CODE = engine_code.digest_of_package()
+_CODE = engine_code.digest_of_program()
 _SELDOM = (100_000, 20, 100)  # thresholds of the garbage collector
 
 

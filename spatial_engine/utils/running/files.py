@@ -98,13 +98,23 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_path(path: str | Path, sync: bool = True) -> Iterator[Path]:
-    """Give a temporary path and rename it to `path` when the block succeeds.
-
-    It lies in a folder beside `path` that is held while the block runs: of two runs that write one
-    file, the second is refused (`SettingsError`). The folder's name is always the same, so a killed
-    run leaves nothing that a new one would not remove. `sync` is as in `put_in_place`.
-    """
+    """Give a temporary path and rename it to `path` when the block succeeds; `staging` says where
+    it lies. `sync` is as in `put_in_place`."""
     path = Path(path)
+    with staging(path) as folder, naming(path):
+        partial = folder / path.name
+        yield partial
+        put_in_place(partial, path, sync)
+
+
+@contextmanager
+def staging(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path`, for what is to be put in its place; gone after the block.
+
+    It is held while the block runs: of two runs that write one file, the second is refused
+    (`SettingsError`). Its name is always the same, so a killed run leaves nothing that a new one
+    would not remove.
+    """
     folder = path.with_name(path.name + PARTIAL_SUFFIX)
     # Not `remove`, nor a file by not being a folder: another run may make the folder at any moment.
     if folder.is_symlink() or folder.is_file():
@@ -113,10 +123,7 @@ def atomic_path(path: str | Path, sync: bool = True) -> Iterator[Path]:
         try:
             for left in list(folder.iterdir()):
                 remove(left)
-            partial = folder / path.name
-            with naming(path):
-                yield partial
-            put_in_place(partial, path, sync)
+            yield folder
         finally:
             remove(folder)
 

@@ -1,7 +1,8 @@
 """Where an output comes from: fingerprints of inputs, keys of finished work, `<output>.meta.json`.
 
-A key is a digest of everything that decides the bytes of a piece of work: the step, the version
-of the engine, constants, seed and inputs. Finished work is used again only under the same key.
+An `Origin` is everything that decides the bytes of a piece of work: the step, code, constants, seed
+and inputs. The provenance of an output and the mark of a finished scene hold it, and finished work
+is used again only while it is the same (`changes.compare`).
 
 Fingerprints tell inputs by place, size and content, never by time: a copy of a root is the same,
 and an edit is noticed however the times are. Of what is large, samples are read (`file_digest`,
@@ -17,7 +18,9 @@ import platform
 import socket
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -142,9 +145,35 @@ def content_hash(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def work_key(step: str, settings: dict[str, Any], inputs: Any) -> str:
-    """Key of a piece of work: changes with the step, the engine, the constants and the inputs."""
-    return digest([step, spatial_engine.__version__, settings, inputs])
+@dataclass(frozen=True)
+class Origin:
+    """What decides a piece of work.
+
+    `settings` are constants by name, and the digests of the code (`engine_code.SETTING`). `inputs`
+    stand under the names of scenes or files where they have such names, `common` inputs are those
+    of all. All of it is plain JSON, with texts as names.
+    """
+
+    step: str
+    settings: dict[str, Any]
+    inputs: Any
+    common: dict[str, Any] = field(default_factory=dict)
+    version: str = field(default_factory=lambda: spatial_engine.__version__)
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all of it."""
+        return digest([self.step, self.version, self.settings, self.inputs, self.common])
+
+    @classmethod
+    def told_by(cls, meta: Mapping[str, Any]) -> Origin:
+        """The origin of an output, by its provenance, which may be damaged or a stranger's."""
+        settings, common = (
+            value if isinstance(value, dict) else {}
+            for value in (meta.get("settings"), meta.get("common"))
+        )
+        step, version = (str(meta.get(name, "unknown")) for name in ("step", "version"))
+        return cls(step, settings, meta.get("inputs"), common, version)
 
 
 def meta_path(output: Path) -> Path:
@@ -167,15 +196,6 @@ def read_inputs(output: Path) -> dict[str, Any]:
     return inputs if isinstance(inputs, dict) else {}
 
 
-def is_current(output: Path, key: str) -> bool:
-    """Whether the output is there, whole, and was made under this key."""
-    meta = read_meta(output)
-    told = all(name in meta for name in ("records", "drops", "notes"))
-    if not output.exists() or not told or meta.get("key") != key:
-        return False
-    return output.is_dir() or meta.get("bytes") == output.stat().st_size
-
-
 def write_meta(output: Path, facts: dict[str, Any], run: dict[str, Any]) -> None:
     """Write `<output>.meta.json`: facts about the data, and a `run` block about this one run."""
     meta = dict(facts)
@@ -187,6 +207,14 @@ def write_meta(output: Path, facts: dict[str, Any], run: dict[str, Any]) -> None
         "host": socket.gethostname(),
         **run,
     }
+    files.dump_json(meta, meta_path(output))
+
+
+def accept(output: Path, now: Origin, code: Mapping[str, str]) -> None:
+    """Note that an output of other code (`Changes.code`) is taken for one of this origin."""
+    meta = read_meta(output)
+    before = meta.get("accepted", {})
+    meta |= {**asdict(now), "accepted": {**code, **(before if isinstance(before, dict) else {})}}
     files.dump_json(meta, meta_path(output))
 
 
@@ -210,3 +238,22 @@ def _versions() -> dict[str, str]:
 def relative(path: Path, root: Path) -> str:
     """A path as one below the root, with slashes."""
     return Path(os.path.relpath(path, root)).as_posix()
+
+
+def contents_of(path: Path) -> int | dict[str, list[int]]:
+    """Bytes of a file; of a folder what it holds."""
+    return path.stat().st_size if path.is_file() else files.contents(path)
+
+
+def has_companions(meta: Mapping[str, Any], companions: Mapping[str, Path]) -> bool:
+    """Whether the companions of an output are those that its provenance tells of, and are as they
+    were when it was made: of a folder, that it has lost nothing since."""
+    before = meta.get("companions")
+    if not isinstance(before, dict) or before.keys() != companions.keys():
+        return False
+    for name, path in companions.items():
+        if not path.exists() or (path.is_file() and before[name] != contents_of(path)):
+            return False
+        if path.is_dir() and files.has_lost(path, before[name]):
+            return False
+    return True

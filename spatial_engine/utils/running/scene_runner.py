@@ -2,38 +2,45 @@
 
 A step gives a top-level function `work(arguments, part_dir) -> PartResult` and a list of
 `SceneJob`; each job's files are written to a folder of their own within the folder of the run,
-which is renamed to its place when the scene is finished. A finished folder is used again under the
-same key (see `provenance`) and done anew under another. Nothing depends on the order in which
-scenes finish, nor on where they are done (`executors`).
+which is renamed to its place when the scene is finished. A finished folder is used again while its
+origin is the same (see `provenance`), and done anew otherwise. Nothing depends on the order in
+which scenes finish, nor on where they are done (`executors`).
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import socket
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-import spatial_engine
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils.running import changes, executors, files
-from spatial_engine.utils.running.provenance import work_key
+from spatial_engine.utils.running.finished_scenes import (
+    DONE_FILE,
+    FinishedScene,
+    PartResult,
+    find_finished,
+    read_done,
+    write_done,
+)  # fmt: skip
+from spatial_engine.utils.running.provenance import Origin
 
 log = logging.getLogger(__name__)
 
-DONE_FILE = ".done.json"  # in a finished folder: its key and counts
+T = TypeVar("T")
+
 # For which a network file system may show a folder as it was before another machine changed it
 # (60 s is the longest by default for NFS on Linux).
 VIEW_SECONDS = 90
@@ -54,21 +61,9 @@ class SceneJob:
     num_files: int = 0
     num_bytes: int = 0
 
-
-@dataclass
-class PartResult:
-    """What a scene gave, by output name: records written, what was left out for which reason, and
-    what else was counted.
-
-    `damaged` has a line (file, cause, remedy) for each part of the input that is broken and was
-    left out while the rest went on: the command names them and ends with exit code 1.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
-    drops: dict[str, dict[str, int]] = field(default_factory=dict)
-    notes: dict[str, dict[str, int]] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
+    def origin(self, step: str, settings: dict[str, Any]) -> Origin:
+        """What decides the finished work."""
+        return Origin(step, settings, self.inputs)
 
 
 class BrokenInput(str):
@@ -83,12 +78,26 @@ Work = Callable[[Any, Path], PartResult]
 class RunResult:
     """Finished scenes with their folders, in the order of the jobs; failures by scene."""
 
-    parts: dict[str, Path]
-    results: dict[str, PartResult]
-    failures: dict[str, str]
-    reused: int
-    seconds: float
+    parts: dict[str, Path] = field(default_factory=dict)
+    results: dict[str, PartResult] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
     redone: dict[str, str] = field(default_factory=dict)  # scenes finished before, and why again
+    reused: int = 0
+    accepted: dict[str, dict[str, str]] = field(default_factory=dict)  # `FinishedScene.accepted`
+
+    def of(self, scenes: Collection[str]) -> RunResult:
+        """What it gave of some of the scenes."""
+
+        def mine(by_scene: dict[str, T]) -> dict[str, T]:
+            return {scene: value for scene, value in by_scene.items() if scene in scenes}
+
+        return RunResult(
+            parts=mine(self.parts),
+            results=mine(self.results),
+            failures=mine(self.failures),
+            redone=mine(self.redone),
+            accepted=mine(self.accepted),
+        )
 
     @property
     def damaged(self) -> dict[str, list[str]]:
@@ -96,27 +105,10 @@ class RunResult:
         return {scene: r.damaged for scene, r in self.results.items() if r.damaged}
 
 
-@dataclass(frozen=True)
-class FinishedScene:
-    """What stands in the `DONE_FILE` of a finished folder."""
-
-    step: str
-    key: str
-    settings: dict[str, Any]
-    inputs: Any
-    result: PartResult
-    version: str = changes.UNKNOWN  # of the engine
-    contents: dict[str, list[int]] = field(default_factory=dict)  # of the folder, see `files`
-
-
-def job_key(step: str, settings: dict[str, Any], job: SceneJob) -> str:
-    """Key under which a scene's finished work is used again."""
-    return work_key(step, settings, [job.scene_id, job.inputs])
-
-
 def is_done(parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob) -> bool:
     """Whether the scene's folder is finished and still good."""
-    return isinstance(_find_finished(parts_dir, step, settings, job), PartResult)
+    found = find_finished(parts_dir / job.scene_id, job.origin(step, settings))
+    return isinstance(found, FinishedScene)
 
 
 def run_scenes(
@@ -137,86 +129,103 @@ def run_scenes(
     A scene whose work raises is named in `failures`; the others go on. Where the caller moves away
     what is in the folders (not `folders_stay`), their marks alone tell what is finished.
     """
-    start = time.perf_counter()
     executors.collect_garbage_seldom()
+    _remove_left(parts_dir)
+    origins = {job.scene_id: job.origin(step, settings) for job in jobs}
+    look = folders_stay and not overwrite
+    found = {s: find_finished(parts_dir / s, origin, look) for s, origin in origins.items()}
+    if overwrite:
+        found = {scene: changes.OVERWRITE if what else "" for scene, what in found.items()}
+    reused = {scene: what for scene, what in found.items() if isinstance(what, FinishedScene)}
+    redone = {scene: what for scene, what in found.items() if isinstance(what, str) and what}
+    if redone:
+        log.info("%s: %s", step, changes.by_reason(redone))
+    tasks = [
+        _Task(work, job, origins[job.scene_id], parts_dir, overwrite or why == changes.LOST)
+        for job, why in zip(jobs, found.values(), strict=True)
+        if job.scene_id not in reused
+    ]
+    num_bytes = sum(task.job.num_bytes for task in tasks)
+    files.check_disk(parts_dir, sum(task.job.num_files for task in tasks), num_bytes)
+    results = {scene: done.result for scene, done in reused.items()}
+    failures: dict[str, str] = {}
+    outcomes = _do_scenes(tasks, parts_dir, num_workers, scheduler)
+    with _progress(step, len(jobs), len(reused)) as bar, closing(outcomes):
+        for task, outcome in outcomes:
+            task.settle(outcome)
+            kind = results if isinstance(outcome, PartResult) else failures
+            kind[task.job.scene_id] = outcome
+            bar.update()
+    if scheduler:
+        _await_view(parts_dir, {s: origins[s].key for s in results if s not in reused})
+    order = [scene for scene in origins if scene in results]
+    return RunResult(
+        parts={scene: parts_dir / scene for scene in order},
+        results={scene: results[scene] for scene in order},
+        failures=dict(sorted(failures.items())),
+        redone=redone,
+        reused=len(reused),
+        accepted={scene: done.accepted for scene, done in reused.items() if done.accepted},
+    )
+
+
+def _remove_left(parts_dir: Path) -> None:
+    """Remove what a killed run has left, as the caller holds the folder; but a file that is written
+    beside the scenes, as infos are, may be another run's."""
     for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
-        # Of a killed run, as the caller holds the folder; but a file that is written beside the
-        # scenes, as infos are, may be another run's.
         with suppress(SettingsError), files.locked(left) if left.is_dir() else nullcontext():
             _discard(left)
-    keys = {job.scene_id: job_key(step, settings, job) for job in jobs}
-    look = folders_stay and not overwrite
-    found = {job.scene_id: _find_finished(parts_dir, step, settings, job, look) for job in jobs}
-    done = {scene: what for scene, what in found.items() if isinstance(what, PartResult)}
-    redone = {scene: what for scene, what in found.items() if isinstance(what, str) and what}
-    if overwrite:
-        redone |= dict.fromkeys([*done, *redone], changes.OVERWRITE)
-        done = {}
-    reused = set(done)
-    failures: dict[str, str] = {}
-    todo = [job for job in jobs if job.scene_id not in done]
-    bar = tqdm(total=len(jobs), initial=len(reused), desc=step, unit="scene", disable=None)
-    run_folder = _run_folder(parts_dir) if todo else nullcontext(parts_dir)
-    with logging_redirect_tqdm(), bar, run_folder as run_dir:
+
+
+@contextmanager
+def _progress(step: str, total: int, initial: int) -> Iterator[tqdm]:
+    """A bar that lines of the log do not break."""
+    bar = tqdm(total=total, initial=initial, desc=step, unit="scene", disable=None)
+    with logging_redirect_tqdm(), bar:
+        yield bar
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One job as a worker gets it, with what its folder is to be known by."""
+
+    work: Work
+    job: SceneJob
+    origin: Origin
+    parts_dir: Path
+    replace: bool  # a finished folder in its place, whatever that says
+
+    def settle(self, outcome: PartResult | str) -> None:
+        """Tell of warnings and failures; of a scene that is broken now, nothing old stays."""
+        scene = self.job.scene_id
+        for warning in outcome.warnings if isinstance(outcome, PartResult) else ():
+            log.warning("%s: %s", scene, warning)
+        if isinstance(outcome, str):
+            log.error("%s failed: %s", scene, outcome)
+        if isinstance(outcome, BrokenInput):
+            _remove_stale(self.parts_dir / scene, self.origin.key)
+
+
+def _do_scenes(
+    tasks: Sequence[_Task], parts_dir: Path, num_workers: int, scheduler: str | None
+) -> Iterator[tuple[_Task, PartResult | str]]:
+    """(task, outcome) of each as it is ready: its result, or why there is none."""
+    if not tasks:
+        return
+    names = [task.job.scene_id for task in tasks]
+    with _run_folder(parts_dir) as run_dir:
         outcomes = executors.map_unordered(
             _do_scene,
-            (
-                (step, work, job, parts_dir, run_dir, settings, replace)
-                for job in todo
-                for replace in [overwrite or redone.get(job.scene_id) == changes.LOST]
-            ),
-            [job.scene_id for job in todo],
-            num_workers=min(num_workers, len(todo)),
-            scheduler=scheduler if todo else None,
+            ((task, run_dir) for task in tasks),
+            names,
+            num_workers=min(num_workers, len(tasks)),
+            scheduler=scheduler,
             shared=run_dir,
         )
         with closing(outcomes):
             for number, outcome in outcomes:
-                scene_id = todo[number].scene_id
-                if isinstance(outcome, PartResult):
-                    done[scene_id] = outcome
-                    for warning in outcome.warnings:
-                        log.warning("%s: %s", scene_id, warning)
-                else:
-                    failures[scene_id] = outcome if isinstance(outcome, str) else str(outcome)
-                    log.error("%s failed: %s", scene_id, outcome)
-                    if isinstance(outcome, BrokenInput):
-                        _remove_stale(parts_dir / scene_id, keys[scene_id])
-                bar.update()
-    if scheduler:
-        _await_view(parts_dir, {name: keys[name] for name in done if name not in reused})
-    order = [job.scene_id for job in jobs if job.scene_id in done]
-    return RunResult(
-        parts={scene_id: parts_dir / scene_id for scene_id in order},
-        results={scene_id: done[scene_id] for scene_id in order},
-        failures=dict(sorted(failures.items())),
-        reused=len(reused),
-        seconds=time.perf_counter() - start,
-        redone=redone,
-    )
-
-
-def _find_finished(
-    parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob, look: bool = True
-) -> PartResult | str:
-    """What a scene gave that is finished and still good; else why it is done again, empty for one
-    that was never finished."""
-    part_dir = parts_dir / job.scene_id
-    finished = _read_done(part_dir)
-    if finished is None:
-        return changes.DAMAGED if (part_dir / DONE_FILE).exists() else ""
-    if finished.key != job_key(step, settings, job):
-        return _why_again(finished, step, settings, job)
-    if look and files.has_lost(part_dir, finished.contents):
-        return changes.LOST
-    return finished.result
-
-
-def _why_again(finished: FinishedScene, step: str, settings: dict[str, Any], job: SceneJob) -> str:
-    """One line that says why a finished scene is of no use any more."""
-    before, inputs = finished.settings, finished.inputs
-    found = changes.reasons(finished.version, before, settings, inputs, job.inputs)
-    return "; ".join(found) or f"made by another version, or by {finished.step} for {step}"
+                known = isinstance(outcome, PartResult | str)  # else an error of the cluster
+                yield tasks[number], outcome if known else str(outcome)
 
 
 @contextmanager
@@ -244,28 +253,22 @@ def _discard(path: Path) -> None:
         files.remove(over)
 
 
-def _do_scene(
-    task: tuple[str, Work, SceneJob, Path, Path, dict[str, Any], bool],
-) -> PartResult | str:
+def _do_scene(call: tuple[_Task, Path]) -> PartResult | str:
     """Run one job in a worker: its result, or one line that says why there is none."""
-    step, work, job, parts_dir, run_dir, settings, replace = task
-    part_dir = parts_dir / job.scene_id
+    task, run_dir = call
+    part_dir = task.parts_dir / task.job.scene_id
     worker = f"{socket.gethostname()[:20]}.{os.getpid()}"  # for whoever looks into the folder
-    partial = run_dir / f"{job.scene_id}.{worker}.{uuid.uuid4().hex[:6]}"
+    partial = run_dir / f"{task.job.scene_id}.{worker}.{uuid.uuid4().hex[:6]}"
     try:
-        if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not replace:
+        if part_dir.exists() and not (part_dir / DONE_FILE).exists() and not task.replace:
             raise EngineError(
                 f"{part_dir}: already exists and was not made by this command; move it away, or "
                 "replace it by --overwrite"
             )
         partial.mkdir()  # without parents: the run may be over
-        result = work(job.arguments, partial)
-        key = job_key(step, settings, job)
-        version = spatial_engine.__version__
-        contents = files.contents(partial)
-        done = FinishedScene(step, key, settings, job.inputs, result, version, contents)
-        (partial / DONE_FILE).write_text(json.dumps(asdict(done)), encoding="utf-8")
-        _publish(partial, part_dir, None if replace else key)
+        result = task.work(task.job.arguments, partial)
+        write_done(partial / DONE_FILE, FinishedScene(task.origin, result, files.contents(partial)))
+        _publish(partial, part_dir, None if task.replace else task.origin.key)
     except Exception as error:
         return failure_of(error, part_dir)
     finally:
@@ -281,7 +284,7 @@ def _publish(partial: Path, part_dir: Path, key: str | None) -> None:
     and fails on a folder with content, so whichever is second leaves the folder of the first,
     which holds the same and may be read already.
     """
-    if key and (there := _read_done(part_dir)) is not None and there.key == key:
+    if key and (there := read_done(part_dir)) is not None and there.origin.key == key:
         return
     replaced = partial.with_name(f"{partial.name}.replaced")
     with suppress(FileNotFoundError):
@@ -297,7 +300,7 @@ def _publish(partial: Path, part_dir: Path, key: str | None) -> None:
 def _remove_stale(part_dir: Path, key: str) -> None:
     """Of a scene that is broken now, remove what other inputs or constants gave: not to be taken
     for good."""
-    if (done := _read_done(part_dir)) is not None and done.key != key:
+    if (done := read_done(part_dir)) is not None and done.origin.key != key:
         aside = part_dir.with_name(f"{part_dir.name}{files.PARTIAL_SUFFIX}")
         os.rename(part_dir, aside)  # half of it, where this is killed, is not taken for a folder
         files.remove(aside)
@@ -310,7 +313,7 @@ def _await_view(parts_dir: Path, keys: dict[str, str]) -> None:
     """
     start = time.monotonic()
     for scene_id, key in keys.items():
-        while (done := _read_done(parts_dir / scene_id)) is None or done.key != key:
+        while (done := read_done(parts_dir / scene_id)) is None or done.origin.key != key:
             if time.monotonic() - start > VIEW_SECONDS:
                 raise EngineError(
                     f"{parts_dir / scene_id}: a worker finished it, but it is not visible on "
@@ -338,36 +341,3 @@ def _cause(error: Exception, part_dir: Path | str) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return " ".join(f"unexpected {type(error).__name__} at {where}: {error}".split())
-
-
-def read_finished(parts_dir: Path) -> dict[str, FinishedScene]:
-    """Every finished scene in a folder, whatever its key, sorted."""
-    found = {path.name: _read_done(path) for path in sorted(parts_dir.iterdir())}
-    return {name: done for name, done in found.items() if done is not None}
-
-
-def _read_done(part_dir: Path) -> FinishedScene | None:
-    """What a finished folder says of itself; None for any other."""
-    try:
-        done = json.loads((part_dir / DONE_FILE).read_text(encoding="utf-8"))
-        finished = FinishedScene(**{**done, "result": PartResult(**done["result"])})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return finished if _is_sound(finished) else None
-
-
-def _is_sound(done: FinishedScene) -> bool:
-    """Whether all is of the type that it is used as: the file may be damaged, or a stranger's."""
-    result = done.result
-    try:
-        groups = [result.counts, *result.drops.values(), *result.notes.values()]
-        numbers = [number for group in groups for number in group.values()]
-        numbers += [number for count, size in done.contents.values() for number in (count, size)]
-        texts = [done.step, done.key, done.version, *result.warnings, *result.damaged]
-        return (
-            all(type(number) is int for number in numbers)
-            and all(isinstance(text, str) for text in texts)
-            and isinstance(done.settings, dict)
-        )
-    except (AttributeError, TypeError, ValueError):
-        return False

@@ -1,8 +1,10 @@
 """One run of a command: makes outputs from scenes, remembers what happened, ends with a table.
 
-`Step.make` is the way from jobs to whole files that every command shares: nothing to do when the
-outputs are current, else scenes into `<output>.parts/`, parts into outputs, provenance beside
-them, parts removed.
+An output is a file, or a folder with a folder for each scene in it. It is made again when it is not
+whole, or when its origin (code, constants, inputs) is not that of now. All files are made in one
+way, `Step._make`: where something is stale, its scenes are done in a folder of parts, parts are
+joined into the new files, these take the place of the old ones, what they were made from is noted
+beside them, and the parts are removed.
 """
 
 from __future__ import annotations
@@ -16,26 +18,30 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import EngineError, MissingInputError
-from spatial_engine.utils.running import changes, engine_code, files, finished, provenance
+from spatial_engine.utils.running import (
+    changes,
+    engine_code,
+    files,
+    finished_scenes,
+    provenance,
+)  # fmt: skip
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally, listed
+from spatial_engine.utils.running.finished_scenes import read_finished
 from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running.outputs import Assemble, Guard, Product
+from spatial_engine.utils.running.provenance import Origin
 from spatial_engine.utils.running.scene_runner import (
     RunResult,
     SceneJob,
     Work,
     failure_of,
     is_done,
-    job_key,
-    read_finished,
     run_scenes,
-)
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-# Joins the parts (folders in the order of the jobs) into the outputs (name -> temporary path).
-Assemble = Callable[[Sequence[Path], Mapping[str, Path]], None]
 
 
 class Step:
@@ -52,7 +58,7 @@ class Step:
         self.scheduler: str | None = getattr(options, "scheduler", None)
         self.table = ClosingTable(name)
         self._unready: dict[str, str] = {}  # scenes that failed before their job could be made
-        self.guard = finished.Guard(options)
+        self.guard = Guard(options)
 
     def sharing(self, name: str, module: str) -> Step:
         """A sub-step shared with other commands. It has its own name and no settings, so that each
@@ -131,93 +137,42 @@ class Step:
 
         Raises `MissingInputError` where a finished output holds scenes that are absent now.
         """
-        start = time.perf_counter()
-        drops, companions = drops or {}, companions or {}
         unready, self._unready = self._unready, {}
-        asked = [*unready, *(job.scene_id for job in jobs)]
-        self.guard.refuse_to_lose(outputs.values(), asked)
         if not jobs:
+            self.guard.refuse_to_lose(outputs.values(), unready)
             self.table.empty += [
                 f"{output}: no records ({listed(drops[name])})"
                 for name, output in outputs.items()
-                if any(drops.get(name, {}).values()) and not unready
+                if any((drops or {}).get(name, {}).values()) and not unready
             ]
             return
-        keys = [job_key(self.name, self.settings, job) for job in jobs]
-        key = provenance.work_key(self.name, self.settings, [list(outputs), keys, inputs])
-        first = next(iter(outputs.values()))
-        parts_dir = first.with_name(f"{parts_name or first.name}{files.PARTS_SUFFIX}")
-        redo = self.options.overwrite or unready
-        whole = finished.are_whole(companions, first)
-        if not redo and whole and all(provenance.is_current(o, key) for o in outputs.values()):
-            for name, output in outputs.items():
-                self._add_current(name, start, output)
-            files.remove_idle(parts_dir)  # where a run was killed just before it did so
-            return
-        inputs_by_scene = {job.scene_id: job.inputs for job in jobs}
-        again = {
-            name: self._why_again(output, key, inputs_by_scene, inputs)
-            for name, output in outputs.items()
-        }
-        self.guard.refuse_to_shrink(outputs.values(), asked)
-        with files.locked(parts_dir):
-            ahead = self.unfinished(jobs, parts_dir)
-            num_bytes = sum(job.num_bytes for job in ahead)
-            files.check_disk(parts_dir, sum(job.num_files for job in ahead), num_bytes)
-            run = self._run(work, jobs, parts_dir)
-            run.failures.update(unready)
-            tallies = {
-                name: Tally.of(name, run.results.values(), drops.get(name)).limited_to(
-                    (wanted or {}).get(name, -1)
-                )
-                for name in outputs
-            }
-            if not run.parts:
-                return
-            if whys := self.guard.why_they_stay(outputs, tallies, run.failures):
-                self.table.empty += whys
-                return
-            # Whatever a killed run leaves half-written lies among the parts, and goes with them.
-            targets = {**companions, **outputs}
-            partial = {name: parts_dir / f"{name}{files.PARTIAL_SUFFIX}" for name in targets}
-            with files.naming(first.parent):
-                assemble(list(run.parts.values()), partial)
-            provenance.forget(outputs.values())
-            if companions:  # no record without its picture, whenever this is killed
-                for output in outputs.values():
-                    files.remove(output)
-            for name, target in targets.items():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if name in companions:
-                    files.remove(target)
-                files.put_in_place(partial[name], target)
-            # Without a key the next start tries again the scenes that failed.
-            facts = {"key": "" if run.failures else key, "common_inputs": inputs}
-            facts["inputs"] = inputs_by_scene
-            facts["companions"] = {n: finished.contents_of(path) for n, path in companions.items()}
-            for name, output in outputs.items():
-                scenes = [scene for scene, part in run.results.items() if part.counts.get(name)]
-                self._write_meta(output, run, tallies[name], {**facts, "scenes": scenes})
-                remark = again[name] or changes.by_reason(run.redone)
-                self._add_row(name, tallies[name], start, output, remark)
-            if not run.failures:
-                files.remove(parts_dir)
+        by_scene = {job.scene_id: job.inputs for job in jobs}
+        rest = (companions or {}, drops or {}, wanted or {})
+        product = Product(outputs, self._origin(outputs, by_scene, inputs), assemble, *rest)
+        name = parts_name or product.first.name
+        parts_dir = product.first.with_name(f"{name}{files.PARTS_SUFFIX}")
+        self._make([product], jobs, work, parts_dir, unready)
 
-    def retire(self, outputs: Iterable[Path]) -> None:
-        """Remove outputs that this command no longer makes, with their provenance; nothing
-        where something failed, which may be why."""
-        failed = self.table.failures or self.table.empty
-        for output in sorted(() if failed else outputs):
-            if provenance.read_meta(output).get("step") == self.name:
-                log.info("%s: removed, there is nothing for it any more", output)
-                provenance.forget([output])
-                files.remove(output)
+    def make_files(self, jobs: Mapping[Path, SceneJob], work: Work, parts_dir: Path) -> None:
+        """Bring each output up to date with its own job.
 
-    def unfinished(self, jobs: Sequence[SceneJob], folder: Path) -> list[SceneJob]:
-        """The jobs that `make_folders` would do."""
-        if self.options.overwrite:
-            return list(jobs)
-        return [job for job in jobs if not is_done(folder, self.name, self.settings, job)]
+        `work(arguments, part_dir)` writes `part_dir/<name of the output>` and counts its records
+        under the job's `scene_id`.
+        """
+        products = [self._product(output, job) for output, job in jobs.items()]
+        self._make(products, list(jobs.values()), work, parts_dir, {})
+
+    def make_file(
+        self, name: str, output: Path, inputs: dict[str, Any], write: Callable[[Path], int]
+    ) -> None:
+        """Write a file made of finished folders or files, unless it is current; `write(path)`
+        returns its records, `inputs` (by scene or file) decide its bytes."""
+        outputs = {name: output}
+        origin = self._origin(outputs, inputs)
+        product = Product(outputs, origin, lambda _, paths: {name: write(paths[name])})
+        self.guard.refuse_to_lose([output], inputs)
+        if not self._is_current(product):
+            self._publish(product, RunResult())
 
     def make_folders(
         self, folder: Path, jobs: Sequence[SceneJob], work: Work, unit: str
@@ -230,50 +185,135 @@ class Step:
         with files.locked(folder):
             run = self._run(work, jobs, folder)
             if run.parts:
-                there = read_finished(folder)
-                mine = {name: done for name, done in there.items() if done.step == self.name}
-                mark = provenance.digest(self.settings)
-                like = {n: d for n, d in mine.items() if provenance.digest(d.settings) == mark}
-                others = {name: done.settings for name, done in mine.items() if name not in like}
-                tally = Tally.of(unit, [done.result for done in like.values()])
-                facts = {"scenes": sorted(like), "scenes_of_other_settings": others}
-                facts["inputs"] = {name: done.inputs for name, done in like.items()}
-                self._write_meta(folder, run, tally, facts)
-                remark = changes.by_reason(run.redone)
-                self._add_row(unit, Tally.of(unit, run.results.values()), start, folder, remark)
+                self._tell_of_folder(folder, run, unit, start)
+                tally, remark = Tally.of(unit, run.results.values()), changes.by_reason(run.redone)
+                self._add_row(unit, tally, start, folder, remark)
         return run
 
-    def make_file(
-        self, name: str, output: Path, inputs: dict[str, Any], write: Callable[[Path], int]
-    ) -> None:
-        """Write a file made of finished folders, unless it is current; `write(path)` returns its
-        records, `inputs` (by scene) decide its bytes."""
-        start = time.perf_counter()
-        key = provenance.work_key(self.name, self.settings, inputs)
-        if provenance.is_current(output, key) and not self.options.overwrite:
-            self._add_current(name, start, output)
-            return
-        self.guard.refuse_to_lose([output], inputs)
-        again = self._why_again(output, key, inputs)
-        with files.atomic_path(output) as partial:
-            tally = Tally(write(partial), {}, {})
-            for why in self.guard.why_they_stay({name: output}, {name: tally}, {}):
-                raise MissingInputError(why)
-            provenance.forget([output])
-        run = RunResult({}, {}, {}, 0, time.perf_counter() - start)
-        self._write_meta(output, run, tally, {"key": key, "inputs": inputs, "scenes": list(inputs)})
-        self._add_row(name, tally, start, output, again)
+    def retire(self, outputs: Iterable[Path]) -> None:
+        """Remove outputs that this command no longer makes, with their provenance; nothing
+        where something failed, which may be why."""
+        failed = self.table.failures or self.table.empty
+        for output in sorted(() if failed else outputs):
+            if provenance.read_meta(output).get("step") == self.name:
+                log.info("%s: removed, there is nothing for it any more", output)
+                provenance.forget([output])
+                files.remove(output)
 
-    def _why_again(self, output: Path, key: str, inputs: Any, common: Any = None) -> str:
-        """Why an output is made that was made before; empty for one that was not."""
-        meta = provenance.read_meta(output)
-        if meta and self.options.overwrite:
+    def outdated(self, jobs: Mapping[Path, SceneJob]) -> dict[Path, SceneJob]:
+        """The jobs (by output) that `make_files` would do."""
+        return {out: job for out, job in jobs.items() if self._is_stale(self._product(out, job))}
+
+    def unfinished(self, jobs: Sequence[SceneJob], folder: Path) -> list[SceneJob]:
+        """The jobs that `make_folders` would do."""
+        if self.options.accept_finished and folder.is_dir():
+            with files.locked(folder):
+                self._accept_scenes(jobs, folder)
+        if self.options.overwrite:
+            return list(jobs)
+        return [job for job in jobs if not is_done(folder, self.name, self.settings, job)]
+
+    def _origin(self, outputs: Mapping[str, Path], inputs: Any, lists: Any = None) -> Origin:
+        common = {"outputs made with it": list(outputs), "lists or tables": lists}
+        return Origin(self.name, self.settings, inputs, common)
+
+    def _product(self, output: Path, job: SceneJob) -> Product:
+        """The file of a job, which is that of its name in the job's part."""
+
+        def link(parts: Sequence[Path], paths: Mapping[str, Path]) -> None:
+            files.link_or_copy(parts[0] / output.name, paths[job.scene_id])  # a new start needs it
+
+        outputs = {job.scene_id: output}
+        return Product(outputs, self._origin(outputs, {job.scene_id: job.inputs}), link)
+
+    def _make(
+        self,
+        products: Sequence[Product],
+        jobs: Sequence[SceneJob],
+        work: Work,
+        parts_dir: Path,
+        unready: Mapping[str, str],
+    ) -> None:
+        """Bring products up to date with the jobs that their inputs name; `unready` are scenes that
+        failed before they had a job."""
+        for product in products:
+            asked = {*unready, *product.origin.inputs}
+            self.guard.refuse_to_lose(product.outputs.values(), asked)
+        stale = [product for product in products if unready or not self._is_current(product)]
+        if not stale:
+            files.remove_idle(parts_dir)  # where a run was killed just before it did so
+            return
+        for product in stale:
+            asked = {*unready, *product.origin.inputs}
+            self.guard.refuse_to_shrink(product.outputs.values(), asked)
+        asked = {scene for product in stale for scene in product.origin.inputs}
+        jobs = [job for job in jobs if job.scene_id in asked]
+        with files.locked(parts_dir):
+            run = self._run(work, jobs, parts_dir)
+            run.failures.update(unready)
+            runs = [(product, run.of({*product.origin.inputs, *unready})) for product in stale]
+            published = [self._publish(product, mine) for product, mine in runs if mine.parts]
+            if all(published) and not run.failures:
+                files.remove(parts_dir)
+
+    def _publish(self, product: Product, run: RunResult) -> bool:
+        """Make the files of a product and put them in their places, with what tells of them;
+        whether that was done."""
+        whys = product.whys()
+        with files.staging(product.first) as folder, files.naming(product.first.parent):
+            targets = {**product.companions, **product.outputs}
+            partial = {name: folder / target.name for name, target in targets.items()}
+            counted = product.assemble(list(run.parts.values()), partial)
+            tallies = {name: product.tally(name, run, counted) for name in product.outputs}
+            if stays := self.guard.why_they_stay(product.outputs, tallies, run.failures):
+                self.table.empty += stays
+                return False
+            product.put_in_place(partial)
+        for name, output in product.outputs.items():
+            facts = {**asdict(tallies[name]), **product.facts(name, run)}
+            self._write_meta(output, product.origin, run, product.start, facts)
+            remark = self._why_again(whys[name]) or changes.by_reason(run.redone)
+            self._add_row(name, tallies[name], product.start, output, remark)
+        return True
+
+    def _why_again(self, why: str | None) -> str:
+        """What the table says of an output that is made; nothing of one that was never made."""
+        if self.options.overwrite and why != "":
             return f"made again: {changes.OVERWRITE}"
-        return changes.reasons_by_meta(meta, key, self.settings, inputs, common)
+        return f"made again: {changes.LOST}" if why is None else why  # others were
+
+    def _is_stale(self, product: Product) -> bool:
+        """Whether a product is to be made; what may be accepted is accepted first."""
+        if self.options.accept_finished:
+            self.table.accepted.update(product.accept())
+        return self.options.overwrite or any(why is not None for why in product.whys().values())
+
+    def _is_current(self, product: Product) -> bool:
+        """Whether there is nothing to be made of a product, whose rows are written then."""
+        if self._is_stale(product):
+            for why in sorted({why for why in product.whys().values() if why}):
+                log.info("%s: %s", product.first, why)
+            return False
+        for name, output in product.outputs.items():
+            meta = provenance.read_meta(output)
+            for path in (output, provenance.meta_path(output)):
+                files.remove_left(path)
+            tally = Tally(meta["records"], meta["drops"], meta["notes"])
+            self.table.damaged.update(meta.get("damaged_scenes", {}))
+            self._add_row(name, tally, product.start, output, "up to date")
+        return True
+
+    def _accept_scenes(self, jobs: Sequence[SceneJob], folder: Path) -> None:
+        for job in jobs:
+            origin = job.origin(self.name, self.settings)
+            if changed := finished_scenes.accept(folder / job.scene_id, origin):
+                self.table.accepted[f"scenes in {folder.name}, {changed}"] += 1
 
     def _run(self, work: Work, jobs: Sequence[SceneJob], parts_dir: Path) -> RunResult:
         if not engine_code.is_among(work, self.settings[engine_code.SETTING]):
             raise ValueError(f"{work} is not in the code that {self.name} says it depends on")
+        if self.options.accept_finished:
+            self._accept_scenes(jobs, parts_dir)
         run = run_scenes(
             self.name,
             work,
@@ -290,42 +330,39 @@ class Step:
         self.table.damaged.update(run.damaged)
         return run
 
+    def _tell_of_folder(self, folder: Path, run: RunResult, unit: str, start: float) -> None:
+        """Write what tells of all scenes of this command in a folder."""
+        there = read_finished(folder).items()
+        mine = {name: done for name, done in there if done.origin.step == self.name}
+        mark = provenance.digest(self.settings)
+        like = {n: d for n, d in mine.items() if provenance.digest(d.origin.settings) == mark}
+        others = {n: d.origin.settings for n, d in mine.items() if n not in like}
+        facts = {
+            "scenes": sorted(like),
+            "scenes_of_other_settings": others,
+            "accepted_scenes": {n: d.accepted for n, d in like.items() if d.accepted},
+            **asdict(Tally.of(unit, [done.result for done in like.values()])),
+        }
+        origin = Origin(self.name, self.settings, {n: d.origin.inputs for n, d in like.items()})
+        self._write_meta(folder, origin, run, start, facts)
+
     def _write_meta(
-        self, output: Path, run: RunResult, tally: Tally, facts: dict[str, Any]
+        self, output: Path, origin: Origin, run: RunResult, start: float, facts: Mapping[str, Any]
     ) -> None:
         about_data = {
-            "step": self.name,
-            "settings": self.settings,
+            **asdict(origin),
             "seed": self.options.seed,
-            "scenes": list(run.parts),
             "failed_scenes": run.failures,
             "damaged_scenes": run.damaged,
-            **asdict(tally),
             **facts,
         }
         about_run = {
             "workers": self.scheduler or self.options.num_workers,
-            "seconds": round(run.seconds, 3),
+            "seconds": round(time.perf_counter() - start, 3),
         }
         provenance.write_meta(output, about_data, about_run)
 
-    def _add_current(self, name: str, start: float, output: Path) -> None:
-        """The row of an output that is as it is to be."""
-        meta = provenance.read_meta(output)
-        for path in (output, provenance.meta_path(output)):
-            files.remove_left(path)
-        tally = Tally(meta["records"], meta["drops"], meta["notes"])
-        self.table.damaged.update(meta.get("damaged_scenes", {}))
-        self._add_row(name, tally, start, output, "up to date")
-
-    def _add_row(
-        self,
-        name: str,
-        tally: Tally,
-        start: float,
-        output: Path,
-        remark: str = "",
-    ) -> None:
+    def _add_row(self, name: str, tally: Tally, start: float, output: Path, remark: str) -> None:
         place = provenance.relative(output, self.root)
         self.table.rows.append(Row(name, tally, time.perf_counter() - start, place, remark))
         if not tally.records:

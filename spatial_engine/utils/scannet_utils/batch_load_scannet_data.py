@@ -26,7 +26,8 @@ import numpy as np
 from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.running import cli, provenance
-from spatial_engine.utils.running.scene_runner import PartResult, SceneJob, read_finished
+from spatial_engine.utils.running.finished_scenes import PartResult, read_finished
+from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import annotations, split_lists
 from spatial_engine.utils.scannet_utils.mesh import read_vertices
@@ -140,7 +141,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("batch_load_scannet_data", args, {"UNKNOWN_LABEL": UNKNOWN_LABEL}, __file__)
+    step = Step("batch_load_scannet_data", args, {}, __file__)
     scenes = split_lists.listed_scenes(args, step)
     table_path = paths.label_table_path(args.root)
     nyu40_ids = annotations.read_label_table(table_path)
@@ -170,7 +171,8 @@ def write_infos(root: Path, folder: Path, step: Step) -> None:
     listed = {scene for ids in lists.values() for scene in ids}
     finished = {scene: done for scene, done in read_finished(folder).items() if scene in listed}
     mark = provenance.digest([step.name, step.settings])
-    others = [s for s, d in finished.items() if provenance.digest([d.step, d.settings]) != mark]
+    made_by = {s: [done.origin.step, done.origin.settings] for s, done in finished.items()}
+    others = [scene for scene, by in made_by.items() if provenance.digest(by) != mark]
     for scene in others:
         del finished[scene]
     if others and step.options.scenes:
@@ -196,7 +198,7 @@ def write_infos(root: Path, folder: Path, step: Step) -> None:
         dump_pickle(infos, path)
         return len(infos)
 
-    keys = {scene: done.key for scene, done in finished.items()}
+    keys = {scene: done.origin.key for scene, done in finished.items()}
     step.make_file("scene infos", table_path, keys, write_table)
     pickle_path = paths.info_pickle_path(root, "train_val", with_images=False)
     step.make_file("scene infos, pickle", pickle_path, keys, write_pickle)

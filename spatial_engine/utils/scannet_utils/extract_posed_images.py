@@ -124,12 +124,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    settings = {
-        "FRAME_SKIP": args.frame_skip,
-        "JPEG_QUALITY": JPEG_QUALITY,
-        "PNG_FLAGS": list(posed_images.PNG_FLAGS),
-    }
-    step = Step("extract_posed_images", args, settings, __file__)
+    step = Step("extract_posed_images", args, {"FRAME_SKIP": args.frame_skip}, __file__)
     if posed_images.USED_STEP % args.frame_skip:
         log.warning(
             "later steps use every %dth frame: of every %dth, only those that are both remain",

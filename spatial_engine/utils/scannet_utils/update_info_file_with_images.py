@@ -20,13 +20,10 @@ from typing import Any
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import singular_fault
-from spatial_engine.utils.running import cli, files, finished, provenance
-from spatial_engine.utils.running.scene_runner import (
-    FinishedScene,
-    PartResult,
-    SceneJob,
-    read_finished,
-)
+from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running.finished_scenes import FinishedScene, PartResult, read_finished
+from spatial_engine.utils.running.outputs import scenes_of
+from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import split_lists
 from spatial_engine.utils.scenes import posed_images, scene_files
@@ -102,9 +99,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step(
-        "update_info_file_with_images", args, {"USED_STEP": posed_images.USED_STEP}, __file__
-    )
+    step = Step("update_info_file_with_images", args, {}, __file__)
     scenes = split_lists.listed_scenes(args, step)
     infos = info_table.SceneInfos(points_path(args.root), POINTS_REMEDY, with_images=False)
     scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({POINTS_REMEDY})")
@@ -161,7 +156,7 @@ def points_path(root: Path) -> Path:
 def check_is_of(root: Path, scene: str, key: Any, points: FinishedScene | None) -> None:
     """Raise `BadDataError` where step 1 was stopped between the points of a scene and the infos of
     all scenes; `key` is what these say that the scene was made under."""
-    if key and points and points.key != key:
+    if key and points and points.origin.key != key:
         raise BadDataError(
             f"{points_path(root)}: {scene} is stale, its points have been made again since; "
             f"{POINTS_REMEDY}"
@@ -173,7 +168,7 @@ def forget_stale(args: argparse.Namespace, lists: Mapping[str, Sequence[str]]) -
     step uses them. A list that is empty or not there says nothing."""
     for split, listed in lists.items():
         path = paths.info_pickle_path(args.root, split)
-        if listed and path.exists() and not finished.scenes_of(path) & set(listed):
+        if listed and path.exists() and not scenes_of(path) & set(listed):
             log.warning("%s: none of its scenes is in the %s list any more, removed", path, split)
             files.remove(paths.info_path(args.root, split))
             provenance.forget([path])

@@ -13,9 +13,9 @@ from spatial_engine.errors import SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.selection import Inputs
 from spatial_engine.utils.tables import pair_table
 from spatial_engine.utils.tables.scene_table import SceneTable
 
@@ -36,7 +36,7 @@ class PairDraws:
 
 def draw_pairs(
     args: argparse.Namespace,
-    step: Step,
+    step: Inputs,
     split: str,
     scenes: SceneInfoHandler,
     wanted: Mapping[str, int],

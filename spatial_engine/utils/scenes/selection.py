@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.paths import info_path
-from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
 
+T = TypeVar("T")
 
-def load_splits(args: argparse.Namespace, step: Step) -> list[tuple[str, SceneInfoHandler]]:
+
+class Inputs(Protocol):
+    """What a step (`utils.running.step.Step`) does about inputs: it counts those that are not
+    there."""
+
+    def present_inputs(
+        self, names: Sequence[str], path_of: Callable[[str], Path], remedy: str
+    ) -> list[str]: ...
+
+    def ready(self, scenes: Iterable[str], prepare: Callable[[str], T]) -> dict[str, T]: ...
+
+
+def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, SceneInfoHandler]]:
     """Scene infos of the splits of `--splits` that are there, with the scenes of `--scenes`.
 
     A split without infos is counted; `MissingInputError` when there is none at all, or when a

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import files, finished, provenance
+from spatial_engine.utils.running import files, provenance
 from spatial_engine.utils.tables import coverage_table
 from spatial_engine.utils.tables.scene_table import SceneTable
 
@@ -114,7 +114,7 @@ class Chunk:
         meta = provenance.read_meta(path)
         return (
             path.is_file()
-            and finished.are_whole(self.tables(), path)
+            and provenance.has_companions(meta, self.tables())
             and self.current(dimension, content) == mine == set(provenance.read_inputs(path))
             and provenance.digest(meta.get("settings")) == provenance.digest(settings)
             and not meta.get("failed_scenes")

@@ -1,0 +1,193 @@
+"""Finished outputs: what decides them, whether they are good, what may take their place.
+
+An output is a file, with companions (files or folders, as of pictures) that are made with it. It is
+good while it and they are whole and nothing of its origin has changed. Its provenance,
+`<output>.meta.json`, tells of both (`Product`).
+
+An input that is not there, as of a disk that is not mounted, takes nothing away. A finished output
+is not replaced by one that lacks scenes which are still asked for, nor by one without records;
+`--overwrite` allows both. What is broken is another matter: it is named, and left out (`Guard`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.errors import MissingInputError, SettingsError, as_line
+from spatial_engine.utils.running import changes, files, provenance
+from spatial_engine.utils.running.changes import Changes
+from spatial_engine.utils.running.closing_table import Tally, listed
+from spatial_engine.utils.running.provenance import Origin
+from spatial_engine.utils.running.scene_runner import BrokenInput, RunResult
+
+_REMEDY = "see that all is there, or use --overwrite to go on without"
+
+# Joins the parts (folders in the order of the jobs) into the files (name -> temporary path).
+# Returns records by output where it made them of something else than parts.
+Assemble = Callable[[Sequence[Path], Mapping[str, Path]], Mapping[str, int] | None]
+
+
+@dataclass(frozen=True)
+class Product:
+    """Outputs (name -> path) that are made together, and how; the inputs of their origin are by
+    scene, or by file where there are no scenes. For the others see `Step.make`."""
+
+    outputs: Mapping[str, Path]
+    origin: Origin
+    assemble: Assemble
+    companions: Mapping[str, Path] = field(default_factory=dict)
+    drops: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    wanted: Mapping[str, int] = field(default_factory=dict)
+    start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def first(self) -> Path:
+        """The output beside which it is made."""
+        return next(iter(self.outputs.values()))
+
+    def whys(self) -> dict[str, str | None]:
+        """By output why it is made that was made before, in one line; empty for one that was not,
+        None for one that is good."""
+        return {name: self._why(output) for name, output in self.outputs.items()}
+
+    def _why(self, output: Path) -> str | None:
+        meta = provenance.read_meta(output)
+        if not meta:
+            return ""
+        changed = changes.compare(Origin.told_by(meta), self.origin)
+        words = [why] if (why := changed.why_again(self._is_whole(output, meta))) else []
+        if isinstance(failed := meta.get("failed_scenes"), dict) and failed:
+            words.append(f"{changes.some(sorted(failed))} failed before")
+        return as_line(f"made again: {'; '.join(words)}") if words else None
+
+    def accept(self) -> list[str]:
+        """Note of outputs that other code made of the constants and inputs of now that they are
+        accepted: from now on they are good. None is where another output is to be made all the
+        same. Returns a line for each, that says what has changed."""
+        stale = [self.outputs[name] for name, why in self.whys().items() if why is not None]
+        changed = {output: self._acceptable(output) for output in stale}
+        if not all(changed.values()):
+            return []
+        for output, what in changed.items():
+            provenance.accept(output, self.origin, what.code)
+        return [f"{output.name}, {what.of_code}" for output, what in changed.items()]
+
+    def _acceptable(self, output: Path) -> Changes | None:
+        meta = provenance.read_meta(output)
+        changed = changes.compare(Origin.told_by(meta), self.origin)
+        is_whole = self._is_whole(output, meta) and not meta.get("failed_scenes")
+        return changed if changed.of_code_alone and is_whole else None
+
+    def _is_whole(self, output: Path, meta: Mapping[str, Any]) -> bool:
+        """Whether an output and its companions are as they were when it was made: of a folder,
+        that it has lost nothing since."""
+        if not provenance.has_companions(meta, self.companions):
+            return False
+        told = {"records", "drops", "notes"} <= meta.keys()
+        return told and output.is_file() and meta.get("bytes") == output.stat().st_size
+
+    def tally(self, name: str, run: RunResult, counted: Mapping[str, int] | None) -> Tally:
+        """What an output holds, by the parts or as `assemble` has counted."""
+        if counted is not None:
+            return Tally(counted[name], {}, {})
+        tally = Tally.of(name, run.results.values(), self.drops.get(name))
+        return tally.limited_to(self.wanted.get(name, -1))
+
+    def facts(self, name: str, run: RunResult) -> dict[str, Any]:
+        """What else there is to tell of a new output: the scenes of which it holds records, what
+        its companions hold, scenes that were accepted."""
+        scenes = list(self.origin.inputs)
+        if run.results:
+            scenes = [scene for scene, part in run.results.items() if part.counts.get(name)]
+        companions = {n: provenance.contents_of(path) for n, path in self.companions.items()}
+        return {"scenes": scenes, "companions": companions, "accepted_scenes": run.accepted}
+
+    def put_in_place(self, partial: Mapping[str, Path]) -> None:
+        """Let new files take the place of the old ones: no record without its picture, and no word
+        of a file that is not there any more, whenever this is killed."""
+        provenance.forget(self.outputs.values())
+        if self.companions:
+            for output in self.outputs.values():
+                files.remove(output)
+        for name, target in {**self.companions, **self.outputs}.items():
+            if name in self.companions:
+                files.remove(target)
+            files.put_in_place(partial[name], target)
+
+
+def scenes_of(output: Path) -> set[str]:
+    """The scenes that a finished output holds records of; empty where that is not told."""
+    scenes = provenance.read_meta(output).get("scenes") if output.exists() else None
+    return {s for s in scenes if isinstance(s, str)} if isinstance(scenes, list) else set()
+
+
+def num_records(output: Path) -> int:
+    """Records of a finished file; where that is not told, its bytes."""
+    if not output.is_file():
+        return 0
+    told = provenance.read_meta(output).get("records")
+    return told if type(told) is int else output.stat().st_size
+
+
+class Guard:
+    """Keeps finished outputs from what a run of a command without `--overwrite` may not do to them.
+
+    `absent` tells by scene that is asked for what of its input is not there; `unlisted`, which list
+    of scenes is not there any more.
+    """
+
+    def __init__(self, options: argparse.Namespace):
+        self.is_off = options.overwrite
+        self.is_trial = bool(options.scenes) or len(getattr(options, "splits", "both")) < 2
+        self.absent: dict[str, str] = {}
+        self.unlisted = ""
+
+    def refuse_to_lose(self, outputs: Iterable[Path], scenes: Iterable[str]) -> None:
+        """Raise `MissingInputError` where an output, made from these scenes, would lose others
+        because something is not there. A scene that is taken off its list may go."""
+        for output in outputs if not self.is_off else ():
+            lost = sorted(scenes_of(output) - set(scenes))
+            gone = lost if self.unlisted else [scene for scene in lost if scene in self.absent]
+            if gone:
+                raise MissingInputError(
+                    f"{output}: would lose {len(gone)} scenes, {gone[0]} first: "
+                    f"{self.unlisted or self.absent[gone[0]]}; {_REMEDY}"
+                )
+
+    def refuse_to_shrink(self, outputs: Iterable[Path], scenes: Iterable[str]) -> None:
+        """A trial with --scenes must not replace the work of hours."""
+        for output in outputs if self.is_trial and not self.is_off else ():
+            if lost := scenes_of(output) - set(scenes):
+                raise SettingsError(
+                    f"{output}: holds {len(lost)} scenes that this run leaves out; "
+                    "use another --root for a trial, or --overwrite"
+                )
+
+    def why_they_stay(
+        self,
+        outputs: Mapping[str, Path],
+        tallies: Mapping[str, Tally],
+        failures: Mapping[str, str],
+    ) -> list[str]:
+        """Why finished outputs are not replaced by new ones with these tallies, a line each; empty
+        where they are. Scenes that failed and are not broken may do better the next time."""
+        passing = {scene for scene, why in failures.items() if not isinstance(why, BrokenInput)}
+        whys = []
+        for name, output in outputs.items() if not self.is_off else ():
+            lost, tally = scenes_of(output) & passing, tallies[name]
+            if lost:
+                whys.append(
+                    f"{output}: left as it was, it holds {len(lost)} scenes that failed now "
+                    f"({min(lost)} first); {_REMEDY}"
+                )
+            elif not tally.records and num_records(output):
+                whys.append(
+                    f"{output}: left as it was, there are no records for it now "
+                    f"({listed(tally.drops) or 'no input'}); use --overwrite to replace it"
+                )
+        return whys
