@@ -1,6 +1,7 @@
-"""Where everything lies below `--root`: folders and names of files, no formats.
+"""Where inputs and tables are below `--root`: folders and names of files, no formats.
 
-Scans of ScanNet, clips of TAPVid-3D, tables, and what is made of them.
+Scans of ScanNet, clips of TAPVid-3D, scene infos, tables, the benchmark. (Files of records:
+`questions/record_files.py`.)
 """
 
 from __future__ import annotations

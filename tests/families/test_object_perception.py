@@ -782,7 +782,7 @@ def test_what_a_stopped_job_had_begun_goes_when_others_hold_its_scenes(run, tmp_
     """Other chunks than those it had asked for."""
     objects = {name: [seen_object(0, image_ids(2))] for name in ("s0", "s1", "s2")}
     write_table(tmp_path, "train", objects)
-    folder = object_table.folder(tmp_path, "train")
+    folder = paths.objects_dir(tmp_path, "train")
     for name in ("train_0_1", "train_1_2"):
         (folder / name / "coverage.parts/s0.partial").mkdir(parents=True)
     with files.locked(folder / "train_0_1/coverage.parts"):  # by another machine

@@ -229,7 +229,7 @@ def test_the_coverage_job_ends_where_no_scheduler_answers(made_root, tmp_path):
     code, text = run(JOB, root, "nonsense", "0", "1", "1", "--overwrite")
     assert code == 2
     assert text.count("--scheduler nonsense: no Dask scheduler answers") == 2  # chunk and job
-    assert text.count("failed; its messages") == 1 and "Traceback" not in text
+    assert text.count("failed; see its messages") == 1 and "Traceback" not in text
     assert data_files(root) == data_files(made_root)
 
 

@@ -1,4 +1,4 @@
-"""Where ScanNet data lies below `--root`, and which scenes belong to which split."""
+"""Which scenes ScanNet's split lists name, and which of them are on disk."""
 
 from __future__ import annotations
 
