@@ -145,7 +145,8 @@ def make_tables(root: Path) -> None:
                 for _ in range(frames)
             ]
         visibility_table.write_scene_visibility(
-            parts / scene, scene, scenes.image_ids(scene)[:frames], lists, vertices,
+            parts / scene, scene, scenes.image_ids(scene)[:frames],
+            dict.fromkeys(visibility_table.RULES, lists), vertices,
             scenes.geometry_hash(scene),
         )  # fmt: skip
     output = paths.visibility_table_path(root, "train")

@@ -198,7 +198,8 @@ def make_copies(source: Path, root: Path, num_copies: int = NUM_COPIES) -> None:
     seen = visibility_table.VisibilityInfoHandler(
         paths.visibility_table_path(source, "train")
     ).load_scene(SCENE)
-    lists, num_points = seen.point_lists(), seen.num_points
+    seen_by_rule = dict.fromkeys(visibility_table.RULES, seen.point_lists())
+    num_points = seen.num_points
     for path, merge, write in (
         (
             paths.pair_table_path(root, "train"),
@@ -211,7 +212,7 @@ def make_copies(source: Path, root: Path, num_copies: int = NUM_COPIES) -> None:
             paths.visibility_table_path(root, "train"),
             visibility_table.merge_visibility,
             lambda part, name: visibility_table.write_scene_visibility(
-                part, name, image_ids, lists, num_points, geometry
+                part, name, image_ids, seen_by_rule, num_points, geometry
             ),
         ),
     ):

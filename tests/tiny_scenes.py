@@ -17,7 +17,11 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.scene_views import SceneViews
 from spatial_engine.utils.tables import pair_table
-from spatial_engine.utils.tables.visibility_table import merge_visibility, write_scene_visibility
+from spatial_engine.utils.tables.visibility_table import (
+    RULES,
+    merge_visibility,
+    write_scene_visibility,
+)
 
 SCENE = "scene0000_00"
 
@@ -70,7 +74,9 @@ class TinyScene:
     def write_table(self) -> None:
         geometry = self.handler.geometry_hash(SCENE)
         part = self.root / "part"
-        write_scene_visibility(part, SCENE, self.ids, self.lists, len(self.points), geometry)
+        write_scene_visibility(
+            part, SCENE, self.ids, dict.fromkeys(RULES, self.lists), len(self.points), geometry
+        )
         merge_visibility([part], self.table)
 
     def write_pairs(self, overlap: np.ndarray) -> Path:

@@ -45,7 +45,8 @@ def relate_scene(
     geometry = scenes.geometry_hash(scene_id)
     warnings = []
     if table is None:
-        _, seen, num_points, warnings = see_points(scenes, scene_id)
+        sight = see_points(scenes, scene_id)
+        seen, num_points, warnings = sight.visible, sight.num_points, sight.warnings
     else:
         handler = visibility_table.VisibilityInfoHandler(table)
         handler.check_is_about(scene_id, geometry)

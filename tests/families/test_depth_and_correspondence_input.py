@@ -182,10 +182,11 @@ def rewrite_tables(root: Path, split: str, see) -> None:
         old = table.load_scene(scene_id)
         ids, poses = scenes.valid_frames(scene_id)
         lists = [np.array(see(scene_id, old.points(name)), np.int32) for name in ids]
+        seen_by_rule = dict.fromkeys(visibility_table.RULES, lists)
         geometry = scenes.geometry_hash(scene_id)
         seen_parts.append(root / f"{scene_id}.visibility")
         visibility_table.write_scene_visibility(
-            seen_parts[-1], scene_id, ids, lists, old.num_points, geometry
+            seen_parts[-1], scene_id, ids, seen_by_rule, old.num_points, geometry
         )
         overlap = np.full((len(ids), len(ids)), 20.0)  # all pairs are in range
         pair_parts.append(root / f"{scene_id}.pairs")

@@ -32,7 +32,11 @@ from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.tables import coverage_table, info_table, object_table, pair_table
 from spatial_engine.utils.tables.object_table import SeenObject
-from spatial_engine.utils.tables.visibility_table import merge_visibility, write_scene_visibility
+from spatial_engine.utils.tables.visibility_table import (
+    RULES,
+    merge_visibility,
+    write_scene_visibility,
+)
 
 SCENES = ("scene0000_00", "scene0000_01")
 IMAGES = ("00000", "00005", "00010")
@@ -203,7 +207,7 @@ def arrays() -> list[bytes]:
 
 def _visibility_part(path: Path, scene: str) -> None:
     lists = [np.arange(k, NUM_POINTS, k + 2, dtype=np.int32) for k in range(len(IMAGES))]
-    write_scene_visibility(path, scene, IMAGES, lists, NUM_POINTS, "geometry")
+    write_scene_visibility(path, scene, IMAGES, dict.fromkeys(RULES, lists), NUM_POINTS, "geometry")
 
 
 def _pair_part(path: Path, scene: str) -> None:

@@ -41,7 +41,7 @@ from spatial_engine.utils.tables import (
     pair_table,
     scene_table,
 )
-from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
+from spatial_engine.utils.tables.visibility_table import RULES, VisibilityInfoHandler
 
 # ---- ScanNet, raw --------------------------------------------------------------------------------
 
@@ -160,7 +160,11 @@ def read_mask(path: Path) -> None:
 
 
 def read_visibility(path: Path) -> None:
-    handler = VisibilityInfoHandler(path)
+    for rule in RULES:
+        _read_visibility(VisibilityInfoHandler(path, rule))
+
+
+def _read_visibility(handler: VisibilityInfoHandler) -> None:
     for scene_id in handler.scene_ids:
         handler.check_is_about(scene_id, "geometry")
         scene = handler.load_scene(scene_id)

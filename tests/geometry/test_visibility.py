@@ -7,10 +7,13 @@ from helpers import random_intrinsic, random_pose
 from spatial_engine.utils.geometry.visibility import (
     BLOCK_SIZE,
     PointBlocks,
+    SurfaceRule,
     intersection_counts,
     overlap_percent,
+    visible_and_surface_points,
     visible_points,
 )
+from spatial_engine.utils.pictures.depth_range import depth_range
 
 SIZES = [  # colour, depth
     ((1296, 968), (640, 480)),
@@ -186,3 +189,121 @@ def test_counts_and_overlaps_are_those_of_sets():
                     assert counts[i, j] == len(first & second)
                     union = len(first | second)
                     assert overlap[i, j] == (100.0 * len(first & second) / union if union else 0)
+
+
+# ---- surface -------------------------------------------------------------------------------------
+
+
+def judge_surface(point, pose, intrinsic, image_size, depth_mm, rule):
+    """Whether a point lies on the surface that a frame shows, by looking at each depth around it in
+    float64; None where rounding may decide."""
+    x, y, z = np.linalg.inv(pose)[:3] @ [*point, 1]
+    if z < 1e-9:
+        return False if z < -1e-9 else None
+    (width, height), (depth_height, depth_width) = image_size, depth_mm.shape
+    u, v = (intrinsic[:3, :3] @ [x, y, z])[:2] / z
+    if min(abs(u), abs(v), abs(u - width), abs(v - height)) < 1e-3:
+        return None
+    if not (0 <= u < width and 0 <= v < height):
+        return False
+    column, row = u * depth_width / width, v * depth_height / height
+    if min(abs(column % 1 - 0.5), abs(row % 1 - 0.5)) < 1e-3:
+        return None
+    column, row = min(round(column), depth_width - 1), min(round(row), depth_height - 1)
+    if depth_mm[row, column] == 0:
+        return False
+    tolerance = max(rule.tolerance_m, rule.tolerance_share * z)
+    answer = True
+    for r in range(max(row - rule.window_px, 0), min(row + rule.window_px + 1, depth_height)):
+        for c in range(
+            max(column - rule.window_px, 0), min(column + rule.window_px + 1, depth_width)
+        ):
+            if depth_mm[r, c]:
+                off = abs(depth_mm[r, c] / 1000 - z) - tolerance
+                if off > 1e-6:
+                    return False
+                answer = None if abs(off) <= 1e-6 else answer
+    return answer
+
+
+def surface_points(points, pose, intrinsic, size, depth, rule) -> np.ndarray:
+    blocks, around = PointBlocks.of(points), depth_range(depth, rule.window_px)
+    visible, surface = visible_and_surface_points(
+        blocks, pose, intrinsic, size, depth, around, rule
+    )
+    np.testing.assert_array_equal(visible, visible_points(blocks, pose, intrinsic, size, depth))
+    assert surface.dtype == np.int32 and (np.diff(surface) > 0).all()
+    return surface
+
+
+def stepped_depth(rng, size) -> np.ndarray:
+    """Flat pieces a metre apart and more, with noise and holes, as of things before a wall."""
+    width, height = size
+    depth = np.full((height, width), 4000.0)
+    for near in (3000, 2000, 1200):
+        left, top = rng.integers(width), rng.integers(height)
+        depth[top : top + height // 2, left : left + width // 2] = near
+    depth += rng.normal(0, 15, depth.shape)
+    depth[rng.random(depth.shape) < 0.1] = 0
+    return depth.astype(np.uint16)
+
+
+@pytest.mark.parametrize(("color_size", "depth_size"), SIZES)
+@pytest.mark.parametrize(
+    "rule", [SurfaceRule(2, 0.05, 0.03), SurfaceRule(0, 0, 0.2), SurfaceRule(40, 0.3, 0)]
+)
+def test_surface_points_are_those_of_the_definition(color_size, depth_size, rule):
+    rng = np.random.default_rng([*color_size, rule.window_px])
+    found = 0
+    for _ in range(3):
+        pose, intrinsic = random_pose(rng), random_intrinsic(rng, color_size)
+        depth = stepped_depth(rng, depth_size)
+        pixels = rng.uniform(-0.1, 1.1, (400, 2)) * color_size
+        rows = np.clip(
+            (pixels[:, 1] * depth_size[1] / color_size[1]).astype(int), 0, depth_size[1] - 1
+        )
+        columns = np.clip(
+            (pixels[:, 0] * depth_size[0] / color_size[0]).astype(int), 0, depth_size[0] - 1
+        )
+        z = depth[rows, columns] / 1000 + rng.normal(0, 0.06, 400)  # before and behind it
+        rays = np.linalg.solve(intrinsic[:3, :3], np.column_stack([pixels, np.ones(400)]).T).T
+        points = (rays * z[:, None]) @ pose[:3, :3].T + pose[:3, 3]
+        surface = set(surface_points(points, pose, intrinsic, color_size, depth, rule).tolist())
+        for number, point in enumerate(points):
+            expected = judge_surface(point, pose, intrinsic, color_size, depth, rule)
+            assert expected is None or (number in surface) == expected, (number, point)
+        found += len(surface)
+    assert found > 20 or depth_size == (31, 20) or rule.window_px == 40
+
+
+def test_points_at_a_silhouette_are_not_on_the_surface_and_those_behind_by_noise_are():
+    intrinsic = np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]])
+    depth = np.full((48, 64), 3000, np.uint16)
+    depth[:, :32] = 1500  # a thing before a wall
+    rule = SurfaceRule(2, 0.05, 0.03)
+
+    def is_on_surface(u: float, z: float) -> bool:
+        point = np.array([[(u - 32) / 50 * z, 0.0, z]])
+        return len(surface_points(point, np.eye(4), intrinsic, (64, 48), depth, rule)) == 1
+
+    assert is_on_surface(20, 1.5) and is_on_surface(20, 1.46) and is_on_surface(20, 1.54)
+    assert is_on_surface(50, 3.08) and not is_on_surface(50, 3.1)
+    assert not is_on_surface(20, 1.4)  # before the surface: seen by the published rule
+    assert not is_on_surface(30, 1.5) and not is_on_surface(33, 3.0)  # the edge is in the window
+    assert is_on_surface(29, 1.5) and is_on_surface(34, 3.0)
+
+
+def test_a_depth_range_knows_no_holes():
+    rng = np.random.default_rng(2)
+    for window in (0, 1, 2, 30):
+        depth = random_depth(rng, (23, 17))
+        depth[:8, :8] = 0
+        around = depth_range(depth, window)
+        for row, column in np.ndindex(depth.shape):
+            square = depth[
+                max(row - window, 0) : row + window + 1,
+                max(column - window, 0) : column + window + 1,
+            ]
+            measured = square[square > 0]
+            assert around.nearest_mm[row, column] == min(measured, default=0)
+            assert around.farthest_mm[row, column] == max(measured, default=0)

@@ -11,6 +11,8 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import visibility_table_path
 from spatial_engine.utils.tables import pair_table
 from spatial_engine.utils.tables.visibility_table import (
+    PUBLISHED,
+    RULES,
     VisibilityInfoHandler,
     merge_visibility,
     write_scene_visibility,
@@ -28,22 +30,30 @@ def random_lists(rng, num_points, frames) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A merged table, and what each frame sees as it was written."""
-    folder, rng, parts, truth = tmp_path_factory.mktemp("table"), np.random.default_rng(0), [], {}
+    """A merged table, and what each frame sees as it was written, by rule."""
+    folder, rng, parts, truth = (
+        tmp_path_factory.mktemp("table"),
+        np.random.default_rng(0),
+        [],
+        {rule: {} for rule in RULES},
+    )
     for scene, (num_points, frames) in SCENES.items():
-        truth[scene] = random_lists(rng, num_points, frames)
+        for lists in truth.values():
+            lists[scene] = random_lists(rng, num_points, frames)
         parts.append(folder / f"{scene}.parquet")
-        ids, lists = list(truth[scene]), list(truth[scene].values())
-        write_scene_visibility(parts[-1], scene, ids, lists, num_points, f"g-{scene}")
+        seen = {rule: list(lists[scene].values()) for rule, lists in truth.items()}
+        ids = list(truth[PUBLISHED][scene])
+        write_scene_visibility(parts[-1], scene, ids, seen, num_points, f"g-{scene}")
     merge_visibility(parts, folder / "all.parquet")
     return folder / "all.parquet", truth
 
 
-def test_every_frame_reads_back_what_was_written(made):
+@pytest.mark.parametrize("rule", RULES)
+def test_every_frame_reads_back_what_was_written(made, rule):
     path, truth = made
-    handler = VisibilityInfoHandler(path)
+    handler = VisibilityInfoHandler(path, rule)
     assert handler.scene_ids == list(SCENES)
-    for scene, frames in truth.items():
+    for scene, frames in truth[rule].items():
         visibility = handler.load_scene(scene)
         assert visibility.image_ids == list(frames)
         assert visibility.num_points == SCENES[scene][0]
@@ -56,10 +66,11 @@ def test_every_frame_reads_back_what_was_written(made):
             np.testing.assert_array_equal(listed, points)
 
 
-def test_inversion_and_co_visible_points_are_those_of_sets(made):
+@pytest.mark.parametrize("rule", RULES)
+def test_inversion_and_co_visible_points_are_those_of_sets(made, rule):
     path, truth = made
-    handler = VisibilityInfoHandler(path)
-    for scene, frames in truth.items():
+    handler = VisibilityInfoHandler(path, rule)
+    for scene, frames in truth[rule].items():
         sets = {image_id: set(points.tolist()) for image_id, points in frames.items()}
         for point in range(SCENES[scene][0]):
             expected = [image_id for image_id, seen in sets.items() if point in seen]
@@ -77,24 +88,25 @@ def test_scenes_asked_in_turn_are_not_mixed_up(made):
     for _ in range(40):
         scene = str(rng.choice(["scene0001_00", "scene0000_00"]))
         point = int(rng.integers(SCENES[scene][0]))
-        expected = [image_id for image_id, seen in truth[scene].items() if point in seen]
+        expected = [image_id for image_id, seen in truth[PUBLISHED][scene].items() if point in seen]
         assert handler.get_point_to_images_info(scene, point) == expected
 
 
 def test_plain_readers_find_the_columns_of_the_specification(made):
     path, truth = made
     table = pq.read_table(path)
-    assert table.column_names == ["scene_id", "image_id", "point_index"]
+    assert table.column_names == ["scene_id", "image_id", "point_index", "surface_index"]
     types = [table.schema.field(name).type for name in table.column_names]
     assert types[:2] == [pa.string(), pa.string()]
-    assert pa.types.is_list(types[2])
-    assert types[2].value_type == pa.int32()
+    for kind in types[2:]:
+        assert pa.types.is_list(kind) and kind.value_type == pa.int32()
     assert pq.ParquetFile(path).num_row_groups == len(SCENES)
     frame = pd.read_parquet(path)
-    for scene, image_id, points in frame.itertuples(index=False):
-        np.testing.assert_array_equal(points, truth[scene][image_id])
-        assert points.dtype == np.int32
-    assert len(frame) == sum(map(len, truth.values()))
+    for scene, image_id, *lists in frame.itertuples(index=False):
+        for rule, points in zip(RULES, lists, strict=True):
+            np.testing.assert_array_equal(points, truth[rule][scene][image_id])
+            assert points.dtype == np.int32
+    assert len(frame) == sum(map(len, truth[PUBLISHED].values()))
 
 
 def test_an_unknown_scene_and_an_unknown_frame_are_errors(made):
@@ -125,7 +137,7 @@ def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path):
     for number, points in enumerate(([0, 50], [-1, 3])):
         path, part = tmp_path / f"{number}.parquet", tmp_path / "part"
         lists = [np.array(points, np.int32)]
-        write_scene_visibility(part, "s", ["00000"], lists, 50, "g")
+        write_scene_visibility(part, "s", ["00000"], dict.fromkeys(RULES, lists), 50, "g")
         merge_visibility([part], path)
         with raises_one_line(BadDataError, path, "not there", "make_visibility_info.py"):
             VisibilityInfoHandler(path).load_scene("s")
@@ -135,7 +147,7 @@ def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path):
 def test_vertices_that_do_not_ascend_are_refused(tmp_path, points):
     lists = [np.array(seen, np.int32) for seen in ([1, 8], points, [], [0, 49])]
     ids = [f"{5 * k:05d}" for k in range(4)]
-    write_scene_visibility(tmp_path / "part", "s", ids, lists, 50, "g")
+    write_scene_visibility(tmp_path / "part", "s", ids, dict.fromkeys(RULES, lists), 50, "g")
     merge_visibility([tmp_path / "part"], tmp_path / "table")
     with raises_one_line(BadDataError, tmp_path / "table", "out of order"):
         VisibilityInfoHandler(tmp_path / "table").load_scene("s")
@@ -144,7 +156,8 @@ def test_vertices_that_do_not_ascend_are_refused(tmp_path, points):
 @pytest.mark.parametrize("number", [2**31, 10**30, -1, True, 1.5, "50", None, [50]])
 def test_a_number_of_vertices_that_cannot_be_takes_no_memory(tmp_path, number):
     lists = [np.array([0, 7], np.int32)]
-    write_scene_visibility(tmp_path / "part", "s", ["00000"], lists, number, "g")
+    seen = dict.fromkeys(RULES, lists)
+    write_scene_visibility(tmp_path / "part", "s", ["00000"], seen, number, "g")
     merge_visibility([tmp_path / "part"], tmp_path / "table")
     handler = VisibilityInfoHandler(tmp_path / "table")
     with raises_one_line(BadDataError, tmp_path / "table", "vertices"):

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "errors": set(),
     "utils.paths": set(),
     "utils.geometry": set(),
-    "utils.pictures": {"errors", "utils.running"},
+    "utils.pictures": {"errors", "utils.geometry", "utils.running"},
     "utils.running": GROUND,
     "utils.tables": READER,
     "utils.questions": READER,

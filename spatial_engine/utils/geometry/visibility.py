@@ -1,4 +1,5 @@
-"""Which mesh vertices a frame sees (SPEC 4), and how much two frames see in common. Pure.
+"""Which mesh vertices a frame sees (SPEC 4), by the published rule and as the surface that it
+shows, and how much two frames see in common. Pure.
 
 Cost: a frame looks at a tenth of a room, so vertices are kept in small blocks of neighbours and
 whole blocks outside the view are dropped by their bounding sphere before a vertex is touched.
@@ -53,6 +54,34 @@ class PointBlocks:
         )
 
 
+@dataclass(frozen=True)
+class SurfaceRule:
+    """When a point lies on the surface that a frame shows: its own pixel is measured, and every
+    depth measured within `window_px` pixels (of the depth image; a square) differs from the point's
+    by at most `tolerance_m` metres or `tolerance_share` of its depth, whichever is more."""
+
+    window_px: int
+    tolerance_m: float
+    tolerance_share: float
+
+    def tolerance_mm(self, depth_mm: np.ndarray) -> np.ndarray:
+        """How far measured depths may lie from points at these depths."""
+        return np.maximum(self.tolerance_m * MM_PER_METRE, self.tolerance_share * depth_mm)
+
+    def farthest(self, depth: float) -> float:
+        """The greatest depth of a point that agrees with a measured `depth`; both metres."""
+        return max(depth + self.tolerance_m, depth / (1 - self.tolerance_share))
+
+
+@dataclass(frozen=True)
+class DepthRange:
+    """The least and the greatest depth measured around each pixel: (height, width) uint16
+    millimetres each, 0 where none is measured."""
+
+    nearest_mm: np.ndarray
+    farthest_mm: np.ndarray
+
+
 def visible_points(
     blocks: PointBlocks,
     world_from_cam: np.ndarray,
@@ -60,35 +89,82 @@ def visible_points(
     image_size: tuple[int, int],
     depth_mm: np.ndarray,
 ) -> np.ndarray:
-    """Numbers of the points that a frame sees, ascending int32.
+    """Numbers of the points that a frame sees by the published rule, ascending int32.
 
     A point is seen when it lies in front of the camera, projects into the colour image of
     `image_size` (width, height), and is nearer than the depth measured there. `depth_mm` is
     (depth height, depth width) uint16 millimetres, read at the pixel round(u * W_D / W),
     round(v * H_D / H), clipped to the image; 0 (not measured) sees nothing.
     """
-    # From here on in pixels of the depth image: it shows the same view.
-    depth_height, depth_width = depth_mm.shape
-    scale = np.array([depth_width / image_size[0], depth_height / image_size[1], 1.0])
+    nearer = float(depth_mm.max(initial=0)) / MM_PER_METRE
+    projected = _project(blocks, world_from_cam, intrinsic, image_size, depth_mm.shape, nearer)
+    return projected.sorted(projected.z_mm < depth_mm.ravel().take(projected.pixels))
+
+
+def visible_and_surface_points(
+    blocks: PointBlocks,
+    world_from_cam: np.ndarray,
+    intrinsic: np.ndarray,
+    image_size: tuple[int, int],
+    depth_mm: np.ndarray,
+    around: DepthRange,
+    rule: SurfaceRule,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `visible_points` gives, and the points on the surface that the frame shows by `rule`,
+    in one pass; `around` is the range of `depth_mm` within the window of the rule."""
+    farthest = rule.farthest(float(depth_mm.max(initial=0)) / MM_PER_METRE)
+    projected = _project(blocks, world_from_cam, intrinsic, image_size, depth_mm.shape, farthest)
+    z, own = projected.z_mm, depth_mm.ravel().take(projected.pixels)
+    tolerance = rule.tolerance_mm(z)
+    on_surface = own > 0
+    on_surface &= around.farthest_mm.ravel().take(projected.pixels) <= z + tolerance
+    on_surface &= around.nearest_mm.ravel().take(projected.pixels) >= z - tolerance
+    return projected.sorted(z < own), projected.sorted(on_surface)
+
+
+@dataclass(frozen=True)
+class _Projected:
+    """Points in front of a camera and inside its image: their numbers in the mesh (n,) int32, the
+    pixels of the depth image where they lie (n,), their depths (n,) in millimetres."""
+
+    numbers: np.ndarray
+    pixels: np.ndarray
+    z_mm: np.ndarray
+
+    def sorted(self, chosen: np.ndarray) -> np.ndarray:
+        """The numbers of the points that are `chosen` (n,) bool, ascending."""
+        return np.sort(self.numbers.compress(chosen))
+
+
+def _project(
+    blocks: PointBlocks,
+    world_from_cam: np.ndarray,
+    intrinsic: np.ndarray,
+    image_size: tuple[int, int],
+    depth_shape: tuple[int, int],
+    farthest: float,
+) -> _Projected:
+    """The points that a frame could see up to a depth of `farthest` metres."""
+    # In pixels of the depth image, which shows the same view.
+    height, width = depth_shape
+    scale = np.array([width / image_size[0], height / image_size[1], 1.0])
     matrix = scale[:, None] * projection_matrix(intrinsic, world_from_cam)
-    near_enough = float(depth_mm.max(initial=0)) / MM_PER_METRE
-    kept = _blocks_in_view(blocks, matrix, depth_width, depth_height, near_enough)
+    kept = _blocks_in_view(blocks, matrix, width, height, farthest)
     candidates = matrix[:, :3] @ blocks.points.take(kept, axis=1).reshape(3, -1)
     candidates += matrix[:, 3:]
     x, y, z = candidates
-    inside = (z > 0) & (x >= 0) & (y >= 0) & (x < depth_width * z) & (y < depth_height * z)
-    inside &= z < near_enough
+    inside = (z > 0) & (x >= 0) & (y >= 0) & (x < width * z) & (y < height * z)
+    inside &= z < farthest
     found = np.flatnonzero(inside)
     x, y, z = x.take(found), y.take(found), z.take(found)
-    for pixel, size in ((x, depth_width), (y, depth_height)):  # in place: the arrays stay in cache
+    for pixel, size in ((x, width), (y, height)):  # in place: the arrays stay in cache
         pixel /= z
         np.rint(pixel, out=pixel)
         np.minimum(pixel, size - 1, out=pixel)
-    y *= depth_width
+    y *= width
     y += x
     z *= MM_PER_METRE
-    seen = found.compress(z < depth_mm.ravel().take(y.astype(np.intp)))
-    return np.sort(blocks.index.take(kept, axis=0).ravel().take(seen))
+    return _Projected(blocks.index.take(kept, axis=0).ravel().take(found), y.astype(np.intp), z)
 
 
 def intersection_counts(point_lists: list[np.ndarray], num_points: int) -> np.ndarray:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.geometry.visibility import PointBlocks, visible_points
+from spatial_engine.utils.geometry.visibility import (
+    PointBlocks,
+    SurfaceRule,
+    visible_and_surface_points,
+    visible_points,
+)
 from spatial_engine.utils.paths import posed_images_dir
+from spatial_engine.utils.pictures.depth_range import depth_range
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.scene_table import DEPTH_SIZES
@@ -20,36 +28,59 @@ COMPARED_FRAMES = 10  # at most, evenly over a scene
 FEWEST_SEEN = 50  # vertices; fewer say nothing
 
 
+@dataclass
+class SceneSight:
+    """What the valid frames of a scene see of its `num_points` vertices, frame by frame.
+
+    `visible` by the published rule, `surface` of the surface that the frame shows (SPEC 4); each an
+    ascending int32 array. `warnings`: that most of `visible` is not where the depth shows the
+    surface.
+    """
+
+    image_ids: list[str]
+    num_points: int
+    visible: list[np.ndarray] = field(default_factory=list)
+    surface: list[np.ndarray] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
 def see_points(
-    scenes: SceneInfoHandler, scene_id: str
-) -> tuple[list[str], list[np.ndarray], int, list[str]]:
-    """Ids of a scene's valid frames, the vertices that each sees, the number of vertices, and
-    warnings: that most of what the frames see is not where the depth shows the surface.
+    scenes: SceneInfoHandler, scene_id: str, rule: SurfaceRule | None = None
+) -> SceneSight:
+    """Measure what the frames of a scene see; `surface` stays empty without a `rule`.
 
     Raises `BadDataError` where none of the frames sees a vertex: no question can be asked then.
     """
     image_ids, poses = scenes.valid_frames(scene_id)
     blocks = PointBlocks.of(scenes.points(scene_id))
     intrinsic, size = scenes.intrinsic(scene_id), scenes.color_size(scene_id)
-    seen, measured, compared, far_before = [], 0, 0, 0
+    sight = SceneSight(image_ids, blocks.num_points)
+    measured, compared, far_before = 0, 0, 0
     for number, (image_id, pose) in enumerate(zip(image_ids, poses, strict=True)):
         depth = scenes.depth(scene_id, image_id)
         measured += bool(depth.any())
-        seen.append(visible_points(blocks, pose, intrinsic, size, depth))
+        if rule:
+            around = depth_range(depth, rule.window_px)
+            visible, surface = visible_and_surface_points(
+                blocks, pose, intrinsic, size, depth, around, rule
+            )
+            sight.surface.append(surface)
+        else:
+            visible = visible_points(blocks, pose, intrinsic, size, depth)
+        sight.visible.append(visible)
         if number % -(-len(image_ids) // COMPARED_FRAMES) == 0:
-            compared += len(seen[-1])
+            compared += len(visible)
             nearer = depth - np.minimum(depth, FAR_BEFORE_MM)
             far_before += len(visible_points(blocks, pose, intrinsic, size, nearer))
-    if not any(map(len, seen)):
-        raise BadDataError(f"{scene_id}: {_why_blind(scenes, scene_id, len(seen), measured)}")
-    warnings = []
+    if not any(map(len, sight.visible)) and not any(map(len, sight.surface)):
+        raise BadDataError(f"{scene_id}: {_why_blind(scenes, scene_id, len(image_ids), measured)}")
     if compared >= FEWEST_SEEN and far_before > MOST_FAR_BEFORE * compared:
-        warnings.append(
+        sight.warnings.append(
             f"of the vertices that its frames see, {100 * far_before / compared:.0f} percent lie "
             f"over {FAR_BEFORE_MM} mm in front of the measured depth; labels may be wrong; "
             f"{_advice(scenes, scene_id)}"
         )
-    return image_ids, seen, blocks.num_points, warnings
+    return sight
 
 
 def _advice(scenes: SceneInfoHandler, scene_id: str) -> str:

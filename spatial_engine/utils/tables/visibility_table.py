@@ -1,13 +1,15 @@
 """The visibility table: which vertices each frame sees. This module owns its format.
 
-Columns `scene_id`, `image_id` (strings) and `point_index` (ascending list of int32), one row per
-valid frame, one row group per scene. Ascending numbers are stored as differences (under a byte a
-vertex), which costs no more time than storing them plainly.
+Columns `scene_id`, `image_id` (strings) and two ascending lists of int32, one row per valid frame,
+one row group per scene: `point_index`, the vertices that a frame sees by the published rule, and
+`surface_index`, those that lie on the surface that it shows (SPEC 4). A reader takes one of them.
+Ascending numbers are stored as differences (under a byte a vertex), which costs no more time than
+storing them plainly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -19,22 +21,18 @@ from spatial_engine.utils.tables.scene_table import DEPTH_SIZES, SceneTable, mer
 
 REMEDY = "run spatial_engine/utils/scannet_utils/make_visibility_info.py"
 MAX_POINTS = 10_000_000  # vertices of a mesh; ScanNet has 150,000, and memory goes by this number
+PUBLISHED, SURFACE = "published", "surface"  # what it means that a frame sees a vertex
+RULES = {PUBLISHED: "point_index", SURFACE: "surface_index"}  # and the column of each
+_NUMBERS = pa.list_(pa.field("element", pa.int32(), nullable=False))
 _SCHEMA = pa.schema(  # nothing is ever missing, which makes reading a fifth faster
-    [
-        pa.field("scene_id", pa.string(), nullable=False),
-        pa.field("image_id", pa.string(), nullable=False),
-        pa.field(
-            "point_index",
-            pa.list_(pa.field("element", pa.int32(), nullable=False)),
-            nullable=False,
-        ),
-    ]
+    [pa.field(name, pa.string(), nullable=False) for name in ("scene_id", "image_id")]
+    + [pa.field(column, _NUMBERS, nullable=False) for column in RULES.values()]
 )
 _ENCODING = {
     "compression": "zstd",
     "compression_level": 1,
     "use_dictionary": ["scene_id"],
-    "column_encoding": {"point_index.list.element": "DELTA_BINARY_PACKED"},
+    "column_encoding": {f"{name}.list.element": "DELTA_BINARY_PACKED" for name in RULES.values()},
     "write_statistics": ["scene_id"],
     "data_page_size": 2**24,  # a scene is read whole, so pages need not be small
 }
@@ -44,21 +42,26 @@ def write_scene_visibility(
     path: Path,
     scene_id: str,
     image_ids: Sequence[str],
-    point_lists: Sequence[np.ndarray],
+    seen: Mapping[str, Sequence[np.ndarray]],
     num_points: int,
     geometry_hash: str,
 ) -> None:
-    """Write one scene's part. `geometry_hash` says for which poses and points it holds."""
-    ends = np.cumsum([0, *(len(points) for points in point_lists)], dtype=np.int32)
-    values = np.concatenate([np.zeros(0, np.int32), *point_lists])
+    """Write one scene's part. `seen` holds by rule (`RULES`) the vertices that each image sees,
+    ascending int32; `geometry_hash` says for which poses and points it holds."""
     columns = [
         pa.array([scene_id] * len(image_ids), pa.string()),
         pa.array(list(image_ids), pa.string()),
-        pa.ListArray.from_arrays(pa.array(ends), pa.array(values), type=_SCHEMA.types[2]),
+        *(_list_column(seen[rule]) for rule in RULES),
     ]
     table = pa.Table.from_arrays(columns, schema=_SCHEMA)
     facts = {"geometry": geometry_hash, "num_points": num_points}
     write_part(path, table, scene_id, facts)
+
+
+def _list_column(lists: Sequence[np.ndarray]) -> pa.ListArray:
+    ends = np.cumsum([0, *map(len, lists)], dtype=np.int32)
+    values = np.concatenate([np.zeros(0, np.int32), *lists])
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values), type=_NUMBERS)
 
 
 def merge_visibility(parts: Sequence[Path], output: Path) -> None:
@@ -67,7 +70,7 @@ def merge_visibility(parts: Sequence[Path], output: Path) -> None:
 
 
 class SceneVisibility:
-    """What the frames of one scene see. `image_ids` in the order of the table."""
+    """What the frames of one scene see by one rule. `image_ids` in the order of the table."""
 
     def __init__(self, image_ids: list[str], ends: np.ndarray, values: np.ndarray, num_points: int):
         self.image_ids = image_ids
@@ -125,9 +128,14 @@ class SceneVisibility:
 
 
 class VisibilityInfoHandler:
-    """Reads the visibility table of a split, one scene at a time; the last one stays open."""
+    """Reads the visibility table of a split, one scene at a time; the last one stays open.
 
-    def __init__(self, path: str | Path):
+    `rule` says what it means that a frame sees a vertex: a key of `RULES`.
+    """
+
+    def __init__(self, path: str | Path, rule: str = PUBLISHED):
+        self.rule = rule
+        self._column = RULES[rule]
         self._table = SceneTable(path, REMEDY, schema=_SCHEMA)
         self._open: tuple[str, SceneVisibility] | None = None
 
@@ -192,9 +200,9 @@ class VisibilityInfoHandler:
         return self._open[1]
 
     def _read_scene(self, scene_id: str) -> SceneVisibility:
-        table = self._table.read(scene_id)
+        table = self._table.read(scene_id, ["image_id", self._column])
         num_points = self.num_points(scene_id)
-        column = table["point_index"].combine_chunks()
+        column = table[self._column].combine_chunks()
         values = column.values.to_numpy()
         ends = column.offsets.to_numpy()
         if len(values) and (values.min() < 0 or values.max() >= num_points):
