@@ -29,16 +29,22 @@ from spatial_engine.audit.oracles.scene_tables import (
     check_relations,
     check_seen_points,
 )
+from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import visibility_table_path
-from spatial_engine.utils.running import cli
+from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.tables import pair_table
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.visibility_table import REMEDY, VisibilityInfoHandler
+from spatial_engine.utils.tables.visibility_table import (
+    PUBLISHED,
+    REMEDY,
+    SURFACE,
+    VisibilityInfoHandler,
+)
 
 REPORT = "table_audit.json"
 
@@ -69,10 +75,23 @@ def check_scene(job: Job) -> tuple[list[str], str]:
 
 
 def _check_visibility(job: Job, scene: RawScene) -> list[str]:
-    found = VisibilityInfoHandler(job.path).load_scene(job.scene_id)
-    seen = {image_id: found.points(image_id) for image_id in found.image_ids}
     chosen = draw(scene.valid_frame_ids, OF_SCENE, job.seed) if job.seed else None
-    return check_seen_points(seen, scene, chosen)
+    complaints = []
+    for rule, surface in ((PUBLISHED, None), (SURFACE, _surface_rule(job.path))):
+        found = VisibilityInfoHandler(job.path, rule).load_scene(job.scene_id)
+        seen = {image_id: found.points(image_id) for image_id in found.image_ids}
+        new = check_seen_points(seen, scene, chosen, surface)
+        complaints += [f"surface: {complaint}" if surface else complaint for complaint in new]
+    return complaints
+
+
+def _surface_rule(path: Path) -> SurfaceRule:
+    """The constants that a table was made with, by its provenance; the usual ones where it is
+    silent."""
+    told = provenance.read_meta(path).get("settings", {})
+    names = ("SURFACE_WINDOW_PX", "DEPTH_TOLERANCE_M", "DEPTH_TOLERANCE_SHARE")
+    usual = SurfaceRule()
+    return SurfaceRule(*(told.get(name, value) for name, value in zip(names, usual, strict=True)))
 
 
 def _check_relations(job: Job, scene: RawScene) -> list[str]:

@@ -17,13 +17,14 @@ from spatial_engine.audit.oracles.scene_tables import (
     check_relations,
     check_seen_points,
 )
-from spatial_engine.audit.oracles.visibility import visible
+from spatial_engine.audit.oracles.visibility import SurfaceRule, surface_points, visible
 from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.checks import audit_tables
 from spatial_engine.utils.paths import pair_table_path, visibility_table_path
 from spatial_engine.utils.questions.records import read_jsonl
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 
 
 @pytest.fixture
@@ -81,6 +82,10 @@ def test_faults_are_named_with_table_and_scene(root, capsys):
     assert set(texts) == {p.relative_to(root).as_posix() for p in (seen, relations)}
     for found in texts.values():
         assert len(found) == 1 and found[0][0] == scene
+    change(seen, "surface_index", 1, lambda points: points[2:])
+    _, files = audit(root)
+    complaints = files[seen.relative_to(root).as_posix()]["complaints"]
+    assert ["surface: " in c["complaint"] for c in complaints] == [False, True]
     assert f"{relations.relative_to(root).as_posix()}:{scene}: (" in capsys.readouterr().out
 
 
@@ -166,3 +171,23 @@ def test_a_frame_that_is_named_twice_is_complained_about(made_root):
     rows = {(one, two): Relation(0, 0, 0, 0), (one, f"0{two}"): Relation(0, 0, 0, 0)}
     found = check_relations(rows, scene, [])
     assert f"'{two}' and '0{two}' are one frame" in found
+
+
+def test_the_surface_that_a_table_tells_of_is_recomputed(made_root):
+    scene = RawScene(made_root, read_split_list(made_root, "val")[0])
+    handler = VisibilityInfoHandler(visibility_table_path(made_root, "val"), "surface")
+    frame = scene.valid_frame_ids[0]
+    listed = handler.get_image_to_points_info(scene.scene_id, frame).tolist()
+    assert len(listed) > 50
+    rule = SurfaceRule()
+    must, ties = surface_points(scene, frame, rule)
+    assert must <= set(listed) <= must | ties
+    for lists, other in (
+        (listed[1:], rule),
+        ([*listed, max(listed) + 1], rule),
+        (listed, SurfaceRule(window_px=6)),
+        (listed, SurfaceRule(tolerance_m=0.2)),
+    ):
+        seen = dict.fromkeys(scene.valid_frame_ids, lists)
+        (found,) = check_seen_points(seen, scene, [frame], other)
+        assert "vertices are missing" in found

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from spatial_engine.audit.oracles.camera_movement import camera_truth, wrap_degrees
 from spatial_engine.audit.oracles.overlap import overlap
-from spatial_engine.audit.oracles.visibility import visible_points
+from spatial_engine.audit.oracles.visibility import SurfaceRule, surface_points, visible_points
 from spatial_engine.audit.raw.ids import frame_of
 from spatial_engine.audit.raw.scene import RawScene
 
@@ -37,9 +37,13 @@ class Relation(NamedTuple):
 
 
 def check_seen_points(
-    seen: Mapping[str, Iterable[int]], scene: RawScene, images: Iterable[str] | None = None
+    seen: Mapping[str, Iterable[int]],
+    scene: RawScene,
+    images: Iterable[str] | None = None,
+    surface: SurfaceRule | None = None,
 ) -> list[str]:
-    """Complaints about {image id: vertices that it sees} of a scene.
+    """Complaints about {image id: vertices that it sees} of a scene, by the published rule; where
+    `surface` is given, of those on the surface that it shows.
 
     images: those to recompute, by default all; that each valid frame is there is always checked.
     """
@@ -53,7 +57,10 @@ def check_seen_points(
         if image not in seen:
             continue
         numbers = [int(number) for number in seen[image]]
-        must, ties = visible_points(scene, image)
+        if surface:
+            must, ties = surface_points(scene, image, surface)
+        else:
+            must, ties = visible_points(scene, image)
         if numbers != sorted(set(numbers)):
             complaints.append(f"image {image}: the list does not ascend")
         missing, more = must - set(numbers), set(numbers) - must - ties

@@ -6,6 +6,8 @@ How docs/spec.md was read where it leaves a choice, by section:
   whose answer is the same on both sides is not a tie: that answer is required.
 - 4 within 0.1 mm of the depth: of a measured depth; with depth 0 a point is never visible.
 - 4 z > 0 has no tolerance.
+- 4 surface: the window is a square, cut off at the border of the depth image; a depth that differs
+  by the tolerance, within 0.1 mm, is a tie.
 """
 
 from __future__ import annotations
@@ -85,6 +87,66 @@ def visible_points(scene: RawScene, frame_id: str) -> tuple[set[int], set[int]]:
     """(vertices that must be reported visible, vertices about which either answer is right)."""
     seen = visible(scene, frame_id)
     return set(seen.must.tolist()), set(seen.ties.tolist())
+
+
+class SurfaceRule(NamedTuple):
+    """When a vertex lies on the surface that a frame shows (section 4): pixels of the depth image
+    to each side; metres; share of the depth."""
+
+    window_px: int = 2
+    tolerance_m: float = 0.05
+    tolerance_share: float = 0.03
+
+
+def surface_points(scene: RawScene, frame_id: str, rule: SurfaceRule) -> tuple[set[int], set[int]]:
+    """(vertices that must be on the surface that a frame shows, vertices about which either answer
+    is right). Looks at one vertex after another, and at each depth around it."""
+    u, v, z = project(scene, frame_id)
+    width, height = scene.colour_size
+    low, high = (1e-3 * mm.astype(float) for mm in scene.depth_mm_bounds(frame_id))
+    inside = (z > 0) & (u > -PIXEL_TIE) & (v > -PIXEL_TIE)
+    inside &= (u < width + PIXEL_TIE) & (v < height + PIXEL_TIE)
+    must, ties = set(), set()
+    for number in np.flatnonzero(inside).tolist():
+        is_tie = min(u[number], v[number], width - u[number], height - v[number]) < PIXEL_TIE
+        answers = {
+            _agrees(low, high, column, row, z[number], rule)
+            for column, row in _pixels(u[number] / width, v[number] / height, low.shape)
+        }
+        if answers == {True} and not is_tie:
+            must.add(number)
+        elif answers != {False}:
+            ties.add(number)
+    return must, ties
+
+
+def _pixels(right: float, down: float, shape: tuple[int, int]) -> set[tuple[int, int]]:
+    """The pixels (column, row) of a depth image that a place, in shares of its size, may have."""
+    places = (right * shape[1], down * shape[0])
+    columns, rows = (
+        {min(max(round(place + shift), 0), size - 1) for shift in (-PIXEL_TIE, 0, PIXEL_TIE)}
+        for place, size in zip(places, (shape[1], shape[0]), strict=True)
+    )
+    return {(column, row) for column in columns for row in rows}
+
+
+def _agrees(
+    low: np.ndarray, high: np.ndarray, column: int, row: int, z: float, rule: SurfaceRule
+) -> bool | None:
+    """Whether all depths around a pixel agree with the depth z; None where rounding decides."""
+    if high[row, column] == 0:
+        return False
+    reach = rule.window_px
+    window = np.s_[
+        max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1
+    ]
+    measured = high[window] > 0
+    tolerance = max(rule.tolerance_m, rule.tolerance_share * z)
+    nearest = np.minimum(np.abs(low[window] - z), np.abs(high[window] - z))[measured].max()
+    farthest = np.maximum(np.abs(low[window] - z), np.abs(high[window] - z))[measured].max()
+    if farthest <= tolerance - DEPTH_TIE_M:
+        return True
+    return False if nearest > tolerance + DEPTH_TIE_M else None
 
 
 class SeenVertices(NamedTuple):
