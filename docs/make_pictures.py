@@ -1,14 +1,19 @@
 """Draws the pictures of the documents from the demo's records: images, question and answer.
 
 bash run_demo.sh && python docs/make_pictures.py
+python benchmarks/label_truth.py --folder /tmp/labels && python docs/make_pictures.py /tmp/labels
+
+The second line draws labels.jpg alone: labels that are wrong by the published rule.
 """
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -77,6 +82,77 @@ def draw_record(figure: plt.Figure, record: dict, root: Path) -> None:
     figure.text(0.02, 0.03, answer, fontsize=10, va="bottom", weight="bold", color="#0b5394")
 
 
+# Files of wrong records, which of them is shown (0 to 1 of the list by error, of objects by size,
+# as what is large is easy to see), caption.
+WRONG = {
+    "depth_estimation": (0.8, "Depth: the answer is that of the thing beside the mark"),
+    "object_extents": (1.0, "Object: the images do not show it end to end"),
+    "correspondence_coordinates": (0.75, "Correspondence: the second mark shows another place"),
+}
+CROP = 0.14  # of the image to each side of a mark
+
+
+def marks_of(record: dict) -> list[tuple[float, float] | None]:
+    """The place asked about in each image, 0 to 1; None where there is none."""
+    if "points_info" in record:
+        places = [[record["points_info"][0][axis] for axis in "xy"]]
+    else:
+        places = [record[name] for name in ("p1", "p2") if name in record]
+    places += [None] * (len(record["image"]) - len(places))
+    return [place and (place[0] / 1000, place[1] / 1000) for place in places]
+
+
+def draw_wrong(figure: plt.Figure, record: dict, caption: str, frames: Path) -> None:
+    """The images of a wrong record, and what surrounds each mark; what is wrong, below."""
+    shown = list(zip(record["image"], marks_of(record), strict=True))[:2]
+    count = (
+        len(shown) * 2 if "p1" in record else 2
+    )  # images, and a closer look where they have marks
+    cells = figure.subplots(1, count)
+    for axes in cells:
+        axes.set_axis_off()
+    for number, (name, mark) in enumerate(shown):
+        image = plt.imread(frames / name)
+        height, width = image.shape[:2]
+        if mark is None:
+            cells[number].imshow(image)
+            continue
+        place = np.array(mark) * (width, height)
+        for axes in cells[2 * number : 2 * number + 2]:
+            axes.imshow(image)
+            axes.plot(*place, "+", color="red", markersize=14, markeredgewidth=1.5)
+        low, high = place - CROP * width, place + CROP * width
+        cells[2 * number + 1].set(xlim=(low[0], high[0]), ylim=(high[1], low[1]))
+    figure.subplots_adjust(left=0.01, right=0.99, top=0.98, bottom=0.14, wspace=0.02)
+    figure.text(0.01, 0.02, f"{caption}.\n{told(record)}", fontsize=10, color="#333333")
+
+
+def told(record: dict) -> str:
+    """What the label says, and by how much it is wrong."""
+    error = record["error"]
+    if "points_info" in record:
+        depth = record["points_info"][0]["depth_mm"]
+        return f"Label {depth} mm, wrong by {100 * error:.0f} % of the true depth."
+    if "p1" in record:
+        return f"The places are {100 * error:.0f} cm apart."
+    what = f"{record['task'].split('_')[1]} of the {record['raw_category']}"
+    return f"Label: {what}, {record['gt_value']} mm; {100 * error:.0f} % of it is not shown."
+
+
+def draw_labels(folder: Path) -> None:
+    """labels.jpg, from the folder of benchmarks/label_truth.py."""
+    figure = plt.figure(figsize=(13, 6.6), dpi=80)
+    upper, lower = figure.subfigures(2, 1)
+    for cell, name in zip((*upper.subfigures(1, 2), lower), WRONG, strict=True):
+        records = list(read_jsonl(folder / f"wrong/published_{name}.jsonl"))
+        by = "gt_value" if name.startswith("object") else "error"
+        records.sort(key=lambda record, by=by: (record[by], record["id"]))
+        share, caption = WRONG[name]
+        record = records[int(share * (len(records) - 1))]
+        draw_wrong(cell, record, caption, folder / "data/scannet/posed_images")
+    figure.savefig(DOCS / "labels.jpg", pil_kwargs={"quality": 85})
+
+
 def main() -> None:
     found = {(f.task, f.images_per_record): f for f in find_record_files(DEMO, ["train"])}
     for name, chosen in PICTURES.items():
@@ -90,4 +166,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        draw_labels(Path(sys.argv[1]))
+    else:
+        main()

@@ -10,7 +10,8 @@ scannetv2_val.txt, scannetv2-labels.combined.tsv}. Writes under ROOT/data/tapvid
 origin under ROOT is never touched. Costs about 80 s of one core; --small, 13 s. --scenes makes the
 scenes and clips of these ids alone; the lists of scenes name all five in any case.
 
-Every oddity of real scans that a reader must survive is in one of the scenes:
+Depth, poses and mesh have a real sensor's faults (docs/labels.md). Every oddity of real scans that
+a reader must survive is in one of the scenes:
   scene0000_00  living room. Tracking lost at frames 34-36 (pose -inf; 35 is a kept frame); an
                 object without vertices; a label that is in no table (trashcan); .txt counts one
                 frame more than .sens

@@ -186,7 +186,8 @@ def test_sizes_of_things_follow_from_their_names(scored_root):
     assert set(facts) <= set(TASKS) and len(facts) >= 20
     told = [name for name, fact in facts.items() if fact["clearly_above_chance"]]
     assert all(facts[name]["reason"] for name in told)
-    assert any(facts[f"object_{side}"]["feature"] == "category" for side in ("height", "width"))
+    sides = ("height", "length", "width")
+    assert any(facts[f"object_{side}"]["feature"] == "category" for side in sides)
 
 
 def test_without_training_data_the_wording_is_left_out(scored_root, tmp_path):

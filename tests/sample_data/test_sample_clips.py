@@ -20,7 +20,7 @@ from spatial_engine.sample_data.tapvid3d import sample_clips
 from spatial_engine.sample_data.tapvid3d.clip_plays import PLAYS
 from spatial_engine.sample_data.tapvid3d.clip_spec import ClipQuirks
 from spatial_engine.sample_data.tapvid3d.clip_stage import body_thing, build_stage
-from spatial_engine.sample_data.tapvid3d.clip_writer import plays_of
+from spatial_engine.sample_data.tapvid3d.clip_writer import JITTER, plays_of
 from spatial_engine.sample_data.tapvid3d.sample_clips import CLIP_SPLITS, sample_clip_specs
 
 SPECS = {spec.clip_id: spec for spec in sample_clip_specs(small=True)}
@@ -290,7 +290,9 @@ def test_hidden_points_have_coordinates_but_some(root, clip_id):
     np.testing.assert_array_equal(visibility, truth.visibility)
     assert known[visibility].all()
     assert (~known).any() and known[~visibility].mean() > 0.7
-    np.testing.assert_allclose(clip["tracks_XYZ"][known], truth.tracks[known], atol=1e-5)
+    jitter = clip["tracks_XYZ"][known] - truth.tracks[known]
+    assert 0.8 * JITTER < jitter.std() < 1.2 * JITTER and abs(jitter.mean()) < 0.1 * JITTER
+    assert np.abs(jitter).max() < 6 * JITTER
     never = ~visibility.any(0)
     assert 2 <= never.sum() <= 12
     assert known[:, never].any()
@@ -310,7 +312,7 @@ def test_hidden_points_have_coordinates_but_some(root, clip_id):
 def test_what_stands_still_does_and_bodies_move(root, clip_id):
     truth, world = clip_truth(SPECS[clip_id]), world_tracks(root, clip_id)
     known = np.isfinite(world).all(-1)
-    np.testing.assert_allclose(world[known], truth.world[known], atol=1e-4)
+    np.testing.assert_allclose(world[known], truth.world[known], atol=7 * JITTER)
     static = truth.body < 0
     assert static.sum() >= 10
     np.testing.assert_allclose(truth.world[:, static] - truth.world[0, static], 0, atol=1e-9)

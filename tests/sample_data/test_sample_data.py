@@ -6,6 +6,7 @@ import shutil
 import struct
 import zlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,14 +18,21 @@ from spatial_engine.errors import SettingsError
 from spatial_engine.sample_data import write_sample_scenes, write_scene
 from spatial_engine.sample_data.__main__ import main as sample_data_command
 from spatial_engine.sample_data.rendering import render
-from spatial_engine.sample_data.rendering.camera_path import camera_path, pose
-from spatial_engine.sample_data.rendering.sensor import NoiseBank, measured_depth
+from spatial_engine.sample_data.rendering.camera_path import camera_path, pose, tracked
+from spatial_engine.sample_data.rendering.sensor import (
+    EXACT,
+    REAL,
+    Exact,
+    NoiseBank,
+    measured_depth,
+)
 from spatial_engine.sample_data.rooms.layouts import LAYOUTS
 from spatial_engine.sample_data.rooms.rooms import furnish
 from spatial_engine.sample_data.scannet.labels import CATEGORIES, NYU40
 from spatial_engine.sample_data.scannet.quirks import Quirks
 from spatial_engine.sample_data.scannet.sample_scenes import ROOMS, SPLITS
 from spatial_engine.sample_data.scannet.scene_spec import SceneSpec
+from spatial_engine.sample_data.scannet.scene_truth import SceneTruth
 from spatial_engine.sample_data.scannet.scene_writer import build_scene
 
 LIVING, BEDROOM, KITCHEN = SPLITS["train"]
@@ -256,26 +264,80 @@ def test_the_camera_keeps_clear_of_everything_and_every_ray_meets_a_surface(name
             assert depth.min() > 0.3
 
 
-def test_depth_has_holes_and_noise_that_grows_with_distance():
+def looked_at(depth: np.ndarray) -> Exact:
+    """What a camera looks at, straight on."""
+    no = np.zeros(depth.shape, bool)
+    return Exact(depth.astype(np.float32), np.ones(depth.shape, "f4"), no, no, 577.0)
+
+
+def test_depth_has_holes_and_noise_around_the_surface_that_grows_with_distance():
     rng = np.random.default_rng(0)
     bank = NoiseBank.of(rng)
-    spread = []
-    for metres in (1.0, 2.0, 4.0):
-        exact = np.full((240, 320), metres, np.float32)
-        no = np.zeros(exact.shape, bool)
-        glass = no.copy()
-        glass[:, :50] = True
-        depth = measured_depth(exact, np.ones_like(exact), glass, no, bank, rng)
-        assert (depth[:, :50] == 0).all()
-        measured = depth[:, 50:][depth[:, 50:] > 0]
-        assert 0.9 < measured.size / depth[:, 50:].size < 1
-        spread.append(measured.std())
-    assert spread[0] < spread[1] < spread[2] < 0.015
-    far = np.full((240, 320), 7.0, np.float32)
-    assert not measured_depth(far, np.ones_like(far), no, no, bank, rng).any()
-    step = np.where(np.arange(320) < 160, 1.0, 2.0).astype(np.float32) * np.ones((240, 1), "f4")
-    edge = measured_depth(step, np.ones_like(step), no, no, bank, rng)[:, 159:161]
-    assert (edge == 0).mean() > 0.5
+    glass = np.zeros((240, 320), bool)
+    glass[:, :50] = True
+    for metres, expected in ((1.0, 0.0019), (2.0, 0.0061), (4.0, 0.0258)):  # Nguyen et al.
+        exact = replace(looked_at(np.full((240, 320), metres)), clear=glass)
+        depth = measured_depth(exact, REAL, (0.0, 0.0), bank, rng)
+        assert (depth[:, :45] == 0).all()
+        measured = depth[:, 55:][depth[:, 55:] > 0]
+        assert 0.9 < measured.size / depth[:, 55:].size < 1
+        assert abs(measured.mean() - metres) < 0.2 * expected, "no bias"
+        assert 0.7 * expected < measured.std() < 1.4 * expected
+    far = looked_at(np.full((240, 320), 7.0))
+    assert not measured_depth(far, REAL, (0.0, 0.0), bank, rng).any()
+
+
+def test_a_silhouette_is_mixed_lost_in_parts_and_hides_the_projector():
+    rng = np.random.default_rng(0)
+    bank = NoiseBank.of(rng)
+    columns = np.arange(640)
+    step = np.where((columns >= 300) & (columns < 400), 1.0, 2.0) * np.ones((480, 1))
+    depth = measured_depth(looked_at(step), REAL, (0.0, 0.0), bank, rng)
+    right = depth[:, 398:402]
+    assert 0.1 < (right == 0).mean() < 0.7
+    assert ((right > 1.1) & (right < 1.9)).mean() > 0.05, "pixels between the two surfaces"
+    shadow = 577 * 0.075 * (1 / 1.0 - 1 / 2.0)  # pixels that the projector does not reach
+    left = (depth == 0).mean(0)
+    assert (left[300 - int(shadow) + 3 : 297] > 0.9).all()
+    assert (left[200 : 300 - int(shadow) - 4] < 0.3).all() and (left[405:450] < 0.3).all()
+    moved = measured_depth(looked_at(step), REAL, (8.0, 0.0), bank, rng)
+    assert np.median(moved[:, 293]) < 1.1 < np.median(moved[:, 394]), "colour lies beside depth"
+    exact = measured_depth(looked_at(step), EXACT, EXACT.draw_shift(rng), bank, rng)
+    assert set(np.unique(exact)) == {0.0, 1.0, 2.0} and (exact == 0).mean() < 0.05
+
+
+def test_tracked_poses_are_wrong_by_what_the_sensor_says():
+    true = camera_path(LAYOUTS["kitchen"].path, 60, np.random.default_rng(0))
+    error = np.linalg.inv(true) @ tracked(true, 0.005, 0.2, np.random.default_rng(1))
+    away = np.linalg.norm(error[:, :3, 3], axis=1)
+    turn = np.degrees(np.arccos((np.trace(error[:, :3, :3], axis1=1, axis2=2) - 1) / 2))
+    np.testing.assert_allclose(np.sqrt((away**2).mean()), 0.005, rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt((turn**2).mean()), 0.2, rtol=1e-3)
+    np.testing.assert_allclose(np.linalg.det(error[:, :3, :3]), 1, atol=1e-9)
+    steps = np.linalg.norm(np.diff(error[:, :3, 3], axis=0), axis=1)
+    assert np.median(steps) < 0.8 * np.median(away), "frames near in time are wrong alike"
+
+
+@pytest.mark.parametrize(("sensor", "low", "high"), [(REAL, 0.001, 0.008), (EXACT, 0, 1e-6)])
+def test_the_mesh_lies_about_the_exact_surfaces(sensor, low, high, tmp_path):
+    """Fused depth leaves millimetres of error, exact depth none, but beside other surfaces."""
+    sizes = {"num_frames": 12, "color_size": (160, 120), "depth_size": (160, 120)}
+    spec = SceneSpec("scene9000_00", "kitchen", vertex_spacing=0.2, sensor=sensor, **sizes)
+    write_scene(
+        tmp_path, spec.scene_id, layout="kitchen", vertex_spacing=0.2, sensor=sensor, **sizes
+    )
+    folder = tmp_path / spec.scene_id
+    text = (folder / f"{spec.scene_id}.txt").read_text().splitlines()
+    words = next(line for line in text if line.startswith("axisAlignment")).split()[2:]
+    matrix = np.array(words, float).reshape(4, 4)
+    vertex = PlyData.read(str(folder / f"{spec.scene_id}_vh_clean_2.ply"))["vertex"]
+    points = np.stack([vertex[name] for name in "xyz"], 1) @ matrix[:3, :3].T + matrix[:3, 3]
+    truth = SceneTruth.of(spec).surfaces
+    gap = np.einsum("pqc,qc->pq", points[:, None] - truth.corners[:, 0], truth.normal)
+    nearest = gap[np.arange(len(gap)), np.abs(gap).argmin(1)]  # of the planes of all faces
+    assert len(points) > 300
+    assert low <= np.median(np.abs(nearest)) <= high
+    assert np.quantile(np.abs(nearest), 0.9) <= 0.002 + 4 * high
 
 
 def test_a_pose_looks_where_its_angles_say():

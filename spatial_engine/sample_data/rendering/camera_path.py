@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+from scipy.spatial.transform import Rotation
 
 SHAKE_METRES = 0.03
 SHAKE_DEGREES = 1.2
 ROLL_DEGREES = 2.5
+DRIFT_TIME = 10.0  # a scan, in the time of `_shake`: errors come and go 4 to 8 times
 
 
 def pose(position: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -44,6 +46,19 @@ def camera_path(keys: np.ndarray, num_frames: int, rng: np.random.Generator) -> 
     smooth[:, 3:] += SHAKE_DEGREES * shake[:, 3:5]
     rows = zip(smooth, ROLL_DEGREES * shake[:, 5], strict=True)
     return np.stack([pose(row[:3], row[3], row[4], roll) for row, roll in rows])
+
+
+def tracked(
+    poses: np.ndarray, metres: float, degrees: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Poses (n, 4, 4) as a tracker finds the true ones: wrong by so many metres and degrees (root
+    mean square over the frames), by about the same in frames near each other in time."""
+    wobble = _shake(np.linspace(0, DRIFT_TIME, len(poses)), 6, rng).reshape(len(poses), 2, 3)
+    wobble /= np.sqrt((wobble**2).sum(2).mean(0))[:, None]
+    error = np.tile(np.eye(4), (len(poses), 1, 1))
+    error[:, :3, 3] = metres * wobble[:, 0]
+    error[:, :3, :3] = Rotation.from_rotvec(np.radians(degrees) * wobble[:, 1]).as_matrix()
+    return poses @ error
 
 
 def _shake(times: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

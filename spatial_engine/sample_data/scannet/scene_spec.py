@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatial_engine.sample_data.rendering.render import Camera
+from spatial_engine.sample_data.rendering.sensor import REAL, Sensor
 from spatial_engine.sample_data.scannet.quirks import NO_QUIRKS, Quirks
 
 # Intrinsics fx, fy, cx, cy in pixels, for images of 1296x968 and for scans in 640x480.
@@ -20,7 +21,8 @@ SMALL_K = (577.590698, 578.729797, 318.905426, 242.683609)
 @dataclass(frozen=True)
 class SceneSpec:
     """All that decides the bytes of a scene. Sizes are (width, height) in pixels, `vertex_spacing`
-    in metres. Every rendered frame is stored `frame_repeat` times."""
+    in metres. Every rendered frame is stored `frame_repeat` times. `sensor` says how
+    wrong the scan is; `EXACT` is for tests that need a room scanned without faults."""
 
     scene_id: str
     layout: str
@@ -31,6 +33,7 @@ class SceneSpec:
     vertex_spacing: float = 0.05
     frame_repeat: int = 1
     quirks: Quirks = NO_QUIRKS
+    sensor: Sensor = REAL
 
     def generator(self, purpose: str, *numbers: int) -> np.random.Generator:
         """A stream of its own for every purpose: one more draw here changes nothing there."""

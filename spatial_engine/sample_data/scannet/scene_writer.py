@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.sample_data.materials.atlas import build_atlas
-from spatial_engine.sample_data.rendering.camera_path import camera_path
+from spatial_engine.sample_data.rendering.camera_path import camera_path, tracked
 from spatial_engine.sample_data.rendering.lighting import bake
-from spatial_engine.sample_data.rendering.mesh import reconstruct
+from spatial_engine.sample_data.rendering.mesh import Fusion, Mesh
 from spatial_engine.sample_data.rendering.render import Camera, Scene
-from spatial_engine.sample_data.rendering.surfaces import RayCaster, gather
+from spatial_engine.sample_data.rendering.sensor import REAL, Sensor
+from spatial_engine.sample_data.rendering.surfaces import RayCaster, Surfaces, gather
 from spatial_engine.sample_data.rooms import rooms
 from spatial_engine.sample_data.rooms.layouts import LAYOUTS
 from spatial_engine.sample_data.rooms.solids import Thing
@@ -27,8 +28,6 @@ from spatial_engine.sample_data.scannet.quirks import NO_QUIRKS, Quirks
 from spatial_engine.sample_data.scannet.scene_spec import LARGE_COLOR, SceneSpec
 from spatial_engine.utils.running import files
 from spatial_engine.utils.scannet_utils.sens import SensHeader, write_sens
-
-SCAN_POSITIONS = 48  # places along the path from which the mesh was seen
 
 
 def write_scene(
@@ -43,18 +42,20 @@ def write_scene(
     vertex_spacing: float = 0.05,
     frame_repeat: int = 1,
     quirks: Quirks = NO_QUIRKS,
+    sensor: Sensor = REAL,
 ) -> Path:
     """Write `scans_dir/<scene_id>/`, whole or not at all, replacing what is there; its path.
 
     For benchmarks and tests: any id will do; `layout` names one of `LAYOUTS`, by default the id
     and the seed choose it. A scene of true size (300 frames after every 5th is kept, 1296x968,
     about 150,000 vertices) is `num_frames=300, frame_repeat=5, vertex_spacing=0.03`: a minute.
+    `sensor=EXACT` gives a scan without faults.
     """
     names = list(LAYOUTS)
     chosen = layout or names[(zlib.crc32(scene_id.encode()) + seed) % len(names)]
     spec = SceneSpec(
         scene_id, chosen, seed, num_frames, color_size, depth_size, vertex_spacing, frame_repeat,
-        quirks,
+        quirks, sensor,
     )  # fmt: skip
     folder = Path(scans_dir) / scene_id
     with files.atomic_path(folder) as partial:
@@ -69,13 +70,15 @@ def write_scene_files(folder: Path, spec: SceneSpec) -> None:
     layout = LAYOUTS[spec.layout]
     things = rooms.furnish(layout, spec.generator("things"))
     scene = build_scene(layout, things, spec)
-    poses = camera_path(layout.path, spec.num_frames, spec.generator("path"))
+    poses = true_poses(spec)
+    known = tracked(
+        poses, spec.sensor.drift_metres, spec.sensor.drift_degrees, spec.generator("drift")
+    )
     aligned_from_scan = _alignment(spec)
     scan_from_room = np.linalg.inv(aligned_from_scan)
     color, depth = spec.cameras()
     num_frames = spec.num_frames * spec.frame_repeat
 
-    _write_mesh(folder, spec, scene, things, poses, scan_from_room)
     scannet_files.write_scene_text(
         folder / f"{spec.scene_id}.txt",
         color,
@@ -97,9 +100,24 @@ def write_scene_files(folder: Path, spec: SceneSpec) -> None:
         depth_compression="raw" if spec.quirks.raw_depth else "zlib",
     )
     path = folder / f"{spec.scene_id}.sens"
-    write_sens(path, header, frames(scene, spec, poses, scan_from_room))
+    fusion = Fusion(scene.surfaces, spec.vertex_spacing, _not_scanned(layout, scene.surfaces))
+    write_sens(path, header, frames(scene, spec, poses, known, scan_from_room, fusion))
     if spec.quirks.no_imu_tail:
         os.truncate(path, path.stat().st_size - 8)
+    mesh = fusion.mesh(scene, spec.generator("mesh"))
+    _write_mesh(folder, spec, mesh, things, scan_from_room)
+
+
+def true_poses(spec: SceneSpec) -> np.ndarray:
+    """(num_frames, 4, 4) world_from_cam of the frames that are rendered, in the room's frame."""
+    return camera_path(LAYOUTS[spec.layout].path, spec.num_frames, spec.generator("path"))
+
+
+def _not_scanned(layout: rooms.Layout, surfaces: Surfaces) -> np.ndarray:
+    """(Q,) bool: glass, and a ceiling that is not in the mesh."""
+    if layout.scanned_ceiling:
+        return surfaces.no_depth
+    return surfaces.no_depth | (surfaces.thing == rooms.CEILING)
 
 
 def build_scene(layout: rooms.Layout, things: list[Thing], spec: SceneSpec) -> Scene:
@@ -130,21 +148,8 @@ def _alignment(spec: SceneSpec) -> np.ndarray:
 
 
 def _write_mesh(
-    folder: Path,
-    spec: SceneSpec,
-    scene: Scene,
-    things: list[Thing],
-    poses: np.ndarray,
-    scan_from_room: np.ndarray,
+    folder: Path, spec: SceneSpec, mesh: Mesh, things: list[Thing], scan_from_room: np.ndarray
 ) -> None:
-    layout = LAYOUTS[spec.layout]
-    chosen = np.linspace(0, len(poses) - 1, min(SCAN_POSITIONS, len(poses))).round().astype(int)
-    skip = scene.surfaces.no_depth.copy()
-    if not layout.scanned_ceiling:
-        skip |= scene.surfaces.thing == rooms.CEILING
-    mesh = reconstruct(
-        scene, poses[chosen, :3, 3], spec.vertex_spacing, skip, spec.generator("mesh")
-    )
     name = f"{spec.scene_id}_vh_clean_2"
     vertices = mesh.vertices @ scan_from_room[:3, :3].T + scan_from_room[:3, 3]
     scannet_files.write_ply(folder / f"{name}.ply", vertices, mesh.colors, mesh.faces)

@@ -26,6 +26,7 @@ from spatial_engine.sample_data.tapvid3d.clip_stage import Stage, build_stage
 from spatial_engine.utils.running import files
 
 UNKNOWN = 0.05  # of the points have no coordinates where they are not visible
+JITTER = 0.0005  # metres, standard deviation of each coordinate of a track, as of tracked points
 STEP_NOISE, APART = 0.01, 0.3  # metres: changes up to the one do not count, the other is plenty
 FULL_FRAMES = {"adt": 300, "pstudio": 150}  # of real clips
 
@@ -37,7 +38,7 @@ class ClipTruth:
     body (N,): number of the body in `body_names` that a point sits on, -1 for the room; motion
     (N,): equal where points move rigidly together, -1 for the room; world (T, N, 3) float64 metres,
     in no frame NaN; extrinsics_w2c (T, 4, 4) float64, all identity where the camera stands still;
-    tracks (T, N, 3) float64, never NaN; visibility (T, N).
+    tracks (T, N, 3) float64, never NaN, without jitter; visibility (T, N).
     """
 
     body: np.ndarray
@@ -111,12 +112,13 @@ def write_annotation_file(path: Path, spec: ClipSpec) -> None:
 
 def annotation(spec: ClipSpec) -> dict[str, np.ndarray]:
     """All arrays of a clip but the pictures; `extrinsics_w2c` for adt only."""
-    stage, _, tracks, visibility = _made(spec)
+    stage, _, _, visibility = _made(spec)
+    tracks = _tracked(spec)
     kind = np.float64 if spec.quirks.double else np.float32
     camera = spec.camera().K
     arrays = {
         "queries_xyt": _queries(stage, tracks, visibility).astype(kind),
-        "tracks_XYZ": _with_gaps(spec).astype(kind),
+        "tracks_XYZ": np.where(_gaps(spec)[..., None], np.nan, tracks).astype(kind),
         "visibility": visibility,
         "fx_fy_cx_cy": camera[[0, 1, 0, 1], [0, 1, 2, 2]].astype(kind),
     }
@@ -168,9 +170,15 @@ def _queries(stage: Stage, tracks: np.ndarray, visibility: np.ndarray) -> np.nda
     return np.column_stack([clip_points.pixels(stage, chosen), frame])
 
 
-def _with_gaps(spec: ClipSpec) -> np.ndarray:
-    """The tracks (T, N, 3), NaN for some points where they are not visible: for points of which
-    enough stays known to say what they move with."""
+def _tracked(spec: ClipSpec) -> np.ndarray:
+    """The tracks (T, N, 3) as they are found: near the true ones."""
+    _, _, tracks, _ = _made(spec)
+    return tracks + spec.generator("jitter").normal(0, JITTER, tracks.shape)
+
+
+def _gaps(spec: ClipSpec) -> np.ndarray:
+    """(T, N) bool: where points have no coordinates, some where they are not visible: points of
+    which enough stays known to say what they move with."""
     stage, points, tracks, visibility = _made(spec)
     motion = np.append(stage.motion, -1)[points.body]
     rng, share = spec.generator("gaps"), visibility.mean(0)
@@ -183,7 +191,7 @@ def _with_gaps(spec: ClipSpec) -> np.ndarray:
         chosen += np.flatnonzero(share == 0)[:1].tolist()
     gaps = np.zeros(visibility.shape, bool)
     gaps[:, chosen] = ~visibility[:, chosen]
-    return np.where(gaps[..., None], np.nan, tracks)
+    return gaps
 
 
 def _told_apart(tracks: np.ndarray, known: np.ndarray, point: int, motion: np.ndarray) -> bool:
