@@ -61,6 +61,7 @@ step python spatial_engine/object_perception/merge_object_coverage.py --root "$d
 step python spatial_engine/object_perception/single_object_perception_engine.py --root "$demo"
 step python spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py --root "$demo"
 step python spatial_engine/utils/tapvid3d_utils/make_split_lists.py --root "$demo"
+step python spatial_engine/checks/check_inputs.py --root "$demo"
 step python spatial_engine/object_movement/single_object_movement_engine_coord.py --root "$demo" \
     --train-max-samples 200 --val-max-samples 30
 step python spatial_engine/object_movement/single_object_movement_engine_dot.py --root "$demo" \

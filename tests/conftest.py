@@ -45,10 +45,11 @@ COMMANDS = (  # in the order of the README
 EVALUATION = tuple(  # what makes something of records, in the order of the README
     f"spatial_engine/{name}.py"
     for name in (
-        "checks/check_records", "evaluation/make_benchmark", "evaluation/make_baselines",
-        "evaluation/score_predictions", "exports/make_training_mix", "exports/export_uniform",
-        "exports/export_llama_factory", "exports/check_ms_swift", "exports/export_vlmevalkit",
-        "exports/export_lmms_eval", "exports/resize_images", "checks/audit_tables",
+        "checks/check_records", "checks/check_inputs", "evaluation/make_benchmark",
+        "evaluation/make_baselines", "evaluation/score_predictions", "exports/make_training_mix",
+        "exports/export_uniform", "exports/export_llama_factory", "exports/check_ms_swift",
+        "exports/export_vlmevalkit", "exports/export_lmms_eval", "exports/resize_images",
+        "checks/audit_tables",
     )
 )  # fmt: skip
 PLAIN = ("copy_adt_extrinsics.py", "make_split_lists.py")  # commands without the common flags

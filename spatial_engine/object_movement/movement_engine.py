@@ -24,6 +24,7 @@ from spatial_engine.utils.running import cli, files, provenance
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import BrokenInput, SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.tables import suspects
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,10 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
                 c for c, path in clip_paths.items() if path.is_file() or files.dangling_link(path)
             }
             what = f"listed, no {folder.name}/<clip>.npz"
-            listed[dataset, split] = step.present_scenes(wanted, there.__contains__, what)
+            present = step.present_scenes(wanted, there.__contains__, what)
+            whys = suspects.left_out(args, "clips", present)
+            step.leave_out(whys)
+            listed[dataset, split] = [clip_id for clip_id in present if clip_id not in whys]
     unknown = sorted(set(args.scenes or ()) - known)
     if unknown:
         raise MissingInputError(f"--scenes {unknown[0]}: no such clip in the split lists")

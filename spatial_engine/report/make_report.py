@@ -5,7 +5,7 @@
 Reads the records under <root>/training_data and <root>/evaluation_data, or the files of --records
 (of the engine, or of its exports, whose images are relative to the root), the provenance
 beside them, the pair tables, the images of the drawn records, and, where they are, the scene infos
-for the boxes of objects that drawn records ask about.
+for the boxes of objects that drawn records ask about, and inputs_check.json for suspect scenes.
 Writes <root>/report/ (--output): index.html, which opens without a server or a network, and what
 belongs to it. The same inputs and seed give the same bytes.
 Costs docs/performance.md; of records that are not shown, only a number and the names of images
@@ -29,7 +29,7 @@ import numpy as np
 
 from spatial_engine.report import page, plots
 from spatial_engine.report.gather import Group, Key
-from spatial_engine.report.overview import make_overview
+from spatial_engine.report.overview import make_overview, read_suspects
 from spatial_engine.report.sources import NAME, make_parser, output_folder, read_groups
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.report.thumbnails import make_thumbnails
@@ -58,11 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.overwrite,
         )  # fmt: skip
         drawings = draw_plots(args, workers, groups, output / page.PLOTS, faults)
+        suspects = read_suspects(args.root, faults)
         absent = sorted(image.fault for image in thumbnails.values() if image.fault)
         told = [f"{path}: {fault}" for path, fault in faults.items()] + absent[:FAULTS_TOLD]
         if len(absent) > FAULTS_TOLD:
             told.append(f"{len(absent):,} images in all could not be shown")
-        overview = make_overview(groups)
+        overview = replace(make_overview(groups), suspects=suspects)
         page.write_page(output, groups, overview, drawings, thumbnails, args, told)
     table = ClosingTable(NAME)
     read = sum(group.records for group in groups.values())

@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.report.gather import Group, Key
+from spatial_engine.utils.paths import inputs_check_path
 from spatial_engine.utils.questions.marked_images import FOLDER as PICTURES
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import provenance
+from spatial_engine.utils.tables import suspects
+from spatial_engine.utils.tables.suspects import Suspect
 
 
 @dataclass
@@ -39,10 +43,11 @@ class Row:
 
 @dataclass
 class Overview:
-    """`rows` by task; `totals` by name, for the top of the page."""
+    """`rows` by task; `totals` by name, for the top of the page; `suspects` of the input check."""
 
     rows: dict[str, list[Row]]
     totals: list[tuple[str, str]]
+    suspects: Sequence[tuple[str, Suspect]] = ()  # with the ids of their scenes and clips
 
     @property
     def by_group(self) -> dict[str, list[str]]:
@@ -70,6 +75,19 @@ def make_overview(groups: Mapping[Key, Group]) -> Overview:
     paths = {path for group in groups.values() for path in group.files}
     num_bytes = sum(path.stat().st_size for path in paths) + sum(folders.values())
     return Overview(rows, _totals(groups, num_bytes))
+
+
+def read_suspects(root: Path, faults: dict[str, str]) -> list[tuple[str, Suspect]]:
+    """(id, suspect) of the scenes and clips that the input check named, none where it was not run.
+    A report that cannot be read is added to `faults`, by file."""
+    try:
+        checked = suspects.read(root)
+    except MissingInputError:
+        return []
+    except BadDataError as error:
+        faults[inputs_check_path(root).name] = str(error)
+        return []
+    return [(i, s) for group in checked.values() for i, one in group.items() for s in one.suspects]
 
 
 def _totals(groups: Mapping[Key, Group], num_bytes: int) -> list[tuple[str, str]]:

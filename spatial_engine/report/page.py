@@ -31,6 +31,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 ALPINE = "alpine-csp-3.17.4.min.js"
 LICENCES = ("LICENSE-alpine.txt", "LICENSE-vue.txt")
 DATA = "data.js"
+SUSPECTS_SHOWN = 50  # rows; all are in inputs_check.json
 THUMBNAILS, PLOTS = "thumbnails", "plots"  # folders beside the page
 _NUMBERS = re.compile(r"\[\s+(-?[\d.e+-]+(?:,\s+-?[\d.e+-]+)*)\s+\]")  # an array over many lines
 # What could end a script or a line of it; the same in JSON when written by number.
@@ -76,6 +77,7 @@ def write_page(
         args=args,
         faults=faults,
         outliers=OUTLIERS,
+        suspects_shown=SUSPECTS_SHOWN,
     )
     with files.atomic_path(output / "index.html") as partial:
         partial.write_text(html, encoding="utf-8")

@@ -64,6 +64,11 @@ def pair_table_path(root: Path, split: str) -> Path:
     return root / FOLDERS[split] / f"camera_movement/{split}_camera_info_D5.parquet"
 
 
+def inputs_check_path(root: Path) -> Path:
+    """What the input check found about scenes and clips."""
+    return root / "inputs_check.json"
+
+
 # ---- objects ----
 
 

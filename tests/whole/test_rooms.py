@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "object_movement": FAMILY,
     "evaluation": FINISHED,
     "exports": FINISHED | {"evaluation"},
-    "checks": FINISHED | {"audit"},
+    "checks": FINISHED | SCENES | CLIPS | {"audit"},
     # What knows nothing of the engine: how processes start and end.
     "audit": {"utils.running.processes", "utils.running.stopping"},
     "report": FAMILY | {"object_perception"},

@@ -143,6 +143,15 @@ def read_shape(path: Path) -> tuple[int, int, bool]:
         return shape[0], shape[1], has_extrinsics(archive)
 
 
+def read_queries(path: Path) -> np.ndarray | None:
+    """(N, 3) float64: x and y in pixels, and the frame, of the pixel that each track was asked by;
+    None where a clip does not tell."""
+    with _open(path) as archive:
+        if "queries_xyt.npy" not in archive.namelist():
+            return None
+        return _read_array(archive, path, "queries_xyt", "f").astype(np.float64)
+
+
 def read_extrinsics(path: Path) -> np.ndarray:
     """(T, 4, 4) cam_from_world of an annotation file: rigid motions, of the file's own type."""
     with _open(path) as archive:

@@ -34,6 +34,7 @@ def make_parser(
     _add_workers(parser)
     _add_seed(parser)
     add_list(parser, "--scenes", flag_types.name, "ID", "process only these scenes or clips")
+    parser.set_defaults(exclude_suspect=False)
     _add_overwrite(parser)
     if questions:
         most = flag_types.records_at_most
@@ -45,6 +46,8 @@ def make_parser(
             "--val-max-samples", type=most, metavar="N", help=text.format("evaluation")
         )
         _add_version(parser, "version of the output, which names its folder")
+        text = "leave out scenes and clips that check_inputs.py found suspect or has not checked"
+        parser.add_argument("--exclude-suspect", action="store_true", help=text)
     return parser
 
 

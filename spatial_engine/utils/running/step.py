@@ -79,6 +79,10 @@ class Step:
         self._count_absent(dict.fromkeys(sorted(set(scenes) - set(there)), what), what)
         return there
 
+    def leave_out(self, whys: Mapping[str, str]) -> None:
+        """Count scenes (id -> why) that the user leaves out though they are there."""
+        self.table.absent.update(whys.values())
+
     def _count_absent(self, causes: Mapping[str, str], what: str) -> None:
         if causes:
             self.guard.absent |= causes

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.paths import info_path
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+from spatial_engine.utils.tables import suspects
 
 T = TypeVar("T")
 
@@ -24,22 +25,36 @@ class Inputs(Protocol):
 
     def ready(self, scenes: Iterable[str], prepare: Callable[[str], T]) -> dict[str, T]: ...
 
+    def leave_out(self, whys: Mapping[str, str]) -> None: ...
+
 
 def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, SceneInfoHandler]]:
-    """Scene infos of the splits of `--splits` that are there, with the scenes of `--scenes`.
+    """Scene infos of the splits of `--splits` that are there, with the scenes of `--scenes`, and
+    with `--exclude-suspect` without those that are suspect, which are counted.
 
     A split without infos is counted; `MissingInputError` when there is none at all, or when a
     scene of `--scenes` is in none.
     """
     present = step.present_inputs(args.splits, lambda split: info_path(args.root, split), REMEDY)
     handlers = [(split, SceneInfoHandler.load(args.root, split)) for split in present]
-    if not args.scenes:
-        return handlers
-    known = {scene for _, scenes in handlers for scene in scenes.scene_ids}
-    if set(args.scenes) - known:
-        unknown = min(set(args.scenes) - known)
-        raise MissingInputError(f"--scenes {unknown}: no such scene in the scene infos; {REMEDY}")
-    return [
-        (split, scenes.only(*sorted(set(args.scenes) & set(scenes.scene_ids))))
-        for split, scenes in handlers
-    ]
+    if args.scenes:
+        known = {scene for _, scenes in handlers for scene in scenes.scene_ids}
+        if set(args.scenes) - known:
+            unknown = min(set(args.scenes) - known)
+            raise MissingInputError(
+                f"--scenes {unknown}: no such scene in the scene infos; {REMEDY}"
+            )
+        handlers = [
+            (split, scenes.only(*sorted(set(args.scenes) & set(scenes.scene_ids))))
+            for split, scenes in handlers
+        ]
+    return [(split, _without_suspects(args, step, scenes)) for split, scenes in handlers]
+
+
+def _without_suspects(
+    args: argparse.Namespace, step: Inputs, scenes: SceneInfoHandler
+) -> SceneInfoHandler:
+    """The scenes that `--exclude-suspect` leaves; the others are counted."""
+    whys = suspects.left_out(args, "scenes", scenes.scene_ids)
+    step.leave_out(whys)
+    return scenes.only(*(s for s in scenes.scene_ids if s not in whys)) if whys else scenes

@@ -1,0 +1,147 @@
+"""Input check: looks at what was read of scenes and clips before anything is asked about them.
+
+Reads  scenes_{train,val}_info_i_D5.parquet, the points and some images of each of their scenes;
+       data/tapvid3d_dataset/{adt,pstudio}/<clip>.npz.
+Writes <root>/inputs_check.json: by scene and clip, what was measured, and what is suspect with
+       its figure, limit and reason (limits: docs/inputs.md).
+Costs  the same for a scene of any number of frames (docs/performance.md).
+
+Suspect is what is unlikely, and named as the fault that would explain it: poses of another scene,
+a jump, a drift, depth of another time, another camera or scale. What is impossible the readers
+refuse: it is named with its file, as everywhere. Scripts that write questions leave suspects out
+with --exclude-suspect.
+Exit code: 0 also where something is suspect; 1 where something was refused; 2 nothing to check.
+"""
+
+from __future__ import annotations
+
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from spatial_engine.checks.inputs.clip_check import check_clip
+from spatial_engine.checks.inputs.scene_check import check_scene
+from spatial_engine.errors import MissingInputError
+from spatial_engine.utils.clips.clip_lists import clips_on_disk
+from spatial_engine.utils.paths import (
+    CLIP_DATASETS,
+    clip_path,
+    clips_dir,
+    info_path,
+    inputs_check_path,
+)
+from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+from spatial_engine.utils.tables import suspects
+from spatial_engine.utils.tables.suspects import Checked
+
+PART = "checked.json"
+OUTPUT = "checked"
+MOVING_CAMERAS = ("adt",)  # data sets; the cameras of others stand still
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    step = Step("check_inputs", args, {}, __file__)
+    jobs = [*scene_jobs(args, step), *clip_jobs(args, step)]
+    known = {job.scene_id for job in jobs} | set(step.table.failures) | set(step.guard.absent)
+    if unknown := sorted(set(args.scenes or ()) - known):
+        raise MissingInputError(f"--scenes {unknown[0]}: no such scene or clip; {REMEDY}")
+    output = inputs_check_path(args.root)
+    step.make({OUTPUT: output}, jobs, check, join)
+    status = step.close()
+    if output.is_file():
+        print_suspects(suspects.read(args.root))
+    return status
+
+
+def scene_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
+    """A job for each scene of the splits that is asked for."""
+    jobs = []
+    for split in args.splits:
+        if not info_path(args.root, split).exists():
+            step.table.absent[f"{split}, no {info_path(args.root, split).name} ({REMEDY})"] += 1
+            continue
+        scenes = SceneInfoHandler.load(args.root, split)
+        wanted = [s for s in scenes.scene_ids if not args.scenes or s in args.scenes]
+        jobs += step.ready(wanted, partial(scene_job, scenes)).values()
+    return jobs
+
+
+def scene_job(scenes: SceneInfoHandler, scene_id: str) -> SceneJob:
+    """Job of one scene."""
+    listed = SceneFiles.of(scenes, scene_id)
+    inputs = [scenes.geometry_hash(scene_id), scenes.objects_hash(scene_id), listed.depths,
+              listed.colors]  # fmt: skip
+    return SceneJob(scene_id, (scenes.only(scene_id), scene_id), inputs)
+
+
+def clip_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
+    """A job for each clip that is there and asked for."""
+    jobs = []
+    for dataset in args.datasets:
+        clips = clips_on_disk(args.root, dataset)
+        if not clips:
+            step.table.absent[f"{dataset}, no clips in {clips_dir(args.root, dataset)}"] += 1
+        for clip_id in clips:
+            if not args.scenes or clip_id in args.scenes:
+                path = clip_path(args.root, dataset, clip_id)
+                inputs = [provenance.file_fingerprint(path, args.root), dataset]
+                jobs.append(SceneJob(clip_id, (path, dataset in MOVING_CAMERAS), inputs))
+    return jobs
+
+
+def check(arguments: tuple, part_dir: Path) -> PartResult:
+    """Check one scene or clip, and write what was found."""
+    if isinstance(arguments[0], SceneInfoHandler):
+        group, checked = "scenes", check_scene(*arguments)
+    else:
+        group, checked = "clips", check_clip(*arguments)
+    text = json.dumps({"group": group, **checked.as_json()})
+    (part_dir / PART).write_text(text, encoding="utf-8")
+    found = {f"suspect: {suspect.fault}": 1 for suspect in checked.suspects}
+    return PartResult(counts={OUTPUT: 1}, notes={OUTPUT: found})
+
+
+def join(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
+    """Write the report of all scenes and clips."""
+    report: dict[str, dict] = {group: {} for group in suspects.GROUPS}
+    for part in parts:
+        told = json.loads((part / PART).read_text(encoding="utf-8"))
+        report[told.pop("group")][part.name] = told
+    suspects.write(report, outputs[OUTPUT])
+
+
+def print_suspects(report: Mapping[str, Mapping[str, Checked]]) -> None:
+    """The table at the end: a line for each suspect."""
+    rows = [
+        (name, suspect)
+        for group in suspects.GROUPS
+        for name, checked in report[group].items()
+        for suspect in checked.suspects
+    ]
+    print(f"{len({name for name, _ in rows})} suspect{':' if rows else ''}")
+    width = max((len(name) for name, _ in rows), default=0)
+    wide = max((len(suspect.fault) for _, suspect in rows), default=0)
+    for name, suspect in rows:
+        figure = f"{suspect.figure:.3g} {suspect.unit}, limit {suspect.limit:.3g}"
+        print(f"  {name:<{width}}  {suspect.fault:<{wide}}  {suspect.reason} ({figure})")
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    cli.add_choices(parser, "--datasets", CLIP_DATASETS)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

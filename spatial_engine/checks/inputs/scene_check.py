@@ -1,0 +1,176 @@
+"""The input check of one prepared scene: reads some of its frames, gives figures and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import cv2
+import numpy as np
+
+from spatial_engine.checks.inputs import camera_motion, color_shift
+from spatial_engine.checks.inputs.scene_faults import MOST_FRAMES, find_faults, some
+from spatial_engine.checks.inputs.scene_look import Scene
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables.suspects import Checked, Suspect
+
+MOST_INVALID_SHARE = 0.5  # of the frames; where tracking is lost so often, the rest is doubtful
+MOST_BLIND_SHARE = 0.2  # of the frames with a pose; a camera in a scanned room looks at its mesh
+MOST_UNMEASURED_SHARE = 0.5  # of the frames looked at; a camera that looks out of a window
+LEAST_NEAR_SHARE, NEAR_M = 0.6, 0.05  # of the vertices that are not hidden; Kinect frames have 0.85
+MOST_EMPTY_SHARE = 0.5  # of the objects; a few have no vertices, since segments are claimed twice
+SURFACE_WINDOW_PX = 2  # of the surface rule: how far colour may lie beside depth
+SHIFT_PRECISION_PX = 0.5  # to which the shift is measured
+COLOR_FRAMES = 8  # looked at
+# A frame in which the image moves so far between it and its neighbours shows whose colour it has.
+FAST_PX, FEWEST_FAST = 20, 3
+CLEAR_CONTRAST = 5.0  # of colour and depth of one time; at most so much of different times
+BETTER_CONTRAST = 1.3  # times that of its own time: colour of another
+
+
+def check_scene(scenes: SceneInfoHandler, scene_id: str) -> Checked:
+    """Look at a scene. Raises `BadDataError` for what its readers refuse."""
+    image_ids, aligned = scenes.valid_frames(scene_id)
+    alignment = scenes.axis_align_matrix(scene_id)
+    size, depth_size = scenes.color_size(scene_id), scenes.depth_size(scene_id)
+    scale = np.diag([depth_size[0] / size[0], depth_size[1] / size[1], 1.0])
+    scene = Scene(
+        image_ids,
+        np.linalg.inv(alignment) @ aligned,
+        alignment,
+        scale @ scenes.intrinsic(scene_id)[:3, :3],
+        scenes.points(scene_id),
+        lambda number: scenes.depth(scene_id, image_ids[number]),
+    )
+    frames = len(scenes.image_ids(scene_id))
+    figures = {"frames": frames, "frames_without_pose": frames - len(image_ids)}
+    suspects = list(
+        _of_share(
+            "frames without pose",
+            1 - len(image_ids) / max(frames, 1),
+            MOST_INVALID_SHARE,
+            "of the frames have no pose that can be used",
+        )
+    )
+    if image_ids and len(scene.points):
+        numbers = sorted({*some(range(len(image_ids)), MOST_FRAMES),
+                          *camera_motion.outliers(aligned)})  # fmt: skip
+        found = [*find_faults(scene, numbers)]
+        figures |= _fit_figures(scene, numbers) | _motion_figures(aligned)
+        found = found or [*_of_fit(scene, numbers, aligned, depth_size, figures)]
+        if all(suspect.fault != "time shift" for suspect in found):
+            found += _of_color(scenes, scene_id, scene, numbers, figures)
+        suspects += found
+    suspects += _of_objects(scenes, scene_id, figures)
+    return Checked(figures, tuple(suspects))
+
+
+def _fit_figures(scene: Scene, numbers: Sequence[int]) -> dict[str, float | None]:
+    views = [scene.view(number) for number in numbers if scene.view(number).measured]
+    figures = {
+        "frames_looked_at": len(numbers),
+        "frames_without_depth": len(numbers) - len(views),
+        "score": float(np.median([view.fit.score for view in views])) if views else None,
+        "pose_error_m": float(np.median([np.linalg.norm(v.shift) for v in views if v.found]))
+        if any(view.found for view in views)
+        else None,
+    }
+    distances = np.concatenate([np.empty(0), *(view.fit.distances for view in views)])
+    if len(distances):
+        figures |= {
+            "distance_median_m": float(np.median(distances)),
+            "distance_p90_m": float(np.quantile(distances, 0.9)),
+            "share_within_5_cm": float((distances <= NEAR_M).mean()),
+        }
+    return figures
+
+
+def _motion_figures(poses: np.ndarray) -> dict[str, float]:
+    steps = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
+    if not len(steps):
+        return {}
+    return {"step_median_m": float(np.median(steps)), "step_largest_m": float(steps.max())}
+
+
+def _of_fit(
+    scene: Scene, numbers: Sequence[int], poses: np.ndarray, size: tuple[int, int], figures: dict
+) -> Iterator[Suspect]:
+    """What is unlikely about a scene whose frames and mesh agree."""
+    blind = camera_motion.blind_frames(scene.points, scene.intrinsic, size, poses)
+    figures["frames_that_see_nothing"] = int(blind.sum())
+    yield from _of_share(
+        "frames that see nothing", float(blind.mean()), MOST_BLIND_SHARE,
+        "of the frames have no vertex in their image",
+    )  # fmt: skip
+    yield from _of_share(
+        "frames without depth", figures["frames_without_depth"] / len(numbers),
+        MOST_UNMEASURED_SHARE, "of the frames looked at have hardly any depth",
+    )  # fmt: skip
+    near = figures.get("share_within_5_cm")
+    if near is not None and near < LEAST_NEAR_SHARE:
+        reason = f"{near:.0%} of the vertices that are not hidden lie within 5 cm of the depth"
+        yield Suspect("depth far from the mesh", near, LEAST_NEAR_SHARE, "share", reason)
+    up, axis = camera_motion.way_up(poses, scene.points)
+    figures["up_z"] = up
+    if axis:
+        reason = f"images and floor say that {axis} is up; turn the world so that z is"
+        yield Suspect("up is not z", up, camera_motion.UP_LIMIT, "cosine", reason)
+
+
+def _of_color(
+    scenes: SceneInfoHandler, scene_id: str, scene: Scene, numbers: Sequence[int], figures: dict
+) -> Iterator[Suspect]:
+    """How colour lies beside depth, in place and time."""
+    measured = [n for n in numbers if scene.view(n).measured]
+
+    @cache
+    def profile(number: int, lag: int) -> tuple[np.ndarray, np.ndarray]:
+        color = scenes.color(scene_id, scene.image_ids[number + lag])
+        gray = cv2.cvtColor(color, cv2.COLOR_BGR2GRAY)
+        return color_shift.profiles(scene.depth(number), gray)
+
+    def compare(chosen: Sequence[int], lag: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        sums, counts = zip(*(profile(number, lag) for number in chosen), strict=True)
+        return np.sum(sums, axis=0), np.sum(counts, axis=0)
+
+    if len(measured) < 2:
+        return
+    poses = [scene.aligned(n) for n in range(len(scene.image_ids))]
+    moving = camera_motion.image_motion(np.array(poses), scene.intrinsic[0, 0])
+    fast = [n for n in measured if min(moving[n : n + 2]) > FAST_PX]
+    fast = sorted(sorted(fast, key=lambda n: -min(moving[n : n + 2]))[:COLOR_FRAMES])
+    if len(fast) >= FEWEST_FAST:
+        contrast = color_shift.contrast(*compare(fast))
+        figures["color_contrast"] = contrast
+        lags = (-1, 1) if contrast < CLEAR_CONTRAST else ()
+        others = {lag: color_shift.contrast(*compare(fast, lag)) for lag in lags}
+        lag = max(others, key=lambda one: np.nan_to_num(others[one]), default=0)
+        if lag and others[lag] > max(BETTER_CONTRAST * contrast, CLEAR_CONTRAST - 1):
+            word = "after" if lag > 0 else "before"
+            reason = f"edges of depth are those of the colour image one frame {word}"
+            yield Suspect("time shift", 1, 0.5, "frames", reason)
+            return
+    shift = color_shift.shift_of(*compare(some(measured, COLOR_FRAMES)))
+    figures |= {"color_shift_x_px": shift.x, "color_shift_y_px": shift.y}
+    limit = SURFACE_WINDOW_PX + SHIFT_PRECISION_PX
+    if shift.length > limit:
+        reason = (
+            f"colour lies {shift.length:.1f} pixels beside depth; set SURFACE_WINDOW_PX of "
+            f"make_visibility_info.py to {int(np.ceil(shift.length))}, or register the images"
+        )
+        yield Suspect("colour beside depth", shift.length, limit, "px", reason)
+
+
+def _of_objects(scenes: SceneInfoHandler, scene_id: str, figures: dict) -> Iterator[Suspect]:
+    ids = scenes.object_ids(scene_id)
+    empty = sum(not scenes.aligned_box(scene_id, one)[3:6].any() for one in ids)
+    figures |= {"objects": len(ids), "objects_without_vertices": empty}
+    yield from _of_share(
+        "objects without vertices", empty / max(len(ids), 1), MOST_EMPTY_SHARE,
+        "of the objects have no vertex; are annotations and mesh of one scene?",
+    )  # fmt: skip
+
+
+def _of_share(fault: str, share: float, limit: float, text: str) -> Iterator[Suspect]:
+    if share > limit:
+        yield Suspect(fault, share, limit, "share", f"{share:.0%} {text}")

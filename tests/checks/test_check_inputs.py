@@ -1,0 +1,401 @@
+"""The input check names each injected fault rightly, and raises no alarm about untouched data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from conftest import link_root, own_picture
+
+from spatial_engine.checks import check_inputs
+from spatial_engine.checks.inputs import (
+    camera_motion,
+    color_shift,
+    pose_errors,
+    scene_check,
+    scene_fit,
+)
+from spatial_engine.checks.inputs.clip_check import check_clip, query_distances
+from spatial_engine.checks.inputs.clip_fit import CONSTANT, FOREIGN, INVERTED, find_clip_faults
+from spatial_engine.checks.inputs.scene_faults import MOST_FRAMES, find_faults, some
+from spatial_engine.checks.inputs.scene_look import Scene
+from spatial_engine.errors import BadDataError, EngineError, MissingInputError
+from spatial_engine.utils import paths
+from spatial_engine.utils.clips.clips import read_clip
+from spatial_engine.utils.scannet_utils import make_visibility_info
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.tables import suspects
+
+SCENES = ("scene0000_00", "scene0011_00", "scene0704_00")
+
+
+@pytest.fixture(scope="module")
+def handler(prepared_root):
+    return SceneInfoHandler.load(prepared_root, "train_val")
+
+
+def read(handler, scene_id) -> Scene:
+    """A scene as the check reads it."""
+    ids, aligned = handler.valid_frames(scene_id)
+    alignment = handler.axis_align_matrix(scene_id)
+    size, depth_size = handler.color_size(scene_id), handler.depth_size(scene_id)
+    scale = np.diag([depth_size[0] / size[0], depth_size[1] / size[1], 1])
+    return Scene(
+        ids,
+        np.linalg.inv(alignment) @ aligned,
+        alignment,
+        scale @ handler.intrinsic(scene_id)[:3, :3],
+        handler.points(scene_id),
+        lambda number: handler.depth(scene_id, ids[number]),
+    )
+
+
+def changed(scene: Scene, **fields) -> Scene:
+    return replace(scene, **fields, _depths={}, _views={})
+
+
+def faults(scene: Scene) -> list[str]:
+    return [s.fault for s in find_faults(scene, some(range(len(scene.poses)), MOST_FRAMES))]
+
+
+def moved(scene: Scene, by: np.ndarray) -> Scene:
+    """Positions (n, 3) added to those of the poses."""
+    poses = scene.poses.copy()
+    poses[:, :3, 3] += by
+    return changed(scene, poses=poses)
+
+
+def transposed(scene: Scene) -> Scene:
+    poses = scene.poses.copy()
+    poses[:, :3, :3] = np.swapaxes(poses[:, :3, :3], 1, 2)
+    return changed(scene, poses=poses)
+
+
+def with_camera(scene: Scene, factor: float) -> Scene:
+    intrinsic = scene.intrinsic.copy()
+    intrinsic[[0, 1], [0, 1]] *= factor
+    return changed(scene, intrinsic=intrinsic)
+
+
+def with_depth(scene: Scene, read_depth) -> Scene:
+    return changed(scene, read_depth=read_depth)
+
+
+def scaled(scene: Scene, factor: float) -> Scene:
+    return with_depth(scene, lambda k: np.minimum(scene.depth(k) * factor, 65535).astype(np.uint16))
+
+
+def ramp(scene: Scene) -> np.ndarray:
+    return np.linspace(0, 1, len(scene.poses))[:, None]
+
+
+FAULTS = {
+    "rotation transposed": transposed,
+    "poses inverted": lambda s: changed(s, poses=np.linalg.inv(s.poses)),
+    "camera axes": lambda s: changed(s, poses=s.poses @ np.diag([1.0, -1, -1, 1])),
+    "intrinsics": lambda s: with_camera(s, 1.05),
+    "intrinsics ": lambda s: with_camera(s, 0.95),
+    "depth scale": lambda s: scaled(s, 2),
+    "depth scale ": lambda s: scaled(s, 0.5),
+    "time shift": lambda s: with_depth(s, lambda k: s.depth(max(k - 1, 0))),
+    "jump": lambda s: moved(s, (ramp(s) > 0.5) * [0.5, 0.3, 0]),
+    "jump ": lambda s: moved(s, (ramp(s) > 0.4) * (ramp(s) < 0.8) * [0.2, -0.2, 0]),
+    "drift": lambda s: moved(s, ramp(s) * [0.3, 0.2, 0]),
+}
+
+
+@pytest.mark.parametrize("scene_id", SCENES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_scene_is_named(handler, scene_id, fault):
+    assert faults(FAULTS[fault](read(handler, scene_id))) == [fault.strip()]
+
+
+@pytest.mark.parametrize("scene_id", SCENES)
+def test_a_foreign_mesh_and_foreign_poses_are_told_apart(handler, scene_id):
+    scene = read(handler, scene_id)
+    other = read(handler, SCENES[SCENES.index(scene_id) - 1])
+    assert faults(changed(scene, points=other.points)) == ["mesh of another scene"]
+    count = min(len(scene.poses), len(other.poses))
+    foreign = changed(scene, poses=other.poses[:count], image_ids=scene.image_ids[:count])
+    assert faults(foreign) == ["poses of another scene"]
+
+
+def test_a_frame_is_moved_back_to_where_it_was(handler):
+    rng = np.random.default_rng(3)
+    scene = read(handler, SCENES[0])
+    for number in range(0, len(scene.poses), 3):
+        off = np.eye(4)
+        off[:3, 3] = rng.uniform(-0.15, 0.15, 3)
+        pose = scene.aligned(number) @ off
+        back = scene_fit.move_to_fit(scene.points, scene.intrinsic, pose, scene.depth(number))
+        assert np.linalg.norm(back[:3, 3] - scene.aligned(number)[:3, 3]) < 0.04
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5, 1.0, 1.1, 2.0, 5.0])
+def test_the_scale_of_depth_is_measured(handler, factor):
+    scene = read(handler, SCENES[0])
+    numbers = range(0, len(scene.poses), 2)
+    poses = np.array([scene.aligned(n) for n in numbers])
+    depths = [(scene.depth(n) * factor).astype(np.uint16) for n in numbers]
+    found = scene_fit.scale_of_depth(scene.points, scene.intrinsic, poses, depths)
+    assert abs(found / factor - 1) < 0.01
+
+
+@pytest.mark.parametrize("size", [0.15, 0.4])
+def test_a_jump_and_a_drift_are_told_apart_by_errors_alone(size):
+    rng = np.random.default_rng(5)
+    times, found = np.arange(12) * 20, np.ones(12, bool)
+    noise = rng.normal(0, 0.01, (12, 3))
+    jump = noise + (times >= 140)[:, None] * [size, 0, 0]
+    told = pose_errors.explain(times, jump, found)
+    assert (told.kind, told.start, told.end) == ("jump", 7, 12)
+    assert abs(told.size - size) < 0.03
+    drift = noise + (times / times[-1])[:, None] * [0, size, 0]
+    assert pose_errors.explain(times, drift, found).kind == "drift"
+    apart = pose_errors.explain(times, rng.normal(0, size, (12, 3)), found)
+    assert apart.kind == "unsteady"
+    lost = found & (times < 140)  # too far away to be found
+    assert pose_errors.explain(times, np.where(lost[:, None], noise, 0), lost).kind == "jump"
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, 0), (-2, 4), (1, -3)])
+def test_the_shift_of_colour_against_depth_is_measured(shift):
+    depth, gray = boxes(np.random.default_rng(7))
+    gray = np.roll(gray, shift[::-1], axis=(0, 1))
+    sums, counts = color_shift.profiles(depth, gray)
+    found = color_shift.shift_of(sums, counts)
+    assert np.allclose(found[:2], shift, atol=0.3)
+    assert color_shift.contrast(sums, counts) > 5
+    other = boxes(np.random.default_rng(8))[1]
+    assert color_shift.contrast(*color_shift.profiles(depth, other)) < 5
+
+
+def boxes(rng) -> tuple[np.ndarray, np.ndarray]:
+    """Depth and gray image, 320x240, of boxes before a wall, no depth where they end."""
+    depth, gray = np.full((240, 320), 4000, np.uint16), np.full((240, 320), 90, np.uint8)
+    for k in range(14):
+        x, y = 20 + 75 * (k % 4), 15 + 55 * (k // 4)
+        w, h = rng.integers(20, 55), rng.integers(15, 40)
+        x, y = x + rng.integers(0, 15), y + rng.integers(0, 10)
+        depth[y - 1 : y + h + 1, x - 4 : x + w + 1] = 0
+        depth[y : y + h, x : x + w] = rng.integers(1000, 3000)
+        gray[y : y + h, x : x + w] = rng.integers(120, 250)
+    return depth, cv2.add(gray, rng.integers(0, 6, gray.shape, dtype=np.uint8))
+
+
+def test_which_way_is_up(handler):
+    _, poses = handler.valid_frames(SCENES[1])
+    points = handler.points(SCENES[1])
+    assert camera_motion.way_up(poses, points)[1] == ""
+    y_up = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
+    assert camera_motion.way_up(y_up @ poses, points @ y_up[:3, :3].T)[1] == "y"
+    upside_down = poses @ np.diag([-1.0, -1, 1, 1])  # the camera, not the world
+    assert camera_motion.way_up(upside_down, points)[1] == ""
+
+
+def test_a_single_frame_far_from_its_neighbours_is_looked_at():
+    poses = np.tile(np.eye(4), (60, 1, 1))
+    poses[:, 0, 3] = np.arange(60) * 0.05
+    assert camera_motion.outliers(poses) == []
+    poses[23, 1, 3] = 1.0
+    assert 23 in camera_motion.outliers(poses)
+
+
+def test_the_motion_of_the_image_is_estimated():
+    poses = np.tile(np.eye(4), (3, 1, 1))
+    poses[1:, 0, 3] = 0.2  # metres, then a turn by 0.1 rad
+    poses[2, :3, :3] = cv2.Rodrigues(np.array([0, 0.1, 0]))[0]
+    motion = camera_motion.image_motion(poses, 500.0)
+    assert np.allclose(motion, [0, 50, 50, 0])
+
+
+# ---- clips ----
+
+
+@pytest.fixture(scope="module")
+def clips(made_root):
+    found = {}
+    for dataset in paths.CLIP_DATASETS:
+        for path in sorted(paths.clips_dir(made_root, dataset).glob("*.npz")):
+            found[path.stem] = read_clip(path, camera_moves=dataset == "adt"), dataset == "adt"
+    return found
+
+
+def clip_faults(clip, camera_moves, *, world=None, poses=None) -> list[str]:
+    tracks = clip.tracks_cam
+    if world is not None:
+        turned = np.linalg.inv(clip.world_from_cam)
+        tracks = world @ np.swapaxes(turned[:, :3, :3], 1, 2) + turned[:, None, :3, 3]
+    poses = clip.world_from_cam if poses is None else poses
+    found = find_clip_faults(tracks, clip.visible, poses, camera_moves)[1]
+    return [suspect.fault for suspect in found]
+
+
+def still_points(clip) -> np.ndarray:
+    world = np.where(clip.visible[..., None], clip.tracks_world(), np.nan)
+    away = np.linalg.norm(world - np.nanmedian(world, axis=0), axis=2)
+    return np.nanmax(away, axis=0) < 0.01
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+def test_faults_of_clips_are_named(clips):
+    names = [name for name, (_, moves) in clips.items() if moves]
+    for name, (clip, moves) in clips.items():
+        assert clip_faults(clip, moves) == []
+        world, count = clip.tracks_world(), len(clip.images)
+        still = still_points(clip)
+        for way in ([0.2, 0.1, 0.0], [0.0, -0.05, 0.04]):
+            drifted = world.copy()
+            drifted[:, still] += np.linspace(0, 1, count)[:, None, None] * way
+            assert clip_faults(clip, moves, world=drifted) == ["still points drift"], name
+        if moves:
+            same = np.tile(np.eye(4), (count, 1, 1))
+            assert clip_faults(clip, moves, poses=same) == [CONSTANT]
+            inverse = np.linalg.inv(clip.world_from_cam)
+            assert clip_faults(clip, moves, poses=inverse) == [INVERTED], name
+            late = clip.world_from_cam[np.maximum(np.arange(count) - 1, 0)]
+            assert clip_faults(clip, moves, poses=late) == ["time shift"], name
+            other = clips[names[names.index(name) - 1]][0].world_from_cam
+            assert clip_faults(clip, moves, poses=other[:count]) == [FOREIGN], name
+
+
+def test_points_that_go_to_and_fro_are_named(clips):
+    rng = np.random.default_rng(0)
+    for clip, moves in clips.values():
+        world = clip.tracks_world()
+        shaken = world + rng.normal(0, 0.03, world.shape)
+        assert clip_faults(clip, moves, world=shaken) == ["still points jitter"]
+        noisy = world + rng.normal(0, 0.003, world.shape)
+        assert clip_faults(clip, moves, world=noisy) == []
+
+
+def test_queries_are_compared_with_their_tracks(made_root, clips, tmp_path):
+    name = next(iter(clips))
+    source = paths.clip_path(made_root, "adt", name)
+    clip = clips[name][0]
+    apart = check_clip(source, True).figures["query_p90_px"]
+    assert 0 <= apart < 1.5
+    with np.load(source, allow_pickle=False) as archive:
+        arrays = dict(archive)
+    arrays["queries_xyt"] = arrays["queries_xyt"] + np.array([1.4, 1.4, 0])
+    np.savez(tmp_path / source.name, **arrays)
+    found = check_clip(tmp_path / source.name, True)
+    assert [suspect.fault for suspect in found.suspects] == ["queries beside tracks"]
+    assert len(query_distances(clip, None)) == 0
+
+
+# ---- the command ----
+
+
+def run(root, *flags) -> int:
+    return check_inputs.main(["--root", str(root), "--num-workers", "1", *flags])
+
+
+def report_of(root) -> dict:
+    return json.loads((root / "inputs_check.json").read_text())
+
+
+def test_untouched_data_raises_no_alarm(made_root, tmp_path, capsys):
+    root = link_root(made_root, tmp_path / "root")
+    assert run(root) == 0
+    report = report_of(root)
+    assert len(report["scenes"]) == 5 and len(report["clips"]) == 8
+    assert [s for one in report.values() for e in one.values() for s in e["suspects"]] == []
+    assert "0 suspect" in capsys.readouterr().out
+    figures = report["scenes"][SCENES[0]]["figures"]
+    assert 0 < figures["distance_median_m"] < figures["distance_p90_m"] < 0.1
+    assert figures["share_within_5_cm"] > 0.8 and figures["objects_without_vertices"] == 1
+    before = (root / "inputs_check.json").stat().st_mtime_ns
+    assert run(root) == 0 and "up to date" in capsys.readouterr().out
+    assert (root / "inputs_check.json").stat().st_mtime_ns == before
+
+
+def test_suspects_are_listed_shown_and_left_out(made_root, tmp_path, capsys):
+    from spatial_engine.depth_perception import depth_estimation_coor_engine
+    from spatial_engine.report import make_report
+
+    root = link_root(made_root, tmp_path / "root")
+    folder = paths.posed_images_dir(root) / SCENES[0]
+    images = sorted(folder.glob("*.jpg"))
+    data = [path.read_bytes() for path in images]
+    for number, path in enumerate(images):  # colour of another time
+        own_picture(path).write_bytes(data[max(number - 1, 0)])
+    assert run(root) == 0
+    out = capsys.readouterr().out
+    assert f"1 suspect:\n  {SCENES[0]}  time shift" in out
+    flags = ["--root", str(root), "--num-workers", "1", "--exclude-suspect", "--overwrite"]
+    assert depth_estimation_coor_engine.main(flags) == 0
+    assert "1 left out: suspect: time shift" in capsys.readouterr().out
+    written = (root / "training_data/depth_estimation_coor/v1_0").glob("*.jsonl")
+    assert all(SCENES[0] not in path.read_text() for path in written)
+    assert make_report.main(["--root", str(root), "--num-workers", "1"]) == 0
+    page = (root / "report/index.html").read_text()
+    assert "Suspect input" in page and f'<th scope="row">{SCENES[0]}</th>' in page
+
+
+def test_clips_that_are_suspect_are_left_out(made_root, tmp_path, capsys):
+    from spatial_engine.object_movement import single_object_movement_engine_coord as engine
+
+    root = link_root(made_root, tmp_path / "root")
+    checked = {group: {} for group in suspects.GROUPS}
+    names = sorted(p.stem for p in paths.clips_dir(root, "pstudio").glob("*.npz"))
+    bad = suspects.Suspect("still points drift", 0.2, 0.02, "m", "they do")
+    for name in names:
+        found = (bad,) if name == "boxes_11" else ()
+        checked["clips"][name] = suspects.Checked({}, found).as_json()
+    suspects.write(checked, paths.inputs_check_path(root))
+    flags = ["--root", str(root), "--num-workers", "1", "--exclude-suspect", "--overwrite"]
+    flags += ["--datasets", "pstudio", "--train-pairs-per-bin", "2"]
+    assert engine.main(flags) == 0
+    assert "1 left out: suspect: still points drift" in capsys.readouterr().out
+    written = (root / "training_data/object_movement_coord").rglob("*2pairs.jsonl")
+    texts = [path.read_text() for path in written]
+    assert texts and all("boxes_11" not in text for text in texts)
+
+
+def test_what_readers_refuse_is_named_and_the_others_are_checked(made_root, tmp_path, capsys):
+    root = link_root(made_root, tmp_path / "root")
+    shutil.rmtree(paths.clips_dir(root, "adt"))
+    path = paths.clip_path(root, "pstudio", "boxes_11")
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = dict(archive)
+    arrays["queries_xyt"] = arrays["queries_xyt"] + np.array([30.0, 0, 0])
+    np.savez(path, **arrays)
+    assert run(root, "--datasets", "pstudio", "--splits", "val") == 1
+    assert "failed: boxes_11:" in capsys.readouterr().out
+    assert sorted(report_of(root)["clips"]) == ["basketball_7", "softball_3"]
+
+
+def test_without_a_report_nothing_is_left_out_silently(tmp_path):
+    options = SimpleNamespace(exclude_suspect=True, root=tmp_path)
+    with pytest.raises(MissingInputError, match=r"check_inputs\.py"):
+        suspects.left_out(options, "scenes", ["a"])
+    suspects.write({"scenes": {"a": suspects.Checked({}, ()).as_json()}},
+                   paths.inputs_check_path(tmp_path))  # fmt: skip
+    assert suspects.left_out(options, "scenes", ["a", "b"]) == {"b": suspects.NOT_CHECKED}
+    options.exclude_suspect = False
+    assert suspects.left_out(options, "scenes", ["a", "b"]) == {}
+
+
+EMPTY_SUSPECT = '{"scenes": {"a": {"figures": {}, "suspects": [{}]}}, "clips": {}}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"scenes": 1, "clips": {}}', EMPTY_SUSPECT])
+def test_a_damaged_report_is_refused(tmp_path, text):
+    paths.inputs_check_path(tmp_path).write_text(text)
+    with pytest.raises(BadDataError, match="not a report of inputs"):
+        suspects.read(tmp_path)
+
+
+def test_nothing_to_check_is_an_error(tmp_path):
+    with pytest.raises(EngineError, match="nothing to do"):
+        run(tmp_path)
+
+
+def test_the_shift_that_is_allowed_is_that_of_the_surface_rule():
+    assert scene_check.SURFACE_WINDOW_PX == make_visibility_info.SURFACE_WINDOW_PX
