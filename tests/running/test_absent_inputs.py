@@ -153,10 +153,10 @@ def test_a_disk_that_goes_while_scenes_are_done_takes_nothing_away(
     kept = {path.name: path.read_bytes() for path in (images / "scene0001_00").glob("*.png")}
     before = sizes(root)
 
-    def lose_and_see(scenes, scene_id):
+    def lose_and_see(scenes, scene_id, rule):
         for name in kept:
             (images / "scene0001_00" / name).unlink(missing_ok=True)
-        return scene_visibility.see_points(scenes, scene_id)
+        return scene_visibility.see_points(scenes, scene_id, rule)
 
     with monkeypatch.context() as patch:
         patch.setattr(make_visibility_info, "see_points", lose_and_see)

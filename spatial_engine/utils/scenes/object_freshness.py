@@ -27,11 +27,11 @@ def check_is_about(table: SceneTable, scenes: SceneInfoHandler, scene_id: str) -
     depth images are now; return the files of its frames."""
     listed = SceneFiles.of(scenes, scene_id)
     facts = table.facts(scene_id)
-    instances = table.made_from(scene_id).get(INSTANCES)
+    instances, there = table.made_from(scene_id).get(INSTANCES), instances_hash(scenes, scene_id)
     if (
         any(facts.get(name) != value for name, value in made_from(scenes, scene_id).items())
         or table.is_of_other_depth(scene_id, listed.depth_sizes)
-        or instances not in (None, instances_hash(scenes, scene_id))
+        or (instances and there and instances != there)
     ):
         raise BadDataError(
             f"{table.path}: {scene_id} is stale, its poses, points, depth images or annotations "
