@@ -312,7 +312,9 @@ def test_back_closes_the_large_view_and_keeps_the_filters(visit, address):
     expect(dialog).to_be_visible()  # what goes back is to be in the history first
     page.go_back()
     expect(dialog).to_be_hidden()
+    expect(page).to_have_url(listed)  # gone back for good, before it goes forward
     page.go_forward()
+    expect(page).not_to_have_url(listed)
     expect(dialog).to_be_visible()
     page.click("dialog button.close")
     expect(page).to_have_url(listed)
