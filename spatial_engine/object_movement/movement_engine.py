@@ -106,7 +106,7 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
             what = f"listed, no {folder.name}/<clip>.npz"
             present = step.present_scenes(wanted, there.__contains__, what)
             whys = suspects.left_out(args, "clips", present)
-            step.leave_out(whys)
+            step.leave_out(whys, suspects.NOT_CHECKED)
             listed[dataset, split] = [clip_id for clip_id in present if clip_id not in whys]
     unknown = sorted(set(args.scenes or ()) - known)
     if unknown:

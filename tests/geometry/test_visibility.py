@@ -24,25 +24,34 @@ SIZES = [  # colour, depth
 ]
 
 
+def pixel_of(point, pose, intrinsic, image_size, depth_mm):
+    """(row, column) of the depth image where a point lies, or False where it is not in the image,
+    or None where either answer is right; and its depth."""
+    x, y, z = np.linalg.inv(pose)[:3] @ [*point, 1]
+    if abs(z) < 1e-9:
+        return None, z  # at the camera, where the sign of z is a matter of rounding
+    if z < 0:
+        return False, z
+    (width, height), (depth_height, depth_width) = image_size, depth_mm.shape
+    u, v = (intrinsic[:3, :3] @ [x, y, z])[:2] / z
+    if min(abs(u), abs(v), abs(u - width), abs(v - height)) < 1e-3:
+        return None, z
+    if not (0 <= u < width and 0 <= v < height):
+        return False, z
+    column, row = u * depth_width / width, v * depth_height / height
+    if min(abs(column % 1 - 0.5), abs(row % 1 - 0.5)) < 1e-3:
+        return None, z
+    return (min(round(row), depth_height - 1), min(round(column), depth_width - 1)), z
+
+
 def judge(point, pose, intrinsic, image_size, depth_mm):
     """SPEC 4 in plain float64: True, False, or None where either answer is right."""
     if not all(np.isfinite(point)):
         return False
-    x, y, z = np.linalg.inv(pose)[:3] @ [*point, 1]
-    if abs(z) < 1e-9:
-        return None  # at the camera, where the sign of z is a matter of rounding
-    if z < 0:
-        return False
-    (width, height), (depth_height, depth_width) = image_size, depth_mm.shape
-    u, v = (intrinsic[:3, :3] @ [x, y, z])[:2] / z
-    if min(abs(u), abs(v), abs(u - width), abs(v - height)) < 1e-3:
-        return None
-    if not (0 <= u < width and 0 <= v < height):
-        return False
-    column, row = u * depth_width / width, v * depth_height / height
-    if min(abs(column % 1 - 0.5), abs(row % 1 - 0.5)) < 1e-3:
-        return None
-    measured = depth_mm[min(round(row), depth_height - 1), min(round(column), depth_width - 1)]
+    pixel, z = pixel_of(point, pose, intrinsic, image_size, depth_mm)
+    if not isinstance(pixel, tuple):
+        return pixel
+    measured = depth_mm[pixel]
     if measured and abs(z - measured / 1000) < 1e-4:
         return None
     return bool(z < measured / 1000)
@@ -197,19 +206,10 @@ def test_counts_and_overlaps_are_those_of_sets():
 def judge_surface(point, pose, intrinsic, image_size, depth_mm, rule):
     """Whether a point lies on the surface that a frame shows, by looking at each depth around it in
     float64; None where rounding may decide."""
-    x, y, z = np.linalg.inv(pose)[:3] @ [*point, 1]
-    if z < 1e-9:
-        return False if z < -1e-9 else None
-    (width, height), (depth_height, depth_width) = image_size, depth_mm.shape
-    u, v = (intrinsic[:3, :3] @ [x, y, z])[:2] / z
-    if min(abs(u), abs(v), abs(u - width), abs(v - height)) < 1e-3:
-        return None
-    if not (0 <= u < width and 0 <= v < height):
-        return False
-    column, row = u * depth_width / width, v * depth_height / height
-    if min(abs(column % 1 - 0.5), abs(row % 1 - 0.5)) < 1e-3:
-        return None
-    column, row = min(round(column), depth_width - 1), min(round(row), depth_height - 1)
+    pixel, z = pixel_of(point, pose, intrinsic, image_size, depth_mm)
+    if not isinstance(pixel, tuple):
+        return pixel
+    (row, column), (depth_height, depth_width) = pixel, depth_mm.shape
     if depth_mm[row, column] == 0:
         return False
     tolerance = max(rule.tolerance_m, rule.tolerance_share * z)

@@ -661,3 +661,19 @@ def test_a_second_run_leaves_output_and_folder_alone(tmp_path, capsys):
 
 def _interrupt(*args, **kwargs):
     raise KeyboardInterrupt
+
+
+def test_a_finished_output_loses_what_is_suspect_and_keeps_what_was_not_checked(bench):
+    assert bench.make({"a": 2, "b": 3}) == 0
+    whole = bench.output.read_text()
+    jobs = [SceneJob("a", ("a", 2), ["a", 2])]
+    for why, lost in (("not checked", False), ("suspect: drift", True)):
+        step = bench.step()
+        step.leave_out({"b": why}, "not checked")
+        if lost:
+            step.make({"out": bench.output}, jobs, write_lines, bench.assemble)
+            assert bench.output.read_text() != whole and bench.meta()["scenes"] == ["a"]
+        else:
+            with pytest.raises(MissingInputError, match="would lose 1 scenes, b first"):
+                step.make({"out": bench.output}, jobs, write_lines, bench.assemble)
+            assert bench.output.read_text() == whole

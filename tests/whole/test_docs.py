@@ -124,7 +124,7 @@ def test_the_record_of_the_readme_is_sound():
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_python_of_the_documents_is_python(name):
     for code in re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL):
-        ast.parse(code)
+        assert ast.parse(code).body, f"{name} shows a piece of Python with nothing in it"
 
 
 # -- messages

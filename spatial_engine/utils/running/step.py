@@ -79,8 +79,10 @@ class Step:
         self._count_absent(dict.fromkeys(sorted(set(scenes) - set(there)), what), what)
         return there
 
-    def leave_out(self, whys: Mapping[str, str]) -> None:
-        """Count scenes (id -> why) that the user leaves out though they are there."""
+    def leave_out(self, whys: Mapping[str, str], unknown: str) -> None:
+        """Count scenes (id -> why) that the user leaves out though they are there. Those whose
+        reason is `unknown` lack an input, so a finished output must not lose them."""
+        self.guard.absent |= {scene: why for scene, why in whys.items() if why == unknown}
         self.table.absent.update(whys.values())
 
     def _count_absent(self, causes: Mapping[str, str], what: str) -> None:

@@ -20,8 +20,8 @@ from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.scene_table import DEPTH_SIZES
 
 # Of the vertices that frames see, those far before the surface that the depth shows there. Where
-# poses and camera are right they are few, since the mesh was made of the depth: 1 to 2 percent in
-# the sample scenes, where world-to-camera poses give 53 to 88 and cameras with other axes 87 to 97.
+# poses and camera are right they are few, since the mesh was made of the depth. With
+# world-to-camera poses or cameras with other axes, most are.
 FAR_BEFORE_MM = 250
 MOST_FAR_BEFORE = 0.4
 COMPARED_FRAMES = 10  # at most, evenly over a scene

@@ -25,7 +25,7 @@ class Inputs(Protocol):
 
     def ready(self, scenes: Iterable[str], prepare: Callable[[str], T]) -> dict[str, T]: ...
 
-    def leave_out(self, whys: Mapping[str, str]) -> None: ...
+    def leave_out(self, whys: Mapping[str, str], unknown: str) -> None: ...
 
 
 def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, SceneInfoHandler]]:
@@ -56,5 +56,5 @@ def _without_suspects(
 ) -> SceneInfoHandler:
     """The scenes that `--exclude-suspect` leaves; the others are counted."""
     whys = suspects.left_out(args, "scenes", scenes.scene_ids)
-    step.leave_out(whys)
+    step.leave_out(whys, suspects.NOT_CHECKED)
     return scenes.only(*(s for s in scenes.scene_ids if s not in whys)) if whys else scenes
