@@ -209,3 +209,18 @@ def test_a_path_that_the_terminal_has_no_characters_for_is_printed(tmp_path, mon
     assert cli.run(lambda argv: print("Küche/\udcff") or 0) == 0
     stream.flush()
     assert stream.buffer.getvalue() == b"K\\xfcche/\\udcff\n"
+
+
+def test_published_sets_the_constants_that_were_not_given():
+    parser = cli.make_parser("", questions=True)
+    cli.add_constant(parser, "MIN_GAP_MM", 50, "", 1, published=1)
+    cli.add_constant(parser, "SEEN_RULE", "surface", "", published="published")
+    cli.add_constant(parser, "RADIUS_PX", 10, "")
+    mine = {"MIN_GAP_MM": 50, "SEEN_RULE": "surface", "RADIUS_PX": 10, "published": False}
+    theirs = {"MIN_GAP_MM": 1, "SEEN_RULE": "published", "RADIUS_PX": 10, "published": True}
+    assert parser.parse_args([]).constants == mine
+    assert parser.parse_args(["--published"]).constants == theirs
+    args = parser.parse_args(["--min-gap-mm", "7", "--published", "--seed", "3"])
+    assert args.constants == theirs | {"MIN_GAP_MM": 7}
+    assert (args.min_gap_mm, args.seed, args.seen_rule) == (7, 3, "published")
+    assert parser.parse_args([]).constants == mine  # as it was

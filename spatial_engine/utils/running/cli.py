@@ -48,6 +48,7 @@ def make_parser(
         _add_version(parser, "version of the output, which names its folder")
         text = "leave out scenes and clips that check_inputs.py found suspect or has not checked"
         parser.add_argument("--exclude-suspect", action="store_true", help=text)
+        add_published(parser)
     return parser
 
 
@@ -111,6 +112,13 @@ def add_list(
     parser.add_argument(flag, nargs="+", type=kind, metavar=metavar, action=_Distinct, help=meaning)
 
 
+def add_published(parser: argparse.ArgumentParser) -> None:
+    """Give a parser `--published`, which sets all constants to their published values; those given
+    as flags beside it win."""
+    text = "ask as the published engine does: each constant has its published value"
+    parser.add_argument("--published", action="store_true", help=text)
+
+
 def add_constant(
     parser: argparse.ArgumentParser,
     name: str,
@@ -119,13 +127,20 @@ def add_constant(
     at_least: float | None = None,
     at_most: float | None = None,
     choices: Sequence[str] | None = None,
+    published: Any = None,
 ) -> None:
-    """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`).
+    """Give a script's constant (`FRAME_SKIP = 5`) the flag of its name (`--frame-skip 5`). The
+    parsed flags hold all of a command's by name as `constants`.
 
-    Numbers outside the limits and values that are not among the `choices` are refused.
+    Numbers outside the limits and values that are not among the `choices` are refused. `published`:
+    the value that `--published` sets, where it is not the default.
     """
     flag = "--" + name.lower().replace("_", "-")
     text = f"{meaning} (default: %(default)s)"
+    if isinstance(parser, _Parser):
+        parser.constants[name] = default if published is None else published
+        if published is not None:
+            text = f"{meaning} (default: %(default)s; published: {published})"
     if isinstance(default, bool):
         action = argparse.BooleanOptionalAction
         parser.add_argument(flag, action=action, default=default, help=text)
@@ -226,7 +241,12 @@ def _add_version(parser: argparse.ArgumentParser, meaning: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports errors in one line, and makes the root absolute for workers on other machines."""
+    """Reports errors in one line, makes the root absolute for workers on other machines, and gives
+    constants their published values with `--published`. `constants` holds these by name."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.constants: dict[str, Any] = {}
 
     def error(self, message: str) -> NoReturn:
         hint = "" if message.startswith("argument ") else "; --help lists the flags"
@@ -234,6 +254,12 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         options, rest = super().parse_known_args(args, namespace)
+        if getattr(options, "published", False):  # read again: what was given as a flag wins
+            values = {name.lower(): value for name, value in self.constants.items()}
+            options, rest = super().parse_known_args(args, argparse.Namespace(**values))
+        options.constants = {name: getattr(options, name.lower()) for name in self.constants}
+        if hasattr(options, "published"):
+            options.constants["published"] = options.published
         if getattr(options, "scheduler", None):
             options.root = options.root.absolute()
         return options, rest
