@@ -9,11 +9,14 @@ from spatial_engine.audit.label_complaints import Complaints
 from spatial_engine.audit.label_lines import ids_of_split, index_file
 from spatial_engine.audit.label_records import LabelFile
 from spatial_engine.audit.label_tables import check_tables
+from spatial_engine.audit.oracles.visibility import SurfaceRule
 
 
-def file_complaints(path: Path, root: Path, split: str) -> list[str]:
+def file_complaints(
+    path: Path, root: Path, split: str, rule: SurfaceRule | None = None
+) -> list[str]:
     """ "file: ..." and "line N: ..." in order, and scenes or clips whose lines were not checked."""
-    file = LabelFile(path, path.name, split)
+    file = LabelFile(path, path.name, split, rule=rule)
     index = index_file(file, root, -1, 0, ids_of_split(root, split))
     complaints, unread = Complaints(), []
     complaints.extend(index.complaints)

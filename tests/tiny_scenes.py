@@ -69,7 +69,7 @@ class TinyScene:
 
     @property
     def views(self) -> SceneViews:
-        return SceneViews(self.handler, SCENE, self.table)
+        return SceneViews(self.handler, SCENE, self.table, "surface")
 
     def write_table(self) -> None:
         geometry = self.handler.geometry_hash(SCENE)

@@ -18,7 +18,7 @@ import json
 import re
 from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spatial_engine.audit.oracles.camera_movement import TASK_OF as CAMERA
 from spatial_engine.audit.oracles.camera_movement import camera_rules
@@ -30,9 +30,11 @@ from spatial_engine.audit.oracles.movement import PROMPTS, ClipChecks, images_fo
 from spatial_engine.audit.oracles.movement_points import DISTANCE, VECTOR, shown_images
 from spatial_engine.audit.oracles.object_size import TASK_OF as OBJECT
 from spatial_engine.audit.oracles.object_size import object_rules
+from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.raw.clip import RawClip
 from spatial_engine.audit.raw.ids import DATASETS
 from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.constants import constants_of, seen_rule
 from spatial_engine.audit.records.lines import TaskRules, parse_line
 
 SCANNET = "scannet"  # the places of a record are its scenes, or the clips of adt or pstudio
@@ -68,11 +70,14 @@ PATTERNS = (
 
 
 class LabelFile(NamedTuple):
-    """A jsonl of records; name: for people, relative to the root where it is below it."""
+    """A jsonl of records; name: for people, relative to the root where it is below it; constants:
+    those that it was made with, by name; rule: by which frames see vertices, None as published."""
 
     path: Path
     name: str
     split: str
+    constants: dict[str, Any] = {}  # noqa: RUF012  # nobody writes to it
+    rule: SurfaceRule | None = SurfaceRule()
 
 
 class Question(NamedTuple):
@@ -107,7 +112,8 @@ def label_file(path: Path, root: Path) -> LabelFile:
     """A file given by its path."""
     inside = path.absolute().is_relative_to(root.absolute())
     name = path.absolute().relative_to(root.absolute()).as_posix() if inside else str(path)
-    return LabelFile(path, name, _split_of(path))
+    split, constants = _split_of(path), constants_of(path, root)
+    return LabelFile(path, name, split, constants, seen_rule(constants, root, split))
 
 
 def _split_of(path: Path) -> str:
@@ -213,10 +219,10 @@ def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
     if task.startswith("camera_"):
         return camera_rules(file.split)
     if task.startswith("depth_"):
-        return depth_rules(file.path, file.split, images)
+        return depth_rules(file.path, file.split, file.rule, images)
     if task.startswith("correspondence_"):
-        return correspondence_rules(file.path, file.split, images)
-    return object_rules(file.path, file.split)
+        return correspondence_rules(file.path, file.split, file.rule, images)
+    return object_rules(file.path, file.split, file.rule)
 
 
 def question_of(record: dict, file: LabelFile) -> Question | str:

@@ -18,24 +18,29 @@ from typing import NamedTuple
 from spatial_engine.audit.label_records import FOLDER_OF
 from spatial_engine.audit.label_report import FileReport
 from spatial_engine.audit.oracles.object_coverage import check_scene_coverage
-from spatial_engine.audit.oracles.object_views import DIMENSIONS, raw_objects
+from spatial_engine.audit.oracles.object_views import DIMENSIONS
 from spatial_engine.audit.oracles.object_visibility import check_scene_visibility
+from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.plain_unpickler import load
 from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.constants import constants_of, seen_rule
 
+OBJECT_VISIBILITY = "object_visibility.pkl"
 OF_SCENE = 10  # frames, objects: loading a scene costs more than a few of these
 
 
 class TableJob(NamedTuple):
     """A scene and what tables say of it, None where they do not have it; dimension by table, None
-    for object visibility. seed: of the frames and objects drawn, None for all."""
+    for object visibility; rule by table: by which images see vertices. seed: of the frames and
+    objects drawn, None for all."""
 
     root: Path
     scene_id: str
     entries: dict[int, object]
     dimensions: dict[int, str | None]
+    rules: dict[int, SurfaceRule | None]
     seed: str | None
 
 
@@ -47,7 +52,7 @@ def check_tables(root: Path, sample: int, seed: int, run: Callable) -> list[File
         for pattern in ("object_perception/", "object_perception/*/"):
             for dimension in (None, *DIMENSIONS):
                 name = f"merged_{split}_object_coverage_{dimension}.pkl"
-                name = "object_visibility.pkl" if dimension is None else name
+                name = OBJECT_VISIBILITY if dimension is None else name
                 found |= dict.fromkeys(sorted((root / folder).glob(pattern + name)), dimension)
         if found:
             reports += _check_split(root, split, found, sample, seed, run)
@@ -72,12 +77,14 @@ def _check_split(
         contents.append(content)
     scenes = draw_scenes(root, listed, set().union(*contents), sample, f"{seed} {split}")
     dimensions = dict(enumerate(found.values()))
+    rules = {k: _rule_of(path, root, split) for k, path in enumerate(found)}
     jobs = [
         TableJob(
             root,
             scene,
             {k: content.get(scene) for k, content in enumerate(contents)},
             dimensions,
+            rules,
             None if sample < 0 else f"{seed} {scene}",
         )
         for scene in scenes
@@ -89,6 +96,11 @@ def _check_split(
                 continue  # a scene that is not on disk may be missing
             reports[k].add_scene(number, job.scene_id, complaints, why)
     return reports
+
+
+def _rule_of(path: Path, root: Path, split: str) -> SurfaceRule | None:
+    """By which rule images see the vertices of objects: that of the object visibility beside it."""
+    return seen_rule(constants_of(path.with_name(OBJECT_VISIBILITY), root), root, split)
 
 
 def load_plain(path: Path) -> dict | str:
@@ -108,15 +120,15 @@ def check_scene_tables(job: TableJob) -> dict[int, tuple[list[str], str]]:
         images = objects = None
         if job.seed is not None:
             images = draw(scene.valid_frame_ids, OF_SCENE, job.seed)
-            objects = draw(sorted(raw_objects(scene)), OF_SCENE, job.seed)
+            objects = draw(sorted(scene.raw_categories), OF_SCENE, job.seed)
         for k, dimension in job.dimensions.items():
             entry = job.entries[k]
             if entry is None:
                 complaints = ["is missing"]
             elif dimension is None:
-                complaints = check_scene_visibility(entry, scene, images)
+                complaints = check_scene_visibility(entry, scene, images, job.rules[k])
             else:
-                complaints = check_scene_coverage(entry, scene, dimension, objects)
+                complaints = check_scene_coverage(entry, scene, dimension, objects, job.rules[k])
             found[k] = complaints, ""
     except RawDataError as err:
         return {k: ([], str(err)) for k in job.dimensions}

@@ -20,6 +20,9 @@ TRAIN_MAX_SAMPLES = 500_000
 VAL_MAX_SAMPLES = 300
 # Two points are compared when their depths differ by this or more, in millimetres; 1 as published.
 MIN_DEPTH_GAP_MM = 1
+# What a frame is taken to see: the surface that it shows. The published rule also takes for seen
+# what is hidden beside a silhouette.
+SEEN_RULE = "surface"  # published: "published"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+        seen_rule=SEEN_RULE,
         min_depth_gap_mm=MIN_DEPTH_GAP_MM,
     )
 

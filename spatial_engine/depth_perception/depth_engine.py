@@ -29,18 +29,18 @@ def run_task(
     argv: Sequence[str] | None,
     *,
     max_samples: Mapping[str, int],
+    seen_rule: str,
     dot_radius_px: int | None = None,
     min_depth_gap_mm: int | None = None,
 ) -> int:
     """Make both splits of a task; the keywords are the constants of its script, by split or None
     where the script has none. Returns the exit code."""
-    args = _parse_args(docstring, argv, max_samples, dot_radius_px, min_depth_gap_mm)
+    args = _parse_args(docstring, argv, max_samples, seen_rule, dot_radius_px, min_depth_gap_mm)
     sentences = depth_questions.load_sentences(task)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
-        "DOT_RADIUS_PX": args.dot_radius_px,
-        "MIN_DEPTH_GAP_MM": args.min_depth_gap_mm,
+        **args.constants,
         "templates": templates.digest_of(sentences),
     }
     step = Step(f"{task}_engine", args, settings, __file__)
@@ -78,7 +78,7 @@ def make_jobs(
     """A job for each scene, which is asked for its share of the wanted records."""
     table = paths.visibility_table_path(args.root, split)
     fingerprint = provenance.file_fingerprint(table, args.root)
-    handler = visibility_table.VisibilityInfoHandler(table)
+    handler = visibility_table.VisibilityInfoHandler(table, args.seen_rule)
 
     def list_images(scene_id: str) -> SceneFiles:
         files = SceneFiles.of(scenes, scene_id)
@@ -97,7 +97,8 @@ def make_jobs(
     for scene_id, files in listed.items():
         request = depth_questions.SceneRequest(
             task, split, scene_id, args.seed, share, files.ids,
-            args.dot_radius_px or 0, args.min_depth_gap_mm or 1, sentences=sentences,
+            args.seen_rule, args.dot_radius_px or 0, args.min_depth_gap_mm or 1,
+            sentences=sentences,
         )  # fmt: skip
         images = files.colors if TASKS[task].marked else files.names
         inputs = [scenes.geometry_hash(scene_id), fingerprint, images, share]
@@ -122,11 +123,15 @@ def _parse_args(
     docstring: str,
     argv: Sequence[str] | None,
     max_samples: Mapping[str, int],
+    seen_rule: str,
     dot_radius_px: int | None,
     min_depth_gap_mm: int | None,
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
     parser.set_defaults(dot_radius_px=None, min_depth_gap_mm=None)
+    text, published = "by which a frame sees vertices", visibility_table.PUBLISHED
+    rules = tuple(visibility_table.RULES)
+    cli.add_constant(parser, "SEEN_RULE", seen_rule, text, choices=rules, published=published)
     if dot_radius_px is not None:
         cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots, in pixels", 1)
     if min_depth_gap_mm is not None:

@@ -52,8 +52,8 @@ def load_sentences(task: str) -> dict[str, Templates]:
 @dataclass(frozen=True)
 class SceneRequest:
     """The request for one scene: the number of records (-1 = each frame once), about the frames
-    whose image exists, in these `sentences` (`load_sentences`). `dot_radius` and `min_gap_mm` are
-    constants of the scripts."""
+    whose image exists, in these `sentences` (`load_sentences`). `seen_rule`, `dot_radius` and
+    `min_gap_mm` are constants of the scripts."""
 
     task: str
     split: str
@@ -61,6 +61,7 @@ class SceneRequest:
     seed: int
     wanted: int
     images: frozenset[str]
+    seen_rule: str
     dot_radius: int = 0
     min_gap_mm: int = 1
     sentences: Mapping[str, Templates] = field(kw_only=True)
@@ -82,7 +83,7 @@ def write_scene(
 ) -> PartResult:
     """Write one scene's records, and their pictures where the points are shown by dots."""
     scenes, table, request = arguments
-    views = SceneViews(scenes, request.scene_id, table)
+    views = SceneViews(scenes, request.scene_id, table, request.seen_rule)
     rng = sampling.generator(request.seed, request.task, request.split, request.scene_id)
     result = PartResult()
     frames = choose_frames(rng, views, request, result)

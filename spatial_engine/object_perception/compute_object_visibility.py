@@ -37,6 +37,9 @@ from spatial_engine.utils.tables.user_pickles import dump_items
 
 # An image sees an object when it sees this share of its vertices, or more, and at least one.
 MIN_VISIBLE_SHARE = 0.05
+# What an image is taken to see: the surface that it shows. The published rule also takes for seen
+# what is hidden beside a silhouette.
+SEEN_RULE = "surface"  # published: "published"
 # Parts of the room rather than things in it, and what the annotators could not name.
 EXCLUDED_CATEGORIES = ("wall", "object", "floor", "ceiling", "window")
 
@@ -45,10 +48,12 @@ PART = "objects.arrow"
 OUTPUT = "object_visibility"  # both files hold the same
 
 
-def see_objects(arguments: tuple[SceneInfoHandler, Path, str, float], part_dir: Path) -> PartResult:
+def see_objects(
+    arguments: tuple[SceneInfoHandler, Path, str, str, float], part_dir: Path
+) -> PartResult:
     """Write what the frames of one scene see of its objects."""
-    scenes, table, scene_id, min_share = arguments
-    handler = visibility_table.VisibilityInfoHandler(table)
+    scenes, table, scene_id, seen_rule, min_share = arguments
+    handler = visibility_table.VisibilityInfoHandler(table, seen_rule)
     handler.check_is_about(scene_id, scenes.geometry_hash(scene_id))
     visibility = handler.load_scene(scene_id)
     instances = np.maximum(scenes.instance_mask(scene_id), 0)
@@ -131,7 +136,7 @@ def make_job(
         DEPTH_SIZES: handler.depth_sizes(scene_id),
         "visibility": provenance.file_fingerprint(table, args.root),
     }
-    arguments = (scenes.only(scene_id), table, scene_id, args.min_visible_share)
+    arguments = (scenes.only(scene_id), table, scene_id, args.seen_rule, args.min_visible_share)
     return SceneJob(scene_id, arguments, inputs)
 
 
@@ -145,13 +150,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     text = "share of its vertices that an image must see to see an object, 0 to 1"
     cli.add_constant(parser, "MIN_VISIBLE_SHARE", MIN_VISIBLE_SHARE, text, 0, 1)
+    text, published = "by which an image sees vertices", visibility_table.PUBLISHED
+    rules = tuple(visibility_table.RULES)
+    cli.add_constant(parser, "SEEN_RULE", SEEN_RULE, text, choices=rules, published=published)
+    cli.add_published(parser)
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    settings = {"MIN_VISIBLE_SHARE": args.min_visible_share}
-    step = Step("compute_object_visibility", args, settings, __file__)
+    step = Step("compute_object_visibility", args, args.constants, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
         list(splits), partial(paths.visibility_table_path, args.root), visibility_table.REMEDY

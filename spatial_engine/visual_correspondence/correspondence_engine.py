@@ -30,18 +30,18 @@ def run_task(
     argv: Sequence[str] | None,
     *,
     max_samples: Mapping[str, int],
+    seen_rule: str,
     dot_radius_px: int | None = None,
     difficulty: str | None = None,
 ) -> int:
     """Make both splits of a task; the keywords are the constants of its script, by split or None
     where the script has none. Returns the exit code."""
-    args = _parse_args(docstring, argv, max_samples, dot_radius_px, difficulty)
+    args = _parse_args(docstring, argv, max_samples, seen_rule, dot_radius_px, difficulty)
     sentences = correspondence_questions.load_sentences(task)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
-        "DOT_RADIUS_PX": args.dot_radius_px,
-        "DIFFICULTY": args.difficulty,
+        **args.constants,
         "templates": templates.digest_of({task: sentences}),
     }
     script = TASKS[task].question_type.replace("correspondence_", "correspondence_qa_engine_")
@@ -84,7 +84,7 @@ def make_jobs(
     radius = args.dot_radius_px or 0
     visibility = paths.visibility_table_path(args.root, split)
     fingerprint = provenance.file_fingerprint(visibility, args.root)
-    table = visibility_table.VisibilityInfoHandler(visibility)
+    table = visibility_table.VisibilityInfoHandler(visibility, args.seen_rule)
     draws = draw_pairs(args, step, split, scenes, {task: args.max_samples[split]})
 
     def list_images(scene_id: str) -> SceneFiles:
@@ -101,8 +101,8 @@ def make_jobs(
     for scene_id, files in images.items():
         rows = draws.rows[scene_id][task]
         request = correspondence_questions.SceneRequest(
-            task, split, scene_id, args.seed, rows, files.ids, radius, args.difficulty or "",
-            sentences=sentences,
+            task, split, scene_id, args.seed, rows, files.ids, args.seen_rule, radius,
+            args.difficulty or "", sentences=sentences,
         )  # fmt: skip
         inputs = [
             scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
@@ -123,11 +123,15 @@ def _parse_args(
     docstring: str,
     argv: Sequence[str] | None,
     max_samples: Mapping[str, int],
+    seen_rule: str,
     dot_radius_px: int | None,
     difficulty: str | None,
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
     parser.set_defaults(dot_radius_px=None, difficulty=None)
+    text, published = "by which a frame sees vertices", visibility_table.PUBLISHED
+    rules = tuple(visibility_table.RULES)
+    cli.add_constant(parser, "SEEN_RULE", seen_rule, text, choices=rules, published=published)
     if dot_radius_px is not None:
         cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots, in pixels", 1)
     if difficulty is not None:

@@ -42,7 +42,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 @dataclass(frozen=True)
 class SceneRequest:
     """What is asked about one scene: the rows of its pair table, about the images that are there,
-    in these `sentences`. `dot_radius` and `difficulty` are constants of the script."""
+    in these `sentences`. `seen_rule`, `dot_radius` and `difficulty` are constants of the script."""
 
     task: str
     split: str
@@ -50,6 +50,7 @@ class SceneRequest:
     seed: int
     rows: np.ndarray
     images: frozenset[str]
+    seen_rule: str
     dot_radius: int = 0
     difficulty: str = "easy"
     sentences: Templates = field(kw_only=True)
@@ -86,7 +87,7 @@ def write_scene(
 ) -> PartResult:
     """Write one scene's records, and their pictures where points are shown by dots."""
     scenes, visibility_path, pairs_path, request = arguments
-    views = SceneViews(scenes, request.scene_id, visibility_path)
+    views = SceneViews(scenes, request.scene_id, visibility_path, request.seen_rule)
     table = pair_table.open_pairs(pairs_path)
     pair_table.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
     columns = pair_table.read_scene_pairs(table, request.scene_id, views.image_ids)

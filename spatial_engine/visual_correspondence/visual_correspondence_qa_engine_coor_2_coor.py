@@ -19,6 +19,9 @@ from spatial_engine.visual_correspondence import correspondence_engine
 # Questions at most; -1 = all pairs in range. As published.
 TRAIN_MAX_SAMPLES = 1_000_000
 VAL_MAX_SAMPLES = 300
+# What a frame is taken to see: the surface that it shows. The published rule also takes for seen
+# what is hidden beside a silhouette.
+SEEN_RULE = "surface"  # published: "published"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+        seen_rule=SEEN_RULE,
     )
 
 

@@ -23,6 +23,9 @@ VAL_MAX_SAMPLES = 300
 DOT_RADIUS_PX = 10
 # "easy": distractors anywhere in the image; "hard": near the match, but not touching it.
 DIFFICULTY = "easy"
+# What a frame is taken to see: the surface that it shows. The published rule also takes for seen
+# what is hidden beside a silhouette.
+SEEN_RULE = "surface"  # published: "published"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
+        seen_rule=SEEN_RULE,
         dot_radius_px=DOT_RADIUS_PX,
         difficulty=DIFFICULTY,
     )

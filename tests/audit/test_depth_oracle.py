@@ -805,7 +805,7 @@ def test_unreadable_raw_data_is_a_complaint(raw_root, right, tmp_path):
 
 def test_a_frame_that_sees_nothing_is_found(raw_root, right):
     _, record = right[EST_COOR, "train"]
-    seen = seen_vertices(open_scene(raw_root, SCENES["train"][0]), FRAME)
+    seen = seen_vertices(open_scene(raw_root, SCENES["train"][0]), FRAME, None)
     point = record["points_info"][0]
     assert len(vertices_of_point(seen, point)) == 1
     nothing = type(seen)(*(values[:0] for values in seen))

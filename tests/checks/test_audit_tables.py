@@ -18,7 +18,7 @@ from spatial_engine.audit.oracles.scene_tables import (
     check_relations,
     check_seen_points,
 )
-from spatial_engine.audit.oracles.visibility import SurfaceRule, surface_points, visible
+from spatial_engine.audit.oracles.visibility import SurfaceRule, on_surface, visible
 from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.checks import audit_tables
@@ -184,7 +184,7 @@ def test_the_surface_that_a_table_tells_of_is_recomputed(made_root):
     listed = handler.get_image_to_points_info(scene.scene_id, frame).tolist()
     assert len(listed) > 50
     rule = SurfaceRule()
-    must, ties = surface_points(scene, frame, rule)
+    must, ties = (set(some.tolist()) for some in on_surface(scene, frame, rule))
     assert must <= set(listed) <= must | ties
     for lists, other in (
         (listed[1:], rule),

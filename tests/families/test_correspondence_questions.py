@@ -57,7 +57,7 @@ def asked(task=DOTS, rows=None, images=None, difficulty="easy", split="train") -
     rows = np.arange(len(all_rows()[0])) if rows is None else np.asarray(rows)
     images = frozenset(f"{5 * k:05d}" for k in range(FRAMES)) if images is None else images
     radius = 10 if task == DOTS else 0
-    given = (task, split, SCENE, 0, rows, images, radius, difficulty)
+    given = (task, split, SCENE, 0, rows, images, "surface", radius, difficulty)
     return SceneRequest(*given, sentences=questions.load_sentences(task))
 
 

@@ -28,7 +28,7 @@ def asked(task: str, wanted: int, images=None, split="train", **constants) -> Sc
     images = frozenset(f"{5 * k:05d}" for k in range(100)) if images is None else images
     radius = 10 if task.endswith("_dot") else 0
     given = {"dot_radius": radius, "sentences": questions.load_sentences(task), **constants}
-    return SceneRequest(task, split, SCENE, 0, wanted, images, **given)
+    return SceneRequest(task, split, SCENE, 0, wanted, images, "surface", **given)
 
 
 def even(times: int, rounds: int, chance: float = 0.5) -> bool:

@@ -22,7 +22,8 @@ import pytest
 
 HERE = Path(__file__).parent / "published"
 DIGESTS = json.loads((HERE / "digests.json").read_text())
-FEW = ("--train-max-samples", "60", "--val-max-samples", "20")
+AS_PUBLISHED = ("--published",)
+FEW = (*AS_PUBLISHED, "--train-max-samples", "60", "--val-max-samples", "20")
 SCANNET, DEPTH = "utils.scannet_utils", "depth_perception"
 OBJECTS, MOVEMENT = "object_perception", "object_movement"
 CORRESPONDENCE = "visual_correspondence.visual_correspondence_qa_engine"
@@ -39,13 +40,13 @@ COMMANDS = (
     (f"{DEPTH}.depth_comparison_coor_engine", *FEW),
     (f"{CORRESPONDENCE}_dot_2_multichoice", *FEW),
     (f"{CORRESPONDENCE}_coor_2_coor", *FEW),
-    (f"{OBJECTS}.compute_object_visibility",),
+    (f"{OBJECTS}.compute_object_visibility", *AS_PUBLISHED),
     (f"{OBJECTS}.single_object_coverage_finder", "--split", "train"),
     (f"{OBJECTS}.single_object_coverage_finder", "--split", "val"),
     (f"{OBJECTS}.merge_object_coverage",),
-    (f"{OBJECTS}.single_object_perception_engine",),
-    (f"{MOVEMENT}.single_object_movement_engine_coord",),
-    (f"{MOVEMENT}.single_object_movement_engine_dot",),
+    (f"{OBJECTS}.single_object_perception_engine", *AS_PUBLISHED),
+    (f"{MOVEMENT}.single_object_movement_engine_coord", *AS_PUBLISHED),
+    (f"{MOVEMENT}.single_object_movement_engine_dot", *AS_PUBLISHED),
 )
 
 

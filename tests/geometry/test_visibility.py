@@ -210,19 +210,16 @@ def judge_surface(point, pose, intrinsic, image_size, depth_mm, rule):
     if not isinstance(pixel, tuple):
         return pixel
     (row, column), (depth_height, depth_width) = pixel, depth_mm.shape
-    if depth_mm[row, column] == 0:
-        return False
     tolerance = max(rule.tolerance_m, rule.tolerance_share * z)
     answer = True
     for r in range(max(row - rule.window_px, 0), min(row + rule.window_px + 1, depth_height)):
         for c in range(
             max(column - rule.window_px, 0), min(column + rule.window_px + 1, depth_width)
         ):
-            if depth_mm[r, c]:
-                off = abs(depth_mm[r, c] / 1000 - z) - tolerance
-                if off > 1e-6:
-                    return False
-                answer = None if abs(off) <= 1e-6 else answer
+            off = abs(depth_mm[r, c] / 1000 - z) - tolerance
+            if not depth_mm[r, c] or off > 1e-6:
+                return False
+            answer = None if abs(off) <= 1e-6 else answer
     return answer
 
 
@@ -244,7 +241,7 @@ def stepped_depth(rng, size) -> np.ndarray:
         left, top = rng.integers(width), rng.integers(height)
         depth[top : top + height // 2, left : left + width // 2] = near
     depth += rng.normal(0, 15, depth.shape)
-    depth[rng.random(depth.shape) < 0.1] = 0
+    depth[rng.random(depth.shape) < 0.01] = 0
     return depth.astype(np.uint16)
 
 
@@ -291,9 +288,12 @@ def test_points_at_a_silhouette_are_not_on_the_surface_and_those_behind_by_noise
     assert not is_on_surface(20, 1.4)  # before the surface: seen by the published rule
     assert not is_on_surface(30, 1.5) and not is_on_surface(33, 3.0)  # the edge is in the window
     assert is_on_surface(29, 1.5) and is_on_surface(34, 3.0)
+    depth[:, 40] = 0
+    assert not is_on_surface(42, 3.0) and not is_on_surface(38, 3.0)  # beside what is not measured
+    assert is_on_surface(43, 3.0) and is_on_surface(37, 3.0)
 
 
-def test_a_depth_range_knows_no_holes():
+def test_a_depth_range_is_that_of_the_square_around_a_pixel():
     rng = np.random.default_rng(2)
     for window in (0, 1, 2, 30):
         depth = random_depth(rng, (23, 17))
@@ -304,6 +304,5 @@ def test_a_depth_range_knows_no_holes():
                 max(row - window, 0) : row + window + 1,
                 max(column - window, 0) : column + window + 1,
             ]
-            measured = square[square > 0]
-            assert around.nearest_mm[row, column] == min(measured, default=0)
-            assert around.farthest_mm[row, column] == max(measured, default=0)
+            assert around.nearest_mm[row, column] == square.min()
+            assert around.farthest_mm[row, column] == square.max()

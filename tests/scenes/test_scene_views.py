@@ -139,11 +139,11 @@ def test_a_table_of_other_poses_or_other_frames_is_refused(tmp_path):
     refused = (BadDataError, scene.table, SCENE, "make_visibility_info.py")
     scene.poses[0, 0, 3] += 0.001  # the frames are the same
     with raises_one_line(*refused):
-        SceneViews(scene.handler, SCENE, scene.table)
+        SceneViews(scene.handler, SCENE, scene.table, "surface")
     del scene.ids[2], scene.lists[2]  # the poses are the same
     scene.write_table()
     with raises_one_line(*refused):
-        SceneViews(scene.handler, SCENE, scene.table)
+        SceneViews(scene.handler, SCENE, scene.table, "surface")
 
 
 # ---- what the table itself can be asked ----------------------------------------------------------

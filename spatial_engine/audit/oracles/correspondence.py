@@ -41,7 +41,7 @@ from spatial_engine.audit.oracles.overlap import (
     check_overlap,
     overlap,
 )
-from spatial_engine.audit.oracles.visibility import SeenVertices, seen_vertices
+from spatial_engine.audit.oracles.visibility import SeenVertices, SurfaceRule, seen_vertices
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.audit.records.fields import (
@@ -79,7 +79,7 @@ MIN_COLOUR_DIFFERENCE = 40  # of 255, in the channel that differs most
 
 
 def check_correspondence_record(
-    record: dict, scene: RawScene, split: str, images: Path
+    record: dict, scene: RawScene, split: str, images: Path, rule: SurfaceRule | None = None
 ) -> list[str]:
     """Complaints about one line of a correspondence file; empty when everything is right.
 
@@ -109,7 +109,7 @@ def check_correspondence_record(
     try:
         complaints += _check_pair(record, scene, id1, id2)
         if not wrong:
-            complaints += _check_truth(record, scene, id1, id2, images)
+            complaints += _check_truth(record, scene, id1, id2, images, rule)
     except RawDataError as err:
         complaints.append(f"raw data: {err}")
     return complaints
@@ -188,9 +188,11 @@ def _check_pair(record: dict, scene: RawScene, id1: str, id2: str) -> list[str]:
     return []
 
 
-def _check_truth(record: dict, scene: RawScene, id1: str, id2: str, images: Path) -> list[str]:
+def _check_truth(
+    record: dict, scene: RawScene, id1: str, id2: str, images: Path, rule: SurfaceRule | None
+) -> list[str]:
     """The points against the raw scene, and in the multiple choice the pictures."""
-    both = seen_by_both(seen_vertices(scene, id1), seen_vertices(scene, id2))
+    both = seen_by_both(*(seen_vertices(scene, frame, rule) for frame in (id1, id2)))
     rows = vertices_of_points(both, record["p1"], record["p2"])
     complaints = []
     if isinstance(rows, str):
@@ -301,7 +303,9 @@ def _check_places(
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def correspondence_rules(path: str | Path, split: str, images: Path | None = None) -> TaskRules:
+def correspondence_rules(
+    path: str | Path, split: str, rule: SurfaceRule | None, images: Path | None = None
+) -> TaskRules:
     """What is asked of a correspondence file.
 
     images: the folder that image paths of the multiple choice are relative to, by default `images`
@@ -316,6 +320,6 @@ def correspondence_rules(path: str | Path, split: str, images: Path | None = Non
         return shown if isinstance(shown, str) else (shown[0], frozenset(shown[1:]))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        return check_correspondence_record(record, scene, split, folder)
+        return check_correspondence_record(record, scene, split, folder, rule)
 
     return TaskRules(asked, "image: the pair of line {} again", check)

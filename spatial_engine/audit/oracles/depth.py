@@ -33,7 +33,7 @@ from spatial_engine.audit.oracles.marks import (
     marked_picture,
     parse_colour,
 )
-from spatial_engine.audit.oracles.visibility import SeenVertices, seen_vertices
+from spatial_engine.audit.oracles.visibility import SeenVertices, SurfaceRule, seen_vertices
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.audit.records.fields import (
@@ -107,11 +107,14 @@ def vertices_of_point(seen: SeenVertices, point: dict) -> np.ndarray | str:
 # ---- one record ----------------------------------------------------------------------------------
 
 
-def check_depth_record(record: dict, scene: RawScene, split: str, images: Path) -> list[str]:
+def check_depth_record(
+    record: dict, scene: RawScene, split: str, images: Path, rule: SurfaceRule | None = None
+) -> list[str]:
     """Complaints about one line of a depth file; empty when everything is right.
 
-    images: the folder that image paths of the dot tasks are relative to. The scene must be the one
-    that the record's image names. Train records carry `conversations`, val records `text`.
+    images: the folder that image paths of the dot tasks are relative to; rule: by which the frame
+    sees its points. The scene must be the one that the record's image names. Train records carry
+    `conversations`, val records `text`.
     """
     check_split(split)
     if not isinstance(record, dict):
@@ -138,7 +141,7 @@ def check_depth_record(record: dict, scene: RawScene, split: str, images: Path) 
     if points is None:
         return complaints
     try:
-        complaints += _check_truth(record, points, scene, frame_id, images)
+        complaints += _check_truth(record, points, scene, frame_id, images, rule)
     except RawDataError as err:
         complaints.append(f"raw data: {err}")
     return complaints
@@ -256,11 +259,16 @@ def compared(sentence: str) -> dict[bool, set[str]]:
 
 
 def _check_truth(
-    record: dict, points: list[dict], scene: RawScene, frame_id: str, images: Path
+    record: dict,
+    points: list[dict],
+    scene: RawScene,
+    frame_id: str,
+    images: Path,
+    rule: SurfaceRule | None,
 ) -> list[str]:
     """The points against the raw scene, and in a dot task the picture."""
     complaints, pixels = [], []
-    seen = seen_vertices(scene, frame_id)
+    seen = seen_vertices(scene, frame_id, rule)
     for k, point in enumerate(points):
         rows = vertices_of_point(seen, point)
         if isinstance(rows, str):
@@ -289,7 +297,9 @@ def _check_truth(
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def depth_rules(path: str | Path, split: str, images: Path | None = None) -> TaskRules:
+def depth_rules(
+    path: str | Path, split: str, rule: SurfaceRule | None, images: Path | None = None
+) -> TaskRules:
     """What is asked of a depth file.
 
     images: the folder that image paths of the dot tasks are relative to, by default `images` beside
@@ -313,7 +323,7 @@ def depth_rules(path: str | Path, split: str, images: Path | None = None) -> Tas
         return scene_id, (frame_id, frozenset((point["x"], point["y"]) for point in points))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        return check_depth_record(record, scene, split, folder)
+        return check_depth_record(record, scene, split, folder, rule)
 
     again = "image, points_info: the frame and points of line {} again"
     if "estimation" in name:

@@ -22,6 +22,7 @@ from spatial_engine.audit.oracles.object_views import (
     raw_objects,
     why_not,
 )
+from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.raw.ids import frame_or_name
 from spatial_engine.audit.raw.scene import RawScene
 
@@ -29,17 +30,22 @@ TRIPLE_SAMPLE = 3  # objects per scene whose triples are searched too
 
 
 def check_scene_coverage(
-    entry: object, scene: RawScene, dimension: str, chosen: Iterable[int] | None = None
+    entry: object,
+    scene: RawScene,
+    dimension: str,
+    chosen: Iterable[int] | None = None,
+    rule: SurfaceRule | None = None,
 ) -> list[str]:
     """Complaints about one scene of a coverage pickle: {object id: {k: [(image id, ...)]}}.
 
-    chosen: the objects whose sets are recomputed, by default all.
+    chosen: the objects whose sets are recomputed, by default all; rule: by which images see
+    vertices.
     """
     if not isinstance(entry, dict):
         return [f"is no dict but {entry!r:.80}"]
     reasons = [why_not(scene, object_id) for object_id in entry]
     complaints = [reason for reason in reasons if reason]
-    objects = {i: thing for i, thing in raw_objects(scene).items() if not thing.left_out}
+    objects = {i: thing for i, thing in raw_objects(scene, rule).items() if not thing.left_out}
     rng = random.Random(f"{scene.scene_id} {dimension}")
     triples = rng.sample(sorted(objects), min(TRIPLE_SAMPLE, len(objects)))
     for object_id in objects if chosen is None else chosen:

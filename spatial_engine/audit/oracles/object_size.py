@@ -22,6 +22,7 @@ from spatial_engine.audit.oracles.object_views import (
     raw_objects,
     why_not,
 )
+from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.audit.records.fields import (
@@ -42,7 +43,9 @@ DIMENSION_WORDS = {
 }
 
 
-def check_object_record(record: dict, scene: RawScene, split: str) -> list[str]:
+def check_object_record(
+    record: dict, scene: RawScene, split: str, rule: SurfaceRule | None = None
+) -> list[str]:
     """Complaints about one line of a file of object questions; empty when everything is right.
 
     The scene must be the one that the record's images name. Train records carry `conversations`,
@@ -67,7 +70,7 @@ def check_object_record(record: dict, scene: RawScene, split: str) -> list[str]:
     if question_type is None:
         return complaints
     try:
-        return complaints + _check_truth(record, scene, frames, question_type.split("_")[2])
+        return complaints + _check_truth(record, scene, frames, question_type.split("_")[2], rule)
     except RawDataError as err:
         return [*complaints, f"raw data: {err}"]
 
@@ -134,13 +137,15 @@ def holds_words(text: str, words: str) -> bool:
     return False
 
 
-def _check_truth(record: dict, scene: RawScene, frames: list[str], dimension: str) -> list[str]:
+def _check_truth(
+    record: dict, scene: RawScene, frames: list[str], dimension: str, rule: SurfaceRule | None
+) -> list[str]:
     """The object, its category and size, and whether the images cover it and are minimal."""
     object_id, gt_value = record.get("object_id"), record.get("gt_value")
     reason = why_not(scene, object_id)
     if reason:
         return [f"object_id: {reason}"]
-    thing = raw_objects(scene)[object_id]
+    thing = raw_objects(scene, rule)[object_id]
     complaints, size = [], thing.target(dimension)
     if record.get("raw_category") != thing.category:
         said = record.get("raw_category")
@@ -160,7 +165,7 @@ def _check_truth(record: dict, scene: RawScene, frames: list[str], dimension: st
 _FILE_NAME = r"object_perception_(height|length|width)_k([1-9][0-9]*)_(train|val)_(-1|[0-9]+)"
 
 
-def object_rules(path: str | Path, split: str) -> TaskRules:
+def object_rules(path: str | Path, split: str, rule: SurfaceRule | None) -> TaskRules:
     """What is asked of a file of object questions; part of it the file's name promises."""
     name = re.fullmatch(_FILE_NAME + "[.]jsonl", Path(path).name)
     size = name[2] if name else None
@@ -174,7 +179,7 @@ def object_rules(path: str | Path, split: str) -> TaskRules:
         return shown[0], (object_id, frozenset(shown[1]))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        complaints = check_object_record(record, scene, split)
+        complaints = check_object_record(record, scene, split, rule)
         if size and len(record["image"]) != int(size):
             complaints.append(f"image: {len(record['image'])} images, the file's name says {size}")
         return complaints

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spatial_engine.audit.oracles.visibility import visible
+from spatial_engine.audit.oracles.visibility import SurfaceRule, seen
 from spatial_engine.audit.raw.scene import RawScene
 
 DIMENSIONS = ("height", "length", "width")
@@ -47,11 +47,13 @@ class Views(NamedTuple):
 class RawObject:
     """One object of a scene: its vertices, box and what every image sees of it.
 
-    vertices (n,) vertex numbers; points (n, 3) aligned metres; box (6,) cx cy cz dx dy dz.
+    vertices (n,) vertex numbers; points (n, 3) aligned metres; box (6,) cx cy cz dx dy dz; rule: by
+    which images see vertices.
     """
 
-    def __init__(self, scene: RawScene, object_id: int) -> None:
+    def __init__(self, scene: RawScene, object_id: int, rule: SurfaceRule | None = None) -> None:
         self.scene, self.category = scene, scene.raw_categories[object_id]
+        self.rule = rule
         self.vertices = np.flatnonzero(scene.instance_ids == object_id + 1)
         self.points = scene.vertices_aligned[self.vertices]
         self.box = scene.object_boxes[object_id]
@@ -68,9 +70,10 @@ class RawObject:
     def views(self, image: str) -> Views:
         """Rows of `points` that an image sees."""
         if image not in self._views:
-            seen = visible(self.scene, image)
-            must = np.flatnonzero(np.isin(self.vertices, seen.must))
-            self._views[image] = Views(must, np.flatnonzero(np.isin(self.vertices, seen.ties)))
+            both = seen(self.scene, image, self.rule)
+            self._views[image] = Views(
+                *(np.flatnonzero(np.isin(self.vertices, some)) for some in both)
+            )
         return self._views[image]
 
     def counts(self, image: str) -> tuple[int, int]:
@@ -140,15 +143,14 @@ class RawObject:
 
 
 @lru_cache(maxsize=1)
-def raw_objects(scene: RawScene) -> dict[int, RawObject]:
+def raw_objects(scene: RawScene, rule: SurfaceRule | None = None) -> dict[int, RawObject]:
     """{object id: what the raw data say}, of all objects of a scene, kept for one scene."""
-    return {object_id: RawObject(scene, object_id) for object_id in scene.raw_categories}
+    return {object_id: RawObject(scene, object_id, rule) for object_id in scene.raw_categories}
 
 
 def why_not(scene: RawScene, object_id: object) -> str:
     """Why nothing may be said about this object of the scene, or ""."""
-    objects = raw_objects(scene)
-    if type(object_id) is not int or object_id not in objects:
+    if type(object_id) is not int or object_id not in scene.raw_categories:
         return f"object {object_id!r}: the scene has none of this id"
-    reason = objects[object_id].left_out
+    reason = RawObject(scene, object_id).left_out
     return f"object {object_id}: {reason}, is left out" if reason else ""

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from spatial_engine.audit.oracles.camera_movement import camera_truth, wrap_degrees
 from spatial_engine.audit.oracles.overlap import overlap
-from spatial_engine.audit.oracles.visibility import SurfaceRule, surface_points, visible_points
+from spatial_engine.audit.oracles.visibility import SurfaceRule
+from spatial_engine.audit.oracles.visibility import seen as seen_by
 from spatial_engine.audit.raw.ids import frame_of
 from spatial_engine.audit.raw.scene import RawScene
 
@@ -57,10 +58,7 @@ def check_seen_points(
         if image not in seen:
             continue
         numbers = [int(number) for number in seen[image]]
-        if surface:
-            must, ties = surface_points(scene, image, surface)
-        else:
-            must, ties = visible_points(scene, image)
+        must, ties = (set(some.tolist()) for some in seen_by(scene, image, surface))
         if numbers != sorted(set(numbers)):
             complaints.append(f"image {image}: the list does not ascend")
         missing, more = must - set(numbers), set(numbers) - must - ties

@@ -7,11 +7,12 @@ How docs/spec.md was read where it leaves a choice, by section:
 - 4 within 0.1 mm of the depth: of a measured depth; with depth 0 a point is never visible.
 - 4 z > 0 has no tolerance.
 - 4 surface: the window is a square, cut off at the border of the depth image; a depth that differs
-  by the tolerance, within 0.1 mm, is a tie.
+  by the tolerance, within 0.1 mm, is a tie; a depth that rounds to 0 or to 1 mm is measured.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,16 @@ DEPTH_TIE_M = 1e-4
 PIXEL_TIE = 1e-3
 
 
+class Seen(NamedTuple):
+    """Vertex indices, each (n,) int32 ascending. must: every admissible computation has them.
+    ties: some admissible computation does and some does not."""
+
+    must: np.ndarray
+    ties: np.ndarray
+
+
 class Visible(NamedTuple):
-    """Vertex indices seen by one frame, each (n,) int32 ascending.
+    """Vertex indices seen by one frame by the published rule, each (n,) int32 ascending.
 
     plain: by float64, no tolerance. must: every admissible computation sees them.
     ties: some admissible computation does and some does not. must <= plain <= must + ties.
@@ -98,55 +107,46 @@ class SurfaceRule(NamedTuple):
     tolerance_share: float = 0.03
 
 
-def surface_points(scene: RawScene, frame_id: str, rule: SurfaceRule) -> tuple[set[int], set[int]]:
-    """(vertices that must be on the surface that a frame shows, vertices about which either answer
-    is right). Looks at one vertex after another, and at each depth around it."""
+@kept
+def on_surface(scene: RawScene, frame_id: str, rule: SurfaceRule) -> Seen:
+    """SPEC 4, surface, for every vertex and one frame: each pixel of its window is looked up."""
     u, v, z = project(scene, frame_id)
     width, height = scene.colour_size
-    low, high = (1e-3 * mm.astype(float) for mm in scene.depth_mm_bounds(frame_id))
-    inside = (z > 0) & (u > -PIXEL_TIE) & (v > -PIXEL_TIE)
-    inside &= (u < width + PIXEL_TIE) & (v < height + PIXEL_TIE)
-    must, ties = set(), set()
-    for number in np.flatnonzero(inside).tolist():
-        is_tie = min(u[number], v[number], width - u[number], height - v[number]) < PIXEL_TIE
-        answers = {
-            _agrees(low, high, column, row, z[number], rule)
-            for column, row in _pixels(u[number] / width, v[number] / height, low.shape)
-        }
-        if answers == {True} and not is_tie:
-            must.add(number)
-        elif answers != {False}:
-            ties.add(number)
-    return must, ties
+    low, high = (mm / 1000.0 for mm in scene.depth_mm_bounds(frame_id))
+    e = PIXEL_TIE
+    index = np.flatnonzero((z > 0) & (u >= -e) & (u <= width + e) & (v >= -e) & (v <= height + e))
+    u, v, z = u[index], v[index], z[index]
+    x, y = u * low.shape[1] / width, v * low.shape[0] / height
+    tolerance = np.maximum(rule.tolerance_m, rule.tolerance_share * z)
+
+    must = (u > e) & (u < width - e) & (v > e) & (v < height - e)
+    may = np.zeros(len(index), dtype=bool)
+    for shift_x, shift_y in product((-e, 0, e), repeat=2):
+        column = np.clip(np.rint(x + shift_x), 0, low.shape[1] - 1).astype(np.int64)
+        row = np.clip(np.rint(y + shift_y), 0, low.shape[0] - 1).astype(np.int64)
+        least, most = np.zeros(len(index)), np.zeros(len(index))  # greatest difference of depth
+        for down, right in product(range(-rule.window_px, rule.window_px + 1), repeat=2):
+            there = (row + down, column + right)
+            inside = (there[0] >= 0) & (there[0] < low.shape[0])
+            inside &= (there[1] >= 0) & (there[1] < low.shape[1])
+            there = tuple(np.where(inside, one, 0) for one in there)
+            differences = np.abs(low[there] - z), np.abs(high[there] - z)
+            least = np.maximum(least, np.where(inside, np.minimum(*differences), 0))
+            most = np.maximum(most, np.where(inside, np.maximum(*differences), 0))
+            least[inside & (high[there] == 0)] = np.inf
+            most[inside & (high[there] == 0)] = np.inf
+        must &= most <= tolerance - DEPTH_TIE_M
+        may |= least <= tolerance + DEPTH_TIE_M
+    index = index.astype(np.int32)
+    return Seen(must=index[must], ties=index[may & ~must])
 
 
-def _pixels(right: float, down: float, shape: tuple[int, int]) -> set[tuple[int, int]]:
-    """The pixels (column, row) of a depth image that a place, in shares of its size, may have."""
-    places = (right * shape[1], down * shape[0])
-    columns, rows = (
-        {min(max(round(place + shift), 0), size - 1) for shift in (-PIXEL_TIE, 0, PIXEL_TIE)}
-        for place, size in zip(places, (shape[1], shape[0]), strict=True)
-    )
-    return {(column, row) for column in columns for row in rows}
-
-
-def _agrees(
-    low: np.ndarray, high: np.ndarray, column: int, row: int, z: float, rule: SurfaceRule
-) -> bool | None:
-    """Whether all depths around a pixel agree with the depth z; None where rounding decides."""
-    if high[row, column] == 0:
-        return False
-    reach = rule.window_px
-    window = np.s_[
-        max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1
-    ]
-    measured = high[window] > 0
-    tolerance = max(rule.tolerance_m, rule.tolerance_share * z)
-    nearest = np.minimum(np.abs(low[window] - z), np.abs(high[window] - z))[measured].max()
-    farthest = np.maximum(np.abs(low[window] - z), np.abs(high[window] - z))[measured].max()
-    if farthest <= tolerance - DEPTH_TIE_M:
-        return True
-    return False if nearest > tolerance + DEPTH_TIE_M else None
+def seen(scene: RawScene, frame_id: str, rule: SurfaceRule | None) -> Seen:
+    """What a frame sees: the surface that it shows, without a rule by the published one."""
+    if rule:
+        return on_surface(scene, frame_id, rule)
+    found = visible(scene, frame_id)
+    return Seen(found.must, found.ties)
 
 
 class SeenVertices(NamedTuple):
@@ -162,10 +162,9 @@ class SeenVertices(NamedTuple):
     thousandths: np.ndarray
 
 
-def seen_vertices(scene: RawScene, frame_id: str) -> SeenVertices:
-    """Every vertex that a question about this frame may be about."""
-    must, ties = visible_points(scene, frame_id)
-    index = np.array(sorted(must | ties), dtype=np.int64)
+def seen_vertices(scene: RawScene, frame_id: str, rule: SurfaceRule | None) -> SeenVertices:
+    """Every vertex that a question about this frame may be about, by the rule of `seen`."""
+    index = np.sort(np.concatenate(seen(scene, frame_id, rule))).astype(np.int64)
     u, v, z = project(scene, frame_id)
     pixels = np.stack([u[index], v[index]], axis=1)
     thousandths = 1000.0 * pixels / np.array(scene.colour_size, dtype=np.float64)

@@ -56,9 +56,13 @@ class PointBlocks:
 
 @dataclass(frozen=True)
 class SurfaceRule:
-    """When a point lies on the surface that a frame shows: its own pixel is measured, and every
-    depth measured within `window_px` pixels (of the depth image; a square) differs from the point's
-    by at most `tolerance_m` metres or `tolerance_share` of its depth, whichever is more."""
+    """When a point lies on the surface that a frame shows: all pixels within `window_px` pixels of
+    its own (of the depth image; a square) are measured, and their depths differ from the point's by
+    at most `tolerance_m` metres or `tolerance_share` of its depth, whichever is more.
+
+    A sensor often gives nothing at a silhouette: beside what is not measured, too, a point may lie
+    on another thing than the one that the pixel shows.
+    """
 
     window_px: int
     tolerance_m: float
@@ -75,8 +79,8 @@ class SurfaceRule:
 
 @dataclass(frozen=True)
 class DepthRange:
-    """The least and the greatest depth measured around each pixel: (height, width) uint16
-    millimetres each, 0 where none is measured."""
+    """The least and the greatest depth around each pixel: (height, width) uint16 millimetres each.
+    The least is 0 where a pixel is not measured."""
 
     nearest_mm: np.ndarray
     farthest_mm: np.ndarray
@@ -116,9 +120,9 @@ def visible_and_surface_points(
     projected = _project(blocks, world_from_cam, intrinsic, image_size, depth_mm.shape, farthest)
     z, own = projected.z_mm, depth_mm.ravel().take(projected.pixels)
     tolerance = rule.tolerance_mm(z)
-    on_surface = own > 0
+    nearest = around.nearest_mm.ravel().take(projected.pixels)
+    on_surface = (nearest > 0) & (nearest >= z - tolerance)
     on_surface &= around.farthest_mm.ravel().take(projected.pixels) <= z + tolerance
-    on_surface &= around.nearest_mm.ravel().take(projected.pixels) >= z - tolerance
     return projected.sorted(z < own), projected.sorted(on_surface)
 
 

@@ -10,9 +10,6 @@ from spatial_engine.utils.geometry.visibility import DepthRange
 
 def depth_range(depth_mm: np.ndarray, window_px: int) -> DepthRange:
     """Of (height, width) uint16 depth: over the square of `window_px` pixels to each side of every
-    pixel, as far as it lies in the image. 0 (not measured) does not count."""
+    pixel, as far as it lies in the image."""
     square = np.ones((2 * window_px + 1,) * 2, np.uint8)
-    # One less, so that 0 becomes the greatest number there is: OpenCV's filters know no holes.
-    nearest = cv2.erode(depth_mm - np.uint16(1), square)
-    nearest += np.uint16(1)
-    return DepthRange(nearest, cv2.dilate(depth_mm, square))
+    return DepthRange(cv2.erode(depth_mm, square), cv2.dilate(depth_mm, square))

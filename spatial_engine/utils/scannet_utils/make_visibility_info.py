@@ -23,9 +23,9 @@ from spatial_engine.utils.scenes.scene_visibility import see_points, visibility_
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import visibility_table
 
-# A vertex lies on the surface that a frame shows where all measured depths within the window agree
-# with its own: at the silhouette of a thing they do not. (The published rule, which the table holds
-# too, is: nearer than the depth of its pixel.)
+# A vertex lies on the surface that a frame shows where all depths within the window are measured
+# and agree with its own; at the silhouette of a thing they do not. (The table also holds what the
+# published rule gives: vertices nearer than the depth of their pixel.)
 SURFACE_WINDOW_PX = 2  # of the depth image, to each side: a registration error is below
 DEPTH_TOLERANCE_M = 0.05  # noise of a depth camera near by
 DEPTH_TOLERANCE_SHARE = 0.03  # of the depth: noise grows with it
@@ -65,7 +65,7 @@ def make_job(scenes: SceneInfoHandler, rule: SurfaceRule, scene_id: str) -> Scen
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    text = "depths within so many pixels of the depth image must agree with a vertex's"
+    text = "all depths within so many pixels of the depth image must agree with a vertex's"
     cli.add_constant(parser, "SURFACE_WINDOW_PX", SURFACE_WINDOW_PX, text, 0, 100)
     text = "by how much they may differ, in metres"
     cli.add_constant(parser, "DEPTH_TOLERANCE_M", DEPTH_TOLERANCE_M, text, 0, 10)

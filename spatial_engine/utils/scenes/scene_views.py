@@ -22,9 +22,10 @@ Fits = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class SceneViews:
     """Frames are numbered 0 .. n - 1 as in `image_ids`, the frames with a valid pose, ascending."""
 
-    def __init__(self, scenes: SceneInfoHandler, scene_id: str, table: Path):
-        """Open one scene; `BadDataError` where the visibility table is stale or damaged."""
-        handler = VisibilityInfoHandler(table)
+    def __init__(self, scenes: SceneInfoHandler, scene_id: str, table: Path, rule: str):
+        """Open one scene, whose frames see vertices by a rule of `visibility_table.RULES`;
+        `BadDataError` where the visibility table is stale or damaged."""
+        handler = VisibilityInfoHandler(table, rule)
         handler.check_is_about(scene_id, scenes.geometry_hash(scene_id))
         self.visibility = handler.load_scene(scene_id)
         self.image_ids, poses = scenes.valid_frames(scene_id)
