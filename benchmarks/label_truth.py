@@ -37,7 +37,7 @@ from spatial_engine.utils.questions.records import read_jsonl
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
 # Flags that make the scripts ask by each rule for what a frame sees.
-RULES: dict[str, tuple[str, ...]] = {"published": ()}
+RULES: dict[str, tuple[str, ...]] = {"surface": (), "published": ("--published",)}
 SIZES: dict[str, Any] = {
     "num_frames": 40,
     "frame_repeat": 5,  # so that each frame is kept
@@ -47,6 +47,7 @@ SIZES: dict[str, Any] = {
 CAMERA = "spatial_engine/camera_movement/calculate_frames_relations.py"
 DEPTH = "spatial_engine/depth_perception/depth_{}_coor_engine.py"
 CORRESPONDENCE = "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_{}.py"
+MULTICHOICE = CORRESPONDENCE.format("dot_2_multichoice")
 OBJECTS = "spatial_engine/object_perception/{}.py"
 PREPARATION = (
     *(f"{SCANNET_UTILS}/{name}.py" for name in (
@@ -83,10 +84,10 @@ FAMILIES = {
     ),
     **{
         f"correspondence, {difficulty}": Family(
-            ((CORRESPONDENCE.format("dot_2_multichoice"), *TRAIN, "--difficulty", difficulty),),
+            ((MULTICHOICE, *TRAIN, "--train-difficulty", difficulty),),
             "visual_correspondence_dot_2_multichoice/v1_0/*.jsonl",
         )
-        for difficulty in ("easy", "hard")
+        for difficulty in ("easy", "medium", "hard")
     },
     OBJECTS_FAMILY: Family(
         (

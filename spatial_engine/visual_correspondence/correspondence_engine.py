@@ -21,7 +21,7 @@ from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import pair_table, visibility_table
 from spatial_engine.visual_correspondence import correspondence_questions
-from spatial_engine.visual_correspondence.correspondence_questions import DIFFICULTIES
+from spatial_engine.visual_correspondence.distractors import DIFFICULTIES
 
 
 def run_task(
@@ -31,12 +31,15 @@ def run_task(
     *,
     max_samples: Mapping[str, int],
     seen_rule: str,
+    max_match_error_mm: float,
     dot_radius_px: int | None = None,
-    difficulty: str | None = None,
+    difficulty: Mapping[str, str] | None = None,
 ) -> int:
     """Make both splits of a task; the keywords are the constants of its script, by split or None
     where the script has none. Returns the exit code."""
-    args = _parse_args(docstring, argv, max_samples, seen_rule, dot_radius_px, difficulty)
+    args = _parse_args(
+        docstring, argv, max_samples, seen_rule, max_match_error_mm, dot_radius_px, difficulty
+    )
     sentences = correspondence_questions.load_sentences(task)
     settings = {
         "seed": args.seed,
@@ -101,8 +104,8 @@ def make_jobs(
     for scene_id, files in images.items():
         rows = draws.rows[scene_id][task]
         request = correspondence_questions.SceneRequest(
-            task, split, scene_id, args.seed, rows, files.ids, args.seen_rule, radius,
-            args.difficulty or "", sentences=sentences,
+            task, split, scene_id, args.seed, rows, files.ids, args.seen_rule,
+            args.max_match_error_mm, radius, args.difficulty[split], sentences=sentences,
         )  # fmt: skip
         inputs = [
             scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
@@ -124,19 +127,26 @@ def _parse_args(
     argv: Sequence[str] | None,
     max_samples: Mapping[str, int],
     seen_rule: str,
+    max_match_error_mm: float,
     dot_radius_px: int | None,
-    difficulty: str | None,
+    difficulty: Mapping[str, str] | None,
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
-    parser.set_defaults(dot_radius_px=None, difficulty=None)
+    parser.set_defaults(dot_radius_px=None)
     text, published = "by which a frame sees vertices", visibility_table.PUBLISHED
     rules = tuple(visibility_table.RULES)
     cli.add_constant(parser, "SEEN_RULE", seen_rule, text, choices=rules, published=published)
     if dot_radius_px is not None:
         cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots, in pixels", 1)
-    if difficulty is not None:
-        text = "hard: the three wrong dots are near the right one"
-        cli.add_constant(parser, "DIFFICULTY", difficulty, text, choices=DIFFICULTIES)
+    text = "millimetres by which errors of poses may move a match along its surface, 0 = any"
+    cli.add_constant(parser, "MAX_MATCH_ERROR_MM", max_match_error_mm, text, 0, published=0.0)
+    for split, kind in (difficulty or {}).items():
+        text = f"{split}: wrong dots anywhere, on the surface of the right one, or near it"
+        name = f"{split.upper()}_DIFFICULTY"
+        cli.add_constant(parser, name, kind, text, choices=DIFFICULTIES, published="easy")
     args = parser.parse_args(argv)
+    args.difficulty = {
+        split: getattr(args, f"{split}_difficulty", DIFFICULTIES[0]) for split in cli.SPLITS
+    }
     args.max_samples = cli.max_samples_by_split(args, max_samples)
     return args

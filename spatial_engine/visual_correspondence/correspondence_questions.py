@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.utils.geometry import sampling
-from spatial_engine.utils.geometry.cameras import permille
+from spatial_engine.utils.geometry.cameras import MM_PER_METRE, permille
 from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
 from spatial_engine.utils.questions import marked_images, records
 from spatial_engine.utils.questions.marked_images import MarkedImage
@@ -26,15 +26,16 @@ from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.scene_views import SceneViews
 from spatial_engine.utils.tables import pair_table
+from spatial_engine.visual_correspondence.distractors import (
+    PlaceArrangements,
+    SurfaceArrangements,
+    arrange,
+)
 
 LETTERS = TASKS["correspondence_multichoice"].options
-DIFFICULTIES = ("easy", "hard")
-# Hard options lie in a circle of so many reaches of a mark that holds the match anywhere in it, all
-# four alike: its place among the four gives nothing away.
-HARD_REACHES = 3.0
-# Arrangements of four options that are tried for each match: at once, and so often. In the middle
-# of an image one of twelve hard ones has room for all its marks; near a corner fewer.
-ARRANGEMENTS = (8, 256)
+# How far off the poses of scans are taken to be.
+POSE_ERROR_MM = 5.0
+POSE_ERROR_DEG = 0.2
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -42,7 +43,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 @dataclass(frozen=True)
 class SceneRequest:
     """What is asked about one scene: the rows of its pair table, about the images that are there,
-    in these `sentences`. `seen_rule`, `dot_radius` and `difficulty` are constants of the script."""
+    in these `sentences`. The others are constants of the script; no `max_error_mm` is 0."""
 
     task: str
     split: str
@@ -51,6 +52,7 @@ class SceneRequest:
     rows: np.ndarray
     images: frozenset[str]
     seen_rule: str
+    max_error_mm: float
     dot_radius: int = 0
     difficulty: str = "easy"
     sentences: Templates = field(kw_only=True)
@@ -138,13 +140,20 @@ def draw_matches(
     def fits(numbers: np.ndarray, points: np.ndarray) -> np.ndarray:
         first, second = frames[numbers].T
         good = views.visibility.sees(second, points)
+        if request.max_error_mm:
+            rows, columns = np.nonzero(good)
+            errors = match_errors_mm(views, frames[numbers[rows]], points[rows, columns])
+            good[rows, columns] = errors <= request.max_error_mm
         if request.is_marked:
             for shown in (first, second):
                 pixels, _ = views.measure(shown, points)
                 good &= size.is_inside(pixels, views.image_size)
         return good
 
-    points, found = views.draw_point(rng, frames[:, 0], fits)
+    def in_both(number: int) -> np.ndarray:
+        return views.visibility.in_common(*frames[number])
+
+    points, found = views.draw_point(rng, frames[:, 0], fits, in_both)
     result.drops[request.task] = {
         "pairs whose image file is missing": int(np.count_nonzero(~both)),
         "pairs without a point that can be asked about": int(np.count_nonzero(~found)),
@@ -154,6 +163,18 @@ def draw_matches(
         [views.measure(frames[:, side], points[:, None])[0][:, 0] for side in (0, 1)], axis=1
     )
     return Matches(frames, points, pixels, overlap)
+
+
+def match_errors_mm(views: SceneViews, frames: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """How far apart, along the surface, two frames (n, 2) may show each of the vertices `points`
+    (n,), as their poses are off by `POSE_ERROR_MM` and `POSE_ERROR_DEG`: (n,), NaN where a vertex
+    has no normal. A surface that is met at a flat angle shows it farther off.
+    """
+    rays = views.points[points][:, None] - views.centers[frames]
+    away = np.linalg.norm(rays, axis=2)
+    cosine = np.abs((rays * views.normals[points][:, None]).sum(axis=2)) / away
+    beside = np.hypot(POSE_ERROR_MM, np.deg2rad(POSE_ERROR_DEG) * away * MM_PER_METRE)
+    return np.hypot(*(beside / np.maximum(cosine, 1e-6)).T)
 
 
 def draw_options(
@@ -169,56 +190,20 @@ def draw_options(
     Returns the matches for which there is room, their options (n, 4, 2), pixels in the second
     image by letter, and the number of the right letter (n,).
     """
-    count = len(matches.points)
-    options = np.full((count, len(LETTERS), 2), np.nan)
-    at_once, rounds = ARRANGEMENTS
-    for _ in range(rounds):
-        pending = np.flatnonzero(np.isnan(options[:, 0, 0]))
-        if not len(pending):
-            break
-        place = matches.pixels[pending, None, 1]
-        drawn = _arrange(rng, place, at_once, views.image_size, size, request.difficulty)
-        good = size.is_inside(drawn, views.image_size).all(axis=2)
-        good &= _apart(drawn) >= 2 * size.reach
-        chosen = drawn[np.arange(len(pending)), good.argmax(axis=1)]
-        options[pending] = np.where(good.any(axis=1)[:, None, None], chosen, np.nan)
+    if request.difficulty == "medium":
+        arrangements = SurfaceArrangements(views, matches.frames[:, 1], matches.points)
+    else:
+        arrangements = PlaceArrangements(
+            matches.pixels[:, 1], views.image_size, size, request.difficulty == "hard"
+        )
+    options = arrange(rng, arrangements, len(matches.points), views.image_size, size)
     room = np.isfinite(options).all(axis=(1, 2))
     result.drops[request.task]["no room for three distractors"] = int(np.count_nonzero(~room))
-    order = rng.permuted(np.tile(np.arange(len(LETTERS)), (count, 1)), axis=1)
+    shape = (len(options), len(LETTERS))
+    order = rng.permuted(np.tile(np.arange(shape[1]), (shape[0], 1)), axis=1)
     shuffled = np.take_along_axis(options, order[:, :, None], axis=1)
     answers = np.argmin(order, axis=1)  # where option 0, the match, has come to be
     return matches.where(room), shuffled[room], answers[room]
-
-
-def _arrange(
-    rng: np.random.Generator,
-    place: np.ndarray,
-    count: int,
-    image_size: tuple[int, int],
-    size: MarkSize,
-    difficulty: str,
-) -> np.ndarray:
-    """Arrangements (n, count, 4, 2) of options around matches at `place` (n, 1, 2), these first.
-
-    Whether they have room is not asked here: an arrangement without room is drawn again as a whole,
-    so that the room available shapes the place of the match no more than that of the others.
-    """
-    shape = (len(place), count, len(LETTERS))
-    if difficulty == "hard":
-        angle, radius = rng.uniform(0, 2 * np.pi, shape), np.sqrt(rng.random(shape))
-        circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * radius[..., None]
-        circle *= HARD_REACHES * size.reach
-        return circle - circle[:, :, :1] + place[:, :, None]
-    drawn = rng.uniform(0, image_size, (*shape, 2))
-    drawn[:, :, 0] = place
-    return drawn
-
-
-def _apart(options: np.ndarray) -> np.ndarray:
-    """Least distance of two options (..., 4, 2) from each other: (...) pixels."""
-    one, two = np.triu_indices(options.shape[-2], k=1)
-    steps = options[..., one, :] - options[..., two, :]
-    return np.linalg.norm(steps, axis=-1).min(axis=-1)
 
 
 def plan_pictures(

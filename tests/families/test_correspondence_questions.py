@@ -15,11 +15,11 @@ from spatial_engine.utils.questions import records
 from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.visual_correspondence import correspondence_questions as questions
 from spatial_engine.visual_correspondence.correspondence_questions import (
-    HARD_REACHES,
     LETTERS,
     Matches,
     SceneRequest,
 )
+from spatial_engine.visual_correspondence.distractors import HARD_REACHES
 
 SIZE = (324, 242)
 MARK = MarkSize.of(10, SIZE)
@@ -57,7 +57,7 @@ def asked(task=DOTS, rows=None, images=None, difficulty="easy", split="train") -
     rows = np.arange(len(all_rows()[0])) if rows is None else np.asarray(rows)
     images = frozenset(f"{5 * k:05d}" for k in range(FRAMES)) if images is None else images
     radius = 10 if task == DOTS else 0
-    given = (task, split, SCENE, 0, rows, images, "surface", radius, difficulty)
+    given = (task, split, SCENE, 0, rows, images, "surface", 0.0, radius, difficulty)
     return SceneRequest(*given, sentences=questions.load_sentences(task))
 
 
@@ -256,6 +256,88 @@ def test_room_for_some_keeps_those(scene):
     kept, options, answers = options_for(pixels, (180, 130), "easy")
     assert 5 < len(kept.points) < 380
     np.testing.assert_array_equal(pixels[kept.points], options[np.arange(len(options)), answers])
+
+
+# ---- what a surface lets one tell --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory):
+    """A floor and a wall, points 5 cm apart, that three frames look at."""
+    steps = np.arange(-1.5, 1.5, 0.05)
+    across, along = (axis.ravel() for axis in np.meshgrid(steps, steps + 3.5))
+    floor = np.stack([across, np.full(len(across), 1.0), along], axis=1)
+    wall = np.stack([across, along - 4.0, np.full(len(across), 5.03)], axis=1)
+    folder = tmp_path_factory.mktemp("corner")
+    return TinyScene(folder, np.random.default_rng(3), 3, SIZE, points=np.vstack([floor, wall]))
+
+
+def test_the_error_of_a_match_grows_with_distance_and_at_flat_angles(corner):
+    """Recomputed point by point in float64."""
+    views, rng = corner.views, np.random.default_rng(0)
+    points = rng.choice(np.flatnonzero(np.isfinite(views.normals[:, 0])), 200)
+    frames = np.stack([rng.integers(3, size=200), rng.integers(3, size=200)], axis=1)
+    errors = questions.match_errors_mm(views, frames, points)
+    for error, point, pair in zip(errors, points, frames, strict=True):
+        squares = 0.0
+        for frame in pair:
+            ray = views.points[point] - corner.poses[frame][:3, 3]
+            distance = np.linalg.norm(ray)
+            upright = np.array([0, 1, 0]) if views.points[point][1] > 0.99 else np.array([0, 0, 1])
+            cosine = abs(ray @ upright) / distance
+            squares += (5.0**2 + (1000 * distance * np.radians(0.2)) ** 2) / cosine**2
+        assert error == pytest.approx(squares**0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("task", [COOR, DOTS])
+def test_matches_that_errors_of_poses_could_move_are_not_drawn(corner, task):
+    first, second = np.triu_indices(3, k=1)
+    chosen = {"first": first, "second": second, "overlap": np.zeros(3)}
+    chosen = {name: np.tile(column, 300) for name, column in chosen.items()}
+    drawn = {}
+    for most in (0.0, 32.0):
+        result = PartResult()
+        request = replace(asked(task), max_error_mm=most)
+        drawn[most] = questions.draw_matches(
+            np.random.default_rng(1), corner.views, chosen, request, result
+        )
+        dropped = sum(result.drops[task].values())
+        assert len(drawn[most].points) + dropped == 900
+    errors = {
+        most: questions.match_errors_mm(corner.views, matches.frames, matches.points)
+        for most, matches in drawn.items()
+    }
+    assert (errors[32.0] <= 32).all() and len(errors[32.0]) > 300
+    assert np.count_nonzero(~(errors[0.0] <= 32)) > 100  # there are others
+
+
+def test_medium_options_lie_on_the_surface_of_the_match(corner):
+    views, rng = corner.views, np.random.default_rng(2)
+    chosen = {"first": np.zeros(400, int), "second": np.full(400, 2), "overlap": np.zeros(400)}
+    request, result = replace(asked(DOTS, difficulty="medium"), dot_radius=2), PartResult()
+    matches = questions.draw_matches(rng, views, chosen, request, result)
+    size = MarkSize.of(2, SIZE)
+    kept, options, answers = questions.draw_options(rng, views, matches, size, request, result)
+    assert len(kept.points) > 200
+    assert size.is_inside(options, SIZE).all()
+    between = np.linalg.norm(options[:, :, None] - options[:, None], axis=3)
+    assert (between[:, ~np.eye(4, dtype=bool)] >= 2 * size.reach).all()
+    np.testing.assert_array_equal(options[np.arange(len(options)), answers], kept.pixels[:, 1])
+    same = 0
+    for match, frame, four in zip(kept.points, kept.frames[:, 1], options, strict=True):
+        seen = views.visibility.points(views.image_ids[frame])
+        shown = views.measure(np.full(1, frame), seen[None])[0][0]
+        off = np.linalg.norm(shown[None] - four[:, None], axis=2)
+        assert (off.min(axis=1) < 1e-6).all()  # each is a vertex that the image shows
+        places = views.points[seen[off.argmin(axis=1)]]
+        assert np.linalg.norm(places - views.points[match], axis=1).max() <= 2.0 + 1e-9
+        axis = 1 if views.points[match][1] > 0.99 else 2
+        same += (np.abs(places[:, axis] - views.points[match][axis]) < 0.04).all()
+    assert same > 0.9 * len(kept.points)
+    assert all(even(n, len(answers), 0.25) for n in np.bincount(answers, minlength=4))
+    for name, ranks in places_of_the_match(options, answers).items():
+        times = np.bincount(ranks, minlength=4)
+        assert all(even(n, len(ranks), 0.25) for n in times), f"{name}: {times.tolist()}"
 
 
 # ---- pictures and records ------------------------------------------------------------------------

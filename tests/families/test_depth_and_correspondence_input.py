@@ -343,7 +343,7 @@ def test_a_small_disk_is_enough_without_pictures(root, module, monkeypatch):
     ("command", "flag", "value"),
     [
         (COMPARISON_DOT, "--dot-radius-px", "14"),
-        (DOTS, "--difficulty", "hard"),
+        (DOTS, "--train-difficulty", "hard"),
         (COMPARISON_COOR, "--min-depth-gap-mm", "600"),
     ],
 )
@@ -392,9 +392,9 @@ def test_what_is_up_to_date_is_left_and_changed_images_and_missing_folders_are_n
 @pytest.mark.parametrize(
     ("module", "flags"),
     [
-        (visual_correspondence_qa_engine_dot_2_multichoice, ["--difficulty", "medium"]),
+        (visual_correspondence_qa_engine_dot_2_multichoice, ["--val-difficulty", "any"]),
         (visual_correspondence_qa_engine_dot_2_multichoice, ["--dot-radius-px", "0"]),
-        (visual_correspondence_qa_engine_coor_2_coor, ["--difficulty", "hard"]),
+        (visual_correspondence_qa_engine_coor_2_coor, ["--val-difficulty", "hard"]),
         (depth_comparison_dot_engine, ["--dot-radius-px", "-3"]),
         (depth_comparison_dot_engine, ["--min-depth-gap-mm", "0"]),
         (depth_estimation_dot_engine, ["--min-depth-gap-mm", "5"]),
@@ -409,9 +409,9 @@ def test_flags_that_make_no_sense_are_refused(source, module, flags, capsys):
     assert flags[0] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["easy", "hard"])
-def test_both_difficulties_are_taken(source, kind, capsys):
+@pytest.mark.parametrize("kind", ["easy", "medium", "hard"])
+def test_all_difficulties_are_taken(source, kind, capsys):
     module = visual_correspondence_qa_engine_dot_2_multichoice
-    flags = ["--difficulty", kind, "--train-max-samples", "0", "--val-max-samples", "0"]
+    flags = ["--val-difficulty", kind, "--train-max-samples", "0", "--val-max-samples", "0"]
     assert cli.run(module.main, ["--root", str(source), *flags]) == 2
     assert "nothing to do" in capsys.readouterr().err

@@ -78,7 +78,7 @@ ODD = [
     ("--min-visible-share", ["-0.1"], "-0.1 is less than 0"),
     ("--frame-skip", ["0"], "0 is less than 1"),
     ("--dot-radius-px", ["9223372036854775807"], "is more than 2147483647"),
-    ("--difficulty", ["harder"], "'harder'"),
+    ("--val-difficulty", ["harder"], "'harder'"),
     ("--question-types", ["roll"], "'roll'"),
     ("--nosuch", [], "unrecognized arguments: --nosuch; --help lists the flags"),
 ]  # fmt: skip

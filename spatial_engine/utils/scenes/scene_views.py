@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE, project_by, projection_matrix
+from spatial_engine.utils.geometry.surface_normals import surface_normals
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.visibility_table import REMEDY, VisibilityInfoHandler
 
@@ -20,7 +22,9 @@ Fits = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class SceneViews:
-    """Frames are numbered 0 .. n - 1 as in `image_ids`, the frames with a valid pose, ascending."""
+    """Frames are numbered 0 .. n - 1 as in `image_ids`, the frames with a valid pose, ascending.
+    `centers` (n, 3) are where their cameras stand, `points` (m, 3) the vertices; metres, aligned.
+    """
 
     def __init__(self, scenes: SceneInfoHandler, scene_id: str, table: Path, rule: str):
         """Open one scene, whose frames see vertices by a rule of `visibility_table.RULES`;
@@ -34,14 +38,20 @@ class SceneViews:
         self.image_size = scenes.color_size(scene_id)
         self.num_seen = self.visibility.num_seen
         self._matrices = projection_matrix(scenes.intrinsic(scene_id), poses)
-        self._points = scenes.points(scene_id)
+        self.centers = poses[:, :3, 3]
+        self.points = scenes.points(scene_id)
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """Unit normals (m, 3) at the vertices, NaN where one does not lie on a plane."""
+        return surface_normals(self.points)
 
     def measure(self, frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where frames (n,) show their points (n, k): pixels (n, k, 2), depths (n, k) in metres.
 
         Depth is measured along the viewing direction.
         """
-        return project_by(self._matrices[frames], self._points[points])
+        return project_by(self._matrices[frames], self.points[points])
 
     def measure_mm(self, frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `measure`, depths in whole millimetres, as in answers."""
@@ -49,12 +59,17 @@ class SceneViews:
         return pixels, np.rint(depths * MM_PER_METRE).astype(np.int64)
 
     def draw_point(
-        self, rng: np.random.Generator, frames: np.ndarray, fits: Fits
+        self,
+        rng: np.random.Generator,
+        frames: np.ndarray,
+        fits: Fits,
+        candidates: Callable[[int], np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """For each question, about `frames` (n,), one visible point that fits, all equally likely.
 
-        Returns points (n,) and whether there is any, (n,) bool. A few draws usually find one;
-        where they do not, every point of the frame is looked at.
+        Returns points (n,) and whether there is any, (n,) bool. A few draws usually find one; where
+        they do not, all `candidates` of a question (by its number; all that the frame sees) are
+        looked at.
         """
         found = np.zeros(len(frames), bool)
         points = np.zeros(len(frames), np.int32)
@@ -65,7 +80,10 @@ class SceneViews:
             points[pending] = drawn[np.arange(len(pending)), good.argmax(axis=1)]
             found[pending] = good.any(axis=1)
         for number in np.flatnonzero(~found):
-            seen = self.visibility.points(self.image_ids[frames[number]])
+            if candidates is None:
+                seen = self.visibility.points(self.image_ids[frames[number]])
+            else:
+                seen = candidates(number)
             fitting = seen[fits(np.array([number]), seen[None])[0]]
             if len(fitting):
                 found[number], points[number] = True, rng.choice(fitting)

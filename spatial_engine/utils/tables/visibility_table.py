@@ -115,6 +115,13 @@ class SceneVisibility:
             last = np.where(inside & smaller, ahead, last)
         return (last >= starts) & (self._values[np.maximum(last, 0)] == points)
 
+    def in_common(self, row: int, other: int) -> np.ndarray:
+        """Vertices that two images, by their rows, both see, ascending int32."""
+        seen = np.zeros(self.num_points, bool)
+        seen[self._values[self._ends[other] : self._ends[other + 1]]] = True
+        mine = self._values[self._ends[row] : self._ends[row + 1]]
+        return mine[seen[mine]]
+
     @cached_property
     def images_by_point(self) -> tuple[np.ndarray, np.ndarray]:
         """The inverse as (starts, rows): vertex p is seen by rows[starts[p] : starts[p + 1]].
