@@ -190,17 +190,20 @@ def draw_options(
     Returns the matches for which there is room, their options (n, 4, 2), pixels in the second
     image by letter, and the number of the right letter (n,).
     """
+    count = len(matches.points)
+    options = np.full((count, len(LETTERS), 2), np.nan)
     if request.difficulty == "medium":
-        arrangements = SurfaceArrangements(views, matches.frames[:, 1], matches.points)
-    else:
-        arrangements = PlaceArrangements(
-            matches.pixels[:, 1], views.image_size, size, request.difficulty == "hard"
-        )
-    options = arrange(rng, arrangements, len(matches.points), views.image_size, size)
+        on_surface = SurfaceArrangements(views, matches.frames[:, 1], matches.points)
+        arrange(rng, on_surface, options, views.image_size, size)
+        elsewhere = int(np.count_nonzero(np.isnan(options[:, 0, 0])))
+        result.notes[request.task] = {"no room on the surface, wrong dots anywhere": elsewhere}
+    anywhere = PlaceArrangements(
+        matches.pixels[:, 1], views.image_size, size, request.difficulty == "hard"
+    )
+    arrange(rng, anywhere, options, views.image_size, size)
     room = np.isfinite(options).all(axis=(1, 2))
     result.drops[request.task]["no room for three distractors"] = int(np.count_nonzero(~room))
-    shape = (len(options), len(LETTERS))
-    order = rng.permuted(np.tile(np.arange(shape[1]), (shape[0], 1)), axis=1)
+    order = rng.permuted(np.tile(np.arange(len(LETTERS)), (count, 1)), axis=1)
     shuffled = np.take_along_axis(options, order[:, :, None], axis=1)
     answers = np.argmin(order, axis=1)  # where option 0, the match, has come to be
     return matches.where(room), shuffled[room], answers[room]

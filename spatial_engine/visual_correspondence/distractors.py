@@ -42,13 +42,12 @@ class Arrangements(Protocol):
 def arrange(
     rng: np.random.Generator,
     arrangements: Arrangements,
-    count: int,
+    options: np.ndarray,
     image_size: tuple[int, int],
     size: MarkSize,
-) -> np.ndarray:
-    """For each of `count` matches four options whose marks are inside the image and apart: pixels
-    (count, 4, 2), the match first; NaN where no room was found."""
-    options = np.full((count, NUM_OPTIONS, 2), np.nan)
+) -> None:
+    """Fill in `options` (n, 4, 2), pixels, the match first, where they are NaN: with four whose
+    marks are inside the image and apart. Where no room is found they stay NaN."""
     for number_of_round in range(arrangements.rounds):
         pending = np.flatnonzero(np.isnan(options[:, 0, 0]))
         if not len(pending):
@@ -58,7 +57,6 @@ def arrange(
         good &= _apart(drawn) >= 2 * size.reach
         chosen = drawn[np.arange(len(pending)), good.argmax(axis=1)]
         options[pending] = np.where(good.any(axis=1)[:, None, None], chosen, np.nan)
-    return options
 
 
 def _apart(options: np.ndarray) -> np.ndarray:

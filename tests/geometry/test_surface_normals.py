@@ -13,12 +13,12 @@ def plane(rng, normal, side, count, noise=0.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("normal", [(0, 0, 1), (1, 0, 0), (1, 1, 0), (1, -2, 3)])
-@pytest.mark.parametrize(("count", "noise"), [(2_000, 0.0), (20_000, 0.004)])
+@pytest.mark.parametrize(("count", "noise"), [(80, 0.0), (2_000, 0.0), (20_000, 0.003)])
 def test_points_of_a_plane_have_its_normal(normal, count, noise):
     points = plane(np.random.default_rng(0), normal, 2.0, count, noise)
     found = surface_normals(points)
     known = np.isfinite(found[:, 0])
-    assert known.mean() > 0.7
+    assert known.mean() > (0.6 if count > 80 else 0.3)
     np.testing.assert_allclose(np.linalg.norm(found[known], axis=1), 1)
     cosine = np.abs(found[known] @ normal) / np.linalg.norm(normal)
     assert np.quantile(cosine, 0.05) > np.cos(np.deg2rad(6))
