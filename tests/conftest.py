@@ -1,13 +1,19 @@
 """Sample scenes in raw formats, made once for all tests, and the commands run on them as typed."""
 
+import importlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from stat import S_ISREG
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -98,11 +104,42 @@ def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedPr
     )
 
 
-def run_commands(commands: Sequence[str], root: Path, *flags: str) -> None:
+def run_commands(
+    commands: Sequence[str], root: Path, *flags: str,
+    run: Callable[..., subprocess.CompletedProcess] = run_command,
+) -> None:  # fmt: skip
     """Run commands in order; each must succeed."""
     for command in commands:
-        done = run_command(command, root, *flags, *FEWER.get(command, ()))
+        done = run(command, root, *flags, *FEWER.get(command, ()))
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def run_here(command: str, root: Path, *flags: str) -> subprocess.CompletedProcess:
+    """As `run_command`, but in this process, which has loaded the libraries: that is most of what
+    a command on the sample scenes costs. For what a command makes and says, not for how a process
+    starts, ends or is stopped. The bash job is a process all the same."""
+    from spatial_engine.utils.running import cli
+
+    if command.endswith(".sh"):
+        return run_command(command, root, *flags)
+    module = importlib.import_module(command.removesuffix(".py").replace("/", "."))
+    if command.endswith(PLAIN):
+        flags = ()
+    line = ["--root", str(root), *flags]
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        redirect_stdout(out), redirect_stderr(err), chdir(REPOSITORY),
+        mock.patch.dict(os.environ, {"COLUMNS": "200"}), mock.patch.object(sys, "argv", [command]),
+    ):  # fmt: skip
+        try:
+            code = cli.run(module.main, line)
+        except SystemExit as end:  # of a flag that makes no sense
+            code = end.code
+        except Exception:
+            traceback.print_exc()
+            code = 1
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess([command, *line], code, *said)
 
 
 def copy_root(source: Path, target: Path) -> Path:
@@ -111,38 +148,41 @@ def copy_root(source: Path, target: Path) -> Path:
     return target
 
 
-PICTURES = (".jpg", ".png", ".svg")  # three quarters of the files of a root
+EDITED = (".txt", ".npz", ".sens", ".ply", ".aggregation.json")  # inputs that tests write into
 
 
 def link_root(source: Path, target: Path) -> Path:
-    """Like `copy_root`, but the pictures are links to the same bytes: commands put files in place
-    whole. A test that changes a picture itself takes `own_picture` of it before."""
+    """Like `copy_root`, but most files are links to the same bytes: commands put files in place
+    whole. A test that writes into one itself takes `own_file` of it before, but for inputs."""
     shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_link_or_copy)
     return target
 
 
-def own_picture(path: Path) -> Path:
-    """The picture at `path`, no longer sharing its bytes with other roots."""
+def own_file(path: Path) -> Path:
+    """The file at `path`, no longer sharing its bytes with other roots."""
     copy = path.with_name(f"{path.name}.copy")
     shutil.copy2(path, copy)
     return copy.replace(path)
 
 
-def _link_or_copy(source: str, target: str) -> str:
-    if not source.endswith(PICTURES):
-        return shutil.copy2(source, target)
+def _link_or_copy(source: str, target: str) -> None:
     try:
-        os.link(source, target)
+        if source.endswith(EDITED):
+            shutil.copy2(source, target)
+        else:
+            os.link(source, target)
     except OSError:  # another disk, or a file system without links
-        return shutil.copy2(source, target)
-    return target
+        shutil.copy2(source, target)
 
 
-def _pictures(root: Path) -> dict[str, list[int]]:
-    """Size and time of each picture under a root."""
-    files = (path for path in root.rglob("*") if path.name.endswith(PICTURES) and path.is_file())
-    stats = {path.relative_to(root).as_posix(): path.stat() for path in files}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+def _files(root: Path) -> dict[str, list[int]]:
+    """Size and time of each file under a root."""
+    stats = {path.relative_to(root).as_posix(): path.stat() for path in root.rglob("*")}
+    return {
+        name: [stat.st_size, stat.st_mtime_ns]
+        for name, stat in stats.items()
+        if S_ISREG(stat.st_mode)
+    }
 
 
 def data_files(root: Path) -> dict[str, bytes]:
@@ -182,17 +222,17 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
         partial.replace(failed)
         raise
     partial = done.with_suffix(".partial")
-    partial.write_text(json.dumps(_pictures(folder)))
+    partial.write_text(json.dumps(_files(folder)))
     partial.replace(done)
     return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_pictures_stay(shared_folder):
-    """No test has written into a picture that roots share."""
+def shared_files_stay(shared_folder):
+    """No test, and no command, has written into a file that roots share."""
     yield
     for done in shared_folder.glob("*.done"):
-        assert _pictures(done.with_suffix("")) == json.loads(done.read_text()), done
+        assert _files(done.with_suffix("")) == json.loads(done.read_text()), done
 
 
 @pytest.fixture(scope="session")
@@ -220,7 +260,7 @@ def prepared_root(shared_folder, raw_root) -> Path:
 
     def make(folder: Path) -> None:
         copy_root(raw_root, folder)
-        run_commands(COMMANDS[:3], folder, "--num-workers", "2")
+        run_commands(COMMANDS[:3], folder, "--num-workers", "2", run=run_here)
 
     return made_once(shared_folder / "prepared", make)
 
@@ -231,6 +271,6 @@ def made_root(shared_folder, prepared_root) -> Path:
 
     def make(folder: Path) -> None:
         copy_root(prepared_root, folder)
-        run_commands(COMMANDS[3:], folder, "--num-workers", "2")
+        run_commands(COMMANDS[3:], folder, "--num-workers", "2", run=run_here)
 
     return made_once(shared_folder / "made", make)

@@ -38,8 +38,8 @@ from conftest import (
     copy_root,
     link_root,
     made_once,
-    run_command,
     run_commands,
+    run_here,
 )
 
 from spatial_engine.utils.questions.records import read_jsonl
@@ -100,6 +100,7 @@ WORKERS_BY_FLAG = {
 }  # fmt: skip
 TEMPORARY = re.compile(r"\.(partial|parts|buckets|over|replaced)\b")
 FINISHED_BEFORE = re.compile(r": (\d+) scenes were finished before")
+PROVENANCE = (".meta.json", ".done.json")
 STARTUP_SHARE = 0.2  # of the kills, before anything is written
 
 
@@ -127,7 +128,7 @@ def finish_root(root: Path) -> None:
     """Run, on a root with the records of all commands, those that make something of them."""
     for command in WRITING:
         if command not in COMMANDS:
-            run_commands([command], root, *flags_of(command, root, 2))
+            run_commands([command], root, *flags_of(command, root, 2), run=run_here)
 
 
 def finished_once(shared_folder: Path, made_root: Path) -> Path:
@@ -160,22 +161,49 @@ def root_before(command: str, finished: Path, raw: Path, target: Path) -> Path:
     return target
 
 
-def data_of(root: Path, copied_from: Path | None = None) -> dict[str, bytes]:
-    """All files under a root that are to be the same: not provenance, which holds times. Where
-    files name the root, one name stands for all."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and not path.name.endswith((".meta.json", ".done.json")):
-            data = path.read_bytes()
-            for place in filter(None, (root, copied_from)):
-                data = data.replace(str(place).encode(), b"ROOT")
-            found[path.relative_to(root).as_posix()] = data
-    return found
+def data_of(root: Path, below: Sequence[Path] | None = None) -> dict[str, bytes]:
+    """All files under a root, or those at and below some of its paths, that are to be the same: not
+    provenance, which holds times. Where files name the root, one name stands for all."""
+    return {
+        path.relative_to(root).as_posix(): _without_place(path.read_bytes(), root)
+        for place in ([root] if below is None else below)
+        for path in ([place] if place.is_file() else sorted(place.rglob("*")))
+        if path.is_file() and not path.name.endswith(PROVENANCE)
+    }
 
 
 def names_of(root: Path) -> set[str]:
     """All files and folders under a root."""
-    return {path.relative_to(root).as_posix() for path in root.rglob("*")}
+    top = f"{root}{os.sep}"
+    return {
+        f"{folder}{os.sep}{name}".removeprefix(top)
+        for folder, folders, files in os.walk(root)
+        for name in (*folders, *files)
+    }
+
+
+def differing(root: Path, finished: Path) -> dict[str, tuple[bytes, bytes | None]]:
+    """Files under a root that are not as in the finished root: their bytes here and there (None:
+    there is no such file). Not provenance. What is still a link to the file there is not read."""
+    found = {}
+    for name in sorted(names_of(root)):
+        here, there = root / name, finished / name
+        if name.endswith(PROVENANCE) or not here.is_file():
+            continue
+        is_there = there.is_file()
+        if is_there and here.samefile(there):
+            continue
+        data = _without_place(here.read_bytes(), root, finished)
+        expected = _without_place(there.read_bytes(), finished) if is_there else None
+        if data != expected:
+            found[name] = data, expected
+    return found
+
+
+def _without_place(data: bytes, *places: Path) -> bytes:
+    for place in places:
+        data = data.replace(str(place).encode(), b"ROOT")
+    return data
 
 
 @dataclass(frozen=True)
@@ -239,10 +267,10 @@ class Trial:
 
     def _wait_until_it_writes(self, process: psutil.Popen) -> None:
         while process.poll() is None and not self.has_begun():
-            time.sleep(0.003)
+            time.sleep(0.005)
 
-    def check_again(self, expected: dict[str, bytes]) -> list[str]:
-        """Start again, to the end; what is not as in an undisturbed run."""
+    def check_again(self) -> list[str]:
+        """Start again, in this process, to the end; what is not as in an undisturbed run."""
         faults = list(self._records_without_picture())
         finished = (p for p in self.root.rglob(".done.json") if ".partial" not in str(p))
         marks = {path: _state(path) for path in finished}
@@ -261,17 +289,15 @@ class Trial:
         told = Counter(map(int, FINISHED_BEFORE.findall(done.stderr)))
         if Counter(parts.values()) - told and "up to date" not in done.stdout:
             faults.append(f"finished {dict(parts)}, taken up {list(told)}")
-        data, names = data_of(self.root, self.finished), names_of(self.root)
+        names, wanted = names_of(self.root), names_of(self.finished)
         faults += [f"left: {name}" for name in sorted(names) if TEMPORARY.search(name)]
-        faults += [
-            f"missing or too much: {name}" for name in sorted(names ^ names_of(self.finished))
-        ]
-        faults += [f"differs: {n}" for n in data if n in expected and data[n] != expected[n]]
+        faults += [f"missing or too much: {name}" for name in sorted(names ^ wanted)]
+        faults += [f"differs: {n}" for n in differing(self.root, self.finished) if n in wanted]
         return faults
 
     def _run(self) -> subprocess.CompletedProcess:
         flags = [] if self.command.endswith(".sh") else flags_of(self.command, self.root, 1)
-        return run_command(self.command, self.root, *flags)
+        return run_here(self.command, self.root, *flags)
 
     def _records_without_picture(self) -> Iterator[str]:
         """Of the tasks whose pictures are made with their records: none may be without."""
@@ -299,13 +325,13 @@ def _state(path: Path) -> tuple[int, int]:
 
 def kill_once(
     command: str, finished: Path, raw: Path, folder: Path, rng: random.Random,
-    seconds: tuple[float, float], number: int, expected: dict[str, bytes] | None = None,
+    seconds: tuple[float, float], number: int,
 ) -> Kill:  # fmt: skip
     """Kill `command` once, on a root in `folder`; by `number`, with one worker or two, and the
     whole group or (every fourth) the parent alone."""
     trial = Trial(command, root_before(command, finished, raw, folder), finished)
     moment = trial.kill(rng, 1 + number % 2, number % 4 == 3, seconds)
-    return Kill(moment, trial.check_again(expected or data_of(finished)))
+    return Kill(moment, trial.check_again())
 
 
 def start_two(command: str, finished: Path, raw: Path, folder: Path) -> list[str]:
@@ -324,7 +350,7 @@ def start_two(command: str, finished: Path, raw: Path, folder: Path) -> list[str
     # The chunks of coverage may be shared out between the two.
     if all(code for _, code in ended) and not command.endswith(".sh"):
         faults.append(f"none of the two ended well: {ended}")
-    return faults + trial.check_again(data_of(finished))
+    return faults + trial.check_again()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -338,7 +364,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="kill_runs_") as scratch:
         base = args.finished or Path(scratch)
         raw, finished = make_roots(base)
-        expected = data_of(finished)
         for command in WRITING:
             if not any(name in command for name in args.commands):
                 continue
@@ -353,7 +378,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"  {command}, two at once: {fault}", flush=True)
             for number in range(args.times):
                 shutil.rmtree(folder)
-                kill = kill_once(command, finished, raw, folder, rng, seconds, number, expected)
+                kill = kill_once(command, finished, raw, folder, rng, seconds, number)
                 found[kill.moment] += 1
                 found["faults"] += bool(kill.faults)
                 for fault in kill.faults[:5]:

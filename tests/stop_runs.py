@@ -81,7 +81,7 @@ def stop_once(name: str, root: Path, finished: Path, stop: Stop) -> tuple[str, l
         log.seek(0)
         faults += _look_at(process.returncode, log.read(), WAYS[stop.way][0])
     if process.returncode != 0:
-        faults += trial.check_again(kill_runs.data_of(finished))
+        faults += trial.check_again()
     return "stopped" if process.returncode else "over before", faults
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from conftest import link_root, own_picture
+from conftest import link_root, own_file
 
 from spatial_engine.checks import check_inputs
 from spatial_engine.checks.inputs import (
@@ -324,7 +324,7 @@ def test_suspects_are_listed_shown_and_left_out(made_root, tmp_path, capsys):
     images = sorted(folder.glob("*.jpg"))
     data = [path.read_bytes() for path in images]
     for number, path in enumerate(images):  # colour of another time
-        own_picture(path).write_bytes(data[max(number - 1, 0)])
+        own_file(path).write_bytes(data[max(number - 1, 0)])
     assert run(root) == 0
     out = capsys.readouterr().out
     assert f"1 suspect:\n  {SCENES[0]}  time shift" in out

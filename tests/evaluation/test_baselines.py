@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import run_command
+from conftest import run_here
 
 from spatial_engine.evaluation import wording_baseline
 from spatial_engine.evaluation.make_baselines import constant_answers, draw_answers
@@ -154,7 +154,7 @@ def scored_root(made_root, tmp_path_factory):
         shutil.copytree(made_root / name, root / name)
     (root / "data").symlink_to(made_root / "data")
     for command in ("make_benchmark", "make_baselines"):
-        done = run_command(f"{EVALUATION}/{command}.py", root)
+        done = run_here(f"{EVALUATION}/{command}.py", root)
         assert done.returncode == 0, done.stderr
     return root
 
@@ -175,7 +175,7 @@ def test_the_truth_scores_100_everywhere_and_random_near_chance(scored_root):
 def test_baselines_are_the_same_every_time(scored_root, tmp_path):
     folder = scored_root / "evaluation_data/multispa/v1_0/baselines"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert run_command(f"{EVALUATION}/make_baselines.py", scored_root).returncode == 0
+    assert run_here(f"{EVALUATION}/make_baselines.py", scored_root).returncode == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -193,7 +193,7 @@ def test_sizes_of_things_follow_from_their_names(scored_root):
 def test_without_training_data_the_wording_is_left_out(scored_root, tmp_path):
     shutil.copytree(scored_root / "evaluation_data", tmp_path / "evaluation_data")
     shutil.rmtree(tmp_path / "evaluation_data/multispa/v1_0/baselines")
-    done = run_command(f"{EVALUATION}/make_baselines.py", tmp_path)
+    done = run_here(f"{EVALUATION}/make_baselines.py", tmp_path)
     assert done.returncode == 0
     assert "no baseline of the wording" in done.stderr
     made = {p.name for p in (tmp_path / "evaluation_data/multispa/v1_0/baselines").glob("*.jsonl")}
@@ -209,6 +209,6 @@ def test_predictions_are_of_every_question_once(scored_root):
 
 
 def test_no_benchmark_is_refused(tmp_path):
-    done = run_command(f"{EVALUATION}/make_baselines.py", tmp_path)
+    done = run_here(f"{EVALUATION}/make_baselines.py", tmp_path)
     assert done.returncode == 2
     assert "make_benchmark.py" in done.stderr and len(done.stderr.splitlines()) == 1

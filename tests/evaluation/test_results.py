@@ -19,7 +19,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from conftest import run_command
+from conftest import run_here
 from helpers import raises_one_line
 from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 from scipy.stats import binomtest
@@ -644,7 +644,7 @@ def truth(scored_root, benchmark, tmp_path_factory) -> Path:
 
 
 def test_truth_scores_100_everywhere(scored_root, benchmark, truth):
-    done = run_command(SCORER, scored_root, str(truth))
+    done = run_here(SCORER, scored_root, str(truth))
     assert done.returncode == 0, done.stderr
     printed = {line.split("  ")[1]: line for line in done.stdout.splitlines() if "100.00" in line}
     there = {r["task"] for r in benchmark}
@@ -685,7 +685,7 @@ def test_half_of_the_truth_as_a_kits_table_scores_a_half(scored_root, benchmark,
     ]
     path = tmp_path / "kit.xlsx"
     pd.DataFrame(rows, columns=["index", "prediction"]).to_excel(path, index=False)
-    done = run_command(SCORER, scored_root, str(path), "--output", str(tmp_path / "scores"))
+    done = run_here(SCORER, scored_root, str(path), "--output", str(tmp_path / "scores"))
     assert done.returncode == 0, done.stderr
     scores = json.loads((tmp_path / "scores" / "kit.scores.json").read_text())
     right = sum(line["score"] * line["questions"] / 100 for line in scores["subtasks"])
@@ -698,7 +698,7 @@ def test_models_side_by_side_with_the_paper(scored_root, truth, tmp_path):
     lines = list(read_jsonl(truth))
     silent = tmp_path / "silent.jsonl"
     write_jsonl(silent, [{"id": lines[0]["id"], "prediction": "nothing"}])
-    done = run_command(
+    done = run_here(
         SCORER, scored_root, "--compare", str(truth), str(silent), "--paper",
         "--output", str(tmp_path),
     )  # fmt: skip
@@ -736,7 +736,7 @@ def test_command_refuses_in_one_line(scored_root, tmp_path, flags, words):
 
 
 def test_command_ends_with_code_2_and_no_traceback(scored_root, tmp_path):
-    done = run_command(SCORER, scored_root, str(tmp_path / "none.jsonl"))
+    done = run_here(SCORER, scored_root, str(tmp_path / "none.jsonl"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {tmp_path / 'none.jsonl'}: no such file")
     assert len(done.stderr.splitlines()) == 1

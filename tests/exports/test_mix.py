@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, run_command
+from conftest import REPOSITORY, run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,7 +85,7 @@ def test_a_file_used_more_than_once_has_an_entry_for_the_rest():
 
 
 def test_the_tracked_mix_is_what_the_command_writes(tmp_path):
-    done = run_command(COMMAND, tmp_path, "--full-set")
+    done = run_here(COMMAND, tmp_path, "--full-set")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data/configs/mix3M.json").read_bytes() == TRACKED.read_bytes()
 
@@ -138,7 +138,7 @@ def root(made_root, tmp_path) -> Path:
 
 
 def test_mix_of_what_is_on_disk(root, made_root):
-    assert run_command(COMMAND, root, "--total", "400").returncode == 0
+    assert run_here(COMMAND, root, "--total", "400").returncode == 0
     meta = json.loads((root / "training_data/mix3M.json").read_text())
     assert sum(map(taken, meta.values())) == 400
     for entry in meta.values():
@@ -152,7 +152,7 @@ def test_mix_of_what_is_on_disk(root, made_root):
 
 
 def test_a_small_group_makes_the_mix_smaller_and_says_so(root):
-    done = run_command(COMMAND, root)
+    done = run_here(COMMAND, root)
     assert done.returncode == 0
     assert "to keep the proportions" in done.stdout
     meta = json.loads((root / "training_data/mix3M.json").read_text())
@@ -166,7 +166,7 @@ def test_a_small_group_makes_the_mix_smaller_and_says_so(root):
 
 def test_groups_that_are_not_there_are_named_and_left_out(root):
     shutil.rmtree(root / "training_data/camera_movement")
-    done = run_command(COMMAND, root, "--total", "300")
+    done = run_here(COMMAND, root, "--total", "300")
     assert done.returncode == 0
     assert done.stdout.count("(no file)") == 2
     meta = json.loads((root / "training_data/mix3M.json").read_text())
@@ -177,7 +177,7 @@ def test_groups_that_are_not_there_are_named_and_left_out(root):
 def test_absolute_paths_can_be_used_from_anywhere(root):
     output = root / "elsewhere.json"
     flags = ("--total", "200", "--absolute-paths", "--output", str(output))
-    assert run_command(COMMAND, root, *flags).returncode == 0
+    assert run_here(COMMAND, root, *flags).returncode == 0
     for entry in json.loads(output.read_text()).values():
         assert Path(entry["annotation"]).is_absolute() and Path(entry["annotation"]).is_file()
         assert Path(entry["root"]).is_absolute()
@@ -188,7 +188,7 @@ def test_of_two_files_of_a_subtask_the_longest_is_taken(root):
     longest = folder / "object_perception_length_k2_train_-1.jsonl"
     lines = longest.read_bytes().splitlines(keepends=True)
     (folder / "object_perception_length_k2_train_9.jsonl").write_bytes(b"".join(lines[:9]))
-    done = run_command(COMMAND, root, "--total", "100")
+    done = run_here(COMMAND, root, "--total", "100")
     assert done.returncode == 0
     assert "several files" in done.stderr
     meta = json.loads((root / "training_data/mix3M.json").read_text())
@@ -196,6 +196,6 @@ def test_of_two_files_of_a_subtask_the_longest_is_taken(root):
 
 
 def test_no_training_data_is_refused(tmp_path):
-    done = run_command(COMMAND, tmp_path)
+    done = run_here(COMMAND, tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1

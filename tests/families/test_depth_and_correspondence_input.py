@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import copy_root, data_files, run_command
+from conftest import copy_root, data_files, run_here
 from helpers import load_pickle
 
 from spatial_engine.depth_perception import (
@@ -48,7 +48,7 @@ FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 def run_few(command, root, *flags, workers=1):
     if command == DOTS and "--dot-radius-px" not in flags:
         flags = ("--dot-radius-px", "4", *flags)  # four marks of the usual size fill small images
-    return run_command(command, root, "--num-workers", str(workers), *FEW, *flags)
+    return run_here(command, root, "--num-workers", str(workers), *FEW, *flags)
 
 
 def folder_of(command: str, root: Path, split: str) -> Path:
@@ -292,7 +292,7 @@ def test_scenes_with_a_single_frame(root, command):
 def test_half_a_million_asked_of_three_vertices_ends_with_a_count_of_what_is_missing(root):
     rewrite_tables(root, "train", lambda scene, points: points[::200][:3])
     start = os.times()
-    done = run_command(COMPARISON_COOR, root, "--num-workers", "1", "--splits", "train")
+    done = run_here(COMPARISON_COOR, root, "--num-workers", "1", "--splits", "train")
     assert os.times().children_user - start.children_user < 60  # seconds of a core
     assert done.returncode == 0, done.stdout + done.stderr
     made = records_of(COMPARISON_COOR, root, "train")

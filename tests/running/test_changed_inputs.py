@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import COMMANDS, FEWER, PLAIN, link_root, own_picture
+from conftest import COMMANDS, FEWER, PLAIN, link_root, own_file
 from helpers import load_pickle, raises_one_line
 from kill_runs import WRITING, data_of, root_before, written_by
 
@@ -77,8 +77,7 @@ def _interrupt(*args):
 
 def made_by(command: str, root: Path) -> dict[str, bytes]:
     """What a command has written under a root."""
-    own = [path.relative_to(root).as_posix() for path in written_by(command, root)]
-    return {name: data for name, data in data_of(root).items() if name.startswith(tuple(own))}
+    return data_of(root, below=written_by(command, root))
 
 
 @pytest.fixture
@@ -251,7 +250,7 @@ def test_pictures_that_are_lost_are_made_again(bench):
     for damage in ("gone", "cut off"):
         root = link_root(bench.made, bench.folder / damage)
         path = next((root / "training_data/depth_estimation_dot/v1_0/images").glob("*/*.jpg"))
-        path.unlink() if damage == "gone" else os.truncate(own_picture(path), 0)
+        path.unlink() if damage == "gone" else os.truncate(own_file(path), 0)
         assert "made again: files changed or gone" in bench.run(DEPTH_DOT, root)
         assert made_by(DEPTH_DOT, root) == made_by(DEPTH_DOT, bench.made)
         assert "again" not in bench.run(DEPTH_DOT, root)
@@ -267,7 +266,7 @@ def test_a_table_that_holds_images_follows_them(bench):
     (table,) = root.glob("evaluation_data/exports/vlmevalkit/*.tsv")
     before = table.read_bytes()
     name = (root / "evaluation_data/multispa/v1_0/images.txt").read_text().split()[0]
-    image = own_picture(root / name)
+    image = own_file(root / name)
     cv2.imwrite(str(image), 255 - cv2.imread(str(image)))
     assert "made again: inputs changed of images" in bench.run(export, root, "--base64")
     assert table.read_bytes() != before
@@ -354,7 +353,7 @@ def test_a_colour_image_changes(bench):
     folder = f"data/scannet/posed_images/{split_lists(bench.made)['train'][0]}"
     for root in roots:
         for path in (root / folder).glob("*.jpg"):
-            cv2.imwrite(str(own_picture(path)), 255 - cv2.imread(str(path)))
+            cv2.imwrite(str(own_file(path)), 255 - cv2.imread(str(path)))
     tables = [bench.run(DEPTH_DOT, root) for root in roots]
     assert f"made again: inputs changed of {Path(folder).name}" in tables[0]
     stale, fresh = (made_by(DEPTH_DOT, root) for root in roots)
@@ -418,7 +417,7 @@ def test_an_output_that_is_not_as_it_was_is_made_again(bench, damage, why):
     root = link_root(bench.made, bench.folder / "root")
     path = root / "training_data/camera_movement/v1_0/z_movement_train.jsonl"
     if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:-10])
+        own_file(path).write_bytes(path.read_bytes()[:-10])
     elif damage == "gone":
         path.unlink()
     table = bench.run(CAMERA, root, *(["--overwrite"] if damage == "overwrite" else []))

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, REPOSITORY, own_picture
+from conftest import PATIENCE, REPOSITORY, own_file
 from fault_runs import (
     check_mended,
     check_told,
@@ -216,7 +216,7 @@ def test_a_root_that_cannot_be_written_to_is_told(place, name):
 def test_an_input_that_cannot_be_read_is_told(place, name, pattern, code):
     there = place(name)
     paths = sorted(there.root.glob(pattern))
-    paths = [own_picture(path) if path.suffix == ".png" else path for path in paths]
+    paths = [own_file(path) if path.is_file() else path for path in paths]
     modes = [path.stat().st_mode for path in paths]
     for path in paths:
         path.chmod(0)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REPOSITORY, copy_root
+from conftest import REPOSITORY, link_root
 
 UTILS = "spatial_engine/utils/scannet_utils"
 FEW = ("--train-max-samples", "40", "--val-max-samples", "20")
@@ -51,7 +51,7 @@ with open(output, "w") as file:
 def test_no_folder_is_listed_twice_and_no_image_opened_again(
     made_root, tmp_path, command, flags, most_opened
 ):
-    root, output = copy_root(made_root, tmp_path / "root"), tmp_path / "counted"
+    root, output = link_root(made_root, tmp_path / "root"), tmp_path / "counted"
     line = [sys.executable, "-c", COUNT, str(output), command, "--root", str(root)]
     subprocess.run(
         [*line, "--num-workers", "1", "--overwrite", *flags], cwd=REPOSITORY, check=True,

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import COMMANDS, link_root, made_once, own_picture
+from conftest import COMMANDS, link_root, made_once, own_file
 from kill_runs import WRITES
 
 from spatial_engine.object_perception import single_object_coverage_finder as finder
@@ -110,7 +110,7 @@ def take_other_intrinsics(root: Path) -> None:
 
 def take_other_depth(root: Path) -> None:
     for path in frames_of(root).glob("*.png"):
-        depth = cv2.imread(str(own_picture(path)), cv2.IMREAD_UNCHANGED)
+        depth = cv2.imread(str(own_file(path)), cv2.IMREAD_UNCHANGED)
         depth[: len(depth) // 2] = 0
         path.write_bytes(posed_images.encode_depth(depth))
 

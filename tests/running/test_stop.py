@@ -261,8 +261,8 @@ def test_streams_that_are_closed_are_no_error_of_the_work(line, code, finished_r
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr and "Error" not in done.stderr
     assert done.stderr.count("error: ") == (code == 2)
-    expected, data = kill_runs.data_of(finished_root), kill_runs.data_of(root, finished_root)
-    assert [name for name in expected if data.get(name) != expected[name]] == []
+    assert kill_runs.names_of(root) >= kill_runs.names_of(finished_root)
+    assert list(kill_runs.differing(root, finished_root)) == []
 
 
 def limit(kind: int, number: int) -> None:

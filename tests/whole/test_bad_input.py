@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import COMMANDS, FEWER, copy_root, data_files, run_command
+from conftest import COMMANDS, FEWER, copy_root, data_files, run_here
 from PIL import Image
 
 from spatial_engine.audit.raw.limits import RawDataError
@@ -22,8 +22,8 @@ from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 
 
 def run_one(command, root, *flags):
-    """A command in one process: there is little to do, and starting others takes longer."""
-    return run_command(command, root, "--num-workers", "1", *flags)
+    """A command without workers: there is little to do, and starting processes takes longer."""
+    return run_here(command, root, "--num-workers", "1", *flags)
 
 
 LOAD, EXTRACT, UPDATE, VISIBILITY, RELATIONS, ENGINE = COMMANDS[:6]

@@ -10,9 +10,10 @@ from conftest import (
     FEWER,
     copy_root,
     data_files,
+    link_root,
     made_once,
-    run_command,
     run_commands,
+    run_here,
 )
 from helpers import load_pickle
 
@@ -57,6 +58,7 @@ def all_question_files(root):
 
 
 def test_one_worker_and_two_give_the_same_bytes(made_root, raw_root, tmp_path):
+    """As typed with one; with two they ran in a test process."""
     run_commands(COMMANDS, copy_root(raw_root, tmp_path), "--num-workers", "1")
     one, two = data_files(tmp_path), data_files(made_root)
     assert sorted(one) == sorted(two)
@@ -81,7 +83,7 @@ def test_nothing_temporary_is_left(made_root):
 @pytest.mark.parametrize("command", ENGINES)
 def test_a_second_start_writes_nothing(made_root, command):
     before = {path: path.stat().st_mtime_ns for path in all_question_files(made_root)}
-    done = run_command(command, made_root, *FEWER.get(command, ()))
+    done = run_here(command, made_root, *FEWER.get(command, ()))
     assert done.returncode == 0 and "up to date" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -224,7 +226,7 @@ def test_objects_and_labels_agree_with_the_raw_files(made_root):
 
 def test_relations_are_the_same_without_the_visibility_table(made_root, prepared_root, tmp_path):
     copy_root(prepared_root, tmp_path)
-    done = run_command("spatial_engine/camera_movement/calculate_frames_relations.py", tmp_path)
+    done = run_here("spatial_engine/camera_movement/calculate_frames_relations.py", tmp_path)
     assert done.returncode == 0, done.stderr
     for split in SPLITS:
         without, with_table = (paths.pair_table_path(root, split) for root in (tmp_path, made_root))
@@ -244,20 +246,21 @@ def test_train_and_val_share_no_scene_and_no_id(made_root):
 
 
 def test_another_seed_draws_other_questions_and_replaces_the_old(made_root, tmp_path):
-    copy_root(made_root, tmp_path)
+    link_root(made_root, tmp_path)
     texts = []
     for seed in ("0", "1"):
-        done = run_command(ENGINE, tmp_path, "--seed", seed, "--question-types", "z_movement")
+        flags = ("--seed", seed, "--question-types", "z_movement", "--num-workers", "1")
+        done = run_here(ENGINE, tmp_path, *flags)
         assert done.returncode == 0, done.stderr
         texts.append(question_files(tmp_path)[2][0].read_text())
     assert sorted(texts[0].splitlines()) != sorted(texts[1].splitlines())
 
 
 def test_wanted_numbers_are_balanced_over_the_bins_and_not_exceeded(made_root, tmp_path):
-    copy_root(made_root, tmp_path)
+    link_root(made_root, tmp_path)
     flags = ("--train-max-samples", "20", "--val-max-samples", "7", "--num-zero-overlap", "3")
     types = ("--question-types", "total_distance", "yaw_angle")
-    assert run_command(ENGINE, tmp_path, *flags, *types).returncode == 0
+    assert run_here(ENGINE, tmp_path, *flags, *types, "--num-workers", "1").returncode == 0
     for split, wanted in (("train", 23), ("val", 10)):
         path = tmp_path / FOLDERS[split] / f"camera_movement/v1_0/total_distance_{split}.jsonl"
         overlaps = [json.loads(line)["overlap"] for line in path.read_bytes().splitlines()]
@@ -267,8 +270,9 @@ def test_wanted_numbers_are_balanced_over_the_bins_and_not_exceeded(made_root, t
 
 def test_one_split_after_the_other_gives_the_same_as_both(raw_root, made_root, tmp_path):
     copy_root(raw_root, tmp_path)
+    one = ("--num-workers", "1")
     for split in SPLITS:
-        run_commands(COMMANDS[:2], tmp_path, "--num-workers", "1", "--splits", split)
-    run_commands(COMMANDS[2:], tmp_path, "--num-workers", "1")
+        run_commands(COMMANDS[:2], tmp_path, *one, "--splits", split, run=run_here)
+    run_commands(COMMANDS[2:], tmp_path, *one, run=run_here)
     expected = data_files(made_root)
     assert data_files(tmp_path) == expected

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import PATIENCE, REPOSITORY
 
-CASES = 200  # of each reader: some 40 s on one core
+CASES = 120  # of each reader: some 20 s on one core
 # Any text has an answer or none; provenance and marks of finished folders are good or not; of
 # records and tables the audit complains.
 READERS_WITHOUT_REFUSAL = {
