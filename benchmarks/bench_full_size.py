@@ -63,7 +63,7 @@ scenes = ["scene0600_00", "scene0007_00", "scene0300_00", "scene0900_00"]
 def candidates():
     table = pair_table.open_pairs(paths.pair_table_path(root, "train"))
     bins = {scene: pair_balance.read_overlap_bins(table, scene) for scene in table.scene_ids}
-    return pair_balance.PairCandidates.of(bins)
+    return pair_balance.PairCandidates.of({scene: b[b > 0] for scene, b in bins.items()})
 def sample(count):
     pair_balance.sample_pairs(candidates(), count, 0, sampling.generator(0))
 def shuffle():

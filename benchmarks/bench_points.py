@@ -97,9 +97,8 @@ class PointsBench(Bench):
         candidates = pair_balance.PairCandidates.of(
             {SCENE: pair_balance.read_overlap_bins(pair_table.open_pairs(table), SCENE)}
         )
-        rows = pair_balance.sample_pairs(candidates, share, 0, sampling.generator(0)).rows_by_scene[
-            SCENE
-        ]
+        drawn = pair_balance.sample_pairs(candidates, share, 0, sampling.generator(0))
+        rows = drawn.by_scene[SCENE].rows
         choices = correspondence_questions.SceneRequest(
             "correspondence_multichoice", "train", SCENE, 0, rows, ids, 10,
             sentences=correspondence_questions.load_sentences("correspondence_multichoice"),

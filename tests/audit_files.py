@@ -10,13 +10,14 @@ from spatial_engine.audit.label_lines import ids_of_split, index_file
 from spatial_engine.audit.label_records import LabelFile
 from spatial_engine.audit.label_tables import check_tables
 from spatial_engine.audit.oracles.visibility import SurfaceRule
+from spatial_engine.audit.records.constants import constants_of
 
 
 def file_complaints(
     path: Path, root: Path, split: str, rule: SurfaceRule | None = None
 ) -> list[str]:
     """ "file: ..." and "line N: ..." in order, and scenes or clips whose lines were not checked."""
-    file = LabelFile(path, path.name, split, rule=rule)
+    file = LabelFile(path, path.name, split, constants_of(path, root), rule)
     index = index_file(file, root, -1, 0, ids_of_split(root, split))
     complaints, unread = Complaints(), []
     complaints.extend(index.complaints)

@@ -217,7 +217,7 @@ def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
 def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
     """What the oracle asks of a file of a task about scenes."""
     if task.startswith("camera_"):
-        return camera_rules(file.split)
+        return camera_rules(file.split, file.constants)
     if task.startswith("depth_"):
         return depth_rules(file.path, file.split, file.rule, images)
     if task.startswith("correspondence_"):

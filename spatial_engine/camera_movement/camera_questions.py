@@ -1,7 +1,8 @@
 """What the camera did between two frames: measured, phrased, written (SPEC 5).
 
 Measure -> phrase -> write: `measure_motion` gives arrays, `answers_of` turns them into the nine
-values of each pair, `write_scene` makes one scene's records of them.
+values of each pair, `write_scene` makes one scene's records of them. `judge_pairs` tells before
+which pairs can be asked about.
 """
 
 from __future__ import annotations
@@ -14,49 +15,53 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.utils.geometry import sampling
-from spatial_engine.utils.geometry.cameras import (
-    MM_PER_METRE,
-    relative_pose,
-    wrap_degrees,
-    yaw_pitch,
-)
+from spatial_engine.utils.geometry.cameras import MM_PER_METRE, wrap_degrees, yaw_pitch
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.questions.templates import Templates, load_templates
 from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes import pair_balance
+from spatial_engine.utils.scenes.pair_balance import DrawnPairs
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import pair_table
+from spatial_engine.utils.tables.scene_table import SceneTable
 
-# Direction types: which measured quantity, and its words for above and below zero.
+# Direction types: the words for above and below zero.
 DIRECTIONS = {
-    "x_movement": ("x_mm", "right", "left"),
-    "y_movement": ("y_mm", "down", "up"),
-    "z_movement": ("z_mm", "forward", "backward"),
-    "yaw_movement": ("yaw_deg", "left", "right"),
-    "pitch_movement": ("pitch_deg", "up", "down"),
+    "x_movement": ("right", "left"),
+    "y_movement": ("down", "up"),
+    "z_movement": ("forward", "backward"),
+    "yaw_movement": ("left", "right"),
+    "pitch_movement": ("up", "down"),
 }
-ANGLES = {"yaw_angle": "yaw_deg", "pitch_angle": "pitch_deg"}
-QUESTION_TYPES = (*DIRECTIONS, *ANGLES, "total_distance", "displacement_vector")
-
-# Directions of smaller motions than these are hard to tell from two images; they are counted.
-SMALL_MM = 20.0
-SMALL_DEG = 1.0
+ANGLES = ("yaw_angle", "pitch_angle")
+# What is measured for them, and the constant of the script below which it is not asked about.
+MEASURED = {
+    "x_movement": ("x_mm", "MIN_DIRECTION_MM"),
+    "y_movement": ("y_mm", "MIN_DIRECTION_MM"),
+    "z_movement": ("z_mm", "MIN_DIRECTION_MM"),
+    "yaw_movement": ("yaw_deg", "MIN_DIRECTION_DEG"),
+    "pitch_movement": ("pitch_deg", "MIN_DIRECTION_DEG"),
+    "yaw_angle": ("yaw_deg", "MIN_ANGLE_DEG"),
+    "pitch_angle": ("pitch_deg", "MIN_ANGLE_DEG"),
+}
+QUESTION_TYPES = (*MEASURED, "total_distance", "displacement_vector")
+TASK_OF = {name: f"camera_{name}" for name in QUESTION_TYPES}
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
 class SceneRequest:
-    """What is asked about one scene: rows of its pair table for each question type, in these
-    `sentences`, and the ids of the images that are there, None where that is not known."""
+    """What is asked about one scene: pairs of its table for each question type, in these
+    `sentences`, under the `constants` of the script; and the frames whose images are missing."""
 
     split: str
     scene_id: str
     seed: int
-    rows: dict[str, np.ndarray]
-    min_direction_mm: float
-    min_direction_deg: float
+    pairs: dict[str, DrawnPairs]
+    constants: Mapping[str, Any]
     sentences: Mapping[str, Templates]
-    images: frozenset[str] | None = None
+    missing: frozenset[str]
 
 
 def load_sentences() -> dict[str, Templates]:
@@ -65,23 +70,25 @@ def load_sentences() -> dict[str, Templates]:
 
 
 def measure_motion(
-    world_from_cam1: np.ndarray, world_from_cam2: np.ndarray
+    world_from_cam: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """From the first camera to the second, poses (n, 4, 4), aligned: arrays (n,) by quantity.
+    """From the first camera to the second, arrays (n,) by quantity. `world_from_cam` are the poses
+    of all frames (frames, 4, 4), aligned; `first` and `second` are frames, (n,) int each.
 
     `x_mm`, `y_mm`, `z_mm`: position of camera 2 in the axes of camera 1 (right, down, forward).
     `yaw_deg`, `pitch_deg`: how heading (counter-clockwise from above) and elevation change, in
     (-180, 180]. `distance_mm`: how far camera 2 is from camera 1.
     """
-    displacement = relative_pose(world_from_cam1, world_from_cam2)[:, :3, 3] * MM_PER_METRE
-    yaw1, pitch1 = yaw_pitch(world_from_cam1)
-    yaw2, pitch2 = yaw_pitch(world_from_cam2)
+    cam_from_world = np.linalg.inv(world_from_cam)
+    cam1_from_cam2 = cam_from_world[first] @ world_from_cam[second]
+    displacement = cam1_from_cam2[:, :3, 3] * MM_PER_METRE
+    yaw, pitch = yaw_pitch(world_from_cam)
     return {
         "x_mm": displacement[:, 0],
         "y_mm": displacement[:, 1],
         "z_mm": displacement[:, 2],
-        "yaw_deg": wrap_degrees(yaw2 - yaw1),
-        "pitch_deg": wrap_degrees(pitch2 - pitch1),
+        "yaw_deg": wrap_degrees(yaw[second] - yaw[first]),
+        "pitch_deg": wrap_degrees(pitch[second] - pitch[first]),
         "distance_mm": np.linalg.norm(displacement, axis=1),
     }
 
@@ -92,17 +99,61 @@ def answers_of(motion: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     Words, whole degrees and whole millimetres, as in answers and `gt_value`.
     """
     columns: dict[str, list[Any]] = {}
-    for name, (quantity, above, below) in DIRECTIONS.items():
-        signs = np.sign(motion[quantity]).astype(int)
-        columns[name] = np.array([None, above, below], object)[signs].tolist()
+    for name, words in DIRECTIONS.items():
+        signs = np.sign(motion[MEASURED[name][0]]).astype(int)
+        columns[name] = np.array([None, *words], object)[signs].tolist()
     whole = {quantity: np.rint(values).astype(int) for quantity, values in motion.items()}
-    for name, quantity in ANGLES.items():
-        columns[name] = np.abs(whole[quantity]).tolist()
+    for name in ANGLES:
+        columns[name] = np.abs(whole[MEASURED[name][0]]).tolist()
     columns["total_distance"] = whole["distance_mm"].tolist()
     vectors = np.stack([whole[axis] for axis in ("x_mm", "y_mm", "z_mm")], axis=1)
     columns["displacement_vector"] = vectors.tolist()
     rows = zip(*(columns[name] for name in QUESTION_TYPES), strict=True)
     return [dict(zip(QUESTION_TYPES, row, strict=True)) for row in rows]
+
+
+def is_too_small(
+    question_type: str, motion: dict[str, np.ndarray], constants: Mapping[str, Any]
+) -> np.ndarray:
+    """Which pairs move or turn too little to be asked about, (n,) bool. A direction takes some
+    motion, even where the margin is 0."""
+    if question_type not in MEASURED:
+        return np.zeros(len(motion["distance_mm"]), bool)
+    quantity, margin = MEASURED[question_type]
+    size = np.abs(motion[quantity])
+    still = (size == 0) & (question_type in DIRECTIONS)
+    return still | (size < constants[margin])
+
+
+def signs_of(
+    question_type: str, motion: dict[str, np.ndarray], constants: Mapping[str, Any]
+) -> np.ndarray:
+    """Answers to a direction question, (n,) int: +1 and -1 for the words above and below zero, 0
+    where it is too small."""
+    signs = np.sign(motion[MEASURED[question_type][0]]).astype(int)
+    return np.where(is_too_small(question_type, motion, constants), 0, signs)
+
+
+def judge_pairs(
+    scenes: SceneInfoHandler,
+    constants: Mapping[str, Any],
+    table: SceneTable,
+    scene_id: str,
+    rows: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Which pairs can be asked about and what they answer (`pair_balance.Judge`)."""
+    image_ids, poses = scenes.valid_frames(scene_id)
+    columns = pair_table.read_scene_pairs(table, scene_id, image_ids)
+    first, second = columns["first"][rows], columns["second"][rows]
+    motion, other = measure_motion(poses, first, second), measure_motion(poses, second, first)
+    kinds = {}
+    for name in DIRECTIONS:
+        orders = (signs_of(name, either, constants) for either in (motion, other))
+        kinds[name] = pair_balance.kinds_of(*orders)
+    for name in ANGLES:
+        small = is_too_small(name, motion, constants)
+        kinds[name] = np.where(small, pair_balance.NOTHING, pair_balance.EITHER).astype(np.int8)
+    return kinds
 
 
 def write_scene(
@@ -114,51 +165,46 @@ def write_scene(
     table = pair_table.open_pairs(table_path)
     pair_table.check_is_about(table, request.scene_id, scenes.geometry_hash(request.scene_id))
     columns = pair_table.read_scene_pairs(table, request.scene_id, image_ids)
+    size = scenes.color_size(request.scene_id)
     result = PartResult()
-    for question_type, rows in request.rows.items():
-        chosen = {name: column[rows] for name, column in columns.items()}
-        lines = phrase_pairs(scenes, request, question_type, image_ids, poses, chosen, result)
-        task = f"camera_{question_type}"
+    for question_type in request.pairs:
+        lines = phrase_pairs(request, question_type, image_ids, poses, columns, size, result)
+        task = TASK_OF[question_type]
         result.counts[task] = records.write_jsonl(part_dir / f"{task}.jsonl", lines)
     return result
 
 
 def phrase_pairs(
-    scenes: SceneInfoHandler,
     request: SceneRequest,
     question_type: str,
     image_ids: list[str],
     poses: np.ndarray,
-    chosen: dict[str, np.ndarray],
+    columns: dict[str, np.ndarray],
+    image_size: tuple[int, int],
     result: PartResult,
 ) -> Iterator[dict[str, Any]]:
-    """Records of one question type about the chosen pairs of a scene; `result` gets its counts.
-
-    `chosen` holds `first` and `second` (numbers of frames) and `overlap`, (n,) each.
-    """
-    task = f"camera_{question_type}"
+    """Records of one question type about a scene, whose pair table has the `columns`; `result` gets
+    what is counted."""
+    task = TASK_OF[question_type]
     scene_id, split = request.scene_id, request.split
     rng = sampling.generator(request.seed, task, split, scene_id)
-    swapped = rng.random(len(chosen["first"])) < 0.5
-    first = np.where(swapped, chosen["second"], chosen["first"])
-    second = np.where(swapped, chosen["first"], chosen["second"])
+    first, second = order_images(rng, request, question_type, poses, columns)
     sentences = request.sentences[question_type].draw(rng, len(first))
-    motion = measure_motion(poses[first], poses[second])
-    too_small, small = _small_motions(question_type, motion, request)
-    result.drops[task] = {"too small a motion": int(np.count_nonzero(too_small))}
-    missing = _missing_images(image_ids, first, second, request)
-    if missing.any():
-        lost = int(np.count_nonzero(missing & ~too_small))
-        result.drops[task]["pairs whose image file is missing"] = lost
-    too_small = too_small | missing
-    hard = int(np.count_nonzero(small & ~too_small))
-    result.notes[task] = {"direction hard to tell (small motion)": hard}
-    sizes = [scenes.color_size(scene_id)] * 2
+    motion = measure_motion(poses, first, second)
+    small = is_too_small(question_type, motion, request.constants)
+    there = np.array([image_id not in request.missing for image_id in image_ids], bool)
+    missing = ~small & ~(there[first] & there[second])
+    result.drops[task] = {
+        pair_balance.TOO_SMALL: int(np.count_nonzero(small)),
+        "pairs whose image file is missing": int(np.count_nonzero(missing)),
+    }
+    result.notes[task] = count_answers(question_type, motion, ~(small | missing))
+    overlap = columns["overlap"][request.pairs[question_type].rows]
     rows = zip(
-        first.tolist(), second.tolist(), chosen["overlap"].tolist(), answers_of(motion), sentences,
-        too_small.tolist(), strict=True,
+        first.tolist(), second.tolist(), overlap.tolist(), answers_of(motion), sentences,
+        (small | missing).tolist(), strict=True,
     )  # fmt: skip
-    for one, two, overlap, answers, triple, dropped in rows:
+    for one, two, share, answers, triple, dropped in rows:
         if dropped:
             continue
         id1, id2 = image_ids[one], image_ids[two]
@@ -166,31 +212,40 @@ def phrase_pairs(
             split,
             f"{task}_{split}_{scene_id}_{id1}_{id2}",
             [f"{scene_id}/{id1}.jpg", f"{scene_id}/{id2}.jpg"],
-            sizes,
+            [image_size] * 2,
             task,
             triple,
             answers[question_type],
-            {"answer_values": answers, "overlap": overlap},
+            {"answer_values": answers, "overlap": share},
         )
 
 
-def _missing_images(
-    image_ids: list[str], first: np.ndarray, second: np.ndarray, request: SceneRequest
-) -> np.ndarray:
-    """Which pairs of frames (n,), (n,) lack an image file: (n,) bool."""
-    there = np.array([request.images is None or i in request.images for i in image_ids], bool)
-    return ~(there[first] & there[second])
-
-
-def _small_motions(
-    question_type: str, motion: dict[str, np.ndarray], request: SceneRequest
+def order_images(
+    rng: np.random.Generator,
+    request: SceneRequest,
+    question_type: str,
+    poses: np.ndarray,
+    columns: dict[str, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which pairs' direction is dropped, and which is hard to tell; none for other questions."""
+    """Frames of Image-1 and Image-2 of each pair, (n,) int each: in random order, unless only the
+    other one has the wanted answer."""
+    rows, wanted = request.pairs[question_type]
+    frames = np.stack([columns["first"][rows], columns["second"][rows]])
+    swapped = rng.random(len(rows)) < 0.5
+    frames[:, swapped] = frames[::-1, swapped]
+    if question_type in DIRECTIONS:
+        signs = signs_of(question_type, measure_motion(poses, *frames), request.constants)
+        other = (wanted != 0) & (wanted != signs)
+        frames[:, other] = frames[::-1, other]
+    return frames[0], frames[1]
+
+
+def count_answers(
+    question_type: str, motion: dict[str, np.ndarray], asked: np.ndarray
+) -> dict[str, int]:
+    """How often each answer to a direction question is given, of the pairs that are `asked`."""
     if question_type not in DIRECTIONS:
-        nothing = np.zeros(len(motion["x_mm"]), bool)
-        return nothing, nothing
-    quantity = DIRECTIONS[question_type][0]
-    size = np.abs(motion[quantity])
-    if quantity.endswith("_mm"):
-        return size <= request.min_direction_mm, size < SMALL_MM
-    return size <= request.min_direction_deg, size < SMALL_DEG
+        return {}
+    signs = np.sign(motion[MEASURED[question_type][0]][asked])
+    words = zip(DIRECTIONS[question_type], (1, -1), strict=True)
+    return {f"answer {word}": int(np.count_nonzero(signs == sign)) for word, sign in words}

@@ -95,22 +95,19 @@ def make_jobs(
         table.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
         return listed.with_images()
 
-    images = step.ready(draws.rows, list_images)
+    images = step.ready(draws.pairs, list_images)
     picture_bytes = 0
     if radius:
         some = (files.first() for files in images.values() if files.ids)
         picture_bytes = marked_images.estimate_bytes(some, posed_images.REMEDY)
     jobs = []
     for scene_id, files in images.items():
-        rows = draws.rows[scene_id][task]
+        rows = draws.pairs[scene_id][task].rows
         request = correspondence_questions.SceneRequest(
             task, split, scene_id, args.seed, rows, files.ids, args.seen_rule,
             args.max_match_error_mm, radius, args.difficulty[split], sentences=sentences,
         )  # fmt: skip
-        inputs = [
-            scenes.geometry_hash(scene_id), fingerprint, draws.table_fingerprint,
-            files.colors if radius else files.names, provenance.digest(rows),
-        ]  # fmt: skip
+        inputs = [*draws.inputs(scene_id), fingerprint, files.colors if radius else files.names]
         arguments = (
             scenes.only(scene_id),
             visibility,

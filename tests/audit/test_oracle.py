@@ -23,6 +23,7 @@ import pytest
 from audit_files import file_complaints
 
 from spatial_engine.audit.oracles.camera_movement import (
+    MARGINS,
     QUESTION_TYPES,
     camera_truth,
     check_camera_record,
@@ -1406,6 +1407,17 @@ def test_tiny_motions_are_not_judged_and_small_ones_are(tmp_path):
     assert judge_value("x_movement", "right", small, may_be_null=True) == ""
     assert "raw data say 'right'" in judge_value("x_movement", "left", small, may_be_null=True)
     assert "null but" in judge_value("x_movement", None, small, may_be_null=True)
+
+
+@pytest.mark.parametrize("question_type", [name for name in MARGINS if name in ASKED])
+def test_motions_within_the_margins_of_a_file_are_named(scene, question_type):
+    name, record = MARGINS[question_type], make_record(question_type, "val")
+    motion = camera_truth(scene, "00000", "00005")["motion"]
+    size = abs(motion[question_type.replace("angle", "movement")])
+    for constants in ({}, {name: 0}, {name: size + 5e-7}, {"BALANCE_ANSWERS": True, name: "20"}):
+        assert check_camera_record(record, scene, "val", constants) == []
+    (complaint,) = check_camera_record(record, scene, "val", {name: size + 1e-5})
+    assert complaint.startswith("question_type: ") and name in complaint
 
 
 def test_half_turns_and_vertical_cameras_have_no_yaw_direction(tmp_path):

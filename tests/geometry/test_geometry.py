@@ -15,7 +15,6 @@ from spatial_engine.utils.geometry.cameras import (
     project,
     project_by,
     projection_matrix,
-    relative_pose,
     singular_fault,
     wrap_degrees,
     yaw_pitch,
@@ -65,29 +64,6 @@ def test_projection_matrix_times_point_is_pixel_times_depth_and_depth():
         found = projection_matrix(intrinsic, pose) @ [*point, 1]
         np.testing.assert_allclose(found, expected, atol=1e-9)
         assert found[2] == pytest.approx(in_cam[2])
-
-
-def test_relative_poses_compose_and_cancel():
-    rng = np.random.default_rng(2)
-    for _ in range(50):
-        a, b, c = (random_pose(rng) for _ in range(3))
-        np.testing.assert_allclose(
-            relative_pose(a, b) @ relative_pose(b, c), relative_pose(a, c), atol=1e-12
-        )
-        np.testing.assert_allclose(relative_pose(a, a), np.eye(4), atol=1e-12)
-        np.testing.assert_allclose(relative_pose(a, b) @ relative_pose(b, a), np.eye(4), atol=1e-12)
-
-
-def test_last_column_of_a_relative_pose_is_camera_2_along_the_axes_of_camera_1():
-    rng = np.random.default_rng(3)
-    first = np.stack([random_pose(rng) for _ in range(30)])
-    second = np.stack([random_pose(rng) for _ in range(30)])
-    found = relative_pose(first, second)
-    assert found.shape == (30, 4, 4)
-    for one, two, relative in zip(first, second, found, strict=True):
-        step = two[:3, 3] - one[:3, 3]
-        along_axes = [one[:3, axis] @ step for axis in range(3)]
-        np.testing.assert_allclose(relative[:3, 3], along_axes, atol=1e-12)
 
 
 def test_yaw_and_pitch_are_heading_and_elevation_whatever_roll_position_and_scale():

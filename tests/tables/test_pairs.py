@@ -12,6 +12,7 @@ from spatial_engine.utils.geometry.sampling import balanced_quotas
 from spatial_engine.utils.scenes import pair_balance
 from spatial_engine.utils.tables import pair_table
 
+UNFILLED = "requested but not available"
 COLUMNS = ["scene_id", "image_id1", "image_id2", "overlap", "distance", "yaw", "pitch"]
 
 
@@ -120,14 +121,14 @@ def test_candidates_are_exactly_the_pairs_in_range_and_those_without_overlap(mad
     path, truth = made
     scenes = ["s0", "none", "s2"]
     candidates = candidates_in(pair_table.open_pairs(path), scenes)
-    assert list(candidates.bins) == scenes
+    assert list(candidates.strata) == scenes
     for scene, available in zip(scenes, candidates.available, strict=True):
         overlap = truth[scene][2][np.triu_indices(len(truth[scene][0]), k=1)]
         expected = [bool(value == 0 or 6 <= value <= 35) for value in overlap]
-        assert (candidates.bins[scene] >= 0).tolist() == expected
+        assert (candidates.strata[scene] >= 0).tolist() == expected
         assert available.sum() == sum(expected)
-        assert available[0] == np.count_nonzero(overlap == 0)
-    assert candidates.available[:, 0].any()
+        assert available[pair_balance.EITHER] == np.count_nonzero(overlap == 0)
+    assert candidates.available[:, pair_balance.EITHER].any()
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 28, 29, 100, 400, 10**6, -1])
@@ -138,37 +139,39 @@ def test_samples_fill_the_quotas_without_replacement(made, wanted, zero):
     candidates = candidates_in(table, scenes)
     sampled = pair_balance.sample_pairs(candidates, wanted, zero, np.random.default_rng(0))
     drawn = np.zeros(30, int)
-    for scene, rows in sampled.rows_by_scene.items():
+    for scene, (rows, answers) in sampled.by_scene.items():
         assert (np.diff(rows) > 0).all()  # ascending and no row twice
         assert len(rows)
+        assert answers.tolist() == [0] * len(rows)
         overlap = table.read(scene)["overlap"].to_numpy()[rows]
         assert ((overlap == 0) | ((overlap >= 6) & (overlap <= 35))).all()
         drawn += np.bincount(pair_balance.overlap_bin(overlap), minlength=30)
-    held = candidates.available.sum(axis=0)
+    held = candidates.available.sum(axis=0).reshape(30, 3)
+    assert not held[:, 1:].any()
+    held = held[:, pair_balance.EITHER]
     asked = held[1:].sum() if wanted < 0 else wanted
     np.testing.assert_array_equal(drawn[1:], balanced_quotas(held[1:], asked))
     assert drawn[0] == min(zero, held[0])
-    assert sampled.unfilled == asked + zero - drawn.sum()
+    assert sampled.drops[UNFILLED] == asked + zero - drawn.sum()
+
+
+def rows_drawn(candidates, wanted, rng) -> np.ndarray:
+    return pair_balance.sample_pairs(candidates, wanted, 0, rng).by_scene["s2"].rows
 
 
 def test_each_pair_of_a_bin_is_as_likely_and_a_seed_repeats(made):
     candidates = candidates_in(pair_table.open_pairs(made[0]), ["s2"])
-    members = np.flatnonzero(candidates.bins["s2"] == 1)
+    members = np.flatnonzero(candidates.strata["s2"] == 3)
     times = dict.fromkeys(members.tolist(), 0)
     rng, rounds, wanted = np.random.default_rng(3), 1500, 29
     for _ in range(rounds):
-        for row in (
-            pair_balance.sample_pairs(candidates, wanted, 0, rng).rows_by_scene["s2"].tolist()
-        ):
+        for row in rows_drawn(candidates, wanted, rng).tolist():
             if row in times:
                 times[row] += 1
     mean = rounds / len(members)  # one pair of the bin a round
     assert sum(times.values()) == rounds
     assert max(abs(number - mean) for number in times.values()) < 5 * mean**0.5
-    draws = [
-        pair_balance.sample_pairs(candidates, 100, 0, np.random.default_rng(9)).rows_by_scene["s2"]
-        for _ in range(2)
-    ]
+    draws = [rows_drawn(candidates, 100, np.random.default_rng(9)) for _ in range(2)]
     np.testing.assert_array_equal(*draws)
 
 
@@ -176,3 +179,58 @@ def test_fewer_than_no_pairs_cannot_be_asked_for(made):
     candidates = candidates_in(pair_table.open_pairs(made[0]), ["s2"])
     with raises_one_line(SettingsError, "-1"):
         pair_balance.sample_pairs(candidates, 0, -1, np.random.default_rng(0))
+
+
+def random_candidates(rng, scenes: int, pairs: int, shares) -> tuple[dict, dict]:
+    """Bins and kinds by scene; `shares` are those of the kinds nothing, either, plus and minus."""
+    bins = {f"s{k}": rng.integers(-1, 30, pairs).astype(np.int8) for k in range(scenes)}
+    kinds = {s: rng.choice([-1, 0, 1, 2], pairs, p=shares).astype(np.int8) for s in bins}
+    return bins, kinds
+
+
+@pytest.mark.parametrize("shares", [(0.1, 0.5, 0.3, 0.1), (0.1, 0, 0.2, 0.7), (0, 0.02, 0.9, 0.08)])
+@pytest.mark.parametrize("wanted", [-1, 1, 300, 1000, 10**6])
+@pytest.mark.parametrize("zero", [0, 9])
+def test_both_answers_are_drawn_equally_often_in_every_bin(shares, wanted, zero):
+    rng = np.random.default_rng(5)
+    bins, kinds = random_candidates(rng, 3, 1500, shares)
+    candidates = pair_balance.PairCandidates.of(bins, kinds)
+    sampled = pair_balance.sample_pairs(candidates, wanted, zero, rng)
+    held, drawn, answered = np.zeros((30, 3), int), np.zeros((30, 3), int), {1: 0, -1: 0}
+    free = {1: 0, -1: 0}
+    for scene in bins:
+        asked = (bins[scene] >= 0) & (kinds[scene] >= 0)
+        np.add.at(held, (bins[scene][asked], kinds[scene][asked]), 1)
+    for scene, (rows, answers) in sampled.by_scene.items():
+        assert (np.diff(rows) > 0).all()
+        mine = kinds[scene][rows]
+        np.add.at(drawn, (bins[scene][rows], mine), 1)
+        for kind, answer in zip(mine.tolist(), answers.tolist(), strict=True):
+            assert kind == pair_balance.EITHER or answer == {1: 1, 2: -1}[kind]
+            answered[answer] += 1
+            free[answer] += kind == pair_balance.EITHER
+    assert (drawn <= held).all()
+    np.testing.assert_array_equal(drawn[:, pair_balance.PLUS], drawn[:, pair_balance.MINUS])
+    assert abs(answered[1] - answered[-1]) <= 1
+    assert abs(free[1] - free[-1]) <= 1
+    either, alone = held[:, 0], held[:, 1:].min(axis=1)
+    balanced = either + 2 * alone
+    assert sampled.drops[pair_balance.SURPLUS] == (held.sum(axis=1) - balanced).sum()
+    totals = balanced_quotas(balanced[1:], balanced[1:].sum() if wanted < 0 else wanted)
+    totals = np.array([min(zero, balanced[0]), *totals])
+    lost = totals - drawn.sum(axis=1)  # the odd one, where no pair has either answer
+    assert (lost == (totals % 2) * (either == 0)).all()
+    share = totals * either / np.maximum(balanced, 1)
+    assert (abs(drawn[:, 0] - share) <= 2).all()  # kinds in proportion
+    # Every pair in range is drawn, or counted as left out.
+    excluded = sum(np.count_nonzero((bins[s] >= 0) & (kinds[s] < 0)) for s in bins)
+    assert sampled.drops[pair_balance.TOO_SMALL] == excluded
+    if wanted < 0:
+        assert sampled.drops[UNFILLED] == zero - totals[0] + lost.sum()
+
+
+def test_kinds_are_what_the_two_orders_can_answer():
+    one, other = np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]).T
+    expected = [{(): -1, (1,): 1, (-1,): 2, (-1, 1): 0}[tuple(sorted({a, b} - {0}))]
+                for a, b in zip(one.tolist(), other.tolist(), strict=True)]  # fmt: skip
+    assert pair_balance.kinds_of(one, other).tolist() == expected

@@ -14,18 +14,21 @@ How docs/spec.md was read where it leaves a choice, by section:
   offered in backticks too.
 - 10 the question says which form of answer is wanted: both words of a direction, or the unit.
 - 5 a pair recorded with overlap 0 is a zero-overlap pair.
+- 5 the margins are those that the file was made with; where that is not told, there are none.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 
 from spatial_engine.audit.oracles.overlap import check_overlap
 from spatial_engine.audit.raw.limits import RawDataError, is_sound
 from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.constants import number
 from spatial_engine.audit.records.fields import (
     acceptable_integers,
     check_fields,
@@ -52,6 +55,12 @@ WORDS = {
 QUESTION_TYPES = (*WORDS, "yaw_angle", "pitch_angle", "total_distance", "displacement_vector")
 TASK_OF = {question_type: f"camera_{question_type}" for question_type in QUESTION_TYPES}
 
+# Per type the constant below which it is not asked.
+MARGINS = dict.fromkeys(("x_movement", "y_movement", "z_movement"), "MIN_DIRECTION_MM")
+MARGINS |= dict.fromkeys(("yaw_movement", "pitch_movement"), "MIN_DIRECTION_DEG")
+MARGINS |= dict.fromkeys(("yaw_angle", "pitch_angle"), "MIN_ANGLE_DEG")
+
+ROUNDING = 1e-6  # mm or degrees: nearer to a margin, two sound programs may differ
 NO_MOTION = 1e-9  # mm or degrees: below it the sign of a float64 result is noise
 
 
@@ -181,11 +190,13 @@ def _judge_direction(question_type: str, recorded: object, truth: dict, may_be_n
 # ---- one record ----------------------------------------------------------------------------------
 
 
-def check_camera_record(record: dict, scene: RawScene, split: str) -> list[str]:
+def check_camera_record(
+    record: dict, scene: RawScene, split: str, constants: dict[str, Any] | None = None
+) -> list[str]:
     """Complaints about one record of a camera-movement task; empty when everything is right.
 
     The scene must be the one that the record's images name. Train records carry `conversations`,
-    val records `text`.
+    val records `text`. constants: those that the file was made with, by name.
     """
     check_split(split)
     if not isinstance(record, dict):
@@ -206,6 +217,7 @@ def check_camera_record(record: dict, scene: RawScene, split: str) -> list[str]:
     try:
         truth = camera_truth(scene, id1, id2)
         complaints += _check_values(record, truth)
+        complaints += _check_margin(record, truth, constants or {})
         complaints += check_overlap(record, scene, id1, id2, may_be_zero=True)
     except RawDataError as err:
         complaints.append(f"raw data: {err}")
@@ -246,6 +258,18 @@ def _check_form(text: str, question_type: str | None) -> list[str]:
     return [f"does not offer the answers {missing}"] if missing else []
 
 
+def _check_margin(record: dict, truth: dict, constants: dict[str, Any]) -> list[str]:
+    """A motion that is too small to be asked about, by the constants of the file."""
+    question_type = known_type(record, MARGINS)
+    if question_type is None or ("yaw" in question_type and not truth["yaw_defined"]):
+        return []
+    name = MARGINS[question_type]
+    size = abs(truth["motion"][question_type.replace("angle", "movement")])
+    if size >= number(constants, name, 0) - ROUNDING:
+        return []
+    return [f"question_type: {question_type} of {size:.6f}, {name} is {constants[name]}"]
+
+
 def _check_values(record: dict, truth: dict) -> list[str]:
     complaints = []
     question_type, gt_value = record.get("question_type"), record.get("gt_value")
@@ -269,15 +293,16 @@ def _check_values(record: dict, truth: dict) -> list[str]:
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def camera_rules(split: str) -> TaskRules:
-    """What is asked of a file of camera-movement questions; no pair twice, in either order."""
+def camera_rules(split: str, constants: dict[str, Any]) -> TaskRules:
+    """What is asked of a file of camera-movement questions made with the constants; no pair twice,
+    in either order."""
 
     def asked(record: dict) -> tuple[str, frozenset] | str:
         images = image_ids(record)
         return images if isinstance(images, str) else (images[0], frozenset(images[1:]))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        return check_camera_record(record, scene, split)
+        return check_camera_record(record, scene, split, constants)
 
     again = "image: the pair of line {} again"
     return TaskRules(asked=asked, again=again, check=check)

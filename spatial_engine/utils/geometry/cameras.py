@@ -151,12 +151,6 @@ def permille(pixels: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     return np.rint(1000.0 * pixels / np.asarray(image_size, np.float64)).astype(np.int64)
 
 
-def relative_pose(world_from_cam1: np.ndarray, world_from_cam2: np.ndarray) -> np.ndarray:
-    """cam1_from_cam2 (..., 4, 4): its last column is the position of camera 2 in the axes of camera
-    1."""
-    return np.linalg.inv(world_from_cam1) @ world_from_cam2
-
-
 def yaw_pitch(world_from_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Heading and elevation of the viewing direction in degrees, each (...).
 

@@ -60,6 +60,11 @@ class SceneFiles:
         """Ids of the colour images that are there."""
         return frozenset(name[:-4] for name, size in self._some(".jpg") if size is not None)
 
+    def missing(self, image_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these frames have no colour image. None where there is no folder: infos of
+        another origin can be used before the images are there."""
+        return frozenset(image_ids) - self.ids if self.folder.is_dir() else frozenset()
+
     @property
     def names(self) -> str:
         """Digest of which colour images are there."""
