@@ -24,6 +24,8 @@ from common import MAXRSS_PER_MIB, Bench, make_parser, results_path, run_command
 import numpy as np
 
 from spatial_engine.object_movement import movement_questions
+from spatial_engine.object_movement import single_object_movement_engine_coord as coord
+from spatial_engine.object_movement.movement_pairs import MovementRule
 from spatial_engine.object_movement.movement_questions import ClipRequest
 from spatial_engine.sample_data import write_clip
 from spatial_engine.utils import paths
@@ -34,6 +36,7 @@ from spatial_engine.utils.questions import marked_images, records
 
 CLIP = "Apartment_release_meal_seq136_8"
 NUM_CLIPS = 16
+RULE = MovementRule(coord.STILL_M, coord.MOVED_M, coord.JITTER_TIMES, coord.STATIC_SHARE)
 SHUFFLED = 3_000_000
 SHUFFLE = """
 import resource, sys
@@ -99,18 +102,18 @@ class MovementBench(Bench):
     def questions(self, prompt: str, clip: clips.Clip) -> None:
         request = ClipRequest(
             prompt, "adt", "train", CLIP, 0, 15, 30, self.frames / CLIP,
-            sentences=movement_questions.load_sentences(prompt),
+            rule=RULE, sentences=movement_questions.load_sentences(prompt),
         )  # fmt: skip
 
         def draw() -> object:
-            return movement_questions.draw_pairs(sampling.generator(0), clip, request, {})
+            return movement_questions.draw_pairs(sampling.generator(0), clip, request, {}, {})
 
         pairs = draw()
         self.add(f"pairs, {prompt} (with rigid bodies)", "pairs", len(pairs),
                  *self.compare(lambda _: draw(),
                                lambda _: rigid_bodies.rigid_bodies(clip.tracks_cam)), 0,
                  "rigid bodies alone")  # fmt: skip
-        measured = movement_questions.measure(clip, pairs)
+        measured = movement_questions.measure(clip, pairs, RULE)
         if prompt == "dot":
             keys = set(zip(pairs.first.tolist(), pairs.points.tolist(), strict=True))
             sources = [self.frames / CLIP / f"{frame:05d}.jpg" for frame, _ in sorted(keys)]

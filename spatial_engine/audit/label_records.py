@@ -27,7 +27,12 @@ from spatial_engine.audit.oracles.correspondence import correspondence_rules
 from spatial_engine.audit.oracles.depth import TASK_OF as DEPTH
 from spatial_engine.audit.oracles.depth import depth_rules
 from spatial_engine.audit.oracles.movement import PROMPTS, ClipChecks, images_folder
-from spatial_engine.audit.oracles.movement_points import DISTANCE, VECTOR, shown_images
+from spatial_engine.audit.oracles.movement_points import (
+    DISTANCE,
+    VECTOR,
+    MovementRule,
+    shown_images,
+)
 from spatial_engine.audit.oracles.object_size import TASK_OF as OBJECT
 from spatial_engine.audit.oracles.object_size import object_rules
 from spatial_engine.audit.oracles.visibility import SurfaceRule
@@ -244,7 +249,8 @@ def checker(
     if task in MOVEMENT:
         prompt, _ = MOVEMENT[task]
         folder = images or images_folder(file.path, root, prompt)
-        return ClipChecks(raw, file.split, prompt, folder).check_next
+        rule = MovementRule.of(file.constants)
+        return ClipChecks(raw, file.split, prompt, folder, rule).check_next
     rules = _rules(task, file, images)
     return lambda record: rules.check(record, raw)
 

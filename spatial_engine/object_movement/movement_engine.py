@@ -13,6 +13,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_questions
+from spatial_engine.object_movement.movement_pairs import PUBLISHED, MovementRule
 from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRequest, task_of
 from spatial_engine.utils import paths
 from spatial_engine.utils.clips import clip_frames, clip_lists
@@ -39,10 +40,11 @@ def run_prompt(
     max_samples: Mapping[str, int],
     points_per_group: Mapping[str, int],
     pairs_per_bin: Mapping[str, int],
+    rule: MovementRule,
 ) -> int:
     """Make all data sets and splits of a prompt; the keywords are the constants of its script, by
     split. Returns the exit code."""
-    args = _parse_args(docstring, argv, max_samples, points_per_group, pairs_per_bin)
+    args = _parse_args(docstring, argv, max_samples, points_per_group, pairs_per_bin, rule)
     sentences = movement_questions.load_sentences(prompt)
     settings = _settings(args, prompt, sentences)
     step = Step(f"single_object_movement_engine_{prompt}", args, settings, __file__)
@@ -153,7 +155,7 @@ def make_jobs(
         clip_id: ClipRequest(
             prompt, dataset, split, clip_id, args.seed, args.points_per_group[split],
             args.pairs_per_bin[split], folder / clip_id, args.max_samples[split],
-            sentences=sentences,
+            rule=args.rule, sentences=sentences,
         )
         for clip_id in clip_ids
     }  # fmt: skip
@@ -192,8 +194,7 @@ def _settings(args: argparse.Namespace, prompt: str, sentences: Mapping[str, Tem
     return {
         "seed": args.seed,
         "max_samples": args.max_samples,
-        "POINTS_PER_GROUP": args.points_per_group,
-        "PAIRS_PER_BIN": args.pairs_per_bin,
+        **args.constants,
         "templates": templates.digest_of(sentences),
     }
 
@@ -204,6 +205,7 @@ def _parse_args(
     max_samples: Mapping[str, int],
     points_per_group: Mapping[str, int],
     pairs_per_bin: Mapping[str, int],
+    rule: MovementRule,
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
     cli.add_choices(parser, "--datasets", CLIP_DATASETS)
@@ -219,9 +221,25 @@ def _parse_args(
             f"{split}: pairs of frames drawn for each point and bin of distances",
             1,
         )
+    _add_rule(parser, rule)
     args = parser.parse_args(argv)
     args.max_samples = cli.max_samples_by_split(args, max_samples)
     for name in ("points_per_group", "pairs_per_bin"):
         by_split = {split: getattr(args, f"{split}_{name}") for split in ("train", "val")}
         setattr(args, name, by_split)
+    args.rule = MovementRule(**{name: getattr(args, name) for name in vars(rule)})
     return args
+
+
+def _add_rule(parser: argparse.ArgumentParser, rule: MovementRule) -> None:
+    meanings = {
+        "still_m": "a point that moves less is still, metres",
+        "moved_m": "a point that moves so far, and JITTER_TIMES its clip's jitter, moved, metres",
+        "jitter_times": "a point moved if it did so by this times the jitter of its clip",
+        "static_share": "share of training records about still points; "
+        "0: one pair of frames at most for each point",
+    }
+    for name, meaning in meanings.items():
+        given, published = getattr(rule, name), getattr(PUBLISHED, name)
+        most = 0.9 if name == "static_share" else None
+        cli.add_constant(parser, name.upper(), given, meaning, 0.0, most, published=published)

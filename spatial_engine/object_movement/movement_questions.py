@@ -14,15 +14,19 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.object_movement.movement_pairs import (
-    STATIC_M,
+    NUM_BINS,
+    MovementRule,
     PointPairs,
     draw_point_pairs,
+    pairs_of,
     swapped_extra,
+    with_still_share,
 )
 from spatial_engine.utils.clips import clips
 from spatial_engine.utils.clips.clips import Clip
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE, permille
+from spatial_engine.utils.geometry.point_motions import Motions
 from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
 from spatial_engine.utils.paths import clip_frame_name
 from spatial_engine.utils.pictures import jpeg
@@ -36,6 +40,8 @@ from spatial_engine.utils.running.scene_runner import PartResult
 
 PROMPTS = ("coord", "dot")
 QUANTITIES = ("distance", "vector")
+CAMERA_MOVES_M = 0.01  # a camera that moves less counts as still; as published
+BETWEEN = "pairs in which the point moved by less than can be told (between still and moved)"
 RADIUS_SHARE = 100  # a dot's radius is the image's width divided by this
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -45,8 +51,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class ClipRequest:
     """What is asked about one clip; the numbers are constants of the scripts, by split.
 
-    `frames` is the folder of the clip's frames; `at_most` pairs are of use, -1 = all; `sentences`
-    are as of `load_sentences`.
+    `frames` is the folder of the clip's frames; `at_most` pairs are of use, -1 = all; `rule` says
+    what counts as moved; `sentences` are as of `load_sentences`.
     """
 
     prompt: str
@@ -58,6 +64,7 @@ class ClipRequest:
     pairs_per_bin: int
     frames: Path
     at_most: int = -1
+    rule: MovementRule = field(kw_only=True)
     sentences: Mapping[str, Templates] = field(kw_only=True)
 
     def task(self, quantity: str) -> str:
@@ -105,29 +112,63 @@ def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResul
     prompt = f"movement_{request.prompt}"
     rng = sampling.generator(request.seed, prompt, request.split, request.clip_id)
     drops: dict[str, int] = {}
-    pairs = draw_pairs(rng, clip, request, drops)
+    notes: dict[str, int] = {}
+    pairs = draw_pairs(rng, clip, request, drops, notes)
     if 0 <= request.at_most < len(pairs):  # no picture for records that will not be taken
         drops["more pairs of one clip than are wanted of all"] = len(pairs) - request.at_most
         pairs = pairs.where(sampling.draw(rng, len(pairs), request.at_most))
-    measured = measure(clip, pairs)
+    measured = measure(clip, pairs, request.rule)
     colors: dict[tuple[int, int], str] = {}
     if request.prompt == "dot":
         colors = draw_pictures(clip, measured, request, part_dir / marked_images.FOLDER)
     result = PartResult()
-    still = int(np.count_nonzero(~measured.point_moving))
+    notes["the point did not move"] = int(np.count_nonzero(~measured.point_moving))
     for quantity in QUANTITIES:
         task = request.task(quantity)
         lines = phrase(rng, clip, measured, colors, quantity, request)
         result.counts[task] = records.write_jsonl(part_dir / f"{task}.jsonl", lines)
         result.drops[task] = drops
-        result.notes[task] = {"the point did not move": still}
+        result.notes[task] = notes
     return result
 
 
 def draw_pairs(
-    rng: np.random.Generator, clip: Clip, request: ClipRequest, drops: dict[str, int]
+    rng: np.random.Generator,
+    clip: Clip,
+    request: ClipRequest,
+    drops: dict[str, int],
+    notes: dict[str, int],
 ) -> PointPairs:
-    """Pairs of frames of points drawn from each rigid body; `drops` counts what is left out."""
+    """Pairs of frames of points drawn from each rigid body; `drops` counts what is left out,
+    `notes` what else is of interest."""
+    rule = request.rule
+    share = rule.static_share if request.split == "train" else 0
+    jitter = Motions.of(clip.tracks_cam, clip.visible, clip.world_from_cam).jitter
+    notes["clips whose jitter is not known: nothing stands still"] = int(np.isnan(jitter))
+    most_still = NUM_BINS * request.pairs_per_bin if share else 1
+    untold, parts = 0, []
+    for pairs in _pairs_of_points(rng, clip, request, drops):
+        is_told = (pairs.moved < rule.still_m) | (pairs.moved >= rule.moved_from(jitter))
+        told = pairs.where(np.flatnonzero(is_told))
+        untold += len(pairs) - len(told)
+        parts.append(draw_point_pairs(rng, told, rule.still_m, request.pairs_per_bin, most_still))
+    drops[BETWEEN] = untold
+    drawn = PointPairs.joined(parts)
+    if share:
+        drawn, missing = with_still_share(rng, drawn, rule.still_m, share)
+        notes["pairs of still points missing to STATIC_SHARE"] = missing
+    if request.split == "train":
+        drawn = PointPairs.joined([drawn, swapped_extra(rng, drawn)])
+    return drawn
+
+
+def _pairs_of_points(
+    rng: np.random.Generator, clip: Clip, request: ClipRequest, drops: dict[str, int]
+) -> Iterator[PointPairs]:
+    """All pairs of frames that can be asked about, of each point drawn from a rigid body.
+
+    The points of a body are drawn after the pairs of the body before it.
+    """
     askable = can_be_asked(clip, request.prompt)
     drops["frames that show a point outside the image or at its border"] = int(
         np.count_nonzero(clip.visible & ~askable)
@@ -136,18 +177,12 @@ def draw_pairs(
     bodies = rigid_bodies(clip.tracks_cam)
     drops["clips without a rigid body"] = int(not bodies)
     enough = np.count_nonzero(askable, axis=0) >= 2
-    parts = []
     for body in bodies:
         body = body[enough[body]]
         count = min(request.points_per_group, len(body))
         for point in np.sort(rng.choice(body, size=count, replace=False)).tolist():
             frames = np.flatnonzero(askable[:, point])
-            positions = world[frames, point]
-            parts.append(draw_point_pairs(rng, point, frames, positions, request.pairs_per_bin))
-    pairs = PointPairs.joined(parts)
-    if request.split == "train":
-        pairs = PointPairs.joined([pairs, swapped_extra(rng, pairs)])
-    return pairs
+            yield pairs_of(point, frames, world[frames, point])
 
 
 def can_be_asked(clip: Clip, prompt: str) -> np.ndarray:
@@ -167,14 +202,14 @@ def mark_size(image_size: tuple[int, int]) -> MarkSize:
     return MarkSize.of(max(1, image_size[0] // RADIUS_SHARE), image_size)
 
 
-def measure(clip: Clip, pairs: PointPairs) -> MeasuredPairs:
-    """Measure drawn pairs. A displacement below `STATIC_M` counts as 0."""
+def measure(clip: Clip, pairs: PointPairs, rule: MovementRule) -> MeasuredPairs:
+    """Measure drawn pairs. A displacement of a still point counts as 0."""
     world, pixels = clip.tracks_world(), clip.project()
     both = np.stack([pairs.first, pairs.second], axis=1)
     step = world[pairs.second, pairs.points] - world[pairs.first, pairs.points]
     cam_from_world = np.linalg.inv(clip.world_from_cam)[:, :3, :3]
     vector = (cam_from_world[pairs.first] @ step[:, :, None])[:, :, 0]
-    moving = pairs.moved >= STATIC_M
+    moving = pairs.moved >= rule.still_m
     cameras = clip.world_from_cam[:, :3, 3]
     cam_moved = np.linalg.norm(cameras[pairs.second] - cameras[pairs.first], axis=1)
     return MeasuredPairs(
@@ -183,7 +218,7 @@ def measure(clip: Clip, pairs: PointPairs) -> MeasuredPairs:
         np.rint(np.where(moving, pairs.moved, 0) * MM_PER_METRE).astype(np.int64),
         np.rint(np.where(moving[:, None], vector, 0) * MM_PER_METRE).astype(np.int64),
         moving,
-        cam_moved >= STATIC_M,
+        cam_moved >= CAMERA_MOVES_M,
     )
 
 

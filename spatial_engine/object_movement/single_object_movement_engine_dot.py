@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from spatial_engine.object_movement import movement_engine
+from spatial_engine.object_movement.movement_pairs import MovementRule
 from spatial_engine.utils.running import cli
 
 # Questions of each file at most; -1 = all. As published.
@@ -26,6 +27,14 @@ VAL_POINTS_PER_GROUP = 1
 # Pairs of frames of one point and one of its ten bins of displacement, at most.
 TRAIN_PAIRS_PER_BIN = 30
 VAL_PAIRS_PER_BIN = 1
+# Metres: a point that moves less than STILL_M is still. It moved if it did so by MOVED_M and by
+# JITTER_TIMES the jitter of its clip, which is measured. In between it is not asked about.
+STILL_M = 0.01  # published: 0.01
+MOVED_M = 0.02  # published: 0.01, nothing lies between
+JITTER_TIMES = 5.0  # published: 0
+# Share of a clip's training records that are about still points. Published: 0, which stands for one
+# pair of frames at most for each point.
+STATIC_SHARE = 0.1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
         points_per_group={"train": TRAIN_POINTS_PER_GROUP, "val": VAL_POINTS_PER_GROUP},
         pairs_per_bin={"train": TRAIN_PAIRS_PER_BIN, "val": VAL_PAIRS_PER_BIN},
+        rule=MovementRule(STILL_M, MOVED_M, JITTER_TIMES, STATIC_SHARE),
     )
 
 

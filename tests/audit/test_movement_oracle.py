@@ -22,19 +22,33 @@ import pytest
 from audit_files import file_complaints
 from PIL import Image
 
-from spatial_engine.audit.oracles import movement, rigid_groups
-from spatial_engine.audit.oracles.movement_balance import check_balance, check_pairs
+from spatial_engine.audit.oracles import movement, track_motions
+from spatial_engine.audit.oracles.movement_balance import (
+    Most,
+    check_balance,
+    check_pairs,
+    pairs_of,
+)
 from spatial_engine.audit.oracles.movement_dots import check_dot
-from spatial_engine.audit.oracles.movement_points import DISTANCE, VECTOR
-from spatial_engine.audit.oracles.rigid_groups import (
+from spatial_engine.audit.oracles.movement_points import (
+    DISTANCE,
+    VECTOR,
+    Limits,
+    MovementRule,
+)
+from spatial_engine.audit.oracles.track_motions import (
     average_linkage,
     distance_changes,
     groupings,
+    jitter,
 )
 from spatial_engine.audit.raw import npz_file
 from spatial_engine.audit.raw.clip import RawClip
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.npz_file import object_array, parse_npy
+from spatial_engine.utils import paths
+from spatial_engine.utils.clips.clips import read_clip
+from spatial_engine.utils.geometry.point_motions import Motions
 
 FRAMES, BODY = 12, 7
 TYPES = (DISTANCE, VECTOR)
@@ -48,6 +62,8 @@ CLIPS = {  # of adt some dots have a radius of 1 px
     ("pstudio", "val"): [("basketball_3", (512, 288))],
 }
 POINTS, PAIRS = 3, 2  # per group, per bin
+STILL_M, MOVED_M = 0.01, 0.02  # clips have no jitter
+PUBLISHED = MovementRule(0.01, 0.01, 0.0, 0.0)
 
 
 class Clip(NamedTuple):
@@ -72,7 +88,10 @@ def turn(axis: np.ndarray, angle: float) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k
 
 
-def make_clip(root: Path, dataset: str, clip_id: str, size: tuple[int, int], seed: int) -> Clip:
+def make_clip(
+    root: Path, dataset: str, clip_id: str, size: tuple[int, int], seed: int, shaken: float = 0.0
+) -> Clip:
+    """`shaken`: by how many metres each frame is off, as with noise in the camera's pose."""
     rng = np.random.default_rng(seed)
     width, height = size
     shape = rng.uniform(-0.4, 0.4, (BODY, 3))
@@ -92,6 +111,7 @@ def make_clip(root: Path, dataset: str, clip_id: str, size: tuple[int, int], see
             world[t] = world[t] @ turn(np.array([0, 1.0, 0.3]), 0.4).T + [1, 2, 3]
         cameras.append(camera)
     world, cameras = np.stack(world), np.stack(cameras)
+    world += np.random.default_rng(seed).normal(0, shaken, (FRAMES, 1, 3))
     tracks = np.einsum("tij,tnj->tni", np.linalg.inv(cameras)[:, :3], np.insert(world, 3, 1, 2))
     visible = rng.random(world.shape[:2]) < 0.85
     visible[:, 4] = False  # seen in no frame
@@ -169,23 +189,26 @@ def usable_frames(clip: Clip, point: int, prompt: str) -> list[int]:
     return frames
 
 
-def draw_pairs(clip: Clip, point: int, prompt: str, pairs_per_bin: int, rng) -> list[tuple]:
+def draw_pairs(clip: Clip, point: int, prompt: str, pairs_per_bin: int, rng) -> tuple[list, list]:
+    """Still pairs, in any order, and the moving ones that are drawn."""
     frames = usable_frames(clip, point, prompt)
     pairs = {(i, j): moved(clip, point, i, j) for i in frames for j in frames if i < j}
-    static = [pair for pair, s in pairs.items() if s < 0.01]
-    moving = [pair for pair, s in pairs.items() if s >= 0.01]
-    drawn = [static[rng.integers(len(static))]] if static else []
+    still = [pair for pair, s in pairs.items() if s < STILL_M]
+    moving = [pair for pair, s in pairs.items() if s >= MOVED_M]
+    rng.shuffle(still)
+    still = [tuple(pair) for pair in still]
     if not moving:
-        return drawn
+        return still, []
     low, high = min(pairs[p] for p in moving), max(pairs[p] for p in moving)
     bins = [[] for _ in range(10)]
     for pair in moving:
         bins[min(int((pairs[pair] - low) / (high - low) * 10), 9) if high > low else 0].append(pair)
     limit = min(max(len(bins[4]), 1), pairs_per_bin)
+    drawn = []
     for content in bins:
         rng.shuffle(content)
         drawn += [tuple(pair) for pair in content[:limit]]
-    return drawn
+    return still, drawn
 
 
 def moved(clip: Clip, point: int, i: int, j: int) -> float:
@@ -196,7 +219,7 @@ def make_record(folder: Path, clip: Clip, prompt, question_type, split, point, i
     """A right record; its pictures are written."""
     width, height = clip.size
     step = clip.world[j, point] - clip.world[i, point]
-    static = np.linalg.norm(step) < 0.01
+    static = np.linalg.norm(step) < STILL_M
     answer = 0 if static else round(1000 * float(np.linalg.norm(step)))
     if question_type == VECTOR:
         vector = 1000 * clip.cameras[i, :3, :3].T @ step
@@ -254,11 +277,16 @@ def make_record(folder: Path, clip: Clip, prompt, question_type, split, point, i
 
 def make_records(folder: Path, clip: Clip, prompt, question_type, split, seed=0) -> list[dict]:
     rng = np.random.default_rng(seed)
-    asked = []
+    asked, still = [], []
     for body in (range(BODY), range(BODY, 2 * BODY)):
-        for point in rng.choice(body, POINTS if split == "train" else 1, replace=False):
-            pairs = draw_pairs(clip, point, prompt, PAIRS if split == "train" else 1, rng)
-            asked += [(int(point), *pair) for pair in pairs]
+        for point in map(int, rng.choice(body, POINTS if split == "train" else 1, replace=False)):
+            some, moving = draw_pairs(clip, point, prompt, PAIRS if split == "train" else 1, rng)
+            asked += [(point, *pair) for pair in moving]
+            still += [(point, *pair) for pair in some[: 10 * PAIRS if split == "train" else 1]]
+    if split == "train":  # a tenth of all
+        count = max(1, round(len(asked) / 9))
+        still = [still[k] for k in rng.permutation(len(still))[:count]]
+    asked += still
     if split == "train":
         for k in rng.choice(len(asked), len(asked) // 20, replace=False):
             point, i, j = asked[k]
@@ -525,6 +553,79 @@ def test_junk_in_any_field_is_a_complaint_not_a_crash(case, prompt, junk):
         it.balance([it.records[0] | {name: junk}])
 
 
+def shaken_clip(root: Path, shaken: float) -> Clip:
+    clip = make_clip(root, "pstudio", "boxes_11", (400, 304), 20, shaken)
+    folder = root / "data" / "tapvid3d_dataset" / "meta_data" / "pstudio"
+    folder.mkdir(parents=True)
+    (folder / "train.txt").write_text("boxes_11\n")
+    return clip
+
+
+@pytest.mark.parametrize(
+    ("shaken", "least", "most", "allowed"),
+    [
+        (0.003, 0.011, 0.0199, {"MOVED_M": 0.01, "JITTER_TIMES": 0.0}),
+        (0.003, 0.011, 0.0199, {"MOVED_M": 0.011, "JITTER_TIMES": 1.0}),
+        (0.003, 0.011, 0.0199, {"STILL_M": 0.01, "MOVED_M": 0.01, "JITTER_TIMES": 0}),
+        (0.012, 0.021, 0.04, {"JITTER_TIMES": 0.0}),
+    ],
+)
+def test_what_the_data_cannot_tell_is_found(tmp_path, shaken, least, most, allowed):
+    """Still points of a clip whose frames are off: they seem to have moved."""
+    root = tmp_path / "root"
+    clip = shaken_clip(root, shaken)
+    pairs = [
+        (point, i, j)
+        for point in range(BODY, 2 * BODY)
+        for i in usable_frames(clip, point, "coord")
+        for j in usable_frames(clip, point, "coord")
+        if i < j and least <= moved(clip, point, i, j) < most
+    ]
+    assert pairs
+    for point, i, j in pairs[:3]:
+        record = make_record(root / "some", clip, "coord", DISTANCE, "train", point, i, j)
+        path = write_file(root, "train_some", [record])
+        told = path.with_name(f"{path.name}.meta.json")
+        told.write_text(json.dumps({"settings": allowed}))
+        assert file_complaints(path, root, "train") == []
+        for text in ('{"settings": {}}', '{"settings": {"MOVED_M": "x"}}', "[]"):  # the usual ones
+            told.write_text(text)
+            found = file_complaints(path, root, "train")
+            assert any("point_moving: True" in c and "neither below 0.01 m" in c for c in found)
+
+
+@pytest.mark.parametrize("shaken", [0.0, 0.001, 0.004, 0.009, 0.02, 0.05])
+@pytest.mark.parametrize("dataset", ["adt", "pstudio"])
+def test_the_jitter_of_a_clip_is_that_of_the_engine(tmp_path, dataset, shaken):
+    clip = make_clip(tmp_path, dataset, "boxes_11", (400, 304), 7, shaken)
+    raw = RawClip(tmp_path, dataset, "boxes_11")
+    path = paths.clip_path(tmp_path, dataset, "boxes_11")
+    read = read_clip(path, camera_moves=dataset == "adt")
+    by_engine = Motions.of(read.tracks_cam, read.visible, read.world_from_cam).jitter
+    assert jitter(raw) == pytest.approx(by_engine, abs=1e-12)
+    still = clip.world[:, BODY : 2 * BODY]
+    away = np.linalg.norm(still - np.median(still, axis=0), axis=2)
+    assert jitter(raw) == pytest.approx(np.median(away), rel=0.3, abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [-1, 10**400, float("nan"), float("inf"), "1", None, [], True])
+def test_constants_that_no_rule_has_are_not_taken(value):
+    assert MovementRule.of({"MOVED_M": value, "JITTER_TIMES": 0}) == (0.01, 0.02, 0, 0.1)
+
+
+def test_a_clip_in_which_nothing_stands_still_has_no_jitter(tmp_path):
+    make_clip(tmp_path, "pstudio", "boxes_11", (400, 304), 7)
+    path = paths.clip_path(tmp_path, "pstudio", "boxes_11")
+    with np.load(path, allow_pickle=True) as archive:
+        content = dict(archive)
+    content["tracks_XYZ"] = content["tracks_XYZ"] + np.linspace(0, 1, FRAMES)[:, None, None]
+    del content["queries_xyt"]
+    np.savez(path, **content)
+    raw = RawClip(tmp_path, "pstudio", "boxes_11")
+    assert jitter(raw) is None
+    assert MovementRule().limits(raw) == (0.01, 0.02)
+
+
 # ---- files ---------------------------------------------------------------------------------------
 
 
@@ -690,7 +791,7 @@ def test_planted_errors_in_the_balance_are_found(case, dataset, prompt):
         return [r for r in records if r is not record]
 
     static = next(r for r in plain if not r["point_moving"])
-    assert any("static pairs of" in c for c in it.balance(without(static)))
+    assert any("pairs of still points for" in c for c in it.balance(without(static)))
     backs = [(point_of(r), sorted(r["id"].rsplit("_", 2)[1:])) for r in swapped]
     moving = next(
         r
@@ -700,7 +801,7 @@ def test_planted_errors_in_the_balance_are_found(case, dataset, prompt):
     assert any("pairs drawn from bin" in c for c in it.balance(without(moving)))
     assert any("swapped of" in c for c in it.balance(without(swapped[0])))
     assert any("swapped of" in c for c in it.balance([*records, swapped[0]]))
-    assert any("points of the group" in c for c in it.balance(records, points=POINTS - 1))
+    assert any("points of the group" in c for c in it.balance(records, points=1))
     assert any("points of the group" in c for c in it.balance(records, points=POINTS + 3))
     assert any("fit no point" in c for c in it.balance([*records, static | {"p1": [0, 0]}]))
 
@@ -718,11 +819,12 @@ def test_a_pair_more_and_a_swap_of_nothing_are_found(case, prompt):
         for i in frames
         for j in frames
         if i < j and f"{clip.clip_id}_{point}_{i}_{j}" not in there
+        if not STILL_M <= moved(clip, point, i, j) < MOVED_M
     ]
     i, j = absent[-1]
     more = make_record(folder, clip, prompt, DISTANCE, "train", point, i, j)
     found = it.balance([*records, more])
-    assert any("from bin" in c or "static pairs" in c for c in found), found
+    assert any("from bin" in c or "pairs of still points" in c for c in found), found
     back = make_record(folder, clip, prompt, DISTANCE, "train", point, j, i)
     swapped = next(r for r in records if is_swapped(r))
     found = it.balance([back if r is swapped else r for r in records])
@@ -730,31 +832,38 @@ def test_a_pair_more_and_a_swap_of_nothing_are_found(case, prompt):
 
 
 def test_pairs_of_one_point():
-    frames = np.arange(6)
-    even = np.c_[0.125 * frames, 0 * frames, 0 * frames]  # all displacements at edges of bins
-    pairs = [(i, j) for i in frames for j in frames if i < j]
-    assert check_pairs(even, frames, [(0, 1)], 30) != []
-    assert check_pairs(even, frames, [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)], 1) == []
-    assert check_pairs(even, frames, pairs, 1) != []
+    def check(places, drawn, per_bin, most_still=1, limits=PUBLISHED[:2]) -> list[str]:
+        places = np.c_[places, 0 * places, 0 * places]
+        moved = pairs_of(places, np.ones(len(places), bool))
+        return check_pairs(moved, drawn, Most(3, per_bin, most_still), Limits(*limits))
+
+    even = 0.125 * np.arange(6)  # all displacements at edges of bins
+    pairs = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    assert check(even, [(0, 1)], 30) != []
+    assert check(even, [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)], 1) == []
+    assert check(even, pairs, 1) != []
     line = np.array([0, 1, 2.5, 4, 10])  # 1, 1.5, 1.5, 2.5, 3, 4, 6, 7.5, 9, 10 apart
-    line = np.c_[line, 0 * line, 0 * line]
     one_each = [(0, 1), (0, 2), (1, 3), (0, 3), (3, 4), (2, 4), (1, 4), (0, 4)]  # bin 5 is empty
-    assert check_pairs(line, np.arange(5), one_each, 30) == []
-    assert check_pairs(line, np.arange(5), [*one_each, (1, 2)], 30) == [
+    assert check(line, one_each, 30) == []
+    assert check(line, [*one_each, (1, 2)], 30) == [
         "2 of 3 pairs drawn from bin 1 of 10, expected 1"
     ]
-    assert check_pairs(line, np.arange(5), one_each[:-1], 30) == [
-        "0 of 1 pairs drawn from bin 10 of 10, expected 1"
+    assert check(line, one_each[:-1], 30) == ["0 of 1 pairs drawn from bin 10 of 10, expected 1"]
+    equal = np.array([0, 0.5])
+    assert check(equal, [(0, 1)], 30) == []
+    assert check(equal, [], 30) == ["0 moving pairs, expected 1: all are 0.500000 m"]
+    still = np.zeros(3)
+    assert check(still, [(0, 2)], 30) == []
+    assert check(still, [], 30) == ["0 static pairs of 3, expected 1 to 1"]
+    assert check(still, [(0, 2), (0, 1)], 30) == ["2 static pairs of 3, expected 1 to 1"]
+    assert check(still, [(0, 2), (0, 1)], 30, most_still=2) == []
+    assert check(still, [], 30, most_still=2) == []
+    assert check(still, [(0, 7)], 30) != []
+    near = np.array([0, 0.015, 0.5])
+    assert check(near, [(0, 2), (1, 2)], 30, limits=(0.01, 0.02)) == []
+    assert check(near, [(0, 1), (0, 2), (1, 2)], 30, limits=(0.01, 0.02)) == [
+        "1 pairs in which it is neither still nor moves"
     ]
-    equal = np.array([[0, 0, 0], [0.5, 0, 0]])
-    assert check_pairs(equal, np.arange(2), [(0, 1)], 30) == []
-    assert check_pairs(equal, np.arange(2), [], 30) == [
-        "0 moving pairs, expected 1: all are 0.500000 m"
-    ]
-    still = np.zeros((3, 3))
-    assert check_pairs(still, np.arange(3), [(0, 2)], 30) == []
-    assert check_pairs(still, np.arange(3), [(0, 2), (0, 1)], 30) != []
-    assert check_pairs(still, np.arange(3), [(0, 7)], 30) != []
 
 
 # ---- clips ---------------------------------------------------------------------------------------
@@ -1027,7 +1136,7 @@ def test_queries_that_are_not_where_their_points_are_seen_are_named(clips, tmp_p
 
 def test_more_points_than_can_be_grouped_are_named(clips, monkeypatch):
     clip = RawClip(clips[0], "pstudio", "basketball_3")
-    monkeypatch.setattr(rigid_groups, "MAX_GROUPED", 17)
+    monkeypatch.setattr(track_motions, "MAX_GROUPED", 17)
     with pytest.raises(RawDataError, match="18 points"):
         groupings(clip)
 

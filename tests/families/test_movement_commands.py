@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from audit_files import file_complaints
 from conftest import PATIENCE, REPOSITORY, data_files
 from tiny_objects import check_fine, check_refused
 
@@ -212,6 +214,26 @@ def test_a_clip_without_poses_is_named_and_the_others_are_done(root, run):
     check_fine(run(copy_adt_extrinsics, root))
     check_fine(run(coord, root))
     assert clips_asked(root, "coord", "adt") == {MUG, CLEAN}
+
+
+@pytest.mark.parametrize("rule", ["usual", "published", "own"])
+def test_records_are_right_by_the_rule_that_the_provenance_tells(root, run, rule):
+    flags = {"usual": (), "published": ("--published",), "own": ("--published", "--moved-m", 0.3)}
+    check_fine(run(coord, root, "--datasets", "pstudio", *flags[rule]))
+    paths = sorted(root.rglob("pstudio_tapvid3d_total_distance_*.jsonl"))
+    for path, split in zip(paths, ("val", "train"), strict=True):
+        told = json.loads(path.with_name(f"{path.name}.meta.json").read_text())["settings"]
+        moved_m, times, share = {"usual": (0.02, 5, 0.1), "published": (0.01, 0, 0)}.get(
+            rule, (0.3, 0, 0)
+        )
+        assert told["published"] == (rule != "usual")
+        assert (told["STILL_M"], told["MOVED_M"]) == (0.01, moved_m)
+        assert (told["JITTER_TIMES"], told["STATIC_SHARE"]) == (times, share)
+        assert file_complaints(path, root, split) == []
+        answers = np.array([record["gt_value"] for record in read_jsonl(path)])
+        assert answers[answers > 0].min() >= 1000 * moved_m - 0.5
+        if split == "train" and rule == "usual":
+            assert np.count_nonzero(answers == 0) == pytest.approx(0.1 * len(answers), rel=0.15)
 
 
 def test_only_the_data_set_asked_for_is_done(root, run):

@@ -5,14 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spatial_engine.object_movement import movement_pairs
 from spatial_engine.object_movement.movement_pairs import (
+    PUBLISHED,
+    MovementRule,
     PointPairs,
     displacement_bins,
-    draw_point_pairs,
+    pairs_of,
     swapped_extra,
+    with_still_share,
 )
 
 STATIC_M = 0.01
+
+
+def draw_point_pairs(rng, point, frames, positions, per_bin, most_still=1) -> PointPairs:
+    pairs = pairs_of(point, frames, positions)
+    return movement_pairs.draw_point_pairs(rng, pairs, STATIC_M, per_bin, most_still)
 
 
 def long_tailed(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -98,6 +107,66 @@ def test_one_static_pair_is_drawn_however_many_there_are():
     positions = on_a_line(*([0.0] * 30), 0.00999)
     found = draw_point_pairs(np.random.default_rng(0), 3, np.arange(31), positions, 30)
     assert len(found) == 1 and found.moved[0] < STATIC_M
+
+
+@pytest.mark.parametrize("most", [1, 5, 1000])
+def test_no_more_still_pairs_are_drawn_than_asked_for(most):
+    positions = on_a_line(*([0.0] * 20), 3.0)
+    found = draw_point_pairs(np.random.default_rng(0), 3, np.arange(21), positions, 30, most)
+    assert np.count_nonzero(found.moved < STATIC_M) == min(most, 190)
+    assert len({*zip(found.first, found.second, strict=True)}) == len(found)
+
+
+def mixed(rng: np.random.Generator, still: list[int], moving: list[int]) -> PointPairs:
+    """So many pairs of each point, in any order."""
+    points = [k for counts in (still, moving) for k, n in enumerate(counts) for _ in range(n)]
+    moved = np.r_[rng.uniform(0, 0.0099, sum(still)), rng.uniform(0.03, 2, sum(moving))]
+    order = rng.permutation(len(moved))
+    columns = np.array(points)[order], np.arange(len(moved)), np.arange(len(moved)) + 1
+    return PointPairs(*columns, moved[order])
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_still_pairs_are_their_share_evenly_over_points(seed, share):
+    rng = np.random.default_rng(seed)
+    pairs = mixed(rng, still=[300] * 7, moving=[40, 0, 80, 60])
+    found, missing = with_still_share(rng, pairs, STATIC_M, share)
+    is_still = found.moved < STATIC_M
+    assert np.count_nonzero(~is_still) == 180 and missing == 0
+    assert np.count_nonzero(is_still) == round(180 * share / (1 - share))
+    of_each = np.bincount(found.points[is_still], minlength=7)
+    assert of_each.max() - of_each.min() <= 1
+    assert (np.diff(found.first) > 0).all(), "pairs of the given, each once, in their order"
+
+
+def test_which_points_have_one_still_pair_more_is_left_to_chance():
+    more = set()
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        found, _ = with_still_share(rng, mixed(rng, [9] * 5, [9]), STATIC_M, 0.1)
+        more |= set(found.points[found.moved < STATIC_M].tolist())
+    assert more == set(range(5))
+
+
+def test_missing_still_pairs_are_told_and_a_clip_without_motion_has_one():
+    rng = np.random.default_rng(0)
+    few, missing = with_still_share(rng, mixed(rng, [2, 1], [90]), STATIC_M, 0.1)
+    assert len(few) == 93 and missing == 7
+    none, missing = with_still_share(rng, mixed(rng, [], [90]), STATIC_M, 0.1)
+    assert len(none) == 90 and missing == 10
+    still, missing = with_still_share(rng, mixed(rng, [50, 50], []), STATIC_M, 0.1)
+    assert len(still) == 1 and missing == 0
+    assert with_still_share(rng, PointPairs.joined([]), STATIC_M, 0.1)[1] == 0
+
+
+def test_what_counts_as_moved():
+    rule = MovementRule(0.01, 0.02, 5.0, 0.1)
+    assert [rule.moved_from(jitter) for jitter in (0.0, 0.004, 0.006, np.nan)] == [
+        0.02, 0.02, pytest.approx(0.03), 0.02,
+    ]  # fmt: skip
+    assert MovementRule(0.03, 0.02, 5.0, 0.1).moved_from(0.0) == 0.03, "never below still"
+    assert {PUBLISHED.moved_from(jitter) for jitter in (0.0, 0.1, np.nan)} == {0.01}
 
 
 def test_a_centimetre_is_moving_and_less_is_not():

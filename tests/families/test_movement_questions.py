@@ -11,7 +11,7 @@ import pytest
 from helpers import random_pose
 
 from spatial_engine.object_movement import movement_questions as questions
-from spatial_engine.object_movement.movement_pairs import PointPairs
+from spatial_engine.object_movement.movement_pairs import PUBLISHED, MovementRule, PointPairs
 from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRequest
 from spatial_engine.utils.clips.clips import Clip
 from spatial_engine.utils.pictures import jpeg
@@ -20,6 +20,7 @@ from spatial_engine.utils.questions.records import read_jsonl
 
 SIZE, CAMERA = (200, 160), (150.0, 140.0, 100.0, 80.0)
 DISTANCE, VECTOR = QUANTITIES
+USUAL = MovementRule(still_m=0.01, moved_m=0.02, jitter_times=5.0, static_share=0.1)
 
 
 def picture(seed: int) -> bytes:
@@ -69,18 +70,18 @@ def moving_world(seed: int = 0, frames: int = 20, points: int = 30) -> Clip:
 
 
 def request(
-    prompt="coord", split="train", seed=0, frames=Path(), points=15, pairs=30
+    prompt="coord", split="train", seed=0, frames=Path(), points=15, pairs=30, rule=PUBLISHED
 ) -> ClipRequest:
     given = (prompt, "adt", split, "made_up", seed, points, pairs, frames)
-    return ClipRequest(*given, sentences=questions.load_sentences(prompt))
+    return ClipRequest(*given, rule=rule, sentences=questions.load_sentences(prompt))
 
 
 def drawn(clip: Clip, asked: ClipRequest, seed: int = 0) -> PointPairs:
-    return questions.draw_pairs(np.random.default_rng(seed), clip, asked, {})
+    return questions.draw_pairs(np.random.default_rng(seed), clip, asked, {}, {})
 
 
 def records_of(clip: Clip, asked: ClipRequest, quantity: str, pairs: PointPairs) -> list[dict]:
-    measured = questions.measure(clip, pairs)
+    measured = questions.measure(clip, pairs, PUBLISHED)
     rng = np.random.default_rng(0)
     return list(questions.phrase(rng, clip, measured, {}, quantity, asked))
 
@@ -122,7 +123,7 @@ def test_a_vector_is_in_the_axes_of_the_first_camera():
     world = np.array([[[8, 0.1, 0.2]], [[8.04, 0.1, 0.5]]])
     clip = make_clip(world, np.stack([world_from_cam1, world_from_cam2]))
     pairs = PointPairs(*np.array([[0, 0], [0, 1], [1, 0]]), np.full(2, np.hypot(0.04, 0.3)))
-    measured = questions.measure(clip, pairs)
+    measured = questions.measure(clip, pairs, PUBLISHED)
     assert measured.vector_mm.tolist() == [[0, -300, 40], [0, 300, -40]]  # right, down, forward
     assert measured.distance_mm.tolist() == [303, 303]
     assert measured.point_moving.all() and measured.cam_moving.all()
@@ -135,7 +136,10 @@ def test_answers_are_those_of_a_plain_loop(seed):
     clip = moving_world(seed)
     pairs = drawn(clip, request())
     assert len(pairs) > 100
-    measured, inverse = questions.measure(clip, pairs), np.linalg.inv(clip.world_from_cam)
+    measured, inverse = (
+        questions.measure(clip, pairs, PUBLISHED),
+        np.linalg.inv(clip.world_from_cam),
+    )
     for row in range(len(pairs)):
         i, j, n = int(pairs.first[row]), int(pairs.second[row]), int(pairs.points[row])
         there = (inverse[i] @ clip.world_from_cam[j] @ [*clip.tracks_cam[j, n], 1])[:3]
@@ -161,6 +165,89 @@ def test_a_centimetre_is_moving(moves, expected):
     (record,) = records_of(clip, request(), VECTOR, pairs)
     assert record["point_moving"] is expected and record["cam_moving"] is expected
     assert record["gt_value"] == ([0, 0, round(1000 * moves)] if expected else [0, 0, 0])
+
+
+# ---- what the data tell --------------------------------------------------------------------------
+
+
+def noisy_world(seed: int, noise: float, frames: int = 24) -> Clip:
+    """Still points and a body that goes along, slowly, then faster; each camera pose is off by
+    `noise` metres, so that all points jitter alike."""
+    rng = np.random.default_rng(seed)
+    still = rng.uniform([-0.6, -0.4, 3], [0.6, 0.4, 4], (40, 3))
+    body = rng.uniform([-0.2, -0.2, 3.3], [0.2, 0.2, 3.7], (20, 3))
+    way = np.linspace(0, 1, frames)[:, None, None] ** 3 * [0.5, 0.1, 0]
+    world = np.concatenate([np.tile(still, (frames, 1, 1)), body + way], axis=1)
+    clip = make_clip(world, small_poses(rng, frames, 0.1))
+    poses = clip.world_from_cam.copy()
+    poses[:, :3, 3] += rng.normal(0, noise, (frames, 3))
+    return replace(clip, world_from_cam=poses)
+
+
+@pytest.mark.parametrize("prompt", ["coord", "dot"])
+@pytest.mark.parametrize("noise", [0.0, 0.003, 0.005, 0.015])
+def test_what_is_between_still_and_moved_is_not_asked(noise, prompt):
+    clip, drops = noisy_world(0, noise), {}
+    asked = request(prompt, "train", points=1000, rule=USUAL)
+    pairs = questions.draw_pairs(np.random.default_rng(0), clip, asked, drops, {})
+    measured = questions.measure(clip, pairs, USUAL)
+    moved_from = max(0.02, 5 * 1.54 * noise)  # half of normal noise is within 1.54 deviations
+    still, moved = measured.distance_mm == 0, measured.distance_mm > 0
+    assert still.any() and moved.any()
+    assert (pairs.moved[still] < 0.01).all() and not measured.vector_mm[still].any()
+    assert pairs.moved[moved].min() > 0.8 * moved_from
+    assert moved.tolist() == measured.point_moving.tolist()
+    # Still points are never said to have moved, as they are by the published rule.
+    assert (pairs.points[moved] >= 40).all()
+    if noise:
+        by_published = drawn(clip, request(prompt, "train", points=1000, rule=PUBLISHED))
+        assert (by_published.points[by_published.moved >= 0.01] < 40).any()
+    (left_out,) = (count for name, count in drops.items() if "can be told" in name)
+    assert left_out > (500 if noise else 20)
+
+
+def test_pairs_left_out_are_counted():
+    clip, drops = noisy_world(0, 0.0), {}
+    asked = request("coord", "val", points=1000, rule=USUAL)
+    questions.draw_pairs(np.random.default_rng(0), clip, asked, drops, {})
+    world, askable, count = clip.tracks_world(), questions.can_be_asked(clip, "coord"), 0
+    for point in range(world.shape[1]):
+        frames = np.flatnonzero(askable[:, point])
+        for k, i in enumerate(frames):
+            away = np.linalg.norm(world[frames[k + 1 :], point] - world[i, point], axis=1)
+            count += np.count_nonzero((away >= 0.01) & (away < 0.02))
+    assert [n for name, n in drops.items() if "can be told" in name] == [count]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_tenth_of_training_records_are_about_still_points(seed):
+    clip, notes = moving_world(seed), {}
+    asked = request(points=30, rule=USUAL)
+    pairs = questions.draw_pairs(np.random.default_rng(seed), clip, asked, {}, notes)
+    plain = pairs.where(np.flatnonzero(pairs.first < pairs.second))
+    still = plain.moved < 0.01
+    assert np.count_nonzero(still) == round(np.count_nonzero(~still) / 9) > 50
+    standing = plain.points[still] < 30
+    assert standing.any(), "points of bodies that stand still"
+    assert not notes["pairs of still points missing to STATIC_SHARE"]
+    assert not notes["clips whose jitter is not known: nothing stands still"]
+
+
+def test_a_clip_in_which_nothing_moves_has_one_record_and_of_evaluation_one_of_each_body():
+    clip = static_world()
+    assert len(drawn(clip, request(points=40, rule=USUAL))) == 1
+    assert len(drawn(clip, request(split="val", points=1, rule=USUAL))) == 1
+    assert len(drawn(clip, request(points=40, rule=PUBLISHED))) >= 20
+
+
+def test_where_nothing_stands_still_two_centimetres_have_moved():
+    clip, notes = noisy_world(0, 0.0), {}
+    clip = replace(clip, tracks_cam=clip.tracks_cam[:, 40:], visible=clip.visible[:, 40:])
+    asked = request(points=20, rule=USUAL)
+    pairs = questions.draw_pairs(np.random.default_rng(0), clip, asked, {}, notes)
+    assert notes["clips whose jitter is not known: nothing stands still"] == 1
+    moved = pairs.moved[pairs.moved >= 0.01]
+    assert 0.02 <= moved.min() < 0.03
 
 
 # ---- which pairs ---------------------------------------------------------------------------------
@@ -219,7 +306,7 @@ def test_points_outside_the_image_are_never_asked(prompt):
         place = clip.project()[frames, pairs.points]
         assert (place >= margin).all() and (place < np.array(SIZE) - margin).all()
     drops: dict[str, int] = {}
-    questions.draw_pairs(np.random.default_rng(0), clip, request(prompt), drops)
+    questions.draw_pairs(np.random.default_rng(0), clip, request(prompt), drops, {})
     assert max(drops.values()) > 100
 
 

@@ -30,7 +30,7 @@ from spatial_engine.audit.oracles.marks import Mark, check_marked_picture, marke
 from spatial_engine.audit.oracles.movement_dots import check_dot
 from spatial_engine.audit.oracles.object_views import raw_objects
 from spatial_engine.audit.oracles.overlap import overlap
-from spatial_engine.audit.oracles.rigid_groups import groupings
+from spatial_engine.audit.oracles.track_motions import groupings
 from spatial_engine.audit.oracles.visibility import visible
 from spatial_engine.audit.raw import annotations
 from spatial_engine.audit.raw.clip import RawClip

@@ -1,6 +1,6 @@
 """Checks object movement questions against the raw clips, record by record, and their pictures.
 
-Cost: the rigid groups of a clip (rigid_groups) the first time it is needed, then a look at all its
+Cost: the rigid groups of a clip (track_motions) the first time it is needed, then a look at all its
 points a record, for dot a picture (movement_dots).
 
 How docs/spec.md was read where it leaves a choice, by section:
@@ -14,6 +14,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from spatial_engine.audit.oracles.movement_dots import check_dot
 from spatial_engine.audit.oracles.movement_points import (
     DISTANCE,
     VECTOR,
+    Limits,
+    MovementRule,
     Shown,
     matching_points,
     shown_images,
@@ -56,14 +59,22 @@ STATIC_OPENING = "The point did not move."
 class ClipChecks:
     """The checks of the records of one clip, which share what was read and found already."""
 
-    def __init__(self, clip: RawClip, split: str, prompt: str, images: Path) -> None:
+    def __init__(
+        self, clip: RawClip, split: str, prompt: str, images: Path, rule: MovementRule
+    ) -> None:
         self.clip, self.split, self.prompt, self.images = clip, split, prompt, images
+        self.rule = rule
         self.task_of = {
             DISTANCE: f"movement_{prompt}_distance_{clip.dataset}",
             VECTOR: f"movement_{prompt}_vector_{clip.dataset}",
         }
         self._pictures: dict[tuple, list[str]] = {}
         self._asked: Counter[tuple] = Counter()
+
+    @cached_property
+    def limits(self) -> Limits:
+        """From where on points of the clip are still, or move."""
+        return self.rule.limits(self.clip)
 
     def check_next(self, record: dict) -> list[str]:
         """Complaints about the next record of a file: it alone, and that it is not asked again."""
@@ -94,7 +105,7 @@ class ClipChecks:
             complaints += self._check_images(record, shown)
             if max(shown.frame1, shown.frame2) >= len(self.clip.tracks) or not usable(record):
                 return complaints, frozenset()
-            found, points = matching_points(self.clip, record, shown)
+            found, points = matching_points(self.clip, record, shown, self.limits)
             complaints += found
             if self.prompt == "dot" and shown.point < self.clip.tracks.shape[1]:
                 complaints += self._check_dot(record, shown)

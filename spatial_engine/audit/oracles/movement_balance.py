@@ -8,6 +8,8 @@ How docs/spec.md was read where it leaves a choice, by section:
 - 9.3 the 5th bin is the fifth in ascending s. A pair within BIN_TIE of the edge of two bins may
   be in either. where all s are equal, one pair is of the moving ones.
 - 9.3 of a group, min(points_per_group, its points) are drawn, some maybe without a pair to ask.
+- 9.3 of a point whose records are all of still pairs it is not known that it was drawn, so that how
+  many still pairs there were to draw from is known only where it was asked about.
 """
 
 from __future__ import annotations
@@ -20,20 +22,21 @@ import numpy as np
 
 from spatial_engine.audit.oracles.movement_dots import dot_margin
 from spatial_engine.audit.oracles.movement_points import (
-    MOVES_M,
     NOT_JUDGED_M,
+    Limits,
+    MovementRule,
     matching_points,
     shown_images,
     usable,
-    verdicts,
 )
-from spatial_engine.audit.oracles.rigid_groups import groupings
+from spatial_engine.audit.oracles.track_motions import groupings
 from spatial_engine.audit.raw.clip import BORDER_TIE, RawClip
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.records.lines import parse_line
 
 BINS, LIMITING_BIN = 10, 4
 BIN_TIE = 1e-6  # of a bin's width
+HALF_TIE = 1e-9  # of a pair, at which the number of still pairs is rounded
 SWAPPED_OF = 20  # one more pair, swapped, for so many
 
 
@@ -45,6 +48,14 @@ class Asked(NamedTuple):
     points: frozenset[int]
 
 
+class Most(NamedTuple):
+    """How much is drawn at most: points of a group, and of a point pairs of a bin, still pairs."""
+
+    points: int
+    of_bin: int
+    still: int
+
+
 def check_balance(
     path: str | Path,
     root: str | Path,
@@ -53,8 +64,11 @@ def check_balance(
     prompt: str,
     points_per_group: int,
     pairs_per_bin: int,
+    rule: MovementRule = MovementRule(),  # noqa: B008  # cannot be changed
 ) -> list[str]:
     """Complaints about the choice of points and pairs in a file of which no maximum took any."""
+    share = rule.static_share if split == "train" else 0.0
+    most = Most(points_per_group, pairs_per_bin, BINS * pairs_per_bin if share else 1)
     records_of: dict[str, list[dict]] = defaultdict(list)
     with open(path, "rb") as f:
         for record in map(parse_line, f):
@@ -65,20 +79,21 @@ def check_balance(
     for clip_id, records in sorted(records_of.items()):
         try:
             clip = RawClip(root, dataset, clip_id)
-            asked = [_asked(record, clip, prompt) for record in records]
+            limits = rule.limits(clip)
+            asked = [_asked(record, clip, prompt, limits) for record in records]
             margin = dot_margin(clip.image_size[0]) if prompt == "dot" else 0
             found = _check_swapped(asked, split)
-            found += _check_points(clip, asked, margin, points_per_group, pairs_per_bin)
+            found += _check_points(clip, asked, margin, most, limits, share)
         except RawDataError as err:
             found = [f"raw data: {err}"]
         complaints += [f"clip {clip_id}: {complaint}" for complaint in found]
     return complaints
 
 
-def _asked(record: dict, clip: RawClip, prompt: str) -> Asked:
+def _asked(record: dict, clip: RawClip, prompt: str, limits: Limits) -> Asked:
     shown, points = shown_images(record, prompt), frozenset()
     if max(shown.frame1, shown.frame2) < len(clip.tracks) and usable(record):
-        _, points = matching_points(clip, record, shown)
+        _, points = matching_points(clip, record, shown, limits)
     return Asked(shown.frame1, shown.frame2, points)
 
 
@@ -106,7 +121,7 @@ def _check_swapped(asked: list[Asked], split: str) -> list[str]:
 
 
 def _check_points(
-    clip: RawClip, asked: list[Asked], margin: int, points_per_group: int, pairs_per_bin: int
+    clip: RawClip, asked: list[Asked], margin: int, most: Most, limits: Limits, share: float
 ) -> list[str]:
     """Which points are asked about, and about which of their pairs."""
     shown, surely = clip.shown(margin), clip.shown(margin, -BORDER_TIE)
@@ -119,52 +134,104 @@ def _check_points(
         if frame1 < frame2:
             for point in points:
                 drawn[point].append((frame1, frame2))
-    complaints = []
-    for point in sorted(set(drawn) - unclear):
-        frames = np.flatnonzero(shown[:, point])
-        found = check_pairs(clip.world[:, point], frames, drawn[point], pairs_per_bin)
+    clear = set(drawn) - unclear
+    complaints, there = [], {p: pairs_of(clip.world[:, p], shown[:, p]) for p in sorted(clear)}
+    for point, moved in there.items():
+        found = check_pairs(moved, drawn[point], most, limits)
         complaints += [f"point {point}: {complaint}" for complaint in found]
+    if share and clear == set(drawn):
+        complaints += check_still_share(there, drawn, most, limits, share)
+    # Points that need not be asked about: without moving pairs, none of their still ones may be
+    # among the share; else without any pair.
+    needed = limits.moves if share else 0.0
     results = []
     for groups in groupings(clip):
         found = []
         for group in groups:
-            there, doubtful = (set(drawn) - unclear) & group, unclear & group
-            dead = sum(shown[:, point].sum() < 2 for point in group)
-            least = min(points_per_group, len(group)) - dead - len(doubtful)
-            if not least <= len(there) <= points_per_group:
-                text = f"expected {max(least, 0)} to {points_per_group}"
+            asked_of, doubtful = clear & group, unclear & group
+            dead = sum(not _may_ask(clip, shown, point, needed, limits) for point in group)
+            least = min(most.points, len(group)) - dead - len(doubtful)
+            if not least <= len(asked_of) <= most.points:
+                text = f"expected {max(least, 0)} to {most.points}"
                 name = f"the group of {len(group)} with point {min(group)}"
-                found.append(f"{len(there)} points of {name} are asked about, {text}")
-        strangers = set(drawn) - unclear - set().union(*groups)
+                found.append(f"{len(asked_of)} points of {name} are asked about, {text}")
+        strangers = clear - set().union(*groups)
         if strangers:
             found.append(f"points {sorted(strangers)} are in no group")
         results.append(found)
     return complaints + min(results, key=len)
 
 
-def check_pairs(
-    world: np.ndarray, frames: np.ndarray, drawn: list[tuple[int, int]], pairs_per_bin: int
-) -> list[str]:
-    """Complaints about the unswapped pairs drawn of one point.
+def _may_ask(clip: RawClip, shown: np.ndarray, point: int, at_least: float, limits: Limits) -> bool:
+    """Whether a point has a pair to ask about, in which it moves by so much."""
+    moved = _lengths(clip.world[shown[:, point], point])
+    told = (moved < limits.still) | (moved >= limits.moves)
+    return bool((told & (moved >= at_least)).any())
 
-    world: (T, 3) metres. frames: those that may be drawn, ascending.
+
+def pairs_of(world: np.ndarray, shown: np.ndarray) -> dict[tuple[int, int], float]:
+    """How far a point at world (T, 3) moves, by the pair of frames; of those in which it is shown
+    (T,)."""
+    frames = np.flatnonzero(shown).tolist()
+    pairs = [(i, j) for k, i in enumerate(frames) for j in frames[k + 1 :]]
+    return dict(zip(pairs, _lengths(world[frames]).tolist(), strict=True))
+
+
+def _lengths(places: np.ndarray) -> np.ndarray:
+    """How far each of places (t, 3) is from those after it, one place after the other."""
+    steps = [places[k + 1 :] - place for k, place in enumerate(places)]
+    return np.sqrt((np.concatenate([np.zeros((0, 3)), *steps]) ** 2).sum(axis=1))
+
+
+def check_still_share(
+    there: dict[int, dict[tuple[int, int], float]],
+    drawn: dict[int, list[tuple[int, int]]],
+    most: Most,
+    limits: Limits,
+    share: float,
+) -> list[str]:
+    """Complaints about how many unswapped pairs of a clip are of still points.
+
+    there: how far each point moves, by pair; drawn: the pairs that are asked about.
     """
-    moved = {}
-    for k, i in enumerate(frames):
-        for j in frames[k + 1 :]:
-            moved[int(i), int(j)] = float(np.linalg.norm(world[j] - world[i]))
+    still, available, moving = 0, 0, 0
+    for point, pairs in drawn.items():
+        count = sum(there[point].get(pair, limits.moves) < limits.still for pair in pairs)
+        still, moving = still + count, moving + len(pairs) - count
+        here = sum(metres < limits.still for metres in there[point].values())
+        available += min(here, most.still)
+    expected = share / (1 - share) * moving
+    least, greatest = (max(1, int(expected + 0.5 + tie)) for tie in (-HALF_TIE, HALF_TIE))
+    if min(least, available) <= still <= greatest:
+        return []
+    return [
+        f"{still} pairs of still points for {moving} of moving ones, expected {least}; there are "
+        f"{available}"
+    ]
+
+
+def check_pairs(
+    moved: dict[tuple[int, int], float], drawn: list[tuple[int, int]], most: Most, limits: Limits
+) -> list[str]:
+    """Complaints about the unswapped pairs drawn of one point. moved: how far it moves, by the
+    pairs that may be drawn."""
     strangers = [pair for pair in drawn if pair not in moved]
     if strangers:
         return [f"the pair {strangers[0]} is of a frame that cannot be asked about"]
-    if any(len(verdicts(metres)) == 2 for metres in moved.values()):
+    if any(abs(s - limit) <= NOT_JUDGED_M for s in moved.values() for limit in limits):
         return []  # which pairs are moving cannot be judged
-    static = sum(metres < MOVES_M for metres in moved.values())
-    drawn_static = sum(moved[pair] < MOVES_M for pair in drawn)
+    still = sum(metres < limits.still for metres in moved.values())
+    drawn_still = sum(moved[pair] < limits.still for pair in drawn)
     complaints = []
-    if drawn_static != min(static, 1):
-        complaints.append(f"{drawn_static} static pairs of {static}, expected {min(static, 1)}")
-    there = np.array([metres for metres in moved.values() if metres >= MOVES_M])
-    chosen = np.array([moved[pair] for pair in drawn if moved[pair] >= MOVES_M])
+    least = min(still, 1) if most.still == 1 else 0  # else the clip's share says how many
+    if not least <= drawn_still <= min(still, most.still):
+        text = f"expected {least} to {min(still, most.still)}"
+        complaints.append(f"{drawn_still} static pairs of {still}, {text}")
+    between = sum(limits.still <= moved[pair] < limits.moves for pair in drawn)
+    if between:
+        complaints.append(f"{between} pairs in which it is neither still nor moves")
+    there = np.array([metres for metres in moved.values() if metres >= limits.moves])
+    chosen = np.array([moved[pair] for pair in drawn if moved[pair] >= limits.moves])
     if not len(there):
         return complaints
     low, high = there.min(), there.max()
@@ -173,11 +240,11 @@ def check_pairs(
             complaints.append(f"{len(chosen)} moving pairs, expected 1: all are {low:.6f} m")
         return complaints
     counts, drawn_counts = _in_bins(there, low, high), _in_bins(chosen, low, high)
-    limits = np.clip(counts[:, LIMITING_BIN], 1, pairs_per_bin)
-    least, most = np.minimum(counts, limits[:, None])
-    wrong = (drawn_counts[1] < least) | (drawn_counts[0] > most)
+    sizes = np.clip(counts[:, LIMITING_BIN], 1, most.of_bin)
+    fewest, greatest = np.minimum(counts, sizes[:, None])
+    wrong = (drawn_counts[1] < fewest) | (drawn_counts[0] > greatest)
     for k in np.flatnonzero(wrong):
-        wanted = sorted({int(least[k]), int(most[k])})
+        wanted = sorted({int(fewest[k]), int(greatest[k])})
         complaints.append(
             f"{drawn_counts[1, k]} of {counts[1, k]} pairs drawn from bin {k + 1} of {BINS}, "
             f"expected {' to '.join(map(str, wanted))}"

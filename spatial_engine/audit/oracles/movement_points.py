@@ -3,7 +3,7 @@
 How docs/spec.md was read where it leaves a choice, by section:
 - 9.3 displacement and distance are from the first frame's world position to the second's, whatever
   lies between. A length may be off the nearest mm by MM_TIE more than half: files hold float32.
-- 9.3, 9.4 which of the 0.01 m thresholds holds is not judged within NOT_JUDGED_M of it.
+- 9.3, 9.4 on which side of a threshold a length is, is not judged within NOT_JUDGED_M of it.
 - 9.4 a coord question is about any point that it fits: visible in both frames, in both images
   (0 <= u < W), in a kept group, at p1 and p2, and moving so.
 - 9.4 p1, p2 are rounded projections, of dot too.
@@ -12,20 +12,52 @@ How docs/spec.md was read where it leaves a choice, by section:
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from spatial_engine.audit.oracles.rigid_groups import groupings
+from spatial_engine.audit.oracles.track_motions import groupings, jitter
 from spatial_engine.audit.raw.clip import RawClip
+from spatial_engine.audit.records.constants import number
 from spatial_engine.audit.records.fields import is_coordinate, rounds_to
 from spatial_engine.audit.records.images import check_list_of_images
 
 DISTANCE, VECTOR = "tapvid3d_total_distance", "tapvid3d_displacement_vector"
-MOVES_M = 0.01
+CAMERA_MOVES_M = 0.01
 NOT_JUDGED_M = 1e-9
 MM_TIE = 0.01  # mm beyond half a mm
 MAX_MM = 10**9  # no answer is larger
+MOST_OF_RULE = 10**6  # no constant of a rule is larger
+
+
+class MovementRule(NamedTuple):
+    """Constants of a file: a point is still below `still_m`; it moved from `moved_m` and from
+    `jitter_times` the clip's jitter on. `static_share` of a clip's training records are about still
+    points; 0: one pair at most for each point."""
+
+    still_m: float = 0.01
+    moved_m: float = 0.02
+    jitter_times: float = 5.0
+    static_share: float = 0.1
+
+    @classmethod
+    def of(cls, constants: dict[str, Any]) -> MovementRule:
+        """Of a file that was made with these constants."""
+        usual = cls()._asdict()
+        told = {name: number(constants, name.upper(), usual[name]) for name in usual}
+        return cls(**{k: v if 0 <= v <= MOST_OF_RULE else usual[k] for k, v in told.items()})
+
+    def limits(self, clip: RawClip) -> Limits:
+        """Of the points of a clip."""
+        least = max(self.still_m, self.moved_m)
+        return Limits(self.still_m, max(least, self.jitter_times * (jitter(clip) or 0.0)))
+
+
+class Limits(NamedTuple):
+    """Metres below which something is still, and from which on it moves; none asks between."""
+
+    still: float
+    moves: float
 
 
 class Shown(NamedTuple):
@@ -82,7 +114,9 @@ def at(clip: RawClip, frame: int, place: list[int]) -> np.ndarray:
     return clip.shown()[frame] & rounds_to(thousandths, place).all(axis=1)
 
 
-def matching_points(clip: RawClip, record: dict, shown: Shown) -> tuple[list[str], frozenset[int]]:
+def matching_points(
+    clip: RawClip, record: dict, shown: Shown, limits: Limits
+) -> tuple[list[str], frozenset[int]]:
     """Complaints if a `usable` record fits no point, and the points that it fits."""
     here = at(clip, shown.frame1, record["p1"]) & at(clip, shown.frame2, record["p2"])
     places = f"p1 {record['p1']} in frame {shown.frame1}, p2 {record['p2']} in {shown.frame2}"
@@ -96,7 +130,7 @@ def matching_points(clip: RawClip, record: dict, shown: Shown) -> tuple[list[str
             return [f"image: the clip has no point {shown.point}"], frozenset()
         if not here[shown.point]:
             return [f"p1, p2: point {shown.point} is not visible at {places}"], frozenset()
-    found = {point: _misfits(clip, record, shown, point) for point in points}
+    found = {point: _misfits(clip, record, shown, point, limits) for point in points}
     fitting = frozenset(point for point, misfits in found.items() if not misfits)
     if fitting:
         return [], fitting
@@ -104,7 +138,7 @@ def matching_points(clip: RawClip, record: dict, shown: Shown) -> tuple[list[str
     return [f"{misfit} (point {point})" for misfit in found[point]], frozenset()
 
 
-def _misfits(clip: RawClip, record: dict, shown: Shown, point: int) -> list[str]:
+def _misfits(clip: RawClip, record: dict, shown: Shown, point: int, limits: Limits) -> list[str]:
     """In what a record differs from the movement of a point."""
     complaints = []
     if not any(point in group for groups in groupings(clip) for group in groups):
@@ -119,16 +153,22 @@ def _misfits(clip: RawClip, record: dict, shown: Shown, point: int) -> list[str]
         False: not any(answers),
         True: bool((np.abs(truth - np.array(answers)) <= 0.5 + MM_TIE).all()),
     }
-    for name, metres in (("point_moving", moved), ("cam_moving", camera)):
-        if not any(record.get(name) is verdict for verdict in verdicts(metres)):
+    of_camera = Limits(CAMERA_MOVES_M, CAMERA_MOVES_M)
+    for name, metres, its in (("point_moving", moved, limits), ("cam_moving", camera, of_camera)):
+        possible = verdicts(metres, its)
+        if not any(record.get(name) is verdict for verdict in possible):
             found = f"{metres:.9f} m from frame to frame"
+            if not possible:
+                found += f", neither below {its.still} m nor from {its.moves:.6f} m on"
             complaints.append(f"{name}: {record.get(name)!r}, the raw data say {found}")
-    if not any(fits[verdict] for verdict in verdicts(moved)):
+    if not any(fits[verdict] for verdict in verdicts(moved, limits)):
         numbers = ", ".join(f"{value:.4f}" for value in truth)
         complaints.append(f"gt_value: {gt_value!r}, the raw data say {numbers} mm")
     return complaints
 
 
-def verdicts(metres: float) -> set[bool]:
-    """Whether something that moves so far is moving; both where that cannot be judged."""
-    return {metres + tie >= MOVES_M for tie in (-NOT_JUDGED_M, NOT_JUDGED_M)}
+def verdicts(metres: float, limits: Limits) -> set[bool]:
+    """Whether something that moves so far is moving; both where that cannot be judged, none where
+    it is neither still nor moving."""
+    found = {False} if metres - NOT_JUDGED_M < limits.still else set()
+    return found | ({True} if metres + NOT_JUDGED_M >= limits.moves else set())

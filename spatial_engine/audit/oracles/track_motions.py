@@ -1,6 +1,6 @@
-"""Which points of a clip move together (SPEC 9.2).
+"""Which points of a clip move together, and how still the still ones are (SPEC 9.2, 9.3).
 
-Cost: 1000 points in 300 frames take half a minute.
+Cost of the groups: 1000 points in 300 frames take half a minute.
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 9.2 the distances are those in camera coordinates, which no rigid motion of a camera changes.
@@ -8,6 +8,8 @@ How docs/spec.md was read where it leaves a choice, by section:
   belong to no group. Clusters are merged while the least mean is at most 0.1.
 - 9.2 which of several equal least means is merged first: any. `groupings` holds the groups of some
   orders, and what follows from one of them is right.
+- 9.3 a point is seen where it is visible and its place known, in the image or not.
+- 9.3 the even path is the parabola of least squares over the numbers of the frames.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ CUT = 0.1  # m, of the mean over two clusters
 NEVER_KNOWN_M = 10.0
 GROUP_OVER = 5  # points; larger groups are kept
 MAX_GROUPED = 4000  # points of a clip whose groups are looked for: memory grows with the square
+LEAST_FRAMES, MOST_POINTS = 5, 300
+STANDS_M = 0.02  # strays and drifts no farther
+TO_AND_FRO_M = (0.01, 0.1)
+LEAST_STANDING, LEAST_TO_AND_FRO = 0.05, 0.2  # of the points looked at
 
 
 @kept
@@ -83,3 +89,50 @@ def average_linkage(values: np.ndarray, order: np.ndarray) -> list[list[int]]:
         sums[:, a] += sums[:, b]
         sums = np.delete(np.delete(sums, b, axis=0), b, axis=1)
     return clusters
+
+
+# ---- jitter --------------------------------------------------------------------------------------
+
+
+@kept
+def jitter(clip: RawClip) -> float | None:
+    """Metres by which still points stray from their places, median; None where none tells."""
+    seen = clip.visibility & np.isfinite(clip.world).all(axis=2)
+    frames = len(seen)
+    looked_at = [
+        point
+        for point in range(seen.shape[1])
+        if seen[:, point].sum() >= LEAST_FRAMES and 2 * seen[:, point].sum() >= frames
+    ]
+    looked_at = looked_at[:: int(np.ceil(len(looked_at) / MOST_POINTS)) or 1]
+    standing, to_and_fro = [], []
+    for point in looked_at:
+        numbers = np.flatnonzero(seen[:, point])
+        places = clip.world[numbers, point]
+        spread, stray, step = _spread(places)
+        if stray <= STANDS_M and _way(places, numbers) <= STANDS_M:
+            standing.append(spread)
+        if TO_AND_FRO_M[0] < spread <= TO_AND_FRO_M[1] and step > spread:
+            to_and_fro.append(spread)
+    if standing and len(standing) >= LEAST_STANDING * len(looked_at):
+        return float(np.median(standing))
+    if to_and_fro and len(to_and_fro) >= LEAST_TO_AND_FRO * len(looked_at):
+        return float(np.median(to_and_fro))
+    return None
+
+
+def _spread(places: np.ndarray) -> tuple[float, float, float]:
+    """(median, ninth tenth) of the distances of places (t, 3) from the median place, and the median
+    distance from one to the next."""
+    middle = np.array([np.median(axis) for axis in places.T])
+    away = np.sqrt(((places - middle) ** 2).sum(axis=1))
+    steps = np.sqrt(((places[1:] - places[:-1]) ** 2).sum(axis=1))
+    return float(np.median(away)), float(np.percentile(away, 90)), float(np.median(steps))
+
+
+def _way(places: np.ndarray, numbers: np.ndarray) -> float:
+    """Distance between the ends of the even path."""
+    since = (numbers - numbers[0]) / (numbers[-1] - numbers[0])
+    powers = np.stack([np.ones_like(since), since, since**2], axis=1)
+    path = powers @ np.linalg.lstsq(powers, places, rcond=None)[0]
+    return float(np.sqrt(((path[-1] - path[0]) ** 2).sum()))
