@@ -35,11 +35,11 @@ from spatial_engine.audit.oracles.movement_points import (
 )
 from spatial_engine.audit.oracles.object_size import TASK_OF as OBJECT
 from spatial_engine.audit.oracles.object_size import object_rules
-from spatial_engine.audit.oracles.visibility import SurfaceRule
+from spatial_engine.audit.oracles.visibility import SurfaceRule, seen_rule
 from spatial_engine.audit.raw.clip import RawClip
 from spatial_engine.audit.raw.ids import DATASETS
 from spatial_engine.audit.raw.scene import RawScene
-from spatial_engine.audit.records.constants import constants_of, seen_rule
+from spatial_engine.audit.records.constants import constants_of
 from spatial_engine.audit.records.lines import TaskRules, parse_line
 
 SCANNET = "scannet"  # the places of a record are its scenes, or the clips of adt or pstudio

@@ -20,12 +20,12 @@ from spatial_engine.audit.label_report import FileReport
 from spatial_engine.audit.oracles.object_coverage import check_scene_coverage
 from spatial_engine.audit.oracles.object_views import DIMENSIONS
 from spatial_engine.audit.oracles.object_visibility import check_scene_visibility
-from spatial_engine.audit.oracles.visibility import SurfaceRule
+from spatial_engine.audit.oracles.visibility import SurfaceRule, seen_rule
 from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.plain_unpickler import load
 from spatial_engine.audit.raw.scene import RawScene
-from spatial_engine.audit.records.constants import constants_of, seen_rule
+from spatial_engine.audit.records.constants import constants_of
 
 OBJECT_VISIBILITY = "object_visibility.pkl"
 OF_SCENE = 10  # frames, objects: loading a scene costs more than a few of these

@@ -13,16 +13,20 @@ How docs/spec.md was read where it leaves a choice, by section:
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from spatial_engine.audit.raw.kept import kept
 from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.constants import number, read_provenance
 
 # SPEC 4: inside these, either answer about a vertex is right.
 DEPTH_TIE_M = 1e-4
 PIXEL_TIE = 1e-3
+VISIBILITY_TABLE = "data/scannet/scannet_instance_data/{split}_visibility_info_D5.parquet"
+SURFACE_CONSTANTS = ("SURFACE_WINDOW_PX", "DEPTH_TOLERANCE_M", "DEPTH_TOLERANCE_SHARE")
 
 
 class Seen(NamedTuple):
@@ -147,6 +151,19 @@ def seen(scene: RawScene, frame_id: str, rule: SurfaceRule | None) -> Seen:
         return on_surface(scene, frame_id, rule)
     found = visible(scene, frame_id)
     return Seen(found.must, found.ties)
+
+
+def seen_rule(constants: dict[str, Any], root: Path, split: str) -> SurfaceRule | None:
+    """By which rule frames see vertices: of the surface that they show, with the constants of the
+    visibility table; None for the published rule."""
+    if constants.get("SEEN_RULE", "surface") == "published":
+        return None
+    table = read_provenance(root / VISIBILITY_TABLE.format(split=split)).get("settings")
+    table, usual = table if isinstance(table, dict) else {}, SurfaceRule()
+    window, *tolerances = (
+        number(table, name, value) for name, value in zip(SURFACE_CONSTANTS, usual, strict=True)
+    )
+    return SurfaceRule(int(window), *tolerances)
 
 
 class SeenVertices(NamedTuple):

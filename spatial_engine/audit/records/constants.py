@@ -12,11 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.audit.oracles.visibility import SurfaceRule
-
-VISIBILITY_TABLE = "data/scannet/scannet_instance_data/{split}_visibility_info_D5.parquet"
-SURFACE_CONSTANTS = ("SURFACE_WINDOW_PX", "DEPTH_TOLERANCE_M", "DEPTH_TOLERANCE_SHARE")
-
 
 def read_provenance(path: Path) -> dict[str, Any]:
     """What `<path>.meta.json` tells; empty where there is none or it cannot be read."""
@@ -58,16 +53,3 @@ def number(constants: dict[str, Any], name: str, usual: float) -> float:
     """A constant that is a number; the usual one where none is told."""
     value = constants.get(name)
     return value if type(value) in (int, float) else usual
-
-
-def seen_rule(constants: dict[str, Any], root: Path, split: str) -> SurfaceRule | None:
-    """By which rule frames see vertices: of the surface that they show, with the constants of the
-    visibility table; None for the published rule."""
-    if constants.get("SEEN_RULE", "surface") == "published":
-        return None
-    table = read_provenance(root / VISIBILITY_TABLE.format(split=split)).get("settings")
-    table, usual = table if isinstance(table, dict) else {}, SurfaceRule()
-    window, *tolerances = (
-        number(table, name, value) for name, value in zip(SURFACE_CONSTANTS, usual, strict=True)
-    )
-    return SurfaceRule(int(window), *tolerances)
