@@ -30,7 +30,11 @@ from common import (
 )
 
 # isort: split
-from spatial_engine.depth_perception import depth_questions
+from spatial_engine.depth_perception import (
+    depth_comparison_dot_engine,
+    depth_engine,
+    depth_questions,
+)
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.pictures import jpeg
@@ -88,10 +92,13 @@ class PointsBench(Bench):
         visibility = paths.visibility_table_path(self.root, "train")
         table = paths.pair_table_path(self.root, "train")
         share = 500_000 // FULL_SCENES + 1
+        constants = {
+            name: getattr(depth_comparison_dot_engine, name) for name in depth_engine.FLAGS
+        }
         for task in ("depth_estimation_dot", "depth_comparison_dot"):
             sentences = depth_questions.load_sentences(task)
             request = depth_questions.SceneRequest(
-                task, "train", SCENE, 0, share, ids, 10, sentences=sentences
+                task, "train", SCENE, 0, share, ids, constants, sentences
             )
             self._pictures(task, depth_questions.write_scene, (scenes, visibility, request), images)
         candidates = pair_balance.PairCandidates.of(

@@ -224,7 +224,7 @@ def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
     if task.startswith("camera_"):
         return camera_rules(file.split, file.constants)
     if task.startswith("depth_"):
-        return depth_rules(file.path, file.split, file.rule, images)
+        return depth_rules(file.path, file.split, file.rule, images, file.constants)
     if task.startswith("correspondence_"):
         return correspondence_rules(file.path, file.split, file.rule, images)
     return object_rules(file.path, file.split, file.rule)

@@ -6,9 +6,13 @@ import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
 from math import comb
+from typing import Any
+
+import numpy as np
 
 from spatial_engine.depth_perception import depth_questions
 from spatial_engine.utils import paths
+from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.questions import marked_images, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import TASKS
@@ -22,6 +26,35 @@ from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import visibility_table
 
+# What the flags of constants mean, their limits, and their published values. Each script has some.
+FLAGS: dict[str, dict[str, Any]] = {
+    "SEEN_RULE": {
+        "meaning": "by which a frame sees vertices",
+        "choices": tuple(visibility_table.RULES),
+        "published": visibility_table.PUBLISHED,
+    },
+    "DOT_RADIUS_PX": {"meaning": "radius of the dots, in pixels", "at_least": 1},
+    "MIN_DEPTH_GAP_MM": {
+        "meaning": "smallest difference between the two depths, in millimetres",
+        "at_least": 1,
+        "published": 1,
+    },
+    "MIN_DEPTH_GAP_SHARE": {
+        "meaning": "the same as a share of the nearer depth",
+        "at_least": 0,
+        "published": 0.0,
+    },
+    "MAX_PER_FRAME": {
+        "meaning": "questions about a frame at most, -1 = no limit",
+        "at_least": -1,
+        "published": -1,
+    },
+    "BALANCE_LOWER": {
+        "meaning": "let the nearer point be the lower one in half of the questions",
+        "published": False,
+    },
+}
+
 
 def run_task(
     task: str,
@@ -29,13 +62,11 @@ def run_task(
     argv: Sequence[str] | None,
     *,
     max_samples: Mapping[str, int],
-    seen_rule: str,
-    dot_radius_px: int | None = None,
-    min_depth_gap_mm: int | None = None,
+    constants: Mapping[str, Any],
 ) -> int:
-    """Make both splits of a task; the keywords are the constants of its script, by split or None
-    where the script has none. Returns the exit code."""
-    args = _parse_args(docstring, argv, max_samples, seen_rule, dot_radius_px, min_depth_gap_mm)
+    """Make both splits of a task with the constants of its script: `max_samples` by split, the
+    others, which are flags (`FLAGS`), by name. Returns the exit code."""
+    args = _parse_args(docstring, argv, max_samples, constants)
     sentences = depth_questions.load_sentences(task)
     settings = {
         "seed": args.seed,
@@ -56,12 +87,14 @@ def run_task(
             continue
         output = record_path(args.root, task, split, args.version)
         pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
+        jobs, drops = make_jobs(args, step, split, splits[split], task, sentences)
         step.make(
             {task: output},
-            make_jobs(args, step, split, splits[split], task, sentences),
+            jobs,
             depth_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed, at_most=wanted),
             companions=pictures if TASKS[task].marked else None,
+            drops={task: drops},
             wanted={task: wanted},
         )
     return step.close()
@@ -74,8 +107,9 @@ def make_jobs(
     scenes: SceneInfoHandler,
     task: str,
     sentences: Mapping[str, Templates],
-) -> list[SceneJob]:
-    """A job for each scene, which is asked for its share of the wanted records."""
+) -> tuple[list[SceneJob], dict[str, int]]:
+    """A job for each scene, which is asked for its share of the wanted records. Returns also how
+    many records no scene can be asked for, by reason."""
     table = paths.visibility_table_path(args.root, split)
     fingerprint = provenance.file_fingerprint(table, args.root)
     handler = visibility_table.VisibilityInfoHandler(table, args.seen_rule)
@@ -86,8 +120,12 @@ def make_jobs(
         return files.with_images()
 
     listed = step.ready(scenes.scene_ids, list_images)
-    wanted = args.max_samples[split]
-    share = wanted // len(listed) + 1 if wanted > 0 and listed else -1
+    wanted, most = args.max_samples[split], args.constants.get("MAX_PER_FRAME", -1)
+    frames = {
+        scene_id: len(files.ids.intersection(scenes.image_ids(scene_id)))
+        for scene_id, files in listed.items()
+    }
+    shares = share_out(frames, wanted, most)
     picture_bytes = 0
     if TASKS[task].marked:
         picture_bytes = marked_images.estimate_bytes(
@@ -95,19 +133,36 @@ def make_jobs(
         )
     jobs = []
     for scene_id, files in listed.items():
+        share = shares[scene_id]
         request = depth_questions.SceneRequest(
-            task, split, scene_id, args.seed, share, files.ids,
-            args.seen_rule, args.dot_radius_px or 0, args.min_depth_gap_mm or 1,
-            sentences=sentences,
-        )  # fmt: skip
+            task, split, scene_id, args.seed, share, files.ids, args.constants, sentences
+        )
         images = files.colors if TASKS[task].marked else files.names
         inputs = [scenes.geometry_hash(scene_id), fingerprint, images, share]
         pictures = 0
         if picture_bytes:
-            pictures = most_records(task, share, len(files.ids), handler.num_points(scene_id))
+            pictures = most_records(task, share, frames[scene_id], handler.num_points(scene_id))
         arguments = (scenes.only(scene_id), table, request)
         jobs.append(SceneJob(scene_id, arguments, inputs, pictures, pictures * picture_bytes))
-    return jobs
+    missing = wanted - sum(shares.values()) if jobs and wanted > 0 else 0
+    return jobs, {depth_questions.beyond_most(most): missing} if missing > 0 else {}
+
+
+def share_out(frames: Mapping[str, int], wanted: int, most: int) -> dict[str, int]:
+    """How many records each scene is asked for: an equal share of `wanted` and one more, since
+    some are dropped; -1 = each frame once, where `wanted` is -1.
+
+    With at most `most` questions about a frame (-1 = no limit), a scene of few `frames` is asked
+    for fewer and the others for more.
+    """
+    if wanted < 0 or not frames:
+        return dict.fromkeys(frames, -1)
+    share = wanted // len(frames) + 1
+    if most < 0:
+        return dict.fromkeys(frames, share)
+    there = most * np.array(list(frames.values()))
+    share = sampling.equal_share(there, share * len(frames))
+    return dict(zip(frames, np.minimum(there, share).tolist(), strict=True))
 
 
 def most_records(task: str, share: int, num_frames: int, num_vertices: int) -> int:
@@ -123,20 +178,11 @@ def _parse_args(
     docstring: str,
     argv: Sequence[str] | None,
     max_samples: Mapping[str, int],
-    seen_rule: str,
-    dot_radius_px: int | None,
-    min_depth_gap_mm: int | None,
+    constants: Mapping[str, Any],
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
-    parser.set_defaults(dot_radius_px=None, min_depth_gap_mm=None)
-    text, published = "by which a frame sees vertices", visibility_table.PUBLISHED
-    rules = tuple(visibility_table.RULES)
-    cli.add_constant(parser, "SEEN_RULE", seen_rule, text, choices=rules, published=published)
-    if dot_radius_px is not None:
-        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots, in pixels", 1)
-    if min_depth_gap_mm is not None:
-        text = "smallest difference between the two depths, in millimetres"
-        cli.add_constant(parser, "MIN_DEPTH_GAP_MM", min_depth_gap_mm, text, 1)
+    for name, value in constants.items():
+        cli.add_constant(parser, name, value, **FLAGS[name])
     args = parser.parse_args(argv)
     args.max_samples = cli.max_samples_by_split(args, max_samples)
     return args

@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
-        seen_rule=SEEN_RULE,
+        constants={
+            "SEEN_RULE": SEEN_RULE,
+        },
     )
 
 

@@ -31,8 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
-        seen_rule=SEEN_RULE,
-        dot_radius_px=DOT_RADIUS_PX,
+        constants={
+            "SEEN_RULE": SEEN_RULE,
+            "DOT_RADIUS_PX": DOT_RADIUS_PX,
+        },
     )
 
 

@@ -7,12 +7,13 @@ by coordinates, `dot` marks them in a picture. Depth is the distance along the v
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spatial_engine.depth_perception import depth_pairs
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.cameras import permille
 from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
@@ -23,10 +24,7 @@ from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates, load_templates
 from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.scenes.scene_views import Fits, SceneViews
-
-MAX_NEW_DRAWS = 10  # of two points, when the first two cannot be compared
-HARD_TO_TELL_MM = 20  # depths nearer to each other than this are counted
+from spatial_engine.utils.scenes.scene_views import SceneViews
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -52,8 +50,8 @@ def load_sentences(task: str) -> dict[str, Templates]:
 @dataclass(frozen=True)
 class SceneRequest:
     """The request for one scene: the number of records (-1 = each frame once), about the frames
-    whose image exists, in these `sentences` (`load_sentences`). `seen_rule`, `dot_radius` and
-    `min_gap_mm` are constants of the scripts."""
+    whose image exists, by the `constants` of the script, in these `sentences`
+    (`load_sentences`)."""
 
     task: str
     split: str
@@ -61,10 +59,12 @@ class SceneRequest:
     seed: int
     wanted: int
     images: frozenset[str]
-    seen_rule: str
-    dot_radius: int = 0
-    min_gap_mm: int = 1
-    sentences: Mapping[str, Templates] = field(kw_only=True)
+    constants: Mapping[str, Any]
+    sentences: Mapping[str, Templates]
+
+    def mark_size(self, views: SceneViews) -> MarkSize:
+        """Size of the dots; 0 where points are named."""
+        return MarkSize.of(self.constants.get("DOT_RADIUS_PX", 0), views.image_size)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def write_scene(
 ) -> PartResult:
     """Write one scene's records, and their pictures where the points are shown by dots."""
     scenes, table, request = arguments
-    views = SceneViews(scenes, request.scene_id, table, request.seen_rule)
+    views = SceneViews(scenes, request.scene_id, table, request.constants["SEEN_RULE"])
     rng = sampling.generator(request.seed, request.task, request.split, request.scene_id)
     result = PartResult()
     frames = choose_frames(rng, views, request, result)
@@ -93,7 +93,7 @@ def write_scene(
         colors = marked_images.draw_pictures(
             pictures,
             lambda image_id: scenes.color(request.scene_id, image_id),
-            MarkSize.of(request.dot_radius, views.image_size),
+            request.mark_size(views),
             views.image_size,
             part_dir / marked_images.FOLDER,
         )
@@ -112,7 +112,7 @@ def choose_frames(
     """The frame of each record (n,), each frame equally often, to within one.
 
     Frames that see too few points, or whose image is missing, are left out and counted. An
-    estimation asks about each frame once.
+    estimation asks about each frame once, a comparison at most `MAX_PER_FRAME` times.
     """
     enough = views.num_seen >= TASKS[request.task].num_points
     there = np.array([image_id in request.images for image_id in views.image_ids], bool)
@@ -125,7 +125,15 @@ def choose_frames(
     wanted = len(frames) if request.wanted < 0 else request.wanted
     if TASKS[request.task].num_points == 1:
         return frames[:wanted]
-    return np.resize(frames, wanted if len(frames) else 0)
+    most = request.constants["MAX_PER_FRAME"]
+    asked = wanted if most < 0 else min(wanted, most * len(frames))
+    result.drops[request.task][beyond_most(most)] = wanted - asked
+    return np.resize(frames, asked if len(frames) else 0)
+
+
+def beyond_most(most: int) -> str:
+    """The reason why a comparison is dropped whose frame was asked about `most` times."""
+    return f"more than {most} questions about a frame"
 
 
 def draw_points(
@@ -136,7 +144,7 @@ def draw_points(
     result: PartResult,
 ) -> DrawnPoints:
     """Draw the points of each frame; frames for which there are none are dropped and counted."""
-    size = MarkSize.of(request.dot_radius, views.image_size)
+    size = request.mark_size(views)
 
     def fits(numbers: np.ndarray, points: np.ndarray) -> np.ndarray:
         if not TASKS[request.task].marked:
@@ -150,55 +158,19 @@ def draw_points(
         drops["no point clear of the border"] = int(np.count_nonzero(~found))
     else:
         apart = 2 * size.reach if TASKS[request.task].marked else 0
-        points, found = draw_two_points(rng, views, frames, fits, request.min_gap_mm, apart)
+        points, found = depth_pairs.draw_two_points(
+            rng, views, frames, fits, request.constants, apart
+        )
         drops["no new pair of points that can be compared"] = int(np.count_nonzero(~found))
     frames, points = frames[found], points[found]
     pixels, depths_mm = views.measure_mm(frames, points)
     if TASKS[request.task].num_points == 2:
-        near = np.abs(depths_mm[:, 0] - depths_mm[:, 1]) < HARD_TO_TELL_MM
-        hard = int(np.count_nonzero(near))
-        result.notes[request.task] = {f"depths within {HARD_TO_TELL_MM} mm": hard}
+        lower = int(np.count_nonzero(depth_pairs.is_nearer_lower(pixels, depths_mm)))
+        result.notes[request.task] = {
+            "nearer point lower in the image": lower,
+            "nearer point higher": len(frames) - lower,
+        }
     return DrawnPoints(frames, points, pixels, depths_mm)
-
-
-def draw_two_points(
-    rng: np.random.Generator,
-    views: SceneViews,
-    frames: np.ndarray,
-    fits: Fits,
-    min_gap_mm: int,
-    apart: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each of `frames` (n,) two visible points whose depths differ by `min_gap_mm` or more,
-    whose coordinates differ, and whose pixels are `apart` or more.
-
-    Returns points (n, 2) int32 and whether they were found, (n,) bool. No frame gets the same two
-    points twice. An unsuitable draw is repeated up to `MAX_NEW_DRAWS` times.
-    """
-    points = np.zeros((len(frames), 2), np.int32)
-    found = np.zeros(len(frames), bool)
-    taken = np.zeros(0, np.int64)
-    num_vertices = views.visibility.num_points
-    for _ in range(1 + MAX_NEW_DRAWS):
-        pending = np.flatnonzero(~found)
-        if not len(pending):
-            break
-        drawn = views.visibility.draw_points(rng, frames[pending], 2)
-        pixels, depths_mm = views.measure_mm(frames[pending], drawn)
-        coordinates = permille(pixels, views.image_size)
-        good = np.abs(depths_mm[:, 0] - depths_mm[:, 1]) >= max(min_gap_mm, 1)
-        good &= (coordinates[:, 0] != coordinates[:, 1]).any(axis=1)
-        good &= np.linalg.norm(pixels[:, 0] - pixels[:, 1], axis=1) >= apart
-        good &= fits(pending, drawn).all(axis=1)
-        low, high = np.sort(drawn.astype(np.int64), axis=1).T
-        keys = (frames[pending] * num_vertices + low) * num_vertices + high
-        first = np.zeros(len(keys), bool)
-        first[np.unique(keys, return_index=True)[1]] = True
-        good &= first & ~np.isin(keys, taken)
-        points[pending[good]] = drawn[good]
-        found[pending[good]] = True
-        taken = np.concatenate([taken, keys[good]])
-    return points, found
 
 
 def plan_pictures(

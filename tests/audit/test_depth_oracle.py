@@ -507,6 +507,40 @@ def test_a_hidden_vertex_is_none(raw_root, right):
     assert complaints[0].startswith("points_info[0]:")
 
 
+@pytest.mark.parametrize("question_type", [COMP_COOR, COMP_DOT])
+def test_depths_nearer_to_each_other_than_the_file_says_are_found(
+    raw_root, right, tmp_path, question_type
+):
+    folder, record = right[question_type, "train"]
+    near, far = sorted(point["depth_mm"] for point in record["points_info"])
+    path = tmp_path / f"{question_type}.jsonl"
+    path.write_text(json.dumps(record) + "\n")
+    (tmp_path / "images").symlink_to(folder / "images")
+    gap = far - near
+    for constants, least in (
+        ({}, 0),
+        ({"MIN_DEPTH_GAP_MM": gap, "MIN_DEPTH_GAP_SHARE": 0.0}, 0),
+        ({"MIN_DEPTH_GAP_MM": gap + 1}, gap + 1),
+        ({"MIN_DEPTH_GAP_MM": 1, "MIN_DEPTH_GAP_SHARE": gap / near}, 0),
+        ({"MIN_DEPTH_GAP_MM": 1, "MIN_DEPTH_GAP_SHARE": (gap + 0.5) / near}, gap + 0.5),
+        ({"MIN_DEPTH_GAP_MM": "many"}, 0),
+    ):
+        meta = path.with_name(f"{path.name}.meta.json")
+        meta.write_text(json.dumps({"settings": constants}))
+        says = f"points_info: depths {near} and {far} mm differ by less than {least:g} mm"
+        complaints = file_complaints(path, raw_root, "train")
+        if least:
+            assert len(complaints) == 1 and complaints[0].startswith(f"line 1: {says}"), constants
+        else:
+            assert complaints == [], constants
+
+
+def test_an_estimation_has_no_gap(raw_root, right):
+    folder, record = right[EST_COOR, "val"]
+    scene, constants = open_scene(raw_root, SCENES["val"][0]), {"MIN_DEPTH_GAP_MM": 10**6}
+    assert check_depth_record(record, scene, "val", folder, constants=constants) == []
+
+
 # ---- planted errors in pictures ------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -285,14 +286,18 @@ def test_scenes_with_a_single_frame(root, command):
         return
     assert done.returncode == 0, done.stdout + done.stderr
     made = records_of(command, root, "val")
-    assert len(made) == (2 if command == ESTIMATION_DOT else 25)
+    assert len(made) == (2 if command == ESTIMATION_DOT else 20)
+    if command == COMPARISON_COOR:  # each of the two frames is asked about as often as it may be
+        assert "more than 10 questions about a frame 5" in done.stdout
+        assert "requested but not available 5" in done.stdout
     assert all("/00000" in record["image"][0] for record in made)
 
 
 def test_half_a_million_asked_of_three_vertices_ends_with_a_count_of_what_is_missing(root):
     rewrite_tables(root, "train", lambda scene, points: points[::200][:3])
     start = os.times()
-    done = run_here(COMPARISON_COOR, root, "--num-workers", "1", "--splits", "train")
+    flags = ("--num-workers", "1", "--splits", "train", "--published")
+    done = run_here(COMPARISON_COOR, root, *flags)
     assert os.times().children_user - start.children_user < 60  # seconds of a core
     assert done.returncode == 0, done.stdout + done.stderr
     made = records_of(COMPARISON_COOR, root, "train")
@@ -300,6 +305,30 @@ def test_half_a_million_asked_of_three_vertices_ends_with_a_count_of_what_is_mis
     assert f"requested but not available {500_000 - len(made):,}" in done.stdout
     asked = 3 * (500_000 // 3 + 1)
     assert f"no new pair of points that can be compared {asked - len(made):,}" in done.stdout
+
+
+def test_comparisons_are_spread_over_frames_and_told_in_the_closing_table(root):
+    """A scene of one frame gives ten questions, the others give the rest."""
+    folder = root / "data/scannet/posed_images/scene0001_00"
+    for image in sorted(folder.glob("*.jpg"))[1:]:
+        image.unlink()
+    done = run_few(COMPARISON_COOR, root, "--splits", "train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = records_of(COMPARISON_COOR, root, "train")
+    times = Counter(record["image"][0] for record in made)
+    of_scene = Counter(record["image"][0].split("/")[0] for record in made)
+    assert len(made) == 60 and max(times.values()) <= 10
+    assert of_scene["scene0001_00"] <= 10 and min(of_scene.values()) >= 8
+    assert max(of_scene.values()) <= 27  # of those that take the rest: half of 63 - 10, and one
+    assert "more than 10 questions" not in done.stdout
+    counted = re.search(
+        r"counted: nearer point higher (\d+), nearer point lower in the image (\d+)", done.stdout
+    )
+    higher, lower = map(int, counted.groups())
+    assert 60 <= higher + lower <= 66 and abs(higher - lower) <= 24
+    for record in made:
+        near, far = sorted(told["depth_mm"] for told in record["points_info"])
+        assert far - near >= max(50, 0.02 * near)
 
 
 # ---- disk ----------------------------------------------------------------------------------------
@@ -397,6 +426,9 @@ def test_what_is_up_to_date_is_left_and_changed_images_and_missing_folders_are_n
         (visual_correspondence_qa_engine_coor_2_coor, ["--val-difficulty", "hard"]),
         (depth_comparison_dot_engine, ["--dot-radius-px", "-3"]),
         (depth_comparison_dot_engine, ["--min-depth-gap-mm", "0"]),
+        (depth_comparison_dot_engine, ["--min-depth-gap-share", "-0.1"]),
+        (depth_comparison_coor_engine, ["--max-per-frame", "-2"]),
+        (depth_estimation_coor_engine, ["--max-per-frame", "2"]),
         (depth_estimation_dot_engine, ["--min-depth-gap-mm", "5"]),
         (depth_comparison_coor_engine, ["--dot-radius-px", "10"]),
         (depth_comparison_coor_engine, ["--train-max-samples", "-2"]),

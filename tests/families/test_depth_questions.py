@@ -3,13 +3,21 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_scenes import SCENE, TinyScene, lie_along
 
+from spatial_engine.depth_perception import (
+    depth_comparison_dot_engine,
+    depth_engine,
+    depth_pairs,
+)
 from spatial_engine.depth_perception import depth_questions as questions
-from spatial_engine.depth_perception.depth_engine import most_records
+from spatial_engine.depth_perception.depth_engine import most_records, share_out
 from spatial_engine.depth_perception.depth_questions import SceneRequest
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE, MarkSize
@@ -22,13 +30,20 @@ MARK = MarkSize.of(10, SIZE)
 DEPTH = [task for task in TASKS if task.startswith("depth_")]
 COMPARISONS = [task for task in DEPTH if "comparison" in task]
 ESTIMATIONS = [task for task in DEPTH if "estimation" in task]
+USUAL = {name: getattr(depth_comparison_dot_engine, name) for name in depth_engine.FLAGS}
+# By the published constants many more questions can be asked of a few small frames.
+PUBLISHED = {name: flag.get("published", USUAL[name]) for name, flag in depth_engine.FLAGS.items()}
 
 
-def asked(task: str, wanted: int, images=None, split="train", **constants) -> SceneRequest:
+def asked(
+    task: str, wanted: int, images=None, split="train", constants: dict[str, Any] = PUBLISHED
+) -> SceneRequest:
     images = frozenset(f"{5 * k:05d}" for k in range(100)) if images is None else images
-    radius = 10 if task.endswith("_dot") else 0
-    given = {"dot_radius": radius, "sentences": questions.load_sentences(task), **constants}
-    return SceneRequest(task, split, SCENE, 0, wanted, images, "surface", **given)
+    given = {name: value for name, value in constants.items() if name != "DOT_RADIUS_PX"}
+    if task.endswith("_dot"):
+        given["DOT_RADIUS_PX"] = constants["DOT_RADIUS_PX"]
+    sentences = questions.load_sentences(task)
+    return SceneRequest(task, split, SCENE, 0, wanted, images, given, sentences)
 
 
 def even(times: int, rounds: int, chance: float = 0.5) -> bool:
@@ -55,9 +70,9 @@ def uneven(tmp_path_factory):
 # ---- frames --------------------------------------------------------------------------------------
 
 
-def chosen(scene, task, wanted, images=None, seed=0):
+def chosen(scene, task, wanted, images=None, seed=0, constants=PUBLISHED):
     result = PartResult()
-    request = asked(task, wanted, images)
+    request = asked(task, wanted, images, constants=constants)
     frames = questions.choose_frames(np.random.default_rng(seed), scene.views, request, result)
     return frames, {reason: n for reason, n in result.drops[task].items() if n}
 
@@ -107,17 +122,60 @@ def test_every_frame_is_as_likely_among_a_few(uneven):
         assert all(even(number, 700, 2 / able) for number in times.values())
 
 
+@pytest.mark.parametrize("most", [-1, 1, 3, 10])
+@pytest.mark.parametrize("wanted", [-1, 4, 5, 14, 15, 16, 1003])
+def test_no_frame_is_asked_about_more_often_than_the_constant_says(uneven, most, wanted):
+    constants = {**PUBLISHED, "MAX_PER_FRAME": most}
+    frames, drops = chosen(uneven, "depth_comparison_coor", wanted, constants=constants)
+    times, able = Counter(frames.tolist()), 5
+    expected = able if wanted < 0 else wanted
+    if most >= 0:
+        assert max(times.values()) <= most
+        expected = min(expected, most * able)
+    assert len(frames) == expected
+    assert drops.get(f"more than {most} questions about a frame", 0) == max(wanted - expected, 0)
+
+
+COUNTS = st.lists(st.integers(0, 400), max_size=20)
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(COUNTS, st.integers(1, 30_000), st.integers(1, 12))
+def test_scenes_of_few_frames_are_asked_less_and_the_others_more(counts, wanted, most):
+    frames = {f"scene{number:04d}_00": count for number, count in enumerate(counts)}
+    shares = share_out(frames, wanted, most)
+    assert shares.keys() == frames.keys()
+    there = {scene: most * count for scene, count in frames.items()}
+    assert all(0 <= share <= there[scene] for scene, share in shares.items())
+    assert sum(shares.values()) >= min(wanted, sum(there.values()))
+    free = {share for scene, share in shares.items() if share < there[scene]}
+    assert len(free) <= 1 and all(share <= max(free, default=share) for share in shares.values())
+    if free:  # each of them is asked for one record more than is wanted, as without a limit
+        assert sum(shares.values()) < wanted + 2 * len(frames)
+        assert min(free) >= wanted // len(frames) + 1
+
+
+def test_without_a_limit_all_scenes_are_asked_for_as_much():
+    frames = {"a": 3, "b": 40, "c": 1}
+    for most in (-1, 1000):
+        assert share_out(frames, 100, most) == {"a": 34, "b": 34, "c": 34}
+    assert share_out(frames, -1, 10) == share_out(frames, -1, -1) == {"a": -1, "b": -1, "c": -1}
+    assert share_out(frames, 200, 10) == {"a": 30, "b": 161, "c": 10}
+    assert share_out({}, 100, 10) == {}
+
+
 # ---- two points ----------------------------------------------------------------------------------
 
 
-def two_points(scene, frames, seed=0, fits=None, gap=1, apart=0.0):
+def two_points(scene, frames, seed=0, fits=None, gap=1, apart=0.0, **constants):
     frames = np.asarray(frames)
 
     def all_fit(numbers, points):
         return np.ones(points.shape, bool)
 
     rng = np.random.default_rng(seed)
-    return questions.draw_two_points(rng, scene.views, frames, fits or all_fit, gap, apart)
+    constants = {**PUBLISHED, "MIN_DEPTH_GAP_MM": gap, **constants}
+    return depth_pairs.draw_two_points(rng, scene.views, frames, fits or all_fit, constants, apart)
 
 
 @pytest.mark.parametrize(("gap", "apart"), [(1, 0.0), (1, 80.0), (700, 0.0), (1, 150.0)])
@@ -185,7 +243,8 @@ def test_every_pair_is_as_likely_in_either_order(tmp_path):
         return np.ones(points.shape, bool)
 
     for _ in range(3000):
-        pair, found = questions.draw_two_points(rng, views, np.zeros(1, int), fits, 1, 0)
+        zero = np.zeros(1, int)
+        pair, found = depth_pairs.draw_two_points(rng, views, zero, fits, PUBLISHED, 0)
         if found[0]:
             times[tuple(pair[0].tolist())] += 1
     assert len(times) == 12
@@ -196,6 +255,94 @@ def test_every_pair_is_as_likely_in_either_order(tmp_path):
 def test_no_frames_are_no_points(uneven):
     points, found = two_points(uneven, np.zeros(0, int))
     assert (points.shape, found.shape) == ((0, 2), (0,))
+
+
+def test_the_gap_is_so_many_millimetres_or_a_share_of_the_nearer_depth(tmp_path):
+    """At 1 m the millimetres decide, at 4 m the share: 0.02 of 4 m are 80 mm."""
+    pixels = [[100, 100], [200, 50], [60, 200], [250, 40], [30, 30], [150, 220]]
+    points = lie_along(pixels, [1.0, 1.049, 1.050, 4.0, 4.079, 4.080], SIZE)
+    scene = TinyScene(tmp_path, np.random.default_rng(0), 1, points=points, lists=[range(6)])
+    usual = {name: USUAL[name] for name in ("MIN_DEPTH_GAP_MM", "MIN_DEPTH_GAP_SHARE")}
+    points, found = two_points(scene, np.zeros(5000, int), **usual)
+    across = {(near, far) for near in (0, 1, 2) for far in (3, 4, 5)}
+    assert {tuple(sorted(pair)) for pair in points[found].tolist()} == across | {(0, 2), (3, 5)}
+
+
+def upright(folder, frames=6, num_points=2000) -> TinyScene:
+    """Rooms as they are: what lies low in the image is near, mostly."""
+    rng = np.random.default_rng(2)
+    pixels = rng.uniform((2, 2), np.array(SIZE) - 2, (num_points, 2))
+    depths = 4 - 2 * pixels[:, 1] / SIZE[1] + rng.normal(0, 0.5, num_points).clip(-1, 1)
+    points = lie_along(pixels, depths, SIZE)
+    return TinyScene(folder, rng, frames, points=points)
+
+
+def nearer_is_lower(scene, record) -> bool:
+    """By the definition, for the vertices that the id names."""
+    frame, points = vertices_of(record)
+    (_, v1, z1), (_, v2, z2) = (scene.see(frame, point) for point in points)
+    return (v1 > v2) == (z1 < z2)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_the_nearer_point_is_the_lower_one_in_half_of_the_questions(tmp_path, split):
+    scene = upright(tmp_path / "scene")
+    for name, constants in (("usual", USUAL), ("published", PUBLISHED)):
+        constants = {**constants, "MAX_PER_FRAME": 200}
+        request = asked("depth_comparison_coor", 1000, split=split, constants=constants)
+        made, result = written(scene, tmp_path / name, request)
+        lower = [nearer_is_lower(scene, record) for record in made]
+        told = result.notes["depth_comparison_coor"]
+        assert told["nearer point lower in the image"] == sum(lower)
+        assert told["nearer point higher"] == len(made) - sum(lower)
+        if name == "usual":
+            assert len(made) == 1000 and even(sum(lower), len(made))
+            first = [record["gt_value"] == coordinates_of(record)[0] for record in made]
+            closer = [record["is_closer_question"] for record in made]
+            for one, other in itertools.combinations((lower, first, closer), 2):
+                assert even(sum(a == b for a, b in zip(one, other, strict=True)), len(made))
+            assert told_by_heights(made, lower) < 0.6  # 0.53 by chance alone
+        else:
+            assert sum(lower) > 0.7 * len(made)
+            assert told_by_heights(made, lower) > 0.7
+
+
+def told_by_heights(made, lower) -> float:
+    """How many are right of those who know in which quarters of the image the two points are."""
+    counts = Counter()
+    for record, is_lower in zip(made, lower, strict=True):
+        quarters = tuple(sorted(y // 251 for _, y in coordinates_of(record)))
+        counts[quarters, bool(is_lower)] += 1
+    best = (max(counts[q, True], counts[q, False]) for q in {q for q, _ in counts})
+    return sum(best) / len(made)
+
+
+def coordinates_of(record) -> list[list[int]]:
+    return [[told["x"], told["y"]] for told in record["points_info"]]
+
+
+def test_where_the_nearer_point_is_always_lower_all_questions_are_asked_all_the_same(tmp_path):
+    pixels = np.column_stack([np.linspace(20, 300, 60), np.linspace(10, 230, 60)])
+    points = lie_along(pixels, np.linspace(5, 1, 60), SIZE)
+    scene = TinyScene(tmp_path, np.random.default_rng(0), 1, points=points, lists=[range(60)])
+    made, found = two_points(scene, np.zeros(200, int), BALANCE_LOWER=True)
+    assert found.all()
+    assert all(scene.see(0, a)[1] > scene.see(0, b)[1] for a, b in np.sort(made)[:, ::-1].tolist())
+
+
+@pytest.mark.parametrize("task", COMPARISONS)
+def test_each_question_that_was_asked_for_is_a_record_or_is_counted(scene, tmp_path, task):
+    for wanted in (7, 60):
+        request = asked(task, wanted, constants=USUAL)
+        made, result = written(scene, tmp_path / f"{wanted}", request)
+        drops = {reason: n for reason, n in result.drops[task].items() if n}
+        assert len(made) + sum(drops.values()) == wanted
+        assert drops.get("more than 10 questions about a frame", 0) == max(wanted - 50, 0)
+        assert max(Counter(vertices_of(record)[0] for record in made).values()) <= 10
+        for record in made:
+            check_record(scene, record)
+            near, far = sorted(told["depth_mm"] for told in record["points_info"])
+            assert far - near >= max(50, 0.02 * near)
 
 
 # ---- records -------------------------------------------------------------------------------------
@@ -304,12 +451,9 @@ def test_closer_and_farther_are_balanced_and_answers_do_not_depend_on_the_place(
     assert even(sum(both), len(made))
     for record in made[::50]:
         check_record(scene, record)
-    near = [
-        abs(record["points_info"][0]["depth_mm"] - record["points_info"][1]["depth_mm"]) < 20
-        for record in made
-    ]
-    assert result.notes == {"depth_comparison_coor": {"depths within 20 mm": sum(near)}}
-    assert sum(near) > 0
+    lower = sum(nearer_is_lower(scene, record) for record in made)
+    told = {"nearer point lower in the image": lower, "nearer point higher": len(made) - lower}
+    assert result.notes == {"depth_comparison_coor": told}
 
 
 def test_letters_are_balanced_and_colours_tell_nothing(scene):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatial_engine.utils.geometry.sampling import balanced_quotas, draw, generator
+from spatial_engine.utils.geometry.sampling import balanced_quotas, draw, equal_share, generator
 
 
 def naive_quotas(available: list[int], wanted: int) -> list[int]:
@@ -60,6 +60,21 @@ def test_quotas_at_full_size_do_not_overflow():
     held = np.array([2**31, 2**33, 5, 0], np.int64)
     assert balanced_quotas(held, 2**33).sum() == 2**33
     assert balanced_quotas(np.array([200, 200], np.uint8), 300).tolist() == [150, 150]
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(BINS, st.integers(0, 500))
+def test_an_equal_share_is_the_smallest_that_gives_what_is_wanted(available, wanted):
+    share = equal_share(np.array(available, np.int64), wanted)
+
+    def given_by(share: int) -> int:
+        return sum(min(held, share) for held in available)
+
+    assert given_by(share) >= min(wanted, sum(available))
+    if wanted <= sum(available):
+        assert share == 0 or given_by(share - 1) < wanted
+    else:
+        assert share == max(available, default=0)
 
 
 def test_generator_is_the_same_for_ever():

@@ -16,7 +16,10 @@ How docs/spec.md was read where it leaves a choice, by section:
   without any is left alone, and so is one with comparisons of both sides.
 - 6 letters stand in comparison_dot only, mark_colors in the dot tasks only, is_closer_question in
   the comparisons only; points_info holds exactly its four fields.
-- 6 whether each scene gave its share, and probabilities 1/2, are not judged.
+- 6 two depths differ by what the file was made with (MIN_DEPTH_GAP_MM, MIN_DEPTH_GAP_SHARE), judged
+  by the recorded depths; where that is not told, by 1 mm.
+- 6 whether each scene gave its share, how often a frame is asked about (MAX_PER_FRAME), and
+  probabilities 1/2, are not judged.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +40,7 @@ from spatial_engine.audit.oracles.marks import (
 from spatial_engine.audit.oracles.visibility import SeenVertices, SurfaceRule, seen_vertices
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.constants import number
 from spatial_engine.audit.records.fields import (
     check_fields,
     check_split,
@@ -67,6 +72,7 @@ QUESTION_TYPES = (
 TASK_OF = {question_type: question_type for question_type in QUESTION_TYPES}
 POINT_FIELDS = {"x", "y", "depth_mm", "letter"}
 LETTERS = ("A", "B")
+ROUNDING = 1e-6  # mm; nearer to the smallest difference, two sound programs may differ
 MAX_DEPTH_MM = 65535  # what a depth image holds, and a visible point is nearer
 # Whole words, lower case. Those of comparisons have a side by themselves ...
 CLOSER_WORDS = {
@@ -108,13 +114,18 @@ def vertices_of_point(seen: SeenVertices, point: dict) -> np.ndarray | str:
 
 
 def check_depth_record(
-    record: dict, scene: RawScene, split: str, images: Path, rule: SurfaceRule | None = None
+    record: dict,
+    scene: RawScene,
+    split: str,
+    images: Path,
+    rule: SurfaceRule | None = None,
+    constants: dict[str, Any] | None = None,
 ) -> list[str]:
     """Complaints about one line of a depth file; empty when everything is right.
 
     images: the folder that image paths of the dot tasks are relative to; rule: by which the frame
-    sees its points. The scene must be the one that the record's image names. Train records carry
-    `conversations`, val records `text`.
+    sees its points; constants: those that the file was made with, by name. The scene must be the
+    one that the record's image names. Train records carry `conversations`, val records `text`.
     """
     check_split(split)
     if not isinstance(record, dict):
@@ -127,6 +138,7 @@ def check_depth_record(
     complaints += wrong
     if points is not None:
         complaints += _check_answer(record, points)
+        complaints += _check_gap(points, constants or {})
     complaints += check_words(record, split)
     shown = shown_frame(record)
     if isinstance(shown, str):
@@ -211,6 +223,23 @@ def _check_answer(record: dict, points: list[dict]) -> list[str]:
     if json.dumps(gt_value) != json.dumps(expected):  # in Python true and 1.0 equal 1
         complaints.append(f"gt_value: {gt_value!r}, points_info says {expected!r}")
     return complaints
+
+
+def _check_gap(points: list[dict], constants: dict[str, Any]) -> list[str]:
+    """Two depths that are too close to each other to be compared, by the constants of the file."""
+    nearer, *farther = sorted(point["depth_mm"] for point in points)
+    least = max(
+        number(constants, "MIN_DEPTH_GAP_MM", 0),
+        number(constants, "MIN_DEPTH_GAP_SHARE", 0) * nearer,
+    )
+    if not farther or nearer == farther[0]:  # complained about already
+        return []
+    if farther[0] - nearer < least - ROUNDING:
+        return [
+            f"points_info: depths {nearer} and {farther[0]} mm differ by less than {least:g} mm "
+            "(MIN_DEPTH_GAP_MM, MIN_DEPTH_GAP_SHARE)"
+        ]
+    return []
 
 
 def check_words(record: dict, split: str) -> list[str]:
@@ -298,9 +327,13 @@ def _check_truth(
 
 
 def depth_rules(
-    path: str | Path, split: str, rule: SurfaceRule | None, images: Path | None = None
+    path: str | Path,
+    split: str,
+    rule: SurfaceRule | None,
+    images: Path | None = None,
+    constants: dict[str, Any] | None = None,
 ) -> TaskRules:
-    """What is asked of a depth file.
+    """What is asked of a depth file that was made by the rule and the constants.
 
     images: the folder that image paths of the dot tasks are relative to, by default `images` beside
     the file.
@@ -323,7 +356,7 @@ def depth_rules(
         return scene_id, (frame_id, frozenset((point["x"], point["y"]) for point in points))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        return check_depth_record(record, scene, split, folder, rule)
+        return check_depth_record(record, scene, split, folder, rule, constants)
 
     again = "image, points_info: the frame and points of line {} again"
     if "estimation" in name:

@@ -41,6 +41,16 @@ def balanced_quotas(available: np.ndarray, wanted: int) -> np.ndarray:
     return quotas
 
 
+def equal_share(available: np.ndarray, wanted: int) -> int:
+    """The smallest share such that bins that give it, or all they hold (`available`, (n,) int)
+    where that is less, give `wanted` together; the largest bin where all hold fewer."""
+    held = np.sort(np.asarray(available, np.int64))
+    before = np.cumsum(held) - held  # what the smaller bins give
+    shares = -(-(wanted - before) // np.arange(len(held), 0, -1))
+    enough = np.flatnonzero(shares <= held)
+    return int(shares[enough[0]] if len(enough) else held.max(initial=0))
+
+
 def draw(rng: np.random.Generator, population: int, count: int) -> np.ndarray:
     """`count` different numbers of range(population), ascending; (count,) int64."""
     return np.sort(rng.choice(population, size=count, replace=False, shuffle=False))
