@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from spatial_engine.errors import EngineError
+from spatial_engine.utils.questions.templates import ASKING, Variant, load_forms
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:
@@ -59,3 +60,21 @@ def raises_one_line(kind: type[EngineError], *words: object) -> Iterator[None]:
     assert text.splitlines() == [text], f"not one line: {text!r}"
     for word in words:
         assert str(word) in text
+
+
+def sentence_in(text: str, sentences: Variant, form: str) -> tuple[str, str, str]:
+    """(list, sentence, line that asks for the bare answer) of a record's question, whose slots are
+    open; the convention before it must be there where the list needs one, and nowhere else."""
+    lines = [line for line in text.split("\n") if "<image>" not in line]
+    found = [
+        (name, sentence)
+        for name in ASKING for sentence in getattr(sentences, name)
+        if lines[-1].startswith(sentence)
+    ]  # fmt: skip
+    assert found, text
+    name, sentence = max(found, key=lambda one: len(one[1]))
+    asked = lines[-1].removeprefix(sentence)
+    assert asked == "" or asked[1:] in load_forms()[form], text
+    opened = name in ("questions", "heldout")
+    assert len(lines) == 1 + opened and set(lines[:-1]) <= set(sentences.conventions), text
+    return name, sentence, asked[1:]

@@ -83,7 +83,7 @@ def make_jobs(
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    sentences = camera_questions.load_sentences()
+    sentences = camera_questions.load_sentences(args.published)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,

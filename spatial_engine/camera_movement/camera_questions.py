@@ -64,9 +64,11 @@ class SceneRequest:
     missing: frozenset[str]
 
 
-def load_sentences() -> dict[str, Templates]:
+def load_sentences(published: bool = False) -> dict[str, Templates]:
     """The sentences of all question types."""
-    return {name: load_templates(_TEMPLATES / f"camera_{name}.json") for name in QUESTION_TYPES}
+    return {
+        name: load_templates(_TEMPLATES, f"camera_{name}", published) for name in QUESTION_TYPES
+    }
 
 
 def measure_motion(
@@ -189,7 +191,7 @@ def phrase_pairs(
     scene_id, split = request.scene_id, request.split
     rng = sampling.generator(request.seed, task, split, scene_id)
     first, second = order_images(rng, request, question_type, poses, columns)
-    sentences = request.sentences[question_type].draw(rng, len(first))
+    sentences = request.sentences[question_type].draw(rng, split, len(first))
     motion = measure_motion(poses, first, second)
     small = is_too_small(question_type, motion, request.constants)
     there = np.array([image_id not in request.missing for image_id in image_ids], bool)
@@ -204,7 +206,7 @@ def phrase_pairs(
         first.tolist(), second.tolist(), overlap.tolist(), answers_of(motion), sentences,
         (small | missing).tolist(), strict=True,
     )  # fmt: skip
-    for one, two, share, answers, triple, dropped in rows:
+    for one, two, share, answers, phrase, dropped in rows:
         if dropped:
             continue
         id1, id2 = image_ids[one], image_ids[two]
@@ -214,7 +216,7 @@ def phrase_pairs(
             [f"{scene_id}/{id1}.jpg", f"{scene_id}/{id2}.jpg"],
             [image_size] * 2,
             task,
-            triple,
+            phrase,
             answers[question_type],
             {"answer_values": answers, "overlap": share},
         )

@@ -67,12 +67,12 @@ def run_task(
     """Make both splits of a task with the constants of its script: `max_samples` by split, the
     others, which are flags (`FLAGS`), by name. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, constants)
-    sentences = depth_questions.load_sentences(task)
+    sentences = depth_questions.load_sentences(task, args.published)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
         **args.constants,
-        "templates": templates.digest_of(sentences),
+        "templates": templates.digest_of({task: sentences}),
     }
     step = Step(f"{task}_engine", args, settings, __file__)
     splits = dict(load_splits(args, step))
@@ -106,7 +106,7 @@ def make_jobs(
     split: str,
     scenes: SceneInfoHandler,
     task: str,
-    sentences: Mapping[str, Templates],
+    sentences: Templates,
 ) -> tuple[list[SceneJob], dict[str, int]]:
     """A job for each scene, which is asked for its share of the wanted records. Returns also how
     many records no scene can be asked for, by reason."""

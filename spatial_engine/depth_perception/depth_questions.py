@@ -29,22 +29,9 @@ from spatial_engine.utils.scenes.scene_views import SceneViews
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def variants(task: str) -> tuple[str, ...]:
-    """What a question can ask for; each has sentences of its own."""
-    return ("closer", "farther") if TASKS[task].num_points == 2 else ("",)
-
-
-def slots(task: str) -> tuple[str, ...]:
-    """Slots of a question, in the order of the points."""
-    if TASKS[task].marked:
-        return ()
-    return ("point1", "point2") if TASKS[task].num_points == 2 else ("point",)
-
-
-def load_sentences(task: str) -> dict[str, Templates]:
-    """The sentences of a task, by variant."""
-    path, names = _TEMPLATES / f"{task}.json", frozenset(slots(task))
-    return {variant: load_templates(path, names, variant) for variant in variants(task)}
+def load_sentences(task: str, published: bool = False) -> Templates:
+    """The sentences of a task."""
+    return load_templates(_TEMPLATES, task, published)
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,7 @@ class SceneRequest:
     wanted: int
     images: frozenset[str]
     constants: Mapping[str, Any]
-    sentences: Mapping[str, Templates]
+    sentences: Templates
 
     def mark_size(self, views: SceneViews) -> MarkSize:
         """Size of the dots; 0 where points are named."""
@@ -204,35 +191,31 @@ def phrase(
     """Records about the drawn points; `pictures` are the file name and the mark colours of each."""
     task = request.task
     count = len(drawn.frames)
-    ask_closer = (rng.random(count) < 0.5).tolist()
-    sentences = {name: of.draw(rng, count) for name, of in request.sentences.items()}
+    ask_closer = rng.random(count) < 0.5
+    variants = ask_closer.astype(int) if TASKS[task].num_points == 2 else 0
+    sentences = request.sentences.draw(rng, request.split, count, variants)
     coordinates = permille(drawn.pixels, views.image_size).tolist()
-    marked, compared, names = TASKS[task].marked, TASKS[task].num_points == 2, slots(task)
+    marked, compared, slots = TASKS[task].marked, TASKS[task].num_points == 2, TASKS[task].slots
     letters = TASKS[task].options or (None, None)
     rows = zip(
         drawn.frames.tolist(), drawn.points.tolist(), coordinates, drawn.depths_mm.tolist(),
-        pictures, strict=True,
+        pictures, ask_closer.tolist(), sentences, strict=True,
     )  # fmt: skip
-    for number, (frame, points, places, depths, (name, colors)) in enumerate(rows):
+    for frame, points, places, depths, (name, colors), closer, phrase in rows:
         told = [
             {"x": x, "y": y, "depth_mm": depth, "letter": letter}
             for (x, y), depth, letter in zip(places, depths, letters, strict=False)
         ]
         extra: dict[str, Any] = {"points_info": told}
         gt_value: records.Value = depths[0]
-        variant = ""
         if compared:
-            closer = ask_closer[number]
             chosen = int((depths[1] < depths[0]) == closer)
             gt_value = letters[chosen] if marked else places[chosen]
             extra["is_closer_question"] = closer
-            variant = "closer" if closer else "farther"
-        description, question, answer = sentences[variant][number]
         if marked:
             extra["mark_colors"] = colors
         else:
-            for slot, place in zip(names, places, strict=True):
-                question = question.replace(f"{{{slot}}}", format_value(place))
+            phrase = phrase.filled(dict(zip(slots, map(format_value, places), strict=True)))
         ids = "_".join(map(str, points))
         yield records.make_record(
             request.split,
@@ -240,7 +223,7 @@ def phrase(
             [f"{request.scene_id}/{name}"],
             [views.image_size],
             task,
-            (description, question, answer),
+            phrase,
             gt_value,
             extra,
         )

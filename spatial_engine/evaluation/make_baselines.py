@@ -138,6 +138,11 @@ def say_what_wording_gives_away(
 ) -> None:
     """Print, and write, where the wording alone does better than chance, and why."""
     facts = {}
+    by_wording: dict[str, dict[str, float]] = {}
+    for wording, scores in results.wordings.items():
+        for line in scores.subtasks:
+            if line.questions:
+                by_wording.setdefault(line.name, {})[wording] = line.score
     for line in results.subtasks:
         if line.name not in guessers or not line.questions:
             continue
@@ -147,6 +152,7 @@ def say_what_wording_gives_away(
         facts[line.name] = {
             "feature": feature, "score": line.score, "chance": line.chance,
             "clearly_above_chance": clearly, "reason": reason if clearly else "",
+            "by_wording": by_wording.get(line.name, {}),
         }  # fmt: skip
         if clearly:
             print(f"wording: {line.name} {line.score:.1f}, chance {line.chance:.1f}: {reason}")

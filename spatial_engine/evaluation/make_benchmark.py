@@ -18,6 +18,8 @@ from typing import Any
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import FOLDERS, benchmark_path
+from spatial_engine.utils.questions.plain_record import from_uniform
+from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.record_files import (
     RecordFile,
     find_record_files,
@@ -118,12 +120,20 @@ def list_images(benchmark: Path, output: Path, root: Path) -> int:
 
 
 def say_what_is_short(benchmark: Path, wanted: int) -> None:
-    """Print the subtasks with fewer questions than requested."""
-    found = Counter(record["task"] for record in read_uniform(benchmark))
+    """Print the subtasks with fewer questions than requested, and how many are asked in which
+    wording."""
+    found: Counter[str] = Counter()
+    wordings: Counter[str] = Counter()
+    for record in map(from_uniform, read_uniform(benchmark)):
+        found[record["task"]] += 1
+        wordings[record.get("wording", "")] += 1
     short = [f"{task} {found[task]}" for task in TASKS if found[task] < wanted]
     print(f"{len(TASKS) - len(short)} of {len(TASKS)} subtasks have {wanted} questions")
     if short:
         print(f"fewer: {', '.join(short)}")
+    asked = [f"{wordings[wording]} {wording}" for wording in WORDINGS if wordings[wording]]
+    if asked:
+        print(f"wording: {', '.join(asked)}")
 
 
 def _training_files(root: Path, version: str) -> list[RecordFile]:

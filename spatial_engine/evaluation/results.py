@@ -5,6 +5,8 @@ questions. Questions about one scene are not quite independent, so true interval
 wider. A row is the mean of its subtasks, the mean that of the rows; their intervals are Wilson's
 for as many questions as would give a mean of the same variance.
 
+Where records say in which `wording` they ask (templates.py), the same lines are made for each.
+
 Chance: for words, letters and named points 1 / options; elsewhere the expected score of answering
 with the true answer to another question of the subtask.
 """
@@ -24,6 +26,7 @@ import numpy as np
 from spatial_engine.evaluation.predictions import Predictions
 from spatial_engine.evaluation.scoring import COORDINATE_TOLERANCE, TOLERANCE, score_record
 from spatial_engine.utils.questions.plain_record import from_uniform
+from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.tasks import COORDINATES, ROWS, TASKS
 
 Z = 1.959964  # of the 95 percent interval
@@ -47,13 +50,22 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Results:
-    """Lines of the subtasks and of the rows (with their mean last); ids that were not asked."""
+class Scores:
+    """Lines of the subtasks and of the rows (with their mean last)."""
 
     subtasks: list[Line]
     rows: list[Line]
+
+
+@dataclass(frozen=True)
+class Results(Scores):
+    """Scores over all records and by wording ({} where the records have none); the number of ids
+    that were not asked."""
+
+    wordings: dict[str, Scores]
     unknown: int
-    verdicts: list[dict[str, Any]]  # by record: id, task, correct, parsed, unread, prediction
+    # By record: id, task, correct, parsed, unread, prediction, and wording where it has one.
+    verdicts: list[dict[str, Any]]
 
     def unparsable_by_reason(self) -> dict[str, int]:
         """How many predictions could not be read, by reason (answers.py)."""
@@ -63,23 +75,39 @@ class Results:
 
 def score_model(records: Sequence[Mapping[str, Any]], predictions: Predictions) -> Results:
     """Score a model's predictions; a missing or unparsable one is wrong, and counted."""
-    by_task: dict[str, list[dict[str, Any]]] = {task: [] for task in TASKS}
     verdicts = []
-    for record in records:
+    for record in map(from_uniform, map(dict, records)):
         said = predictions.texts.get(record["id"])
         score = score_record(record, said or "")
         verdict = {
             "id": record["id"], "task": score.task, "correct": score.correct,
             "parsed": score.parsed, "unread": score.unread or None, "prediction": said,
         }  # fmt: skip
+        if "wording" in record:
+            verdict["wording"] = record["wording"]
         verdicts.append(verdict)
-        by_task[score.task].append(verdict)
     chances = chance_levels(records)
+    total = _scores_of(verdicts, chances, predictions.duplicates)
+    wordings = {}
+    for wording in WORDINGS:
+        if part := [verdict for verdict in verdicts if verdict.get("wording") == wording]:
+            wordings[wording] = _scores_of(part, chances, predictions.duplicates)
+    return Results(total.subtasks, total.rows, wordings, predictions.unknown, verdicts)
+
+
+def _scores_of(
+    verdicts: Iterable[Mapping[str, Any]],
+    chances: Mapping[str, float],
+    duplicates: Mapping[str, int],
+) -> Scores:
+    by_task: dict[str, list[Mapping[str, Any]]] = {task: [] for task in TASKS}
+    for verdict in verdicts:
+        by_task[verdict["task"]].append(verdict)
     subtasks = [
-        _subtask_line(task, found, chances.get(task, nan), predictions.duplicates)
+        _subtask_line(task, found, chances.get(task, nan), duplicates)
         for task, found in by_task.items()
     ]
-    return Results(subtasks, _row_lines(subtasks), predictions.unknown, verdicts)
+    return Scores(subtasks, _row_lines(subtasks))
 
 
 def _subtask_line(

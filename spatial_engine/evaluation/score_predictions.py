@@ -6,7 +6,8 @@ Writes beside the predictions: <name>.scores.json, .scores.csv, .scores.png (a p
        <name>.verdicts.jsonl (each prediction, what was read from it, and whether it is right).
 Costs  little.
 
-`score_predictions.py A.jsonl` prints the 26 subtasks and the 12 rows of the paper's Table 2;
+`score_predictions.py A.jsonl` prints the 26 subtasks and the 12 rows of the paper's Table 2, and
+the rows by wording (seen in training, held out, plain) beside each other;
 `score_predictions.py --compare A.jsonl B.jsonl` compares models side by side (also in
 comparison.png); `--paper` adds what the paper reports. The rules are in scoring.py; how an answer
 is found in a text, in docs/answers.md.
@@ -24,7 +25,14 @@ from typing import Any
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.evaluation import score_tables
 from spatial_engine.evaluation.predictions import read_predictions
-from spatial_engine.evaluation.results import Line, Results, counts_of, read_paper_rows, score_model
+from spatial_engine.evaluation.results import (
+    Line,
+    Results,
+    Scores,
+    counts_of,
+    read_paper_rows,
+    score_model,
+)
 from spatial_engine.utils.paths import benchmark_path
 from spatial_engine.utils.questions.record_files import read_uniform
 from spatial_engine.utils.questions.records import write_jsonl
@@ -69,8 +77,8 @@ def write_scores(base: Path, name: str, results: Results) -> None:
             "model": name,
             "counts": dict(counts_of(results)),
             "unparsable_by_reason": results.unparsable_by_reason(),
-            "subtasks": [_plain(line) for line in results.subtasks],
-            "rows": [_plain(line) for line in results.rows],
+            **_as_json(results),
+            "wordings": {name: _as_json(scores) for name, scores in results.wordings.items()},
         },
         f"{base}.scores.json",
     )
@@ -80,6 +88,13 @@ def write_scores(base: Path, name: str, results: Results) -> None:
         score_tables.plot_rows({name: results}, {}, partial)
     with atomic_path(f"{base}.verdicts.jsonl") as partial:
         write_jsonl(partial, results.verdicts)
+
+
+def _as_json(scores: Scores) -> dict[str, Any]:
+    return {
+        "subtasks": [_plain(line) for line in scores.subtasks],
+        "rows": [_plain(line) for line in scores.rows],
+    }
 
 
 def _plain(line: Line) -> dict[str, Any]:

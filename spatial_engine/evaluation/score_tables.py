@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spatial_engine.evaluation.results import MEAN, Line, Results, counts_of
+from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.tasks import ROWS
 
 PAPER_MARK = " (paper)"
@@ -33,11 +34,28 @@ def print_results(name: str, results: Results) -> None:
                 style="bold" if line.name == MEAN else None,
             )  # fmt: skip
         _print(name, table)
+    print_wordings(name, results)
     said = counts_of(results)
     print(", ".join(f"{number} {what}" for what, number in said.items()))
     if reasons := results.unparsable_by_reason():
         told = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
         print(f"unparsable: {told} (docs/answers.md says how an answer is read)")
+
+
+def print_wordings(name: str, results: Results) -> None:
+    """Print the rows by the wording of the questions, where these say theirs."""
+    if not results.wordings:
+        return
+    counts = {
+        wording: f"{wording} ({scores.rows[-1].questions} questions)"
+        for wording, scores in results.wordings.items()
+    }
+    table = _table("row of Table 2, by wording", *counts.values(), "all")
+    parts = [*(scores.rows for scores in results.wordings.values()), results.rows]
+    for lines in zip(*parts, strict=True):
+        scores = (f"{_number(line.score)} {_interval(line)}" for line in lines)
+        table.add_row(lines[0].name, *scores, style="bold" if lines[0].name == MEAN else None)
+    _print(name, table)
 
 
 def print_comparison(
@@ -54,6 +72,11 @@ def print_comparison(
         theirs = (_number(values[row]) for values in published.values())
         style = "bold" if row == MEAN else None
         table.add_row(row, *mine, _number(chance[row]), *theirs, style=style)
+    for wording in WORDINGS:
+        found = [results.wordings.get(wording) for results in models.values()]
+        if any(found):
+            means = (f"{_number(s.rows[-1].score)} {_interval(s.rows[-1])}" for s in found)
+            table.add_row(f"{MEAN}, {wording} wording", *means)
     _print("", table)
     for model, values in published.items():
         mean = np.mean([values[row] for row in ROWS])
@@ -68,15 +91,17 @@ def print_comparison(
 
 
 def write_csv(results: Results, path: Path) -> None:
-    """Write subtasks and rows, one line each; empty where a number is missing."""
+    """Write subtasks and rows, one line each, of all questions (`wording` is empty) and of those of
+    each wording; empty where a number is missing."""
     names = [field.name for field in fields(Line)]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["kind", *names])
-        for kind, lines in (("subtask", results.subtasks), ("row", results.rows)):
-            for line in lines:
-                values = asdict(line).values()
-                writer.writerow([kind, *("" if v != v else v for v in values)])
+        writer.writerow(["kind", "wording", *names])
+        for wording, scores in {"": results, **results.wordings}.items():
+            for kind, lines in (("subtask", scores.subtasks), ("row", scores.rows)):
+                for line in lines:
+                    values = asdict(line).values()
+                    writer.writerow([kind, wording, *("" if v != v else v for v in values)])
 
 
 def plot_rows(

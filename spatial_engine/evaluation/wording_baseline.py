@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from spatial_engine.utils.questions.record_fields import points_asked
 from spatial_engine.utils.questions.record_files import place_of
 from spatial_engine.utils.questions.records import format_value
 from spatial_engine.utils.questions.tasks import NAMED_POINT, TASKS
+from spatial_engine.utils.questions.templates import load_forms
 
 MIN_SEEN = 5  # training questions that a feature's value must have to be relied on
 MAX_CANDIDATES = 400  # answers tried as the best; spread evenly over the sorted ones
@@ -43,9 +45,17 @@ def named_points(record: Record) -> list[list[int]]:
 
 
 def _sentence(record: Record) -> Hashable:
-    """The last line without numbers and category: which of the templates it is."""
+    """Which of the templates is asked: the last line without numbers, category, and the words that
+    ask for the bare answer."""
     line = text_of(record).rsplit("\n", 1)[-1]
+    for form in _forms(TASKS[record["task"]].form):
+        line = line.removesuffix(form)
     return re.sub(r"\d+", "#", line.replace(record.get("raw_category") or "\n", "#"))
+
+
+@cache
+def _forms(name: str) -> tuple[str, ...]:
+    return tuple(f" {form}" for form in load_forms()[name])
 
 
 def _category(record: Record) -> Hashable:

@@ -45,7 +45,7 @@ def run_prompt(
     """Make all data sets and splits of a prompt; the keywords are the constants of its script, by
     split. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, points_per_group, pairs_per_bin, rule)
-    sentences = movement_questions.load_sentences(prompt)
+    sentences = movement_questions.load_sentences(prompt, args.published)
     settings = _settings(args, prompt, sentences)
     step = Step(f"single_object_movement_engine_{prompt}", args, settings, __file__)
     listed = list_clips(args, step)

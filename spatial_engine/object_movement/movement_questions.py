@@ -28,7 +28,7 @@ from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE, permille
 from spatial_engine.utils.geometry.point_motions import Motions
 from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
-from spatial_engine.utils.paths import clip_frame_name
+from spatial_engine.utils.paths import CLIP_DATASETS, clip_frame_name
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
 from spatial_engine.utils.questions import marked_images, records
@@ -93,15 +93,11 @@ def task_of(prompt: str, quantity: str, dataset: str) -> str:
     return f"movement_{prompt}_{quantity}_{dataset}"
 
 
-def load_sentences(prompt: str) -> dict[str, Templates]:
-    """The sentences of a prompt by `<quantity> <variant>`, "moving" or "static"."""
-    slots = frozenset({"point"}) if prompt == "coord" else frozenset()
+def load_sentences(prompt: str, published: bool = False) -> dict[str, Templates]:
+    """The sentences of a prompt by quantity; the data sets share them."""
     return {
-        f"{quantity} {variant}": load_templates(
-            _TEMPLATES / f"movement_{prompt}_{quantity}.json", slots, variant
-        )
+        quantity: load_templates(_TEMPLATES, task_of(prompt, quantity, CLIP_DATASETS[0]), published)
         for quantity in QUANTITIES
-        for variant in ("moving", "static")
     }
 
 
@@ -268,30 +264,29 @@ def phrase(
 ) -> Iterator[dict[str, Any]]:
     """Records about one quantity of the measured pairs; `colors` are those of the marks."""
     pairs, task, clip_id = measured.pairs, request.task(quantity), request.clip_id
-    moving = request.sentences[f"{quantity} moving"].draw(rng, len(pairs))
-    static = request.sentences[f"{quantity} static"].draw(rng, len(pairs))
+    variants = measured.point_moving.astype(int)
+    sentences = request.sentences[quantity].draw(rng, request.split, len(pairs), variants)
     answers = measured.distance_mm if quantity == "distance" else measured.vector_mm
     rows = zip(
         pairs.first.tolist(), pairs.second.tolist(), pairs.points.tolist(),
         permille(measured.pixels, clip.image_size).tolist(), answers.tolist(),
-        measured.point_moving.tolist(), measured.cam_moving.tolist(), moving, static, strict=True,
+        measured.point_moving.tolist(), measured.cam_moving.tolist(), sentences, strict=True,
     )  # fmt: skip
-    for first, second, point, (p1, p2), answer, moves, cam_moves, *sentences in rows:
-        description, question, spoken = sentences[0 if moves else 1]
+    for first, second, point, (p1, p2), answer, moves, cam_moves, phrase in rows:
         extra = {"point_moving": moves, "cam_moving": cam_moves, "p1": p1, "p2": p2}
         shown = clip_frame_name(first)
         if colors:
             shown = picture_name(first, point)
             extra["mark_colors"] = [colors[first, point]]
         else:
-            question = question.replace("{point}", format_value(p1))
+            phrase = phrase.filled({"point": format_value(p1)})
         yield records.make_record(
             request.split,
             f"{task}_{request.split}_{clip_id}_{first:05d}_{second:05d}_{point}",
             [f"{clip_id}/{shown}", f"{clip_id}/{clip_frame_name(second)}"],
             [clip.image_size] * 2,
             task,
-            (description, question, spoken),
+            phrase,
             answer,
             extra,
         )

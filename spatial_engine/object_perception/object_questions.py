@@ -21,7 +21,6 @@ from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 from spatial_engine.utils.tables.object_table import SeenObject
 
 _TEMPLATES = Path(__file__).parent / "templates"
-SLOT = "category"
 MAX_CHARACTERS = 100  # of a category; the longest of ScanNet has 30
 
 
@@ -50,10 +49,9 @@ def dimension_of(output: str) -> str:
     return output.split("_")[0]
 
 
-def load_sentences() -> dict[str, Templates]:
+def load_sentences(published: bool = False) -> dict[str, Templates]:
     """The sentences of all dimensions."""
-    slots = frozenset({SLOT})
-    return {name: load_templates(_TEMPLATES / f"object_{name}.json", slots) for name in DIMENSIONS}
+    return {name: load_templates(_TEMPLATES, f"object_{name}", published) for name in DIMENSIONS}
 
 
 def measure_mm(size: np.ndarray, dimension: str) -> int:
@@ -112,10 +110,8 @@ def phrase(
             continue
         answer = measure_mm(seen.size, dimension)
         orders = rng.permuted(np.tile(np.arange(len(sets[0])), (len(sets), 1)), axis=1).tolist()
-        sentences = request.sentences[dimension].draw(rng, len(sets))
-        for images, order, (description, question, spoken) in zip(
-            sets, orders, sentences, strict=True
-        ):
+        sentences = request.sentences[dimension].draw(rng, request.split, len(sets))
+        for images, order, phrase in zip(sets, orders, sentences, strict=True):
             if not request.images.issuperset(images):
                 drops["sets with a missing image file"] += 1
                 continue
@@ -125,14 +121,13 @@ def phrase(
                 if request.require_unique_category:
                     continue
             shown = [images[number] for number in order]
-            question = question.replace(f"{{{SLOT}}}", seen.category.strip())
             yield records.make_record(
                 request.split,
                 f"{task}_{request.split}_{scene_id}_{object_id}_{'_'.join(shown)}",
                 [f"{scene_id}/{image_id}.jpg" for image_id in shown],
                 [size] * len(shown),
                 task,
-                (description, question, spoken),
+                phrase.filled({"category": seen.category.strip()}),
                 answer,
                 {"object_id": object_id, "raw_category": seen.category},
             )

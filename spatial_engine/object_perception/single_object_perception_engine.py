@@ -115,7 +115,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    sentences = object_questions.load_sentences()
+    sentences = object_questions.load_sentences(args.published)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,

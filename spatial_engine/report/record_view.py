@@ -84,7 +84,7 @@ def _depth_marks(record: dict[str, Any]) -> list[Mark]:
 
 
 def question_of(record: dict[str, Any]) -> tuple[str, str]:
-    """(task description, question), without the lines that stand for images."""
+    """(what is told before the question, question), without the lines that stand for images."""
     if "conversations" in record:
         text = _turn(record, 0)
     else:
@@ -129,6 +129,8 @@ def facts_of(record: dict[str, Any]) -> list[str]:
         facts.append(f"overlap {record['overlap']:.0f} %")
     if "raw_category" in record:
         facts.append(f"category {record['raw_category']}")
+    if isinstance(record.get("wording"), str):
+        facts.append(f"wording {record['wording']}")
     return [escaped(fact) for fact in facts]
 
 

@@ -40,7 +40,7 @@ def run_task(
     args = _parse_args(
         docstring, argv, max_samples, seen_rule, max_match_error_mm, dot_radius_px, difficulty
     )
-    sentences = correspondence_questions.load_sentences(task)
+    sentences = correspondence_questions.load_sentences(task, args.published)
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,

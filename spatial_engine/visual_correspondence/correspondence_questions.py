@@ -78,10 +78,9 @@ class Matches:
         return Matches(*(values[kept] for values in vars(self).values()))
 
 
-def load_sentences(task: str) -> Templates:
+def load_sentences(task: str, published: bool = False) -> Templates:
     """The sentences of a task."""
-    slots = frozenset() if TASKS[task].marked else frozenset({"point"})
-    return load_templates(_TEMPLATES / f"{task}.json", slots)
+    return load_templates(_TEMPLATES, task, published)
 
 
 def write_scene(
@@ -259,9 +258,8 @@ def phrase_coordinates(
 ) -> Iterator[dict[str, Any]]:
     """Records whose answer is the coordinates in the second image."""
     for record in _facts(rng, views, matches, request):
-        description, question, answer = record["sentences"]
-        question = question.replace("{point}", format_value(record["extra"]["p1"]))
-        record["sentences"] = (description, question, answer)
+        place = format_value(record["extra"]["p1"])
+        record["phrase"] = record["phrase"].filled({"point": place})
         record["gt_value"] = record["extra"]["p2"]
         yield records.make_record(**record)
 
@@ -270,13 +268,13 @@ def _facts(
     rng: np.random.Generator, views: SceneViews, matches: Matches, request: SceneRequest
 ) -> Iterator[dict[str, Any]]:
     """What the records of both tasks hold, as arguments of `make_record`; no answer yet."""
-    sentences = request.sentences.draw(rng, len(matches.points))
+    sentences = request.sentences.draw(rng, request.split, len(matches.points))
     places = permille(matches.pixels, views.image_size).tolist()
     rows = zip(
         matches.frames.tolist(), matches.points.tolist(), places, matches.overlap.tolist(),
         sentences, strict=True,
     )  # fmt: skip
-    for (first, second), point, (p1, p2), overlap, triple in rows:
+    for (first, second), point, (p1, p2), overlap, phrase in rows:
         id1, id2 = views.image_ids[first], views.image_ids[second]
         yield {
             "split": request.split,
@@ -284,6 +282,6 @@ def _facts(
             "images": [f"{request.scene_id}/{id1}.jpg", f"{request.scene_id}/{id2}.jpg"],
             "sizes": [views.image_size] * 2,
             "task": request.task,
-            "sentences": triple,
+            "phrase": phrase,
             "extra": {"p1": p1, "p2": p2, "overlap": overlap},
         }

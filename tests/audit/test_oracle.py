@@ -1272,6 +1272,8 @@ PLANTED = [  # (question type, split, error, what the complaints must say)
         "stands in the question",
     ),
     ("x_movement", "val", change(["conversations"], []), "conversations: must not be"),
+    ("x_movement", "val", change(["wording"], "odd"), "wording: 'odd' is none of"),
+    ("x_movement", "train", change(["wording"], "seen"), "wording: must not be in a training"),
     # values beside the answer
     ("x_movement", "val", change(["answer_values"], DROP), "exactly the nine"),
     ("x_movement", "val", change(["answer_values", "yaw_angle"], DROP), "exactly the nine"),

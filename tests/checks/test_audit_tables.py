@@ -150,7 +150,15 @@ def names_of_its_own(root):
 def test_frames_go_by_their_numbers_however_they_are_named(prepared_root, tmp_path):
     root = names_of_its_own(link_root(prepared_root, tmp_path / "root"))
     ask = [c for c in COMMANDS if "depth_" in c or "correspondence" in c or "camera_movement_" in c]
-    few = ("--num-workers", "1", "--published", "--train-max-samples", "5", "--val-max-samples", "3")
+    few = (
+        "--num-workers",
+        "1",
+        "--published",
+        "--train-max-samples",
+        "5",
+        "--val-max-samples",
+        "3",
+    )
     for command in COMMANDS[2:16]:
         done = run_here(command, root, *(few if command in ask else few[:2]))
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -162,6 +162,9 @@ FAULTS: dict[str, tuple[str, str, Callable[[Lines], None], list[tuple[int, str]]
     "no conversations": ("camera_x_movement", "train", drop("conversations"), [(2, "form")]),
     "text in training": ("camera_x_movement", "train", put(text="?"), [(2, "form")]),
     "answer in evaluation": ("camera_x_movement", "val", put(conversations=[]), [(2, "form")]),
+    "unknown wording": ("camera_x_movement", "val", put(wording="odd"), [(2, "field")]),
+    "wording no text": ("camera_x_movement", "val", put(wording=["seen"]), [(2, "field")]),
+    "wording in training": ("camera_x_movement", "train", put(wording="seen"), [(2, "form")]),
     "no text": ("camera_x_movement", "val", drop("text"), [(2, "form")]),
     "roles": (
         "camera_x_movement", "train",
@@ -730,8 +733,8 @@ def test_every_record_is_as_its_task_is_described(made_root):
     }
     for file in files:
         record, task = next(iter(read_records(file))), TASKS[file.task]
-        said = "conversations" if file.split == "train" else "text"
-        assert set(record) == {*COMMON, said, *task.fields}
+        said = ("conversations",) if file.split == "train" else ("text", "wording")
+        assert set(record) == {*COMMON, *said, *task.fields}
         assert record["question_type"] == task.question_type
         assert len(record["image"]) == file.images_per_record
         assert file.images_per_record in task.image_counts
@@ -742,6 +745,15 @@ def test_every_record_is_as_its_task_is_described(made_root):
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_no_field_of_a_task_has_a_meaning_for_trainers(task):
     assert not RESERVED_FIELDS & {*COMMON, *task.fields}
+
+
+def test_an_evaluation_record_of_an_older_engine_has_no_wording(made_root, tmp_path):
+    def older(lines: Lines) -> None:
+        for record in lines:
+            del record["wording"]
+
+    path = plant(made_root, tmp_path, "camera_x_movement", "val", older)
+    assert check(tmp_path, path)[0] == 0
 
 
 def test_no_value_of_any_field_stops_the_check(made_root):

@@ -1667,7 +1667,7 @@ def test_sentences_of_the_engine_are_read_without_their_backticks(path):
     assert tasks
     found = json.loads(path.read_text(encoding="utf-8"))
     sentences = [s for key, texts in found.items() if key.startswith("answers") for s in texts]
-    assert len(sentences) >= 10
+    assert len(sentences) >= 4
     for task in map(TASKS.get, tasks):
         for value in task.options or VALUES[task.answer]:
             numbers = tuple(Fraction(n) for n in re.findall(r"-?\d+", value))

@@ -11,8 +11,10 @@ from spatial_engine.evaluation import wording_baseline
 from spatial_engine.evaluation.make_baselines import constant_answers, draw_answers
 from spatial_engine.evaluation.results import chance_levels
 from spatial_engine.evaluation.scoring import score_record
+from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.records import format_value, read_jsonl
 from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.templates import load_forms
 
 EVALUATION = "spatial_engine/evaluation"
 
@@ -116,6 +118,19 @@ def test_what_the_wording_gives_away_is_found(feature, task, make):
     assert all(guesser.guess(r) == r["gt_value"] for r in records)
 
 
+def test_the_sentence_is_the_same_whether_the_bare_answer_is_asked_for_or_not():
+    """Else each of the lines that ask for it would be a sentence of its own, seen too rarely."""
+    forms = ["", *(f" {form}" for form in load_forms()["word"])]
+    rng = np.random.default_rng(8)
+    records = []
+    for number in range(140):
+        value, text = (("left", "Which way?"), ("right", "Whither?"))[rng.integers(2)]
+        text = f"A convention.\n{text}{forms[rng.integers(len(forms))]}"
+        records.append(record("camera_x_movement", value, number, text))
+    guesser = wording_baseline.fit(records)
+    assert guesser.feature == "sentence" and set(guesser.answers) == {"Which way?", "Whither?"}
+
+
 def test_what_stands_lower_is_found_to_be_nearer():
     rng = np.random.default_rng(5)
     records = []
@@ -170,6 +185,15 @@ def test_the_truth_scores_100_everywhere_and_random_near_chance(scored_root):
     missing = [sum(line[what] for line in random["subtasks"])
                for what in ("missing", "unparsable", "duplicates")]  # fmt: skip
     assert missing == [0, 0, 0]
+
+
+def test_what_the_wording_gives_away_is_told_by_wording(scored_root):
+    folder = scored_root / "evaluation_data/multispa/v1_0/baselines"
+    told = json.loads((folder / "wording.json").read_text())
+    scores = json.loads((folder / "wording.scores.json").read_text())
+    for wording in WORDINGS:
+        for line in scores["wordings"][wording]["subtasks"]:
+            assert told[line["name"]]["by_wording"][wording] == line["score"]
 
 
 def test_baselines_are_the_same_every_time(scored_root, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -111,8 +112,12 @@ def test_samples_per_subtask(root, wanted, capsys):
 
 def test_what_is_short_is_said(root, capsys):
     file_of(root, "val", "camera_yaw_angle").unlink()
-    taken = Counter(r["task"] for r in run(root))
+    made = run(root)
+    taken = Counter(r["task"] for r in made)
     out = capsys.readouterr().out
+    told = re.findall(r"(\d+) (seen|heldout|plain)", out.splitlines()[-1])
+    found = Counter(json.loads(r["extra"])["wording"] for r in made)
+    assert {wording: int(number) for number, wording in told} == found
     short = [line for line in out.splitlines() if line.startswith("fewer: ")]
     assert len(short) == 1
     said = dict(part.rsplit(" ", 1) for part in short[0].removeprefix("fewer: ").split(", "))

@@ -36,6 +36,7 @@ from spatial_engine.evaluation.results import (
     wilson,
 )
 from spatial_engine.evaluation.scoring import score_record
+from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.records import format_value, read_jsonl, write_jsonl
 from spatial_engine.utils.questions.tasks import (
     COORDINATES,
@@ -160,6 +161,44 @@ def test_unparsable_predictions_are_counted_by_reason(capsys):
     assert [v["unread"] for v in results.verdicts][:2] == [None, "candidates differ"]
     score_tables.print_results("model", results)
     assert "2 candidates differ, 1 cut off, 1 nothing found" in capsys.readouterr().out
+
+
+def test_the_three_wordings_are_scored_beside_each_other(capsys, tmp_path):
+    right = {"seen": 8, "heldout": 4, "plain": 1}
+    records, texts = [], {}
+    for task in ("object_height", "camera_total_distance"):
+        for wording, count in right.items():
+            for number in range(10):
+                one = record(task, len(records), 1000) | {"wording": wording}
+                records.append(one)
+                texts[one["id"]] = "`1000`" if number < count else "nothing"
+    results = score_model(records, Predictions(texts))
+    assert list(results.wordings) == ["seen", "heldout", "plain"]
+    for wording, count in right.items():
+        lines = {line.name: line for line in results.wordings[wording].rows}
+        for row in ("Object size", "Camera translation distance", MEAN):
+            assert lines[row].score == pytest.approx(10 * count)
+        assert (lines["Object size"].questions, lines[MEAN].questions) == (10, 20)
+        assert lines["Object size"].unparsable == 10 - count
+    assert results.rows[-1].score == pytest.approx(100 * 13 / 30)
+    score_tables.print_results("model", results)
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if "80.00" in line
+               and line.split("  ")[1] == "Object size")  # fmt: skip
+    assert re.findall(r"\d+\.\d\d", said) == ["80.00", "40.00", "10.00", "43.33"]
+    score_tables.print_comparison({"model": results}, {})
+    compared = capsys.readouterr().out
+    assert re.search(rf"{MEAN}, heldout wording +40\.00", compared)
+
+
+def test_records_without_a_wording_are_scored_as_ever(capsys, tmp_path):
+    results = score_model([record("object_height", 0, 5)], Predictions({"object_height_0": "5"}))
+    assert results.wordings == {} and "wording" not in results.verdicts[0]
+    score_tables.print_results("model", results)
+    score_tables.print_comparison({"model": results}, {})
+    assert "wording" not in capsys.readouterr().out
+    score_tables.write_csv(results, tmp_path / "scores.csv")
+    with open(tmp_path / "scores.csv", newline="") as file:
+        assert [line["wording"] for line in csv.DictReader(file)] == [""] * 39
 
 
 # Intervals
@@ -643,6 +682,10 @@ def truth(scored_root, benchmark, tmp_path_factory) -> Path:
     return path
 
 
+def lines_of(scores: dict) -> list[dict]:
+    return scores["subtasks"] + scores["rows"]
+
+
 def test_truth_scores_100_everywhere(scored_root, benchmark, truth):
     done = run_here(SCORER, scored_root, str(truth))
     assert done.returncode == 0, done.stderr
@@ -664,15 +707,29 @@ def test_truth_scores_100_everywhere(scored_root, benchmark, truth):
 
     with open(truth.with_suffix(".scores.csv"), newline="") as file:
         lines = list(csv.DictReader(file))
-    assert [line.pop("kind") for line in lines] == ["subtask"] * 26 + ["row"] * 13
-    for line, expected in zip(lines, scores["subtasks"] + scores["rows"], strict=True):
+    assert [line.pop("kind") for line in lines] == (["subtask"] * 26 + ["row"] * 13) * 4
+    wordings = ["", *WORDINGS]
+    assert [line.pop("wording") for line in lines] == [w for w in wordings for _ in range(39)]
+    tables = [scores, *(scores["wordings"][wording] for wording in WORDINGS)]
+    told = [line for table in tables for line in table["subtasks"] + table["rows"]]
+    for line, expected in zip(lines[:39], told[:39], strict=True):
         assert line == {name: str(value) for name, value in expected.items()} | {
             name: line[name] for name in ("score", "low", "high", "chance")
         }
         for name in ("score", "low", "high", "chance"):
             assert float(line[name]) == expected[name]
 
+    assert set(scores["wordings"]) == set(WORDINGS)
+    for line, expected in zip(lines, told, strict=True):
+        assert (line["name"], line["questions"]) == (expected["name"], str(expected["questions"]))
+    for number, name in enumerate([*TASKS, *ROWS, MEAN]):
+        parts = [table[number] for table in map(lines_of, scores["wordings"].values())]
+        assert sum(part["questions"] for part in parts) == lines_of(scores)[number]["questions"]
+        assert {part["name"] for part in parts} == {name}
+        assert {part["score"] for part in parts if part["questions"]} == {100}
     verdicts = list(read_jsonl(truth.with_suffix(".verdicts.jsonl")))
+    said = [json.loads(r["extra"])["wording"] for r in benchmark]
+    assert [v["wording"] for v in verdicts] == said
     assert [v["id"] for v in verdicts] == [r["id"] for r in benchmark]
     assert all(v["correct"] for v in verdicts)
     assert truth.with_suffix(".scores.png").read_bytes().startswith(b"\x89PNG")

@@ -433,7 +433,7 @@ def test_vlmevalkit_reads_the_benchmark_with_its_images(root):
         assert paths == [str(root / name) for name in record["image"]]
         assert all(Path(path).is_file() for path in paths)
         assert "<image>" not in row["question"] and row["question"] in record["text"]
-        assert row["question"].count("\n") == 1, "a task description and a question"
+        assert row["question"].count("\n") <= 1, "a convention, or none, and a question"
         assert row["answer"] == format_value(json.loads(record["gt_value"]))
 
 

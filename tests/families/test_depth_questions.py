@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import sentence_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_scenes import SCENE, TinyScene, lie_along
@@ -22,6 +23,7 @@ from spatial_engine.depth_perception.depth_questions import SceneRequest
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE, MarkSize
 from spatial_engine.utils.questions import records
+from spatial_engine.utils.questions.records import format_value
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running.scene_runner import PartResult
 
@@ -484,15 +486,20 @@ def test_letters_are_balanced_and_colours_tell_nothing(scene):
 def test_sentences_ask_for_what_is_answered(scene, tmp_path):
     for task in COMPARISONS:
         made, _ = written(scene, tmp_path / task, asked(task, 120, split="val"))
-        for variant, closer in (("closer", True), ("farther", False)):
-            sentences = questions.load_sentences(task)[variant].questions
-            starts = {sentence.split("{")[0] for sentence in sentences}
-            for record in made:
-                if record["is_closer_question"] == closer:
-                    question = record["text"].splitlines()[-1]
-                    assert any(question.startswith(start) for start in starts), question
-        other = set(questions.load_sentences(task)["closer"].questions)
-        assert not other & set(questions.load_sentences(task)["farther"].questions)
+        sentences = dict(
+            zip(TASKS[task].variants, questions.load_sentences(task).variants, strict=True)
+        )
+        asked_for = set()
+        for record in made:
+            text = record["text"]
+            for slot, point in zip(TASKS[task].slots, record["points_info"], strict=False):
+                text = text.replace(format_value([point["x"], point["y"]]), f"{{{slot}}}")
+            variant = "closer" if record["is_closer_question"] else "farther"
+            sentence_in(text, sentences[variant], TASKS[task].form)
+            asked_for.add(variant)
+        assert asked_for == {"closer", "farther"}
+        for name in ("questions", "full", "plain", "heldout"):
+            assert not set.intersection(*(set(getattr(s, name)) for s in sentences.values()))
 
 
 def test_points_near_the_border_are_not_marked_and_counted(tmp_path):

@@ -16,7 +16,7 @@ from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRe
 from spatial_engine.utils.clips.clips import Clip
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE
-from spatial_engine.utils.questions.records import read_jsonl
+from spatial_engine.utils.questions.records import format_value, read_jsonl
 
 SIZE, CAMERA = (200, 160), (150.0, 140.0, 100.0, 80.0)
 DISTANCE, VECTOR = QUANTITIES
@@ -99,7 +99,9 @@ def test_a_static_world_filmed_by_a_moving_camera_does_not_move(seed):
         assert len(records) == len(pairs)
         for record in records:
             assert record["gt_value"] == nothing and record["point_moving"] is False
-            assert record["conversations"][1]["value"].startswith("The point did not move.")
+            spoken = record["conversations"][1]["value"]
+            bare = spoken == f"`{format_value(nothing)}`"
+            assert bare or spoken.startswith("The point did not move.")
         assert any(record["cam_moving"] for record in records)
 
 
@@ -111,8 +113,10 @@ def test_the_same_world_without_camera_poses_would_move():
     assert max(record["gt_value"] for record in records) > 100
     assert not any(record["cam_moving"] for record in records)
     for record in records:
-        opening = record["conversations"][1]["value"].startswith("The point did not move.")
-        assert opening == (not record["point_moving"]) == (record["gt_value"] == 0)
+        spoken = record["conversations"][1]["value"]
+        assert (record["gt_value"] == 0) == (not record["point_moving"])
+        if spoken != f"`{record['gt_value']}`":
+            assert spoken.startswith("The point did not move.") == (not record["point_moving"])
 
 
 def test_a_vector_is_in_the_axes_of_the_first_camera():

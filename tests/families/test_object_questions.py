@@ -7,11 +7,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from helpers import sentence_in
 from tiny_objects import DIMENSIONS, image_ids, seen_object, write_table
 
 from spatial_engine.object_perception import object_questions as questions
 from spatial_engine.object_perception.object_questions import SceneRequest, can_be_said, measure_mm
-from spatial_engine.utils.questions import records, templates
+from spatial_engine.utils.questions import records
 from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
@@ -47,6 +48,19 @@ def images_of(record) -> list[str]:
 
 def text_of(record) -> str:
     return record["conversations"][0]["value"] if "conversations" in record else record["text"]
+
+
+def assert_sentence(record, dimension) -> tuple[str, str]:
+    """The list and the sentence that a record asks in. It gives the bare answer where asked to."""
+    text = text_of(record).replace(record["raw_category"].strip(), "{category}")
+    sentences = questions.load_sentences()[dimension].variants[0]
+    name, sentence, form = sentence_in(text, sentences, "mm")
+    if "conversations" in record:
+        assert bool(form) == (record["conversations"][1]["value"] == f"`{record['gt_value']}`")
+    else:
+        wordings = {"plain": "plain", "heldout": "heldout"}
+        assert form and record["wording"] == wordings.get(name, "seen")
+    return name, sentence
 
 
 PAIRS = list(combinations(IDS, 2))
@@ -167,8 +181,7 @@ def test_answers_are_the_box_and_stand_once_in_backticks(many, split):
             *_, question = text.split("\n")
             assert record["raw_category"] in question
             assert "{" not in text and str(answer) not in text
-            asked = question.replace(record["raw_category"], "{category}")
-            assert asked in questions.load_sentences()[dimension].questions
+            assert_sentence(record, dimension)
             if split == "train":
                 spoken = record["conversations"][1]["value"]
                 assert re.findall(r"`(.*?)`", spoken) == [str(answer)]
@@ -185,14 +198,16 @@ def test_images_of_a_set_stand_in_either_order_equally_often(many):
 
 
 def test_sentences_are_drawn_from_all_there_are(many):
-    height = questions.load_sentences()["height"]
+    height = questions.load_sentences()["height"].variants[0]
     made = many[2]["train"].by_name["height_k2"]
-    said = {text_of(r).split("\n")[-1].replace(r["raw_category"], "{category}") for r in made}
-    assert said == set(height.questions)
-    described = {text_of(record).split("\n")[-2] for record in made}
-    assert described == set(height.task_descriptions)
+    said = {assert_sentence(record, "height") for record in made}
+    for name in ("questions", "full", "plain"):
+        assert {sentence for group, sentence in said if group == name} == set(getattr(height, name))
+    assert {name for name, _ in said} == {"questions", "full", "plain"}
     answers = {re.sub("`.*`", "`{answer}`", r["conversations"][1]["value"]) for r in made}
-    assert answers == set(height.answers)
+    assert answers == {"`{answer}`", *height.answers}
+    asked = {assert_sentence(r, "height") for r in many[2]["val"].by_name["height_k2"]}
+    assert {sentence for name, sentence in asked if name == "heldout"} == set(height.heldout)
 
 
 def test_orders_and_sentences_differ_between_outputs_and_objects(many):
@@ -325,14 +340,8 @@ def test_sentences_say_what_each_dimension_means_and_the_unit():
         "width": r"shorter|smaller|lesser|narrow|shortest|least|minim|at most as far",
     }
     for dimension, words in meaning.items():
-        for question in questions.load_sentences()[dimension].questions:
-            assert re.search(words, question), question
-            assert re.search(r"millimet(er|re)s?|\bmm\b", question), question
-            assert re.search(r"\b(every|each|all|no image)\b", question), question
-
-
-def test_other_sentences_are_another_digest():
-    sentences = questions.load_sentences()
-    first = templates.digest_of(sentences)
-    assert templates.digest_of(questions.load_sentences()) == first
-    assert templates.digest_of({**sentences, "width": sentences["height"]}) != first
+        for sentences in questions.load_sentences()[dimension].variants:
+            for text in (*sentences.conventions, *sentences.full):
+                assert re.search(words, text), text
+            for text in (*sentences.questions, *sentences.full, *sentences.plain):
+                assert re.search("millimeter", text), text

@@ -90,3 +90,13 @@ def test_every_record_and_every_pickle_is_as_it_was(root):
         if path.suffix in (".jsonl", ".pkl")
     }
     assert found == DIGESTS
+
+
+def test_evaluation_is_asked_in_the_sentences_of_training(root):
+    """The published engine has no sentences for evaluation alone."""
+    wordings = {
+        json.loads(line)["wording"]
+        for path in (root / "evaluation_data").rglob("*.jsonl")
+        for line in path.read_text().splitlines()
+    }
+    assert wordings == {"seen"}

@@ -20,6 +20,7 @@ from plyfile import PlyData, PlyElement
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
+from spatial_engine.utils.questions.templates import Phrase
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.scene_runner import (
     DONE_FILE,
@@ -325,7 +326,7 @@ def record(split: str = "train", number: int = 0) -> dict[str, Any]:
     return records.make_record(
         split, f"id{number}", [f"{SCENES[0]}/{name}.jpg" for name in IMAGES[:2]],
         [(1296, 968)] * 2, "camera_x_movement",
-        ("Look.", "Which way?", "It went `{answer}`."), "right", {"overlap": 12.5},
+        Phrase("Look.\nWhich way?", "It went `{answer}`.", ""), "right", {"overlap": 12.5},
     )  # fmt: skip
 
 

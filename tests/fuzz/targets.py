@@ -300,9 +300,10 @@ def read_answers(path: Path) -> None:
 
 
 def read_templates(path: Path) -> None:
-    found = templates.load_templates(path, frozenset({"category"}))
-    for triple in found.draw(np.random.default_rng(0), 20):
-        assert all(type(sentence) is str and sentence.encode() for sentence in triple)
+    path = path.replace(path.with_name("object_width.json"))
+    found = templates.check_file(path)
+    for phrase in found.draw(np.random.default_rng(0), "train", 20):
+        assert phrase.question.encode() and phrase.answer.encode()
 
 
 def _root_of(path: Path, place: Path) -> Path:

@@ -68,7 +68,10 @@ LISTS = st.lists(st.one_of(st.from_regex(r"[A-Za-z0-9_.+-]{1,9}"), WORDS)).map(
 )
 SENTENCES = st.lists(WORDS, max_size=5)
 TEMPLATES = st.fixed_dictionaries(
-    {name: st.one_of(SENTENCES, VALUES) for name in ("task_descriptions", "questions", "answers")}
+    {
+        name: st.one_of(SENTENCES, VALUES)
+        for name in ("conventions", "questions", "full", "plain", "heldout", "answers")
+    }
 ).map(_json_bytes)
 JSON = VALUES.map(_json_bytes)
 

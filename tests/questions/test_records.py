@@ -11,16 +11,18 @@ from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.questions import plain_record, records
+from spatial_engine.utils.questions.templates import Phrase
 
-SENTENCES = ("Look at the views.", "Which way?", "It went `{answer}`, as one sees.")
+ASKED, SPOKEN = "Look at the views.\nWhich way?", "It went `{answer}`, as one sees."
 VALUES = ["right", "A", 0, 1234, -5, [500, 0], [12, -3400, 7]]
 
 
 def record_of(split, images=2, gt_value="right", extra=None):
     names = [f"scene0000_00/{5 * k:05d}.jpg" for k in range(images)]
     sizes = [(1296 + k, 968 + k) for k in range(images)]
+    phrase = Phrase(ASKED, SPOKEN, "" if split == "train" else "heldout")
     return records.make_record(
-        split, "id7", names, sizes, "camera_x_movement", SENTENCES, gt_value, extra or {}
+        split, "id7", names, sizes, "camera_x_movement", phrase, gt_value, extra or {}
     )
 
 
@@ -85,7 +87,8 @@ def test_an_evaluation_record_holds_the_question_and_not_the_answer(gt_value):
     assert "conversations" not in record
     assert "`" not in json.dumps(record)
     expected = {"id", "image", "text", "height_list", "width_list", "task", "question_type"}
-    assert set(record) == {*expected, "gt_value"}
+    assert set(record) == {*expected, "gt_value", "wording"}
+    assert record["wording"] == "heldout"
     assert set(record_of("train")) == {*expected, "gt_value", "conversations"} - {"text"}
 
 
@@ -96,7 +99,7 @@ def test_extra_fields_are_kept():
 
 def test_extra_fields_cannot_take_a_reserved_name_or_replace_the_records_own():
     """SPEC 10: no field named length, label, objects, solution: trainers give these a meaning."""
-    own = set(record_of("train"))
+    own = {*record_of("train"), *record_of("val")}
     assert not own & records.RESERVED_FIELDS
     accepted = []
     for name in sorted(own | records.RESERVED_FIELDS):

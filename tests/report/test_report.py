@@ -149,6 +149,12 @@ def test_question_is_shown_without_image_lines_and_invisible_marks_by_number():
     assert record_view.escaped("a\u202eb\x00c\n\u2066") == "a[U+202E]b[U+0000]c\n[U+2066]"
 
 
+def test_the_wording_of_an_evaluation_record_is_among_its_facts():
+    mine = sample_records("val", 1)["camera_x_movement"][0]
+    assert "wording heldout" in record_view.facts_of(mine | {"wording": "heldout"})
+    assert not any("wording" in fact for fact in record_view.facts_of(mine | {"wording": 7}))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -187,12 +187,15 @@ def test_edited_sentences_are_those_of_all_records(bench, monkeypatch):
     assert "up to date" in bench.run(DEPTH_COOR, root)
     path = folder / "depth_estimation_coor.json"
     sentences = json.loads(path.read_text())
-    edited = [f"{text} Edited." for text in sentences["task_descriptions"]]
-    path.write_text(json.dumps({**sentences, "task_descriptions": edited}))
+    edited = {
+        name: [f"{text}(edited)" for text in ([group] if isinstance(group, str) else group)]
+        for name, group in sentences.items()
+    }
+    path.write_text(json.dumps(edited))
     assert "made again: constants changed (templates)" in bench.run(DEPTH_COOR, root)
     made = [text for name, text in made_by(DEPTH_COOR, root).items() if name.endswith(".jsonl")]
     lines = [line for text in made for line in text.splitlines()]
-    assert lines and all(b" Edited." in line for line in lines)
+    assert lines and all(b"(edited)" in line for line in lines)
 
 
 @pytest.mark.parametrize("command", [c for c in SCRIPTS if "engine" in Path(c).name])

@@ -261,8 +261,11 @@ def test_sentences_are_those_of_the_command_not_of_the_worker(cluster, made_root
     shutil.copytree(REPOSITORY / "spatial_engine", checkout / "spatial_engine")
     path = checkout / Path(DEPTH).parent / "templates/depth_estimation_coor.json"
     sentences = json.loads(path.read_text())
-    edited = [f"{text} Edited." for text in sentences["task_descriptions"]]
-    path.write_text(json.dumps({**sentences, "task_descriptions": edited}))
+    edited = {
+        name: [f"{text}(edited)" for text in ([group] if isinstance(group, str) else group)]
+        for name, group in sentences.items()
+    }
+    path.write_text(json.dumps(edited))
     done = subprocess.run(
         [sys.executable, checkout / DEPTH, "--root", root, "--scheduler", cluster.address],
         env={**os.environ, "PYTHONPATH": str(checkout)}, capture_output=True, text=True,
@@ -272,7 +275,7 @@ def test_sentences_are_those_of_the_command_not_of_the_worker(cluster, made_root
     assert done.stdout.count("made again: constants changed (templates)") == 2
     made = [path.read_text() for path in root.glob("*_data/depth_estimation_coor/v1_0/*.jsonl")]
     lines = [line for text in made for line in text.splitlines()]
-    assert len(made) == 2 and lines and all(" Edited." in line for line in lines)
+    assert len(made) == 2 and lines and all("(edited)" in line for line in lines)
 
 
 def test_another_version_is_refused_at_the_start(cluster, added, prepared_root, tmp_path):

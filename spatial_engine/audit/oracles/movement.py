@@ -6,6 +6,7 @@ points a record, for dot a picture (movement_dots).
 How docs/spec.md was read where it leaves a choice, by section:
 - 9 held-out activities are looked for in train only: a list of one's own may hold out more.
 - 9.4 how often the same frames may be asked about is the number of points that they fit.
+- 9 the answer about a static point says that it did not move, unless it is the bare value.
 - 9.4 only train has swapped pairs (frame1 > frame2).
 """
 
@@ -35,7 +36,12 @@ from spatial_engine.audit.raw.clip import RawClip
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.npz_file import MAX_MEMBER_BYTES
 from spatial_engine.audit.raw.pictures import PictureError, read_file
-from spatial_engine.audit.records.fields import check_fields, is_coordinate, known_type
+from spatial_engine.audit.records.fields import (
+    answer_text,
+    check_fields,
+    is_coordinate,
+    known_type,
+)
 from spatial_engine.audit.records.texts import (
     check_coordinate_words,
     check_leak,
@@ -196,7 +202,8 @@ def check_words(record: dict, split: str, prompt: str) -> list[str]:
     complaints = check_texts(record, split, 2, check_question)
     if split == "train" and not any("conversations" in text for text in complaints):
         answer = record["conversations"][1]["value"]
-        if answer.startswith(STATIC_OPENING) != static:
+        bare = answer == f"`{answer_text(gt_value)}`"
+        if not bare and answer.startswith(STATIC_OPENING) != static:
             rule = "opens with" if static else "must not open with"
             complaints.append(f"gpt: {rule} {STATIC_OPENING!r} if the answer is {gt_value}")
     return complaints

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 SPLITS = ("train", "val")
+WORDINGS = ("seen", "heldout", "plain")  # of an evaluation record; older ones have none
 FORBIDDEN_FIELDS = ("length", "label", "objects", "solution")  # trainers give these a meaning
 ROUNDING_TIE = 1e-6  # of a unit (mm, degree, 1/1000) from a half: either neighbour is right
 
@@ -40,6 +41,10 @@ def check_fields(record: dict, split: str, task_of: dict[str, str]) -> list[str]
             complaints.append(f"{field}: a field of this name means something to trainers")
     if split == "val" and "conversations" in record:
         complaints.append("conversations: must not be in an evaluation record")
+    if split == "train" and "wording" in record:
+        complaints.append("wording: must not be in a training record")
+    elif record.get("wording", WORDINGS[0]) not in WORDINGS:
+        complaints.append(f"wording: {record['wording']!r} is none of {WORDINGS}")
     return complaints
 
 

@@ -11,6 +11,9 @@ from spatial_engine.utils.questions.tasks import TASKS
 
 Record = Mapping[str, Any]
 Fault = tuple[str, str]  # kind, cause
+# How an evaluation record asks: in sentences that training has, in sentences that it does not have,
+# or in the one plain sentence.
+WORDINGS = ("seen", "heldout", "plain")
 MAX_COORDINATE = 1000  # SPEC 10: thousandths of width and height
 
 
@@ -64,6 +67,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "task": (is_text, "a text"),
     "question_type": (is_text, "a text"),
     "gt_value": (lambda value: value is not None, "a value"),
+    "wording": (lambda value: value in WORDINGS, f"one of {', '.join(WORDINGS)}"),
     "answer_values": (lambda value: isinstance(value, dict), "an object"),
     "overlap": (
         lambda value: type(value) in (int, float) and 0 <= value <= 100,

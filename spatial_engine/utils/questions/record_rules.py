@@ -152,7 +152,8 @@ def _check_paths(record: Record) -> Iterator[Fault]:
 
 
 def _check_form(record: Record, split: str) -> list[Fault]:
-    """A training record holds turns of human and gpt, an evaluation record a question alone."""
+    """A training record holds turns of human and gpt, an evaluation record a question alone, and
+    its wording unless it is of an older engine."""
     expected, other = ("conversations", "text") if split == "train" else ("text", "conversations")
     folder = FOLDERS[split].replace("_", " ")
     if other in record:
@@ -160,7 +161,10 @@ def _check_form(record: Record, split: str) -> list[Fault]:
     if expected not in record:
         return [("form", f"no {expected} in {folder}")]
     if split == "val":
-        return [] if is_text(record["text"]) else [("form", "text must be a text")]
+        wrong = [] if is_text(record["text"]) else [("form", "text must be a text")]
+        return wrong + (list(check_fields(record, ["wording"])) if "wording" in record else [])
+    if "wording" in record:
+        return [("form", f"wording in {folder}")]
     turns = record["conversations"]
     if not isinstance(turns, list) or not turns or len(turns) % 2:
         return [("form", "conversations must be pairs of human and gpt")]

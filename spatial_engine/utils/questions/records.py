@@ -20,6 +20,7 @@ from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.questions.plain_record import Value, format_value, parse_json
 from spatial_engine.utils.questions.record_fields import COMMON
 from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.templates import Phrase
 from spatial_engine.utils.running.files import naming, remove
 
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
@@ -30,7 +31,7 @@ DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 RESERVED_FIELDS = frozenset(
     ("length", "label", "objects", "solution", "channel", "margin", "tools", "videos", "audios")
 )
-_TAKEN_FIELDS = RESERVED_FIELDS | {*COMMON, "conversations", "text"}
+_TAKEN_FIELDS = RESERVED_FIELDS | {*COMMON, "conversations", "text", "wording"}
 
 
 @lru_cache
@@ -46,15 +47,15 @@ def make_record(
     images: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     task: str,
-    sentences: tuple[str, str, str],
+    phrase: Phrase,
     gt_value: Value,
     extra: dict[str, Any],
 ) -> dict[str, Any]:
-    """One record. `sentences` are a task description, a question and an answer with `{answer}`;
-    `sizes` are (width, height) of the images; `extra` are further fields."""
+    """One record. The question of the `phrase` is filled, its answer holds `{answer}`; `sizes` are
+    (width, height) of the images; `extra` are further fields."""
     _check_extra(*extra)
-    description, question, answer = sentences
-    human = f"{_image_marks(len(images))}{description}\n{question}"
+    question, answer, wording, opening, form = phrase
+    human = f"{_image_marks(len(images))}{opening}{question}{form}"
     record: dict[str, Any] = {"id": record_id, "image": list(images)}
     if split == "train":
         spoken = answer.replace("{answer}", format_value(gt_value))
@@ -69,6 +70,8 @@ def make_record(
     record["task"] = task
     record["question_type"] = TASKS[task].question_type
     record["gt_value"] = gt_value
+    if wording:
+        record["wording"] = wording
     record.update(extra)
     return record
 

@@ -70,6 +70,35 @@ class Task:
         """Answers that a question offers; 0 where it offers none."""
         return self.num_points if self.answer == NAMED_POINT else len(self.options)
 
+    @property
+    def sentences(self) -> str:
+        """Name of the file of its sentences; both sets of clips share theirs."""
+        return self.name.rpartition("_")[0] if self.of_clips else self.name
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """What its questions leave open: the points named, in their order, or the category."""
+        if "raw_category" in self.fields:
+            return ("category",)
+        if self.marked or not self.num_points:
+            return ()
+        return ("point",) if self.num_points == 1 else ("point1", "point2")
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Variants of its questions or answers that have sentences of their own, the usual first
+        where it has no name; numbered in this order."""
+        if "is_closer_question" in self.fields:
+            return ("farther", "closer")
+        if "raw_category" in self.fields:
+            return ("", "marked")
+        return ("static", "moving") if "point_moving" in self.fields else ("",)
+
+    @property
+    def form(self) -> str:
+        """Which lines ask for its bare answer: vector, or the unit."""
+        return VECTOR if self.answer == VECTOR else self.unit
+
     def file_of(self, split: str, version: str, **constants: object) -> str:
         """Path of a file of records below the folder of the split; a glob without the constants."""
         later = "" if version == FIRST_VERSION else f"{version}/"
