@@ -54,9 +54,10 @@ class ObjectsBench(Bench):
         _, memory = run_command(f"{PERCEPTION}/compute_object_visibility.py", self.root)
         scenes = SceneInfoHandler.load(self.root, "train")
         table = paths.visibility_table_path(self.root, "train")
+        constants = objects.parse_args([]).constants
 
         def see(out: Path) -> None:
-            objects.see_objects((scenes, table, SCENE, objects.MIN_VISIBLE_SHARE), out)
+            objects.see_objects((scenes, table, SCENE, constants), out)
             outputs = {"table": out / "table", objects.OUTPUT: out / "pickle"}
             objects.join_parts([out], outputs)
 
@@ -70,10 +71,10 @@ class ObjectsBench(Bench):
         _, memory = run_command(f"{PERCEPTION}/single_object_coverage_finder.py", self.root)
         table = paths.object_table_path(self.root, "train")
         seen = object_table.read_scene_objects(object_table.open_objects(table), SCENE)
-        constants = (finder.MAX_IMAGES, finder.TOLERANCE, finder.MIN_SIZE_M)
+        constants = finder.parse_args([]).constants
 
         def cover(out: Path) -> None:
-            finder.cover_scene((table, "train", SCENE, 0, *constants), out)
+            finder.cover_scene((table, "train", SCENE, 0, constants), out)
 
         def read(_: Path) -> None:
             object_table.read_scene_objects(object_table.open_objects(table), SCENE)

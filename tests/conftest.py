@@ -70,6 +70,13 @@ FEWER = {
     for command in COMMANDS
     if "object_movement" in command
 }
+# The rooms are small and hold few objects that can be told apart.
+FEWER |= {
+    command: ("--published",)
+    for command in COMMANDS
+    if "object_perception" in command or "object_coverage" in command
+    if "merge" not in command
+}
 
 
 def pytest_configure() -> None:
@@ -95,7 +102,7 @@ def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedPr
         flags = ()
     line = [sys.executable, command, "--root", str(root), *flags]
     if command.endswith(".sh"):
-        environment |= {"ROOT": str(root)}
+        environment |= {"ROOT": str(root), "FLAGS": " ".join(FEWER[command])}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         numbers = flags if flags and "--num-workers" not in flags else ("0", "2", "1")
         line = ["bash", command, *numbers]

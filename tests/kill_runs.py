@@ -234,7 +234,8 @@ class Trial:
         if self.command.endswith(".sh"):
             line = ["bash", self.command, "0", "2", str(workers)]
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-            environment |= {"ROOT": str(self.root), "PATH": path}
+            flags = " ".join(FEWER[self.command])
+            environment |= {"ROOT": str(self.root), "PATH": path, "FLAGS": flags}
         return psutil.Popen(
             line, cwd=REPOSITORY, env=environment, start_new_session=True, preexec_fn=heed_signals,
             stdout=subprocess.DEVNULL, stderr=stderr,

@@ -30,15 +30,18 @@ def seen_object(
     category: str = "chair",
     size: Sequence[float] = (0.5, 0.4, 1.0),
     rng: np.random.Generator | None = None,
+    others: Sequence[int] | None = None,
 ) -> SeenObject:
-    """An object that begins at the origin; each image sees all of it, or what `rng` draws."""
+    """An object that begins at the origin; each image sees all of it, or what `rng` draws, and so
+    many vertices of `others` of the category (None: of none)."""
     size, shape = np.asarray(size, float), (len(images), 3)
     ends = np.zeros((2, *shape)) if rng is None else np.sort(rng.random((2, *shape)), axis=0)
     if rng is None:
         ends[1] = 1
     counts = np.arange(len(images)) + 7
-    low, high = ends * size
-    return SeenObject(object_id, category, size, list(images), counts, counts / 9.0, low, high)
+    beside = np.zeros(len(images), int) if others is None else np.asarray(others)
+    seen = counts, 20 + counts / 9.0, beside  # no image shows less than a fifth
+    return SeenObject(object_id, category, size, list(images), *seen, *(ends * size))
 
 
 def random_objects(rng: np.random.Generator, count: int, images: int) -> list[SeenObject]:
@@ -46,7 +49,7 @@ def random_objects(rng: np.random.Generator, count: int, images: int) -> list[Se
     found = []
     for object_id in np.sort(rng.choice(90, count, replace=False)).tolist():
         seen = sorted(rng.choice(image_ids(images), rng.integers(1, images + 1), replace=False))
-        size = rng.uniform(0.1, 2.0, 3)
+        size = rng.uniform(0.2, 2.0, 3)
         found.append(seen_object(object_id, [str(i) for i in seen], f"thing {count}", size, rng))
     return found
 
@@ -60,7 +63,7 @@ def write_table(
     for scene_id, objects in scenes.items():
         parts.append(root / f"{scene_id}.part")
         object_table.write_scene_objects(
-            parts[-1], scene_id, objects, {"geometry": geometry, "objects": "o"}
+            parts[-1], scene_id, objects, {"geometry": geometry, "objects": "o"}, {}
         )
     object_table.merge_objects(parts, path)
     return path

@@ -34,7 +34,8 @@ from spatial_engine.audit.oracles.movement_points import (
     shown_images,
 )
 from spatial_engine.audit.oracles.object_size import TASK_OF as OBJECT
-from spatial_engine.audit.oracles.object_size import object_rules
+from spatial_engine.audit.oracles.object_size import size_rules
+from spatial_engine.audit.oracles.object_views import object_rules
 from spatial_engine.audit.oracles.visibility import SurfaceRule, seen_rule
 from spatial_engine.audit.raw.clip import RawClip
 from spatial_engine.audit.raw.ids import DATASETS
@@ -227,7 +228,7 @@ def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
         return depth_rules(file.path, file.split, file.rule, images, file.constants)
     if task.startswith("correspondence_"):
         return correspondence_rules(file.path, file.split, file.rule, images)
-    return object_rules(file.path, file.split, file.rule)
+    return size_rules(file.path, file.split, object_rules(file.constants, file.rule))
 
 
 def question_of(record: dict, file: LabelFile) -> Question | str:

@@ -18,14 +18,14 @@ from typing import NamedTuple
 from spatial_engine.audit.label_records import FOLDER_OF
 from spatial_engine.audit.label_report import FileReport
 from spatial_engine.audit.oracles.object_coverage import check_scene_coverage
-from spatial_engine.audit.oracles.object_views import DIMENSIONS
+from spatial_engine.audit.oracles.object_views import DIMENSIONS, ObjectRules, object_rules
 from spatial_engine.audit.oracles.object_visibility import check_scene_visibility
-from spatial_engine.audit.oracles.visibility import SurfaceRule, seen_rule
+from spatial_engine.audit.oracles.visibility import seen_rule
 from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.plain_unpickler import load
 from spatial_engine.audit.raw.scene import RawScene
-from spatial_engine.audit.records.constants import constants_of
+from spatial_engine.audit.records.constants import constants_of, found_with
 
 OBJECT_VISIBILITY = "object_visibility.pkl"
 OF_SCENE = 10  # frames, objects: loading a scene costs more than a few of these
@@ -33,14 +33,14 @@ OF_SCENE = 10  # frames, objects: loading a scene costs more than a few of these
 
 class TableJob(NamedTuple):
     """A scene and what tables say of it, None where they do not have it; dimension by table, None
-    for object visibility; rule by table: by which images see vertices. seed: of the frames and
-    objects drawn, None for all."""
+    for object visibility; rules by table: which sets of images are asked about. seed: of the frames
+    and objects drawn, None for all."""
 
     root: Path
     scene_id: str
     entries: dict[int, object]
     dimensions: dict[int, str | None]
-    rules: dict[int, SurfaceRule | None]
+    rules: dict[int, ObjectRules]
     seed: str | None
 
 
@@ -77,7 +77,7 @@ def _check_split(
         contents.append(content)
     scenes = draw_scenes(root, listed, set().union(*contents), sample, f"{seed} {split}")
     dimensions = dict(enumerate(found.values()))
-    rules = {k: _rule_of(path, root, split) for k, path in enumerate(found)}
+    rules = {k: _rules_of(path, root, split) for k, path in enumerate(found)}
     jobs = [
         TableJob(
             root,
@@ -98,9 +98,10 @@ def _check_split(
     return reports
 
 
-def _rule_of(path: Path, root: Path, split: str) -> SurfaceRule | None:
-    """By which rule images see the vertices of objects: that of the object visibility beside it."""
-    return seen_rule(constants_of(path.with_name(OBJECT_VISIBILITY), root), root, split)
+def _rules_of(path: Path, root: Path, split: str) -> ObjectRules:
+    """By the constants of the object visibility, beside it, and of a merged file's sets."""
+    constants = constants_of(path.with_name(OBJECT_VISIBILITY), root) | found_with(path)
+    return object_rules(constants, seen_rule(constants, root, split))
 
 
 def load_plain(path: Path) -> dict | str:

@@ -17,12 +17,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
-from spatial_engine.utils.geometry.object_views import view_objects
+from spatial_engine.utils.geometry.object_views import count_others, view_objects
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
@@ -49,11 +50,12 @@ OUTPUT = "object_visibility"  # both files hold the same
 
 
 def see_objects(
-    arguments: tuple[SceneInfoHandler, Path, str, str, float], part_dir: Path
+    arguments: tuple[SceneInfoHandler, Path, str, Mapping[str, Any]], part_dir: Path
 ) -> PartResult:
-    """Write what the frames of one scene see of its objects."""
-    scenes, table, scene_id, seen_rule, min_share = arguments
-    handler = visibility_table.VisibilityInfoHandler(table, seen_rule)
+    """Write what the frames of one scene see of its objects; the last of the arguments are the
+    constants of this script."""
+    scenes, table, scene_id, constants = arguments
+    handler = visibility_table.VisibilityInfoHandler(table, constants["SEEN_RULE"])
     handler.check_is_about(scene_id, scenes.geometry_hash(scene_id))
     visibility = handler.load_scene(scene_id)
     instances = np.maximum(scenes.instance_mask(scene_id), 0)
@@ -63,18 +65,40 @@ def see_objects(
             f"{visibility.num_points}; {LOAD_REMEDY}"
         )
 
+    wanted, drops = choose_objects(scenes, scene_id, np.bincount(instances))
+    min_share = constants["MIN_VISIBLE_SHARE"]
+    seen = list_seen(scenes, scene_id, visibility, instances, wanted, min_share)
+    made_from = object_freshness.made_from(scenes, scene_id)
+    object_table.write_scene_objects(part_dir / PART, scene_id, seen, made_from, constants)
+    drops["objects that no image sees"] = len(wanted) - len(seen)
+    pairs = sum(len(one.image_ids) for one in seen)
+    return PartResult({OUTPUT: pairs}, {OUTPUT: drops}, {OUTPUT: {"objects": len(seen)}})
+
+
+def list_seen(
+    scenes: SceneInfoHandler,
+    scene_id: str,
+    visibility: visibility_table.SceneVisibility,
+    instances: np.ndarray,
+    wanted: Sequence[int],
+    min_share: float,
+) -> list[object_table.SeenObject]:
+    """The `wanted` objects that an image sees, which takes `min_share` of its vertices; `instances`
+    (vertices,) are the id + 1 of the object of each vertex, 0 = none."""
     totals = np.bincount(instances)
-    wanted, drops = choose_objects(scenes, scene_id, totals)
     object_of_point = np.full(len(totals), -1)
     object_of_point[[object_id + 1 for object_id in wanted]] = wanted
     views = view_objects(
         visibility.point_lists(), object_of_point[instances], scenes.points(scene_id)
     )
-    sizes = totals[views.objects + 1]
-    views = views.where(views.counts >= np.maximum(1, np.floor(min_share * sizes)))
+    others = count_others(views, kinds_of(scenes, scene_id, wanted))
+    needed = np.maximum(1, np.floor(min_share * totals[views.objects + 1]))
+    enough = views.counts >= needed
+    views, others = views.where(enough), others[enough]
     seen = []
     for object_id in np.unique(views.objects).tolist():
-        mine = views.where(views.objects == object_id)
+        rows = views.objects == object_id
+        mine = views.where(rows)
         seen.append(
             object_table.SeenObject(
                 object_id,
@@ -83,15 +107,25 @@ def see_objects(
                 [visibility.image_ids[frame] for frame in mine.frames],
                 mine.counts,
                 100.0 * mine.counts / totals[object_id + 1],
+                others[rows],
                 mine.low,
                 mine.high,
             )
         )
-    made_from = object_freshness.made_from(scenes, scene_id)
-    object_table.write_scene_objects(part_dir / PART, scene_id, seen, made_from)
-    drops["objects that no image sees"] = len(wanted) - len(seen)
-    pairs = sum(len(one.image_ids) for one in seen)
-    return PartResult({OUTPUT: pairs}, {OUTPUT: drops}, {OUTPUT: {"objects": len(seen)}})
+    return seen
+
+
+def kinds_of(scenes: SceneInfoHandler, scene_id: str, wanted: Sequence[int]) -> np.ndarray:
+    """(n,) int: by object id a number for its category, the same for objects of one category."""
+    kinds = np.zeros(max(wanted, default=0) + 1, int)
+    words = [plain(scenes.category(scene_id, object_id)) for object_id in wanted]
+    kinds[list(wanted)] = np.unique(words, return_inverse=True)[1]
+    return kinds
+
+
+def plain(category: str) -> str:
+    """A category without what makes no other word of it."""
+    return category.strip().lower()
 
 
 def choose_objects(
@@ -104,7 +138,7 @@ def choose_objects(
     wanted = []
     drops = {"objects without vertices": 0, "objects of excluded categories": 0}
     for object_id in scenes.object_ids(scene_id):
-        if scenes.category(scene_id, object_id).strip().lower() in EXCLUDED_CATEGORIES:
+        if plain(scenes.category(scene_id, object_id)) in EXCLUDED_CATEGORIES:
             drops["objects of excluded categories"] += 1
         elif object_id + 1 >= len(totals) or not totals[object_id + 1]:
             drops["objects without vertices"] += 1
@@ -136,7 +170,7 @@ def make_job(
         DEPTH_SIZES: handler.depth_sizes(scene_id),
         "visibility": provenance.file_fingerprint(table, args.root),
     }
-    arguments = (scenes.only(scene_id), table, scene_id, args.seen_rule, args.min_visible_share)
+    arguments = (scenes.only(scene_id), table, scene_id, args.constants)
     return SceneJob(scene_id, arguments, inputs)
 
 

@@ -47,7 +47,7 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
             dump_pickle(sets, path)
             return len(sets)
 
-        inputs = {"found with": settings, "scenes": content}
+        inputs = {coverage_files.FOUND_WITH: settings, "scenes": content}
         step.make_file(f"{split} {dimension}", table_path, inputs, write_table)
         pickle_path = paths.merged_coverage_pickle_path(args.root, split, dimension)
         step.make_file(f"{split} {dimension}, pickle", pickle_path, inputs, write_pickle)

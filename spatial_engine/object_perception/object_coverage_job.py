@@ -44,7 +44,7 @@ Chunk = tuple[str, int, int]  # split, first scene, the one after the last
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start, chunk_size, num_processes, end = read_numbers(args.numbers, args.num_workers)
-    scenes = list_scenes(args.root)
+    scenes = list_scenes(args.root, args.published)
     finder.refuse_unknown(args.scenes, [scene for ids in scenes.values() for scene in ids])
     chunks = list_chunks(scenes, start, chunk_size, end)
     if args.scenes:
@@ -92,13 +92,16 @@ def read_numbers(texts: Sequence[str], num_workers: int) -> tuple[int, int, int,
     return start, chunk_size, num_processes, end
 
 
-def list_scenes(root: Path) -> dict[str, list[str]]:
-    """The sorted scenes of each split that has an object table."""
+def list_scenes(root: Path, published: bool) -> dict[str, list[str]]:
+    """The sorted scenes of each split that has an object table; `BadDataError` for one that was not
+    made with `--published` as this job is run (`object_table.check_published`)."""
     scenes = {}
     for split in FOLDERS:
         path = paths.object_table_path(root, split)
         if path.exists():
-            scenes[split] = sorted(object_table.open_objects(path).scene_ids)
+            table = object_table.open_objects(path)
+            object_table.check_published(path, object_table.constants_of(table), published)
+            scenes[split] = sorted(table.scene_ids)
         else:
             print(f"{split}: no {path.name}, left out", file=sys.stderr)
     if not scenes:

@@ -24,6 +24,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 MAX_CHARACTERS = 100  # of a category; the longest of ScanNet has 30
 
 
+SetsByOutput = dict[str, dict[int, list[tuple[str, ...]]]]  # of images, by output and object
+
+
 @dataclass(frozen=True)
 class SceneRequest:
     """What is asked about one scene: sets of images by output name, and by object; the ids of the
@@ -33,7 +36,7 @@ class SceneRequest:
     split: str
     scene_id: str
     seed: int
-    sets: dict[str, dict[int, list[tuple[str, ...]]]]
+    sets: SetsByOutput
     images: frozenset[str]
     require_unique_category: bool
     sentences: Mapping[str, Templates]
@@ -58,6 +61,11 @@ def measure_mm(size: np.ndarray, dimension: str) -> int:
     """Height, length or width in whole millimetres of a box of `size` (3,) metres along x, y, z."""
     metres = {"height": size[2], "length": max(size[:2]), "width": min(size[:2])}[dimension]
     return int(np.rint(metres * MM_PER_METRE))
+
+
+def show_others(seen: SeenObject) -> set[str]:
+    """The images of an object that show another object of its category."""
+    return {seen.image_ids[number] for number in np.flatnonzero(seen.others)}
 
 
 def can_be_said(category: str) -> bool:
@@ -93,18 +101,18 @@ def phrase(
 ) -> Iterator[dict[str, Any]]:
     """Records of one output about a scene; `result` gets its counts.
 
-    A set is noted, or left out if the script says so, when all its images show another object of
-    the same category.
+    A set is noted, or left out if the script says so, when one of its images shows another object
+    of the same category.
     """
     dimension, scene_id = dimension_of(name), request.scene_id
     task = f"object_{dimension}"
     rng = sampling.generator(request.seed, task, request.split, scene_id, name)
     drops: Counter[str] = Counter()
     notes: Counter[str] = Counter()
-    others = _images_of_others(objects)
     size = scenes.color_size(scene_id)
     for object_id, sets in sorted(request.sets[name].items()):
         seen = objects[object_id]
+        ambiguous = show_others(seen)
         if not can_be_said(seen.category):
             drops["category that cannot be used in a sentence"] += len(sets)
             continue
@@ -115,9 +123,9 @@ def phrase(
             if not request.images.issuperset(images):
                 drops["sets with a missing image file"] += 1
                 continue
-            if any(images_of.issuperset(images) for images_of in others[object_id]):
+            if not ambiguous.isdisjoint(images):
                 counter = drops if request.require_unique_category else notes
-                counter["another object of the category in all images"] += 1
+                counter["another object of the category in an image"] += 1
                 if request.require_unique_category:
                     continue
             shown = [images[number] for number in order]
@@ -132,16 +140,3 @@ def phrase(
                 {"object_id": object_id, "raw_category": seen.category},
             )
     result.drops[name], result.notes[name] = dict(drops), dict(notes)
-
-
-def _images_of_others(objects: dict[int, SeenObject]) -> dict[int, list[frozenset[str]]]:
-    """For each object the images that see each other object of its category."""
-    images = {object_id: frozenset(seen.image_ids) for object_id, seen in objects.items()}
-    return {
-        one: [
-            images[other]
-            for other in objects
-            if other != one and objects[other].category.strip() == seen.category.strip()
-        ]
-        for one, seen in objects.items()
-    }

@@ -21,6 +21,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,37 +38,47 @@ from spatial_engine.utils.tables.coverage_files import DIMENSIONS, Chunk
 from spatial_engine.utils.tables.object_table import SeenObject
 from spatial_engine.utils.tables.user_pickles import dump_pickle
 
+# An image is shown in a question about an object when it shows this share of its vertices, or more:
+# of a corner of a thing, nobody can tell what it is.
+MIN_OBJECT_SEEN = 0.2  # published: 0.0
 # Images of an object that are considered at most, drawn at random; as published.
 MAX_IMAGES = 25
 # A set covers a size when it shows all but this share of it.
 TOLERANCE = 0.10
-# Smaller sizes (paper, pictures on a wall) are not asked about, in metres.
-MIN_SIZE_M = 0.02
+# Smaller sizes (of pictures, pillows, keyboards) are not asked about, in metres: depth is wrong by
+# centimetres, too large a share of them to say what images show of it (docs/labels.md).
+MIN_SIZE_M = 0.2  # published: 0.02
 
 PART = "{dimension}.arrow"
+TOO_LITTLE = "objects of which each image shows too little"
 
 
 def cover_scene(
-    arguments: tuple[Path, str, str, int, int, float, float], part_dir: Path
+    arguments: tuple[Path, str, str, int, Mapping[str, Any]], part_dir: Path
 ) -> PartResult:
-    """Write the minimal sets of all objects of one scene, a part for each dimension."""
-    table_path, split, scene_id, seed, max_images, tolerance, min_size = arguments
+    """Write the minimal sets of all objects of one scene, a part for each dimension; the last of
+    the arguments are the constants of this script."""
+    table_path, split, scene_id, seed, constants = arguments
+    min_size = constants["MIN_SIZE_M"]
     objects = object_table.read_scene_objects(object_table.open_objects(table_path), scene_id)
     rng = sampling.generator(seed, "object_coverage", split, scene_id)
     found: dict[str, coverage_table.SceneSets] = {dimension: {} for dimension in DIMENSIONS}
     drops = {dimension: Counter() for dimension in DIMENSIONS}
     notes = {dimension: Counter() for dimension in DIMENSIONS}
     for seen in objects:
-        there = len(seen.image_ids)
-        considered = sampling.draw(rng, there, min(max_images, there))
+        enough = show_enough(seen, constants["MIN_OBJECT_SEEN"])
+        most = min(constants["MAX_IMAGES"], len(enough))
+        considered = enough[sampling.draw(rng, len(enough), most)]
         for dimension in DIMENSIONS:
             axis = axis_of(dimension, seen.size)
             if seen.size[axis] < min_size:
                 drops[dimension][f"objects smaller than {min_size:g} m"] += 1
                 continue
-            sets = find_sets(seen, considered, axis, tolerance)
+            notes[dimension]["images that show too little"] += len(seen.image_ids) - len(enough)
+            sets = find_sets(seen, considered, axis, constants["TOLERANCE"])
             if not sets:
-                drops[dimension]["objects that no images cover"] += 1
+                why = "objects that no images cover" if len(enough) else TOO_LITTLE
+                drops[dimension][why] += 1
                 continue
             found[dimension][seen.object_id] = sets
             notes[dimension].update({f"sets of {k}": len(images) for k, images in sets.items()})
@@ -76,6 +87,12 @@ def cover_scene(
         coverage_table.write_scene_sets(path, scene_id, by_object)
     counts = dict.fromkeys(DIMENSIONS, 1)  # scenes: one without any set counts too
     return PartResult(counts, *({d: dict(c[d]) for d in DIMENSIONS} for c in (drops, notes)))
+
+
+def show_enough(seen: SeenObject, min_share: float) -> np.ndarray:
+    """Numbers (n,) of the images that show this share of the object's vertices, or more."""
+    percent = 100 * min_share - 1e-9  # 30 of 100 vertices are 0.3 of them, whatever 100 * 0.3 is
+    return np.flatnonzero(seen.visibility >= percent)
 
 
 def axis_of(dimension: str, size: np.ndarray) -> int:
@@ -122,12 +139,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def add_constants(parser: argparse.ArgumentParser) -> None:
     """The flags of what decides which sets are found."""
+    text = "share of its vertices that an image must show to be asked about an object, 0 to 1"
+    cli.add_constant(parser, "MIN_OBJECT_SEEN", MIN_OBJECT_SEEN, text, 0, 1, published=0.0)
     text = "images used of each object at most, drawn at random"
     cli.add_constant(parser, "MAX_IMAGES", MAX_IMAGES, text, 1)
     text = "share of a size that the images may leave unseen, 0 to 1"
     cli.add_constant(parser, "TOLERANCE", TOLERANCE, text, 0, 1)
     text = "sizes below this are skipped, in metres"
-    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, text, 1e-6)
+    cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, text, 1e-6, published=0.02)
+    cli.add_published(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -156,19 +176,15 @@ def cover_chunk(args: argparse.Namespace) -> int:
         raise SettingsError(
             f"--start {args.start} --end {end}: no scene; {args.split} has {len(scene_ids)}"
         )
-    settings = {
-        "seed": args.seed,
-        "MAX_IMAGES": args.max_images,
-        "TOLERANCE": args.tolerance,
-        "MIN_SIZE_M": args.min_size_m,
-    }
+    told = object_table.constants_of(table)
+    object_table.check_published(table_path, told, args.published)
     object_freshness.check_all(table, args.root, args.split, scene_ids[args.start : end])
-    constants = (args.max_images, args.tolerance, args.min_size_m)
+    settings = {"seed": args.seed, **told, **args.constants}
     step = Step("single_object_coverage_finder", args, settings, __file__)
     jobs = [
         SceneJob(
             scene_id,
-            (table_path, args.split, scene_id, args.seed, *constants),
+            (table_path, args.split, scene_id, args.seed, args.constants),
             [object_table.content_digest(table, scene_id)],
         )
         for scene_id in scene_ids[args.start : end]

@@ -15,8 +15,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from spatial_engine.errors import BadDataError
+from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.object_perception import object_questions
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions import records, templates
@@ -34,8 +35,9 @@ from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 # Questions of each file at most; -1 = all. As published.
 TRAIN_MAX_SAMPLES = -1
 VAL_MAX_SAMPLES = 3000
-# Leave out a set of images that all show another object of the same category; off as published.
-REQUIRE_UNIQUE_CATEGORY = False
+# Leave out a set of images one of which shows another object of the same category: nobody could
+# tell which of the two is meant.
+REQUIRE_UNIQUE_CATEGORY = True  # published: False
 
 
 def make_jobs(
@@ -48,7 +50,8 @@ def make_jobs(
     """A job for each scene that has sets of images, and the names of the outputs."""
     table_path = paths.object_table_path(args.root, split)
     table = object_table.open_objects(table_path)
-    sets: dict[str, dict[str, dict[int, list[tuple[str, ...]]]]] = {}
+    object_table.check_published(table_path, object_table.constants_of(table), args.published)
+    sets: dict[str, object_questions.SetsByOutput] = {}
     names = set()
     for dimension in DIMENSIONS:
         path = paths.merged_coverage_path(args.root, split, dimension)
@@ -56,6 +59,7 @@ def make_jobs(
         check_is_about(path, coverage, table)
         chunks = coverage_files.find_chunks(args.root, split)
         coverage_files.check_is_newest(path, chunks, dimension, object_table.contents(table))
+        object_table.check_published(path, coverage_files.constants_of(path), args.published)
         for scene_id, by_object in coverage.items():
             for object_id, by_count in by_object.items():
                 for count, images in by_count.items():
@@ -63,10 +67,18 @@ def make_jobs(
                     names.add(name)
                     sets.setdefault(scene_id, {}).setdefault(name, {})[object_id] = images
 
+    if args.require_unique_category:
+        for name in sorted(names - askable(table, sets)):
+            left_out = [
+                some for by_name in sets.values() for some in by_name.pop(name, {}).values()
+            ]
+            why = f"sets of {split} {name}, which all show another object of the category"
+            step.table.absent[why] += sum(map(len, left_out))
+            names.remove(name)
     listed = step.ready(scenes.scene_ids, partial(object_freshness.check_is_about, table, scenes))
     jobs = []
     for scene_id, files in listed.items():
-        if scene_id not in sets:
+        if not sets.get(scene_id):
             continue
         request = object_questions.SceneRequest(
             split, scene_id, args.seed, sets[scene_id], files.ids, args.require_unique_category,
@@ -78,6 +90,45 @@ def make_jobs(
         ]  # fmt: skip
         jobs.append(SceneJob(scene_id, (scenes.only(scene_id), table_path, request), inputs))
     return jobs, sorted(names)
+
+
+def askable(
+    table: object_table.SceneTable, sets: Mapping[str, object_questions.SetsByOutput]
+) -> set[str]:
+    """The outputs with a set whose images show no other object of the category; mostly the first
+    scenes have one of each. Scenes that cannot be read are left to the workers, which name them."""
+    missing = {name for by_name in sets.values() for name in by_name}
+    found: set[str] = set()
+    for scene_id, by_name in sets.items():
+        if wanted := by_name.keys() & missing:
+            try:
+                seen = {s.object_id: s for s in object_table.read_scene_objects(table, scene_id)}
+            except BadDataError:
+                return missing | found
+            for name in wanted:
+                if any(
+                    object_questions.show_others(seen[object_id]).isdisjoint(images)
+                    for object_id, some in by_name[name].items()
+                    for images in some
+                ):
+                    found.add(name)
+            missing -= found
+    return found
+
+
+def found_with(args: argparse.Namespace) -> dict[str, Any]:
+    """Constants that the sets of images of all splits were found with; `SettingsError` where the
+    splits differ in them, as the records of a run tell of one value for each."""
+    found: dict[str, Any] = {}
+    for split in args.splits:
+        path = paths.merged_coverage_path(args.root, split, DIMENSIONS[0])
+        for name, value in coverage_files.constants_of(path).items():
+            if found.setdefault(name, value) != value:
+                raise SettingsError(
+                    f"{path}: found with {name} {value}, that of {args.splits[0]} with "
+                    f"{found[name]}; use --splits for one after the other"
+                )
+    return found
 
 
 def check_is_about(
@@ -104,8 +155,10 @@ def output_path(args: argparse.Namespace, split: str, name: str) -> Path:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, questions=True)
-    text = "leave out sets of images that all show another object of the same category"
-    cli.add_constant(parser, "REQUIRE_UNIQUE_CATEGORY", REQUIRE_UNIQUE_CATEGORY, text)
+    text = "leave out sets of images if one of them shows another object of the same category"
+    cli.add_constant(
+        parser, "REQUIRE_UNIQUE_CATEGORY", REQUIRE_UNIQUE_CATEGORY, text, published=False
+    )
     args = parser.parse_args(argv)
     args.max_samples = cli.max_samples_by_split(
         args, {"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES}
@@ -119,7 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {
         "seed": args.seed,
         "max_samples": args.max_samples,
-        "REQUIRE_UNIQUE_CATEGORY": args.require_unique_category,
+        **found_with(args),
+        **args.constants,
         "templates": templates.digest_of(sentences),
     }
     step = Step("single_object_perception_engine", args, settings, __file__)
@@ -138,8 +192,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs, names = make_jobs(args, step, split, scenes, sentences)
         if not names:
             step.table.empty.append(
-                f"{split}: no images cover an object; see what the closing tables of "
-                f"find_object_coverage.sh count, or use other constants there"
+                f"{split}: no images cover an object, or all show another object of its category; "
+                f"see what the closing tables of find_object_coverage.sh and of this command count"
             )
             continue
         outputs = {name: output_path(args, split, name) for name in names}

@@ -20,12 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audit_files import file_complaints, table_complaints
+from audit_files import PUBLISHED, file_complaints, table_complaints
 
 from spatial_engine.audit import label_tables
+from spatial_engine.audit.label_records import checker, label_file
 from spatial_engine.audit.label_tables import load_plain
 from spatial_engine.audit.oracles.object_coverage import check_scene_coverage
 from spatial_engine.audit.oracles.object_size import check_object_record, holds_words
+from spatial_engine.audit.oracles.object_views import ObjectRules
 from spatial_engine.audit.oracles.object_visibility import check_scene_visibility
 from spatial_engine.audit.raw.ids import read_split_list
 from spatial_engine.audit.raw.scene import RawScene
@@ -160,7 +162,12 @@ def write_table(root: Path, name: str, content: object, split: str = "train") ->
     path = root / kind / "object_perception" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if type(content) is bytes else pickle.dumps(content, protocol=4))
+    tell_constants(path.with_name("object_visibility.pkl"), {"settings": PUBLISHED})
     return path
+
+
+def tell_constants(path: Path, told: dict) -> None:
+    path.with_name(f"{path.name}.meta.json").write_text(json.dumps(told))
 
 
 def write_lines(path: Path, records: Sequence[dict]) -> Path:
@@ -498,6 +505,70 @@ def test_an_image_that_does_not_see_the_object_is_found(tmp_path):
     expected = ["['00005', '00010']: image 00010 does not see the object, 1 of 2 vertices needed"]
     found = [text for text in check_scene_coverage(right, scene, "length") if "not see" in text]
     assert found == [f"object 0: {expected[0]}"]
+
+
+def test_an_image_must_show_a_fifth_of_the_object_by_the_constant(tmp_path):
+    thing = line(3, 40)  # a fifth are 8
+    ends = [*thing[:4], *thing[-4:]]
+    scene = write_scene(tmp_path, [("shelf", thing)], [thing, ends, ends[1:], thing[:7]])
+    rules = ObjectRules(min_object_seen=0.2)
+    right, all_sets = {0: {1: ids_of(0, 1)}}, {0: {1: ids_of(0, 1, 2)}}
+    assert check_scene_coverage(right, scene, "length", None, rules) == []
+    assert check_scene_coverage(all_sets, scene, "length") == []
+    (complaint,) = check_scene_coverage(all_sets, scene, "length", None, rules)
+    assert "image 00010 does not show enough of the object, 7 of 8 vertices needed" in complaint
+    (complaint,) = check_scene_coverage({0: {1: ids_of(0)}}, scene, "length", None, rules)
+    assert "['00005'] is a minimal set and is not listed" in complaint
+    record = record_of(scene, 0, ("00010",), "length", "val")
+    assert check_object_record(record, scene, "val") == []
+    (complaint,) = check_object_record(record, scene, "val", rules)
+    assert "image 00010 does not show enough" in complaint
+
+
+def ids_of(*frames: int) -> list[tuple[str]]:
+    return [(f"{5 * frame:05d}",) for frame in frames]
+
+
+def test_an_image_must_show_no_other_object_of_the_category_by_the_constant(tmp_path):
+    one, other, table = line(3, 40), line(6, 40), line(9, 40)
+    things = [("shelf", one), (" Shelf", other), ("table", table)]
+    scene = write_scene(tmp_path, things, [one + table, one + other[:1], one + other])
+    rules = ObjectRules(unique=True)
+    for image, beside in (("00000", False), ("00005", True), ("00010", True)):
+        record = record_of(scene, 0, (image,), "length", "val")
+        assert check_object_record(record, scene, "val") == []
+        complaints = check_object_record(record, scene, "val", rules)
+        expected = [f"image: {image} shows object 1 too, of the same category"]
+        assert complaints == (expected if beside else [])
+
+
+def test_sizes_must_not_be_smaller_than_the_constant(tmp_path):
+    scene = write_scene(tmp_path, [("shelf", SHELF)], FRAMES)
+    size, _ = size_and_axis(scene, 0, "length")
+    record = record_of(scene, 0, ("00000",), "length", "val")
+    for least, right in ((size - 1e-3, True), (size + 1e-3, False)):
+        rules = ObjectRules(min_size_m=least)
+        assert (check_object_record(record, scene, "val", rules) == []) == right
+        complaints = check_scene_coverage({0: RIGHT}, scene, "length", None, rules)
+        assert (complaints == []) == right
+
+
+def test_tables_and_records_are_held_against_the_constants_that_are_told(tiny_root):
+    """Where nothing is told, against the usual ones: the shelf is shorter than 0.2 m."""
+    scene = RawScene(tiny_root, "scene0000_00")
+    sets = write_table(tiny_root, TABLES[1], {"scene0000_00": {0: RIGHT}})
+    record = record_of(scene, 0, ("00000",), "length", "train")
+    name = "object_perception_length_k1_train_-1.jsonl"
+    lines = write_lines(sets.with_name(name), [record])
+    for told in (PUBLISHED, {**PUBLISHED, "MIN_SIZE_M": 0.2}, {"SEEN_RULE": "published"}):
+        tell_constants(sets, {"inputs": {"found with": told}})
+        tell_constants(sets.with_name(TABLES[0]), {"settings": {"SEEN_RULE": "published"}})
+        tell_constants(lines, {"settings": told})
+        (found,) = (f for where, f in table_complaints(tiny_root).items() if where.endswith("pkl"))
+        assert bool([text for text in found if "is only" in text]) == (told is not PUBLISHED)
+        file = label_file(lines, tiny_root)
+        complaints = checker("object_length", scene, file, None, tiny_root)(record)
+        assert bool([text for text in complaints if "is only" in text]) == (told is not PUBLISHED)
 
 
 def test_how_many_vertices_an_image_must_see(tmp_path):

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import pairwise
+from functools import cache
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,10 @@ def source(made_root, tmp_path_factory) -> Path:
     shutil.copytree(made_root, folder, dirs_exist_ok=True, ignore=skipped)
     for path in (made_root / "data/scannet/scannet_instance_data").rglob("aligned_points.npy"):
         shutil.copy2(path, folder / path.relative_to(made_root))
+    for split in SPLITS:  # made by other constants
+        shutil.rmtree(paths.objects_dir(folder, split))
+    for module, numbers in ((viewer, ()), (coverage_job, ("0", "2")), (merger, ()), (engine, ())):
+        assert module.main(["--root", str(folder), "--num-workers", "1", *numbers]) == 0
     return folder
 
 
@@ -159,7 +164,7 @@ def type_job(root: Path, *numbers: object, cwd: Path | None = None, **environmen
 def test_the_chain_in_other_chunks_and_with_one_worker_gives_the_same_bytes(
     source, root, tmp_path, run
 ):
-    """Those of the fixture come from two workers and smaller chunks. The job is started twice,
+    """Those of the fixture come from smaller chunks. The job is started twice,
     from another folder, on a ROOT that is relative and holds a blank."""
     root = root.rename(tmp_path / "my data")
     expected = made_in(root)
@@ -183,22 +188,58 @@ def test_the_chain_in_other_chunks_and_with_one_worker_gives_the_same_bytes(
     assert [name for name in found if found[name] != expected[name]] == []
 
 
-@pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize("dimension", DIMENSIONS)
-def test_every_set_is_asked_about_once_and_answered_by_the_box(source, split, dimension):
+@cache
+def shown_vertices(root: Path, split: str, scene: str, image: str) -> np.ndarray:
+    """(n,) bool, by the surface rule of SPEC 4: every depth around a vertex is measured and agrees
+    with it."""
+    infos = SceneInfoHandler.load(root, split)
+    pose = infos.axis_align_matrix(scene) @ infos.pose(scene, image)
+    points = np.c_[infos.points(scene), np.ones(infos.points(scene).shape[0])]
+    x, y, z = (points @ np.linalg.inv(pose).T @ infos.intrinsic(scene).T).T[:3]
+    (width, height), depth = infos.color_size(scene), infos.depth(scene, image) / 1000
+    u, v = (np.where(z > 0, along / z, -1) for along in (x, y))
+    inside = (z > 0) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    column = np.clip(np.rint(u * depth.shape[1] / width), 0, depth.shape[1] - 1).astype(int)
+    row = np.clip(np.rint(v * depth.shape[0] / height), 0, depth.shape[0] - 1).astype(int)
+    padded = np.pad(depth, 2, constant_values=np.nan)  # outside of the image
+    for down, right in product(range(5), repeat=2):
+        around = padded[row + down, column + right]
+        inside &= np.isnan(around) | (np.abs(around - z) <= np.maximum(0.05, 0.03 * z))
+    return inside
+
+
+@pytest.mark.parametrize(
+    ("split", "dimension", "least"),
+    [(s, d, 3 if d == "width" else 10) for s in SPLITS for d in DIMENSIONS],
+)
+def test_sets_in_which_one_object_can_be_meant_are_asked_about_once(
+    made_root, source, split, dimension, least
+):
+    """By the vertices that images truly show of it and of the others of its category. The answer is
+    a side of its box."""
     coverage = load_coverage(merged_coverage_path(source, split, dimension), "")
     assert list(coverage) == SCENES[split]
     paths = [jsonl(source, split, f"{dimension}_k{k}") for k in (1, 2)]
-    asked = sets_asked(paths)
-    assert sorted(asked) == sorted(sets_of(coverage))
-    assert len(set(asked)) == len(asked) > 30
-    infos = SceneInfoHandler.load(source, split)
+    paths = [path for path in paths if path.exists()]
+    asked, infos = sets_asked(paths), SceneInfoHandler.load(source, split)
+    clear = []
+    for scene, object_id, images in sets_of(coverage):
+        mask, word = infos.instance_mask(scene), infos.category(scene, object_id).strip()
+        same = [i + 1 for i in infos.object_ids(scene) if infos.category(scene, i).strip() == word]
+        mine, others = mask == object_id + 1, np.isin(mask, same) & (mask != object_id + 1)
+        shown = [shown_vertices(made_root, split, scene, image) for image in images]
+        assert all((mine & some).sum() >= 0.2 * mine.sum() for some in shown)
+        if not any((others & some).any() for some in shown):
+            clear.append((scene, object_id, images))
+    assert sorted(asked) == sorted(clear)
+    assert len(set(asked)) == len(asked) > least - 1
+    assert len(clear) < len(sets_of(coverage))
     side = {"height": lambda x, y, z: z, "length": lambda x, y, z: max(x, y),
             "width": lambda x, y, z: min(x, y)}[dimension]  # fmt: skip
     for record in (record for path in paths for record in read_jsonl(path)):
         scene = record["image"][0].split("/")[0]
         box = infos.aligned_box(scene, record["object_id"])
-        assert record["gt_value"] == round(1000 * side(*box[3:6].tolist())) >= 20
+        assert record["gt_value"] == round(1000 * side(*box[3:6].tolist())) >= 200
         assert record["raw_category"] == infos.category(scene, record["object_id"])
         assert (posed_images_dir(source) / record["image"][-1]).is_file()
 
@@ -215,7 +256,8 @@ def test_scenes_of_a_split_are_those_of_its_list(source):
 
 def test_a_second_start_leaves_everything_as_it_is(root, run):
     before = {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
-    for module, outputs in ((viewer, 2), (merger, 12), (engine, 12)):
+    asked = sum(path.name.startswith("object_perception_") for path in root.rglob("*.jsonl"))
+    for module, outputs in ((viewer, 2), (merger, 12), (engine, asked)):
         done = run(module, root)
         check_fine(done)
         assert done.stdout.count("up to date") == outputs
@@ -230,7 +272,8 @@ def see(scene: TinyScene, instances, categories, share=viewer.MIN_VISIBLE_SHARE)
     handler = annotate(scene, instances, categories)
     folder = scene.root / "part_of_scene"
     folder.mkdir(exist_ok=True)
-    result = viewer.see_objects((handler, scene.table, SCENE, share), folder)
+    constants = {"SEEN_RULE": "surface", "MIN_VISIBLE_SHARE": share}
+    result = viewer.see_objects((handler, scene.table, SCENE, constants), folder)
     output = scene.root / "x.parquet"
     object_table.merge_objects([folder / viewer.PART], output)
     (drops,), (notes,) = result.drops.values(), result.notes.values()
@@ -267,6 +310,26 @@ def test_objects_are_seen_by_the_images_of_a_plain_loop(tmp_path, seed, share):
         np.testing.assert_allclose(seen.size, np.ptp(mine, axis=0))
         np.testing.assert_array_equal(seen.low, [scene.points[p].min(axis=0) for *_, p in rows])
         np.testing.assert_array_equal(seen.high, [scene.points[p].max(axis=0) for *_, p in rows])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_vertices_of_others_of_the_category_are_counted_however_few(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    instances = rng.choice([0, 1, 2, 4, 6, 8, 10], 300)
+    shares = rng.choice([0.01, 0.4], (20, 11))[:, instances]  # seen of each object
+    lists = [np.flatnonzero(rng.random(300) < share) for share in shares]
+    scene = TinyScene(tmp_path, rng, 20, 300, lists=lists)
+    words = {0: "chair", 1: "table", 3: " Chair", 5: "chair", 7: "table", 9: "wall"}
+    found, _, _ = see(scene, instances, words)
+    alike = {0: (4, 6), 3: (1, 6), 5: (1, 4), 1: (8,), 7: (2,)}  # instances
+    assert sorted(found) == [0, 1, 3, 5, 7]
+    few = 0
+    for object_id, seen in found.items():
+        for image, others in zip(seen.image_ids, seen.others.tolist(), strict=True):
+            shown = instances[lists[scene.ids.index(image)]]
+            assert others == sum((shown == number).sum() for number in alike[object_id])
+            few += 0 < others < 0.05 * (instances == alike[object_id][0]).sum()
+    assert few
 
 
 @pytest.mark.parametrize(
@@ -415,15 +478,38 @@ def test_which_images_are_considered_depends_on_seed_split_and_scene_alone(run, 
     assert held["s0"] == first["width"] != held["t0"]
 
 
-def test_sizes_under_two_centimetres_are_counted_by_dimension(run, tmp_path):
-    sizes = {0: (0.5, 0.3, 0.0199), 1: (0.5, 0.019, 0.7), 2: (0.01, 0.02, 0.02), 3: (0, 0, 0)}
+def test_images_that_show_less_than_a_fifth_of_an_object_are_in_no_set(run, tmp_path):
+    clear, dim = seen_object(0, image_ids(5)), seen_object(1, image_ids(2))
+    clear.visibility[:] = [5, 19.99, 20, 90, 7]
+    dim.visibility[:] = 19.99
+    found, drops = cover(run, tmp_path, [clear, dim])
+    assert all(found[d] == {0: {1: [("00010",), ("00015",)]}} for d in DIMENSIONS)
+    assert set(drops.values()) == {"objects of which each image shows too little: 1"}
+    found, _ = cover(run, tmp_path, [clear, dim], "--min-object-seen", 0.07)
+    assert found["width"][0] == {1: [("00005",), ("00010",), ("00015",), ("00020",)]}
+    assert len(found["width"][1][1]) == 2
+
+
+def test_the_25_images_are_drawn_from_those_that_show_enough(run, tmp_path):
+    seen = seen_object(0, image_ids(300))
+    seen.visibility[::2] = 10
+    found, _ = cover(run, tmp_path, [seen])
+    images = [int(image) // 5 for (image,) in found["height"][0][1]]
+    assert len(images) == 25 and all(number % 2 for number in images)
+
+
+def test_sizes_under_20_centimetres_are_counted_by_dimension(run, tmp_path):
+    sizes = {0: (0.5, 0.3, 0.199), 1: (0.5, 0.19, 0.7), 2: (0.1, 0.2, 0.2), 3: (0, 0, 0)}
     objects = [seen_object(k, image_ids(2), size=size) for k, size in sizes.items()]
     found, drops = cover(run, tmp_path, objects)
     assert {d: sorted(found[d]) for d in DIMENSIONS} == {
         "height": [1, 2], "length": [0, 1, 2], "width": [0],
     }  # fmt: skip
     for dimension, count in (("height", 2), ("length", 1), ("width", 3)):
-        assert drops[dimension] == f"objects smaller than 0.02 m: {count}"
+        assert drops[dimension] == f"objects smaller than 0.2 m: {count}"
+    found, drops = cover(run, tmp_path, objects, "--min-size-m", 0.15)
+    assert sorted(found["width"]) == [0, 1]
+    assert drops["width"] == "objects smaller than 0.15 m: 2"
 
 
 def test_length_and_width_are_the_longer_and_the_shorter_horizontal_side(run, tmp_path):
@@ -643,11 +729,12 @@ def test_so_many_processes_are_started_and_no_more_than_there_are_chunks(
 
 
 def test_flags_reach_every_chunk(job):
-    check_fine(job(0, 10, 1, "--seed", 7, "--overwrite", "--max-images", 3))
+    check_fine(job(0, 10, 1, "--seed", 7, "--overwrite", "--max-images", 3, "--published"))
     assert len(job.asked) == 4
     for args in job.asked:
         found = (args.root, args.seed, args.overwrite, args.max_images, args.num_workers)
         assert found == (job.root, 7, True, 3, 1)
+        assert args.published and args.constants["MIN_SIZE_M"] == args.min_size_m == 0.02
 
 
 @pytest.mark.parametrize("flags", [("--max-image-count", 3), ("--tolerance", -1), ("--seed", "x")])
@@ -917,7 +1004,7 @@ def test_questions_and_merge_refuse_sets_of_an_object_visibility_that_has_change
     find_all(run, root)
     for path in root.rglob("object_perception_*"):
         path.unlink()
-    check_fine(run(engine, root))
+    check_fine(run(engine, root, ALL))
     for split in SPLITS:
         for dimension in DIMENSIONS:
             paths = [jsonl(root, split, f"{dimension}_k{k}") for k in (1, 2)]
@@ -975,39 +1062,125 @@ def test_a_missing_image_file_is_counted_and_no_record_names_it(root, run):
     coverage = {d: load_coverage(merged_coverage_path(root, "train", d), "") for d in DIMENSIONS}
     scene, _, (image, _) = next(s for s in sets_of(coverage["length"]) if len(s[2]) == 2)
     (posed_images_dir(root) / scene / f"{image}.jpg").unlink()
-    done = run(engine, root)
+    done = run(engine, root, ALL)
     check_fine(done)
     total = 0
     for dimension in DIMENSIONS:
         sets = sets_of(coverage[dimension])
         kept = [s for s in sets if not (s[0] == scene and image in s[2])]
-        asked = sets_asked(jsonl(root, "train", f"{dimension}_k{k}") for k in (1, 2))
-        assert sorted(asked) == sorted(kept)
+        files = [jsonl(root, "train", f"{dimension}_k{k}") for k in (1, 2)]
+        assert sorted(sets_asked(path for path in files if path.exists())) == sorted(kept)
         total += len(sets) - len(kept)
     numbers = re.findall(r"sets with a missing image file (\d+)", done.stdout)
-    assert sum(map(int, numbers)) == total > 3
+    assert sum(map(int, numbers)) == total > 0
 
 
-def test_other_objects_of_a_category_are_counted_and_can_be_left_out(source, root, run):
-    pattern = r"another object of the category in all images (\d+)"
-    check_fine(run(engine, root, "--require-unique-category"))
-    done = run(engine, root, "--require-unique-category")
-    left_out = sum(map(int, re.findall(pattern, done.stdout)))
-    noted = sum(map(int, re.findall(pattern, run(engine, source).stdout)))
-    assert left_out == noted > 100
-    names = [f"{dimension}_k{k}" for dimension in DIMENSIONS for k in (1, 2)]
-    paths = [(split, name) for split in SPLITS for name in names]
-    whole = sum(len(sets_asked([jsonl(source, *path)])) for path in paths)
-    rest = [sets_asked([path]) for path in (jsonl(root, *p) for p in paths) if path.exists()]
-    assert sum(map(len, rest)) == whole - noted
+def test_outputs_whose_sets_all_show_another_object_are_known_beforehand(tmp_path):
+    seen = seen_object(3, image_ids(3), others=[1, 1, 0])
+    alone = seen_object(3, image_ids(3))
+    path = write_table(tmp_path, "train", {"s0": [seen], "s1": [alone]})
+    one, two, three = image_ids(3)
+    sets = {
+        "s0": {
+            "height_k1": {3: [(one,), (two,)]},
+            "width_k1": {3: [(one,), (three,)]},
+            "width_k2": {3: [(one, three), (two, three)]},
+            "length_k2": {3: [(one, two)]},
+        },
+        "s1": {"length_k2": {3: [(one, two)]}},
+    }
+    assert engine.askable(object_table.open_objects(path), sets) == {"width_k1", "length_k2"}
+
+
+ALL = "--no-require-unique-category"  # every set is asked about
+
+
+def test_sets_that_show_another_object_of_the_category_are_counted_and_can_be_kept(
+    source, root, run
+):
+    pattern = r"another object of the category in an image (\d+)"
+    check_fine(run(engine, root, ALL))
+    noted = sum(map(int, re.findall(pattern, run(engine, root, ALL).stdout)))
+    left_out = sum(map(int, re.findall(pattern, run(engine, source).stdout)))
+    assert left_out == noted > 30
+    whole, rest = (sum(map(len, asked_in(where).values())) for where in (root, source))
+    assert whole - rest == noted
+    assert sorted(asked_in(root)) == sorted(asked_in(source))
+    for split in SPLITS:
+        for dimension in DIMENSIONS:
+            coverage = load_coverage(merged_coverage_path(root, split, dimension), "")
+            asked = [one for k in (1, 2) for one in asked_in(root).get((split, dimension, k), [])]
+            assert sorted(asked) == sorted(sets_of(coverage))
+
+
+def asked_in(root: Path) -> dict[tuple, list[tuple]]:
+    """Sets asked about, by split, dimension and number of images."""
+    keys = product(SPLITS, DIMENSIONS, (1, 2))
+    paths = {(s, d, k): jsonl(root, s, f"{d}_k{k}") for s, d, k in keys}
+    return {key: sets_asked([path]) for key, path in paths.items() if path.exists()}
+
+
+# ---- published or not, from the first step to the last -------------------------------------------
+
+
+@pytest.mark.parametrize("flags", [(), ("--published",)])
+def test_every_step_refuses_tables_of_the_other_kind_and_names_the_commands(root, run, flags):
+    other = () if flags else ("--published",)
+    if other:  # those of the fixture have none
+        check_fine(run(viewer, root, *other))
+    table = paths.object_table_path(root, "train")
+    flag = "".join(f" {name}" for name in flags)
+    commands = (f"compute_object_visibility.py{flag}, then find_object_coverage.sh{flag}, then "
+                "merge_object_coverage.py")  # fmt: skip
+    words = (table, f"was made with{'out' if flags else ''} --published", commands)
+    before = made_in(root)
+    check_refused(run(engine, root, *flags), *words)
+    check_refused(run(finder, root, *flags), *words)
+    check_refused(run(coverage_job, root, *flags), *words)
+    assert made_in(root) == before
+
+
+def test_published_tables_and_questions_are_told_of_in_the_records(root, run):
+    check_fine(run(viewer, root, "--published"))
+    find_all(run, root, "--published")
+    check_refused(run(engine, root), "was made with --published", "no such flag")
+    check_fine(run(engine, root, "--published"))
+    assert told_of(root) == ("published", 0.05, 0.0, 0.02, False, True)
+    sizes = [r["gt_value"] for r in read_jsonl(jsonl(root, "train", "width_k1"))]
+    assert min(sizes) < 200
+
+
+def test_records_tell_by_which_constants_objects_were_seen_and_sets_found(source, root, run):
+    assert told_of(source) == ("surface", 0.05, 0.2, 0.2, True, False)
+    find_all(run, root, "--min-object-seen", 0.1)
+    check_fine(run(engine, root))
+    assert told_of(root) == ("surface", 0.05, 0.1, 0.2, True, False)
+
+
+def told_of(root: Path) -> tuple:
+    meta = provenance.meta_path(jsonl(root, "train", "height_k1")).read_text()
+    names = ("SEEN_RULE", "MIN_VISIBLE_SHARE", "MIN_OBJECT_SEEN", "MIN_SIZE_M")
+    settings = json.loads(meta)["settings"]
+    return tuple(settings[n] for n in (*names, "REQUIRE_UNIQUE_CATEGORY", "published"))
+
+
+def test_splits_that_were_found_with_other_constants_are_asked_about_one_by_one(root, run):
+    find(run, root, "val", 0, 2, "--max-images", 24)
+    check_fine(run(merger, root))
+    before = made_in(root)
+    words = (merged_coverage_path(root, "val", "height"), "MAX_IMAGES 24", "25", "--splits")
+    check_refused(run(engine, root), *words)
+    assert made_in(root) == before
+    for split in SPLITS:
+        check_fine(run(engine, root, "--splits", split))
 
 
 def test_at_most_so_many_questions_of_each_file(root, run):
     done = run(engine, root, "--train-max-samples", 5, "--val-max-samples", 0)
     check_fine(done)
     assert "val, 0 questions were asked for" in done.stdout
-    whole = jsonl(root, "train", "width_k1").read_bytes().splitlines()
-    few = jsonl(root, "train", "width_k1").with_name("object_perception_width_k1_train_5.jsonl")
+    whole = jsonl(root, "train", "height_k1").read_bytes().splitlines()
+    few = jsonl(root, "train", "height_k1").with_name("object_perception_height_k1_train_5.jsonl")
     assert len(few.read_bytes().splitlines()) == 5
     assert set(few.read_bytes().splitlines()) < set(whole)
     assert f"more than requested {len(whole) - 5}" in done.stdout
@@ -1036,8 +1209,8 @@ def test_the_images_of_all_sets_are_among_those_drawn_for_the_object(source):
         rng = sampling.generator(0, "object_coverage", "train", scene)
         drawn = {}
         for seen in object_table.read_scene_objects(table, scene):
-            count = len(seen.image_ids)
-            numbers = sampling.draw(rng, count, min(25, count))
+            enough = np.flatnonzero(seen.visibility >= 20)
+            numbers = enough[sampling.draw(rng, len(enough), min(25, len(enough)))]
             drawn[seen.object_id] = {seen.image_ids[number] for number in numbers}
         for dimension in DIMENSIONS:
             coverage = load_coverage(merged_coverage_path(source, "train", dimension), "")
@@ -1072,7 +1245,7 @@ def test_annotations_that_have_changed_since_are_not_answered_from_old_ones(root
 def test_no_file_of_sets_that_are_no_more_is_left(root, run):
     """With this tolerance any image covers alone, so that there is no pair any more."""
     find_all(run, root, "--tolerance", 1.0)
-    check_fine(run(engine, root))
+    check_fine(run(engine, root, ALL))
     for split in SPLITS:
         for dimension in DIMENSIONS:
             coverage = load_coverage(merged_coverage_path(root, split, dimension), "")

@@ -202,6 +202,11 @@ def correspondence_records(split: str) -> list[dict]:
     ]
 
 
+def tell_published(path: Path) -> None:
+    """Say of a file that it was made with the published rules and constants, as all are here."""
+    objects.tell_constants(path, {"settings": objects.PUBLISHED})
+
+
 def object_records(split: str) -> list[dict]:
     found = [
         objects.records_of(made_scene(), dimension, k, split)[:1]

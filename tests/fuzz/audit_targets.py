@@ -182,6 +182,7 @@ def complaints_of(path: Path) -> Iterator[FileReport]:
     root = audit_seeds.made_root()
     place = root / audit_seeds.RECORDS / "x.jsonl"
     path.replace(place)
+    audit_seeds.tell_published(place)
     file = label_file(place, root)
     index = index_file(file, root, -1, 0, _listed())
     report = FileReport(file.name, "records", index.records, index.drawn)
@@ -219,6 +220,7 @@ def reports_of_table(path: Path, name: str) -> list[FileReport]:
     place = root / "training_data/object_perception" / name
     place.parent.mkdir(parents=True, exist_ok=True)
     path.replace(place)
+    audit_seeds.tell_published(place.with_name("object_visibility.pkl"))
     try:
         return check_tables(root, -1, 0, lambda work, jobs, what: map(work, jobs))
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatial_engine.utils.geometry.object_views import ObjectViews, view_objects
+from spatial_engine.utils.geometry.object_views import ObjectViews, count_others, view_objects
 
 
 def loop(lists, object_of_point, points) -> list[tuple]:
@@ -77,3 +77,19 @@ def test_some_of_the_entries_keep_their_columns_together():
     kept = views.counts >= 6
     assert 0 < kept.sum() < len(kept)
     assert rows_of(views.where(kept)) == [row for row in rows if row[2] >= 6]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_others_of_a_kind_are_all_that_a_frame_sees_of_it_but_the_object(seed):
+    rng = np.random.default_rng(seed)
+    object_of_point, points = rng.integers(-1, 9, 200), rng.normal(size=(200, 3))
+    lists = [np.flatnonzero(rng.random(200) < rng.choice([0, 0.02, 0.5])) for _ in range(7)]
+    kinds = rng.integers(0, 4, 9)
+    views = view_objects(lists, object_of_point, points)
+    expected = [
+        sum(object_of_point[p] not in (-1, one) and kinds[object_of_point[p]] == kinds[one]
+            for p in lists[frame])
+        for frame, one in zip(views.frames, views.objects, strict=True)
+    ]  # fmt: skip
+    found = count_others(views, kinds)
+    assert found.dtype.kind == "i" and found.tolist() == expected

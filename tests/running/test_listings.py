@@ -45,7 +45,10 @@ with open(output, "w") as file:
             "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py",
             FEW, 0,
         ),
-        ("spatial_engine/object_perception/single_object_perception_engine.py", (), 0),
+        (
+            "spatial_engine/object_perception/single_object_perception_engine.py",
+            ("--published",), 0,
+        ),
     ],
 )  # fmt: skip
 def test_no_folder_is_listed_twice_and_no_image_opened_again(

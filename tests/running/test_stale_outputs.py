@@ -41,6 +41,8 @@ ASKING = {CAMERA, DEPTH_DOT, DEPTH_COOR, DOTS, COOR, QUESTIONS}
 def run(step: str, root: Path, *flags: str) -> int:
     """A step within this process, the coverage job as its one chunk. Returns the exit code."""
     line = ["--root", str(root), "--num-workers", "1", *flags]
+    if step in (OBJECTS, COVERAGE, QUESTIONS):  # one room has few objects that can be told apart
+        line += ["--published"]
     if step == COVERAGE:
         return cli.run(finder.main, [*line, "--split", "val", "--end", "1"])
     if step in ASKING:

@@ -3,8 +3,8 @@
 Cost: for each object all pairs of the images that see it.
 
 How docs/spec.md was read where it leaves a choice, by section:
-- 8.2 objects that are left out, or have a size under 0.02 m, are absent; those without sets may be
-  absent or have {}; so may sizes k without sets have []. Ids in a set may stand in any order.
+- 8.2 objects that are left out, or have a size under `MIN_SIZE_M`, are absent; those without sets
+  may be absent or have {}; so may sizes k without sets have []. Ids of a set stand in any order.
 - 8.2 at most 25 are considered (drawn at random): 25 where more see the object, otherwise all.
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from spatial_engine.audit.oracles.object_views import (
+    AS_PUBLISHED,
     MAX_IMAGES,
-    MIN_SIZE_M,
     NOT_JUDGED_M,
+    ObjectRules,
     RawObject,
     raw_objects,
     why_not,
 )
-from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.raw.ids import frame_or_name
 from spatial_engine.audit.raw.scene import RawScene
 
@@ -34,18 +34,17 @@ def check_scene_coverage(
     scene: RawScene,
     dimension: str,
     chosen: Iterable[int] | None = None,
-    rule: SurfaceRule | None = None,
+    rules: ObjectRules = AS_PUBLISHED,
 ) -> list[str]:
     """Complaints about one scene of a coverage pickle: {object id: {k: [(image id, ...)]}}.
 
-    chosen: the objects whose sets are recomputed, by default all; rule: by which images see
-    vertices.
+    chosen: the objects whose sets are recomputed, by default all.
     """
     if not isinstance(entry, dict):
         return [f"is no dict but {entry!r:.80}"]
     reasons = [why_not(scene, object_id) for object_id in entry]
     complaints = [reason for reason in reasons if reason]
-    objects = {i: thing for i, thing in raw_objects(scene, rule).items() if not thing.left_out}
+    objects = {i: thing for i, thing in raw_objects(scene, rules).items() if not thing.left_out}
     rng = random.Random(f"{scene.scene_id} {dimension}")
     triples = rng.sample(sorted(objects), min(TRIPLE_SAMPLE, len(objects)))
     for object_id in objects if chosen is None else chosen:
@@ -54,10 +53,10 @@ def check_scene_coverage(
         thing = objects[object_id]
         size = thing.target(dimension)
         found: list[str] = []
-        if size < MIN_SIZE_M - NOT_JUDGED_M:
+        if size < rules.min_size_m - NOT_JUDGED_M:
             if object_id in entry:
                 found = [f"is there, its {dimension} is only {round(size, 6)} m"]
-        elif object_id in entry or size > MIN_SIZE_M + NOT_JUDGED_M:
+        elif object_id in entry or size > rules.min_size_m + NOT_JUDGED_M:
             sets, found = _read_sets(entry.get(object_id, {}), scene)
             for images in sets:
                 wrong = check_set(images, thing, dimension)
@@ -101,9 +100,10 @@ def _read_sets(table: object, scene: RawScene) -> tuple[list[frozenset[str]], li
 def check_set(images: frozenset[str], thing: RawObject, dimension: str) -> str:
     """Complaint about a set of images that is not a minimal covering set of an object, or ""."""
     for image in sorted(images):
-        if thing.sees(image) is False:
-            seen = f"{thing.counts(image)[1]} of {thing.needed} vertices needed"
-            return f"image {image} does not see the object, {seen}"
+        if thing.shows(image) is False:
+            what = "see the object" if thing.sees(image) is False else "show enough of the object"
+            seen = f"{thing.counts(image)[1]} of {thing.shown_from} vertices needed"
+            return f"image {image} does not {what}, {seen}"
     if thing.covers(images, dimension) is False:
         extents = [thing.extents(axis, images)[1] for axis in thing.axes(dimension)]
         shown = " or ".join(f"{extent:.6f}" for extent in extents)
@@ -118,8 +118,8 @@ def _check_complete(
     listed: set[frozenset[str]], thing: RawObject, dimension: str, largest: int
 ) -> list[str]:
     """Whether all minimal sets of up to `largest` of the considered images are listed."""
-    may = [image for image in thing.scene.valid_frame_ids if thing.sees(image) is not False]
-    must = [image for image in may if thing.sees(image)]
+    may = [image for image in thing.scene.valid_frame_ids if thing.shows(image) is not False]
+    must = [image for image in may if thing.shows(image)]
     named = sorted(frozenset().union(*listed))
     if len(named) > MAX_IMAGES:
         return [f"{len(named)} images are in its sets, at most {MAX_IMAGES} may be considered"]

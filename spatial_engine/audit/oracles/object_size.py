@@ -15,14 +15,15 @@ from pathlib import Path
 
 from spatial_engine.audit.oracles.object_coverage import check_set
 from spatial_engine.audit.oracles.object_views import (
+    AS_PUBLISHED,
     DIMENSIONS,
     MAX_IMAGES,
-    MIN_SIZE_M,
     NOT_JUDGED_M,
+    ObjectRules,
     raw_objects,
+    shown_beside,
     why_not,
 )
-from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.audit.records.fields import (
@@ -44,7 +45,7 @@ DIMENSION_WORDS = {
 
 
 def check_object_record(
-    record: dict, scene: RawScene, split: str, rule: SurfaceRule | None = None
+    record: dict, scene: RawScene, split: str, rules: ObjectRules = AS_PUBLISHED
 ) -> list[str]:
     """Complaints about one line of a file of object questions; empty when everything is right.
 
@@ -70,7 +71,7 @@ def check_object_record(
     if question_type is None:
         return complaints
     try:
-        return complaints + _check_truth(record, scene, frames, question_type.split("_")[2], rule)
+        return complaints + _check_truth(record, scene, frames, question_type.split("_")[2], rules)
     except RawDataError as err:
         return [*complaints, f"raw data: {err}"]
 
@@ -138,26 +139,32 @@ def holds_words(text: str, words: str) -> bool:
 
 
 def _check_truth(
-    record: dict, scene: RawScene, frames: list[str], dimension: str, rule: SurfaceRule | None
+    record: dict, scene: RawScene, frames: list[str], dimension: str, rules: ObjectRules
 ) -> list[str]:
-    """The object, its category and size, and whether the images cover it and are minimal."""
+    """The object, its category and size, whether the images cover it and are minimal, and whether
+    they show no other object that the question could mean."""
     object_id, gt_value = record.get("object_id"), record.get("gt_value")
     reason = why_not(scene, object_id)
     if reason:
         return [f"object_id: {reason}"]
-    thing = raw_objects(scene, rule)[object_id]
+    thing = raw_objects(scene, rules)[object_id]
     complaints, size = [], thing.target(dimension)
     if record.get("raw_category") != thing.category:
         said = record.get("raw_category")
         complaints.append(f"raw_category: {said!r}, the annotation says {thing.category!r}")
     if type(gt_value) is not int or gt_value not in acceptable_integers(1000.0 * size):
         complaints.append(f"gt_value: {gt_value!r}, the {dimension} is {1000.0 * size:.6f} mm")
-    if size < MIN_SIZE_M - NOT_JUDGED_M:
+    if size < rules.min_size_m - NOT_JUDGED_M:
         complaints.append(
             f"object_id: the {dimension} of object {object_id} is only {round(size, 6)} m"
         )
     wrong = check_set(frozenset(frames), thing, dimension)
-    return [*complaints, f"image: {wrong}"] if wrong else complaints
+    complaints += [f"image: {wrong}"] if wrong else []
+    beside = shown_beside(thing, frames) if rules.unique else None
+    if beside:
+        image, other = beside
+        complaints.append(f"image: {image} shows object {other} too, of the same category")
+    return complaints
 
 
 # ---- one file ------------------------------------------------------------------------------------
@@ -165,7 +172,7 @@ def _check_truth(
 _FILE_NAME = r"object_perception_(height|length|width)_k([1-9][0-9]*)_(train|val)_(-1|[0-9]+)"
 
 
-def object_rules(path: str | Path, split: str, rule: SurfaceRule | None) -> TaskRules:
+def size_rules(path: str | Path, split: str, rules: ObjectRules) -> TaskRules:
     """What is asked of a file of object questions; part of it the file's name promises."""
     name = re.fullmatch(_FILE_NAME + "[.]jsonl", Path(path).name)
     size = name[2] if name else None
@@ -179,7 +186,7 @@ def object_rules(path: str | Path, split: str, rule: SurfaceRule | None) -> Task
         return shown[0], (object_id, frozenset(shown[1]))
 
     def check(record: dict, scene: RawScene) -> list[str]:
-        complaints = check_object_record(record, scene, split, rule)
+        complaints = check_object_record(record, scene, split, rules)
         if size and len(record["image"]) != int(size):
             complaints.append(f"image: {len(record['image'])} images, the file's name says {size}")
         return complaints

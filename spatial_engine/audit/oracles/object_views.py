@@ -5,7 +5,9 @@ Cost: the visibility of every frame of a scene.
 How docs/spec.md was read where it leaves a choice, by section:
 - 8.1 a category is left out when it is wall, object, floor, ceiling or window after stripping and
   lower-casing. n counts the vertices an object keeps after 3.1 the later one wins.
-- 8.1 floor(0.05 n) is that of the exact product, n // 20.
+- 8.1 floor(0.05 n) is that of the exact product of the decimal and n.
+- 8.2 an image shows a share of the object when it sees so many of its n vertices, of the exact
+  product; it must see the object by 8.1 too.
 - 8.2 length is the side along x where dx >= dy, width the other one; where both are within 1e-9 m
   of each other either axis will do, and a set on which the two axes differ is not judged.
 - 8.2 an extent is that of the seen vertices themselves; one seen vertex has extent 0. It cannot
@@ -19,22 +21,52 @@ How docs/spec.md was read where it leaves a choice, by section:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from math import ceil, floor
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from spatial_engine.audit.oracles.visibility import SurfaceRule, seen
 from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.records.constants import number
 
 DIMENSIONS = ("height", "length", "width")
 LEFT_OUT = {"wall", "object", "floor", "ceiling", "window"}
-MIN_SIZE_M = 0.02
-COVERED = 0.1  # of the target
 MAX_IMAGES = 25  # of an object
 NOT_JUDGED_M = 1e-9
 # True, False, or None where it depends on ties or is too near a boundary to be judged.
 Verdict = bool | None
+
+
+class ObjectRules(NamedTuple):
+    """What decides which sets of images are asked about, as published. seen: by which rule images
+    see vertices, None as published; shares of the object's vertices that an image must see to see
+    it, and to show it; covered: share of the target that may be missing; unique: no image shows
+    another object of the category."""
+
+    seen: SurfaceRule | None = None
+    min_visible_share: float = 0.05
+    min_object_seen: float = 0.0
+    covered: float = 0.1
+    min_size_m: float = 0.02
+    unique: bool = False
+
+
+AS_PUBLISHED = ObjectRules()
+
+
+def object_rules(constants: dict[str, Any], seen: SurfaceRule | None) -> ObjectRules:
+    """What decides which sets of images are asked about objects."""
+    return ObjectRules(
+        seen,
+        number(constants, "MIN_VISIBLE_SHARE", 0.05),
+        number(constants, "MIN_OBJECT_SEEN", 0.2),
+        number(constants, "TOLERANCE", 0.1),
+        number(constants, "MIN_SIZE_M", 0.2),
+        constants.get("REQUIRE_UNIQUE_CATEGORY") is not False,
+    )
 
 
 class Views(NamedTuple):
@@ -47,13 +79,13 @@ class Views(NamedTuple):
 class RawObject:
     """One object of a scene: its vertices, box and what every image sees of it.
 
-    vertices (n,) vertex numbers; points (n, 3) aligned metres; box (6,) cx cy cz dx dy dz; rule: by
-    which images see vertices.
+    vertices (n,) vertex numbers; points (n, 3) aligned metres; box (6,) cx cy cz dx dy dz.
     """
 
-    def __init__(self, scene: RawScene, object_id: int, rule: SurfaceRule | None = None) -> None:
+    def __init__(self, scene: RawScene, object_id: int, rules: ObjectRules = AS_PUBLISHED) -> None:
+        self.object_id = object_id
         self.scene, self.category = scene, scene.raw_categories[object_id]
-        self.rule = rule
+        self.rules = rules
         self.vertices = np.flatnonzero(scene.instance_ids == object_id + 1)
         self.points = scene.vertices_aligned[self.vertices]
         self.box = scene.object_boxes[object_id]
@@ -70,7 +102,7 @@ class RawObject:
     def views(self, image: str) -> Views:
         """Rows of `points` that an image sees."""
         if image not in self._views:
-            both = seen(self.scene, image, self.rule)
+            both = seen(self.scene, image, self.rules.seen)
             self._views[image] = Views(
                 *(np.flatnonzero(np.isin(self.vertices, some)) for some in both)
             )
@@ -84,13 +116,27 @@ class RawObject:
     @property
     def needed(self) -> int:
         """Vertices that an image must see to see the object."""
-        return max(1, len(self.vertices) // 20)
+        share = Fraction(str(self.rules.min_visible_share))
+        return max(1, floor(share * len(self.vertices)))
+
+    @property
+    def shown_from(self) -> int:
+        """Vertices that an image must see to show enough of the object."""
+        share = Fraction(str(self.rules.min_object_seen))
+        return max(self.needed, ceil(share * len(self.vertices)))
 
     def sees(self, image: str) -> Verdict:
+        return self._at_least(self.needed, image)
+
+    def shows(self, image: str) -> Verdict:
+        """Whether the image may be in a set."""
+        return self._at_least(self.shown_from, image)
+
+    def _at_least(self, needed: int, image: str) -> Verdict:
         least, most = self.counts(image)
-        if least >= self.needed:
+        if least >= needed:
             return True
-        return None if most >= self.needed else False
+        return None if most >= needed else False
 
     def axes(self, dimension: str) -> list[int]:
         """The axis of a dimension; both horizontal ones where their sides are equal."""
@@ -107,7 +153,7 @@ class RawObject:
         return {"height": dz, "length": max(dx, dy), "width": min(dx, dy)}[dimension]
 
     def covers(self, images: Iterable[str], dimension: str) -> Verdict:
-        """Whether what the images see together is within 10 percent of the target."""
+        """Whether what the images see together is near enough to the target."""
         key = dimension, frozenset(images)
         if key not in self._covers:
             axes = self.axes(dimension)
@@ -118,9 +164,10 @@ class RawObject:
     def _covers_along(self, axis: int, images: frozenset[str], dimension: str) -> Verdict:
         least, most = self.extents(axis, images)
         target = self.target(dimension)
-        if abs(least - target) <= COVERED * target - NOT_JUDGED_M:
+        missing = self.rules.covered * target
+        if abs(least - target) <= missing - NOT_JUDGED_M:
             return True
-        return False if abs(most - target) >= COVERED * target + NOT_JUDGED_M else None
+        return False if abs(most - target) >= missing + NOT_JUDGED_M else None
 
     def extents(self, axis: int, images: Iterable[str]) -> tuple[float, float]:
         """Extent in metres of what the images see: of the certain vertices, and with all ties."""
@@ -143,9 +190,21 @@ class RawObject:
 
 
 @lru_cache(maxsize=1)
-def raw_objects(scene: RawScene, rule: SurfaceRule | None = None) -> dict[int, RawObject]:
+def raw_objects(scene: RawScene, rules: ObjectRules = AS_PUBLISHED) -> dict[int, RawObject]:
     """{object id: what the raw data say}, of all objects of a scene, kept for one scene."""
-    return {object_id: RawObject(scene, object_id, rule) for object_id in scene.raw_categories}
+    return {object_id: RawObject(scene, object_id, rules) for object_id in scene.raw_categories}
+
+
+def shown_beside(thing: RawObject, images: Iterable[str]) -> tuple[str, int] | None:
+    """An image that certainly shows another object of the category, and its id; None where none
+    does. A single vertex is enough."""
+    word = thing.category.strip().lower()
+    for object_id, other in raw_objects(thing.scene, thing.rules).items():
+        if other.category.strip().lower() == word and other.object_id != thing.object_id:
+            for image in images:
+                if other.counts(image)[0]:
+                    return image, object_id
+    return None
 
 
 def why_not(scene: RawScene, object_id: object) -> str:

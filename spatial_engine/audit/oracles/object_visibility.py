@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spatial_engine.audit.oracles.object_views import RawObject, raw_objects, why_not
-from spatial_engine.audit.oracles.visibility import SurfaceRule
+from spatial_engine.audit.oracles.object_views import (
+    AS_PUBLISHED,
+    ObjectRules,
+    RawObject,
+    raw_objects,
+    why_not,
+)
 from spatial_engine.audit.raw.ids import frame_or_name
 from spatial_engine.audit.raw.scene import RawScene
 
@@ -21,12 +26,11 @@ def check_scene_visibility(
     entry: object,
     scene: RawScene,
     images: Iterable[str] | None = None,
-    rule: SurfaceRule | None = None,
+    rules: ObjectRules = AS_PUBLISHED,
 ) -> list[str]:
     """Complaints about one scene of `object_visibility.pkl`.
 
-    images: those whose rows are recomputed, by default every valid frame; rule: by which they see
-    vertices.
+    images: those whose rows are recomputed, by default every valid frame.
     """
     if not isinstance(entry, dict) or set(entry) != {"object_to_images", "image_to_objects"}:
         return [f"{entry!r:.80} does not hold exactly object_to_images and image_to_objects"]
@@ -49,7 +53,7 @@ def check_scene_visibility(
     for image in sorted(named - set(scene.valid_frame_ids), key=repr):
         complaints.append(f"image {image!r} is no D5 frame with a valid pose")
     chosen = scene.valid_frame_ids if images is None else list(images)
-    for object_id, thing in raw_objects(scene, rule).items():
+    for object_id, thing in raw_objects(scene, rules).items():
         if thing.left_out:
             continue
         for image in chosen:

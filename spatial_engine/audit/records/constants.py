@@ -8,6 +8,7 @@ has the constants that all of those have alike. Where nothing is told, the usual
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,4 +53,12 @@ def _record_files(value: Any) -> Iterator[str]:
 def number(constants: dict[str, Any], name: str, usual: float) -> float:
     """A constant that is a number; the usual one where none is told."""
     value = constants.get(name)
-    return value if type(value) in (int, float) else usual
+    return value if type(value) in (int, float) and math.isfinite(value) else usual
+
+
+def found_with(path: Path) -> dict[str, Any]:
+    """Constants that the sets of images of a merged file were found with; empty where nothing is
+    told."""
+    inputs = read_provenance(path).get("inputs")
+    told = inputs.get("found with") if isinstance(inputs, dict) else None
+    return told if isinstance(told, dict) else {}

@@ -58,3 +58,11 @@ def view_objects(
         nothing = np.zeros(0, np.int64)
         return ObjectViews(nothing, nothing, nothing, np.zeros((0, 3)), np.zeros((0, 3)))
     return ObjectViews(*(np.concatenate(column) for column in columns))
+
+
+def count_others(views: ObjectViews, kinds: np.ndarray) -> np.ndarray:
+    """(n,) vertices that the frame of each view sees of all other objects of its kind, however few
+    they are; `kinds` (objects,) int, by object."""
+    kind = kinds[views.objects]
+    group = views.frames * (kinds.max(initial=0) + 1) + kind
+    return np.bincount(group, weights=views.counts)[group].astype(int) - views.counts

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 DIMENSIONS = ("height", "length", "width")
 FIND_REMEDY = "run find_object_coverage.sh"
 MERGE_REMEDY = "run spatial_engine/object_perception/merge_object_coverage.py"
+FOUND_WITH = "found with"  # among what a merged file is made from: the constants of its chunks
 
 
 @dataclass(frozen=True)
@@ -201,11 +202,19 @@ def _explain_missing(
     )
 
 
+def constants_of(merged: Path) -> dict[str, Any]:
+    """Constants that the sets of a merged file were found with, those of the object visibility
+    among them; empty where it does not tell them."""
+    told = provenance.read_inputs(merged).get(FOUND_WITH)
+    told = told if isinstance(told, dict) else {}
+    return {name: value for name, value in told.items() if name.isupper() or name == "published"}
+
+
 def check_is_newest(
     merged: Path, chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]
 ) -> None:
     """Raise `BadDataError` where chunks were found with other constants than the merged file."""
-    settings = provenance.read_inputs(merged).get("found with")
+    settings = provenance.read_inputs(merged).get(FOUND_WITH)
     for chunk in chunks:
         made_with = chunk.settings(dimension)
         differ = provenance.digest(made_with) != provenance.digest(settings)

@@ -3,7 +3,7 @@
 `object_visibility.parquet` is for our own readers: one row for each object and image that sees it,
 one row group per scene, read by scene. `object_visibility.pkl` holds the same for users, as
 `{scene: {"object_to_images": {object_id: [{"image_id", "intersection_count", "visibility"}]},
-"image_to_objects": {image_id: [{"object_id", ...}]}}}`, without sizes and extents.
+"image_to_objects": {image_id: [{"object_id", ...}]}}}`, without sizes, extents and other objects.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from spatial_engine.utils.tables.scene_table import SceneTable, merge_parts, wri
 REMEDY = "run spatial_engine/object_perception/compute_object_visibility.py"
 AXES = "xyz"
 INSTANCES = "instances"  # among what a scene was made from, in the provenance of the table
+CONSTANTS = "constants"  # among the facts of a scene: those of the script that made the table
 _TEXTS = ("scene_id", "image_id", "category")
 _NUMBERS = ("visibility", *(f"{name}_{axis}" for name in ("size", "low", "high") for axis in AXES))
 _SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXTS]
     + [("object_id", pa.int32()), ("intersection_count", pa.int32())]
     + [(name, pa.float64()) for name in _NUMBERS]
+    + [("others", pa.int32())]
 )
 _ENCODING = {"compression": "zstd", "compression_level": 1, "use_dictionary": list(_TEXTS)}
 
@@ -38,8 +40,9 @@ class SeenObject:
     """One object of a scene and the images that see it, ascending by id.
 
     `category` is the annotators' word; `size` (3,) metres, of the axis-aligned box of all its
-    vertices; `counts` (n,) vertices seen; `visibility` (n,) percent of all; `low`, `high` (n, 3)
-    metres, from where to where each image sees it.
+    vertices; `counts` (n,) vertices seen; `visibility` (n,) percent of all; `others` (n,) vertices
+    that each image sees of other objects of the category; `low`, `high` (n, 3) metres, from where
+    to where it sees this one.
     """
 
     object_id: int
@@ -48,14 +51,20 @@ class SeenObject:
     image_ids: list[str]
     counts: np.ndarray
     visibility: np.ndarray
+    others: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
 
 def write_scene_objects(
-    path: Path, scene_id: str, objects: Sequence[SeenObject], made_from: Mapping[str, str]
+    path: Path,
+    scene_id: str,
+    objects: Sequence[SeenObject],
+    made_from: Mapping[str, str],
+    constants: Mapping[str, Any],
 ) -> None:
-    """Write one scene's part. `made_from` says for which scene info it holds (see there)."""
+    """Write one scene's part. `made_from` says for which scene info it holds (see there),
+    `constants` are those of the script, by which a later step knows what it reads."""
     counts = [len(seen.image_ids) for seen in objects]
 
     def repeated(values: Sequence[Any]) -> list[Any]:
@@ -68,6 +77,7 @@ def write_scene_objects(
         "object_id": repeated([seen.object_id for seen in objects]),
         "intersection_count": _joined([seen.counts for seen in objects], np.int32),
         "visibility": _joined([seen.visibility for seen in objects], np.float64),
+        "others": _joined([seen.others for seen in objects], np.int32),
     }
     sizes = [np.tile(seen.size, (count, 1)) for seen, count in zip(objects, counts, strict=True)]
     for name, arrays in (
@@ -81,7 +91,8 @@ def write_scene_objects(
     content = provenance.digest(
         [value.tolist() if isinstance(value, np.ndarray) else value for value in columns.values()]
     )
-    write_part(path, table, scene_id, {**made_from, "content": content})
+    facts = {**made_from, CONSTANTS: dict(constants), "content": content}
+    write_part(path, table, scene_id, facts)
 
 
 def merge_objects(parts: Sequence[Path], output: Path) -> None:
@@ -92,6 +103,26 @@ def merge_objects(parts: Sequence[Path], output: Path) -> None:
 def open_objects(path: Path) -> SceneTable:
     """The object table of a split, to be read scene by scene with `read_scene_objects`."""
     return SceneTable(path, REMEDY, schema=_SCHEMA, told_by=path.with_suffix(".pkl"))
+
+
+def constants_of(table: SceneTable) -> dict[str, Any]:
+    """Constants that a table was made with, which all of its scenes share; empty where it does not
+    tell them."""
+    told = table.facts(table.scene_ids[0]).get(CONSTANTS) if table.scene_ids else None
+    return told if isinstance(told, dict) else {}
+
+
+def check_published(path: Path, constants: Mapping[str, Any], published: bool) -> None:
+    """Raise `BadDataError` unless `path`, made with `constants`, was made with `--published` where
+    a step that reads it has this flag, and without it where the step has not."""
+    if constants.get("published", published) is not published:
+        made, flag = "was made with --published, and this command has no such flag", ""
+        if published:
+            made, flag = "was made without --published, and this command has it", " --published"
+        raise BadDataError(
+            f"{path}: {made}; {REMEDY}{flag}, then find_object_coverage.sh{flag}, then "
+            "merge_object_coverage.py"
+        )
 
 
 def content_digest(table: SceneTable, scene_id: str) -> str:
@@ -109,7 +140,7 @@ def read_scene_objects(table: SceneTable, scene_id: str) -> list[SeenObject]:
     """The objects of a scene that some image sees, ascending by id."""
     rows = table.read(scene_id)
     columns = {name: rows[name].to_numpy() for name in ("object_id", *_NUMBERS)}
-    counts = rows["intersection_count"].to_numpy()
+    counts, others = (rows[name].to_numpy() for name in ("intersection_count", "others"))
     if (columns["object_id"][1:] < columns["object_id"][:-1]).any():
         raise BadDataError(f"{table.path}: the objects of {scene_id} are out of order; {REMEDY}")
     image_ids, categories = rows["image_id"].to_pylist(), rows["category"].to_pylist()
@@ -124,7 +155,7 @@ def read_scene_objects(table: SceneTable, scene_id: str) -> list[SeenObject]:
         objects.append(
             SeenObject(
                 object_id, categories[start], size[0], image_ids[start:stop], counts[start:stop],
-                columns["visibility"][start:stop], low, high,
+                columns["visibility"][start:stop], others[start:stop], low, high,
             )
         )  # fmt: skip
     return objects
