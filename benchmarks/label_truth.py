@@ -49,6 +49,7 @@ DEPTH = "spatial_engine/depth_perception/depth_{}_coor_engine.py"
 CORRESPONDENCE = "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_{}.py"
 MULTICHOICE = CORRESPONDENCE.format("dot_2_multichoice")
 OBJECTS = "spatial_engine/object_perception/{}.py"
+MERGE = OBJECTS.format("merge_object_coverage")
 PREPARATION = (
     *(f"{SCANNET_UTILS}/{name}.py" for name in (
         "batch_load_scannet_data", "extract_posed_images", "update_info_file_with_images",
@@ -93,7 +94,7 @@ FAMILIES = {
         (
             (OBJECTS.format("compute_object_visibility"), *TRAIN),
             (OBJECTS.format("single_object_coverage_finder"),),
-            (OBJECTS.format("merge_object_coverage"), *TRAIN),
+            (MERGE, *TRAIN),
             (OBJECTS.format("single_object_perception_engine"), *TRAIN),
         ),
         "object_perception/object_perception_*_train_-1.jsonl",
@@ -127,7 +128,8 @@ def ask(root: Path, family: Family, rule: tuple[str, ...], wanted: int) -> Itera
         for command, *flags in family.commands:
             if not family.once:
                 flags += ["--train-max-samples", str(wanted - count)]
-            run_command(command, root, "--seed", str(seed), *flags, *rule)
+            rules = () if command == MERGE else rule  # it joins what there is
+            run_command(command, root, "--seed", str(seed), *flags, *rules)
         before = count
         for path in sorted((root / "training_data").glob(family.output)):
             for record in read_jsonl(path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from spatial_engine.audit.label_checks import Job, check_place
 from spatial_engine.audit.label_complaints import Complaints
 from spatial_engine.audit.label_lines import ids_of_split, index_file
-from spatial_engine.audit.label_records import LabelFile, label_file
+from spatial_engine.audit.label_records import LabelFile, Made, label_file
 from spatial_engine.audit.label_tables import check_tables
 from spatial_engine.audit.records.constants import constants_of
 
@@ -23,8 +23,9 @@ PUBLISHED = {
 def file_complaints(path: Path, root: Path, split: str) -> list[str]:
     """ "file: ..." and "line N: ..." in order, and scenes or clips whose lines were not checked. A
     file that does not tell its constants was made with the published ones."""
-    told = constants_of(path, root)
-    file = label_file(path, root) if told else LabelFile(path, "", "", PUBLISHED, None)
+    file = LabelFile(path, "", "", {"": Made(PUBLISHED, None)})
+    if constants_of(path):
+        file = label_file(path, root)
     file = file._replace(name=path.name, split=split)
     index = index_file(file, root, -1, 0, ids_of_split(root, split))
     complaints, unread = Complaints(), []

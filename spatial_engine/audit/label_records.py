@@ -40,7 +40,7 @@ from spatial_engine.audit.oracles.visibility import SurfaceRule, seen_rule
 from spatial_engine.audit.raw.clip import RawClip
 from spatial_engine.audit.raw.ids import DATASETS
 from spatial_engine.audit.raw.scene import RawScene
-from spatial_engine.audit.records.constants import constants_of
+from spatial_engine.audit.records.constants import constants_of, made_of
 from spatial_engine.audit.records.lines import TaskRules, parse_line
 
 SCANNET = "scannet"  # the places of a record are its scenes, or the clips of adt or pstudio
@@ -75,15 +75,26 @@ PATTERNS = (
 )
 
 
+class Made(NamedTuple):
+    """What records were made with. constants: by name; rule: by which frames see vertices, None as
+    published."""
+
+    constants: dict[str, Any] = {}  # noqa: RUF012  # nobody writes to it
+    rule: SurfaceRule | None = SurfaceRule()
+
+
 class LabelFile(NamedTuple):
-    """A jsonl of records; name: for people, relative to the root where it is below it; constants:
-    those that it was made with, by name; rule: by which frames see vertices, None as published."""
+    """A jsonl of records; name: for people, relative to the root where it is below it; made: what
+    the records of a task were made with, by task, those of all others under ""."""
 
     path: Path
     name: str
     split: str
-    constants: dict[str, Any] = {}  # noqa: RUF012  # nobody writes to it
-    rule: SurfaceRule | None = SurfaceRule()
+    made: dict[str, Made] = {}  # noqa: RUF012  # nobody writes to it
+
+    def made_with(self, task: str) -> Made:
+        """What the records of a task were made with; the usual constants where nothing is told."""
+        return self.made.get(task) or self.made.get("") or Made()
 
 
 class Question(NamedTuple):
@@ -118,8 +129,14 @@ def label_file(path: Path, root: Path) -> LabelFile:
     """A file given by its path."""
     inside = path.absolute().is_relative_to(root.absolute())
     name = path.absolute().relative_to(root.absolute()).as_posix() if inside else str(path)
-    split, constants = _split_of(path), constants_of(path, root)
-    return LabelFile(path, name, split, constants, seen_rule(constants, root, split))
+    split = _split_of(path)
+    constants = {"": constants_of(path)}
+    for source in made_of(path, root):
+        tasks = promised_tasks(source)
+        if tasks != TASKS:
+            constants |= dict.fromkeys(tasks, constants_of(source))
+    made = {task: Made(told, seen_rule(told, root, split)) for task, told in constants.items()}
+    return LabelFile(path, name, split, made)
 
 
 def _split_of(path: Path) -> str:
@@ -222,13 +239,14 @@ def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
 
 def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
     """What the oracle asks of a file of a task about scenes."""
+    constants, rule = file.made_with(task)
     if task.startswith("camera_"):
-        return camera_rules(file.split, file.constants)
+        return camera_rules(file.split, constants)
     if task.startswith("depth_"):
-        return depth_rules(file.path, file.split, file.rule, images, file.constants)
+        return depth_rules(file.path, file.split, rule, images, constants)
     if task.startswith("correspondence_"):
-        return correspondence_rules(file.path, file.split, file.rule, images)
-    return size_rules(file.path, file.split, object_rules(file.constants, file.rule))
+        return correspondence_rules(file.path, file.split, rule, images)
+    return size_rules(file.path, file.split, object_rules(constants, rule))
 
 
 def question_of(record: dict, file: LabelFile) -> Question | str:
@@ -250,7 +268,7 @@ def checker(
     if task in MOVEMENT:
         prompt, _ = MOVEMENT[task]
         folder = images or images_folder(file.path, root, prompt)
-        rule = MovementRule.of(file.constants)
+        rule = MovementRule.of(file.made_with(task).constants)
         return ClipChecks(raw, file.split, prompt, folder, rule).check_next
     rules = _rules(task, file, images)
     return lambda record: rules.check(record, raw)

@@ -100,7 +100,7 @@ def _check_split(
 
 def _rules_of(path: Path, root: Path, split: str) -> ObjectRules:
     """By the constants of the object visibility, beside it, and of a merged file's sets."""
-    constants = constants_of(path.with_name(OBJECT_VISIBILITY), root) | found_with(path)
+    constants = constants_of(path.with_name(OBJECT_VISIBILITY)) | found_with(path)
     return object_rules(constants, seen_rule(constants, root, split))
 
 

@@ -398,6 +398,13 @@ def uniform(root: Path, split: str, of_each: int) -> list[dict]:
     ]
 
 
+def tell_sources(path: Path, root: Path, split: str) -> None:
+    """The provenance of a file that was made of all records of a split."""
+    sources = [file.path.relative_to(root).as_posix() for file in find_record_files(root, [split])]
+    told = {"inputs": {source: [source, 1, ""] for source in sources}}
+    path.with_name(f"{path.name}.meta.json").write_text(json.dumps(told))
+
+
 def test_the_benchmark_is_checked_like_the_files_it_is_made_of(root):
     path = root / "evaluation_data/multispa/v1_0/multispa.jsonl"
     path.parent.mkdir(parents=True)
@@ -418,6 +425,7 @@ def test_the_benchmark_is_checked_like_the_files_it_is_made_of(root):
             wrong[number] = kind
     assert not spoilt and len({record["task"] for record in records}) == len(tasks.TASKS)
     write_jsonl(path, records)
+    tell_sources(path, root, "val")
     code, files = audit(root, path)
     assert code == 1
     found = files["evaluation_data/multispa/v1_0/multispa.jsonl"]
@@ -433,6 +441,7 @@ def test_a_uniform_export_of_training_data_is_checked(root):
     folder.mkdir(parents=True)
     records = [r for r in uniform(root, "train", 1) if r["task"].startswith(("depth", "object"))]
     write_jsonl(folder / "some.jsonl", records)
+    tell_sources(folder / "some.jsonl", root, "train")
     code, files = audit(root, folder / "some.jsonl")
     assert code == 0
     assert files["training_data/exports/uniform/some.jsonl"]["agree"] == len(records) >= 8

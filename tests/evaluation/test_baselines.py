@@ -193,7 +193,7 @@ def test_what_the_wording_gives_away_is_told_by_wording(scored_root):
     scores = json.loads((folder / "wording.scores.json").read_text())
     for wording in WORDINGS:
         for line in scores["wordings"][wording]["subtasks"]:
-            assert told[line["name"]]["by_wording"][wording] == line["score"]
+            assert told[line["name"]]["by_wording"].get(wording) == line["score"]
 
 
 def test_baselines_are_the_same_every_time(scored_root, tmp_path):

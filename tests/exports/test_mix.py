@@ -138,9 +138,9 @@ def root(made_root, tmp_path) -> Path:
 
 
 def test_mix_of_what_is_on_disk(root, made_root):
-    assert run_here(COMMAND, root, "--total", "400").returncode == 0
+    assert run_here(COMMAND, root, "--total", "300").returncode == 0
     meta = json.loads((root / "training_data/mix3M.json").read_text())
-    assert sum(map(taken, meta.values())) == 400
+    assert sum(map(taken, meta.values())) == 300
     for entry in meta.values():
         lines = (root / entry["annotation"]).read_bytes().splitlines()
         assert entry["length"] == len(lines)

@@ -247,7 +247,7 @@ def test_without_a_pair_table_the_command_that_makes_it_is_named(root, command):
 def test_frames_that_see_nothing_or_one_vertex_are_counted(root, command):
     kept = {"scene0704_00": 0, "scene0001_00": 1}
     rewrite_tables(root, "train", lambda scene, points: points[: kept.get(scene)])
-    done = run_few(command, root, "--splits", "train")
+    done = run_few(command, root, "--splits", "train", "--published")
     assert done.returncode == 0, done.stdout + done.stderr
     expected = {
         ESTIMATION_DOT: ["frames that see no vertex 11"],  # ten of the one, one of the other
@@ -372,7 +372,7 @@ def test_a_small_disk_is_enough_without_pictures(root, module, monkeypatch):
     ("command", "flag", "value"),
     [
         (COMPARISON_DOT, "--dot-radius-px", "14"),
-        (DOTS, "--train-difficulty", "hard"),
+        (DOTS, "--max-match-error-mm", "60"),
         (COMPARISON_COOR, "--min-depth-gap-mm", "600"),
     ],
 )

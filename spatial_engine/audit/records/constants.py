@@ -1,17 +1,18 @@
 """The constants that a file of records was made with, as the provenance beside it tells them.
 
 Some decide what may be asked at all (by which rule a frame sees a vertex, how small a motion): what
-is told is what the records are held against. A file of other files' records (benchmark, exports)
-has the constants that all of those have alike. Where nothing is told, the usual ones are taken.
+is told is what the records are held against. The records of a benchmark or an export were made with
+the constants of the files that it was made of. Where nothing is told, the usual ones are taken.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+LARGEST = 1e9  # no constant is larger; JSON can hold any number
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
@@ -23,20 +24,15 @@ def read_provenance(path: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def constants_of(path: Path, root: Path) -> dict[str, Any]:
+def constants_of(path: Path) -> dict[str, Any]:
     """Constants of a file of records, by name."""
-    told = read_provenance(path)
-    own = told.get("settings")
-    found = [own if isinstance(own, dict) else {}]
-    for name in sorted(set(_record_files(told.get("inputs")))):
-        settings = read_provenance(root / name).get("settings")
-        found.append(settings if isinstance(settings, dict) else {})
-    alike: dict[str, Any] = {}
-    for name in set().union(*found):
-        values = [settings[name] for settings in found if name in settings]
-        if all(value == values[0] for value in values):
-            alike[name] = values[0]
-    return alike
+    told = read_provenance(path).get("settings")
+    return told if isinstance(told, dict) else {}
+
+
+def made_of(path: Path, root: Path) -> list[Path]:
+    """The files of records that a file of records was made of."""
+    return [root / name for name in sorted(set(_record_files(read_provenance(path).get("inputs"))))]
 
 
 def _record_files(value: Any) -> Iterator[str]:
@@ -53,7 +49,7 @@ def _record_files(value: Any) -> Iterator[str]:
 def number(constants: dict[str, Any], name: str, usual: float) -> float:
     """A constant that is a number; the usual one where none is told."""
     value = constants.get(name)
-    return value if type(value) in (int, float) and math.isfinite(value) else usual
+    return value if type(value) in (int, float) and abs(value) < LARGEST else usual  # NaN is not
 
 
 def found_with(path: Path) -> dict[str, Any]:
