@@ -43,10 +43,9 @@ def relate_scene(
     scenes, scene_id, table = arguments
     image_ids, poses = scenes.valid_frames(scene_id)
     geometry = scenes.geometry_hash(scene_id)
-    warnings = []
     if table is None:
         sight = see_points(scenes, scene_id)
-        seen, num_points, warnings = sight.visible, sight.num_points, sight.warnings
+        seen, num_points = sight.visible, sight.num_points
     else:
         handler = visibility_table.VisibilityInfoHandler(table)
         handler.check_is_about(scene_id, geometry)
@@ -58,8 +57,8 @@ def relate_scene(
 
     rows = len(columns["overlap"])
     blind = int(np.count_nonzero([not len(points) for points in seen]))
-    if blind >= 2:
-        warnings.append(f"{blind} frames see no vertex; the overlap of two of them is taken as 0")
+    text = f"{blind} frames see no vertex; the overlap of two of them is taken as 0"
+    warnings = [text] if blind >= 2 else []
     notes = {"with overlap": int(np.count_nonzero(columns["overlap"]))}
     return PartResult(counts={"pairs": rows}, notes={"pairs": notes}, warnings=warnings)
 

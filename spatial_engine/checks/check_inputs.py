@@ -22,6 +22,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -44,14 +45,20 @@ from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
 from spatial_engine.utils.tables import suspects
 from spatial_engine.utils.tables.suspects import Checked
 
+# Pixels of the depth image by which colour may lie beside depth: as in make_visibility_info.py,
+# whose surface points are sure within so many.
+SURFACE_WINDOW_PX = 2
+
 PART = "checked.json"
 OUTPUT = "checked"
 MOVING_CAMERAS = ("adt",)  # data sets; the cameras of others stand still
+CHECKS = {"scenes": check_scene, "clips": check_clip}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    step = Step("check_inputs", args, {}, __file__)
+    settings = {"SURFACE_WINDOW_PX": args.surface_window_px}
+    step = Step("check_inputs", args, settings, __file__)
     jobs = [*scene_jobs(args, step), *clip_jobs(args, step)]
     known = {job.scene_id for job in jobs} | set(step.table.failures) | set(step.guard.absent)
     if unknown := sorted(set(args.scenes or ()) - known):
@@ -73,16 +80,16 @@ def scene_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
             continue
         scenes = SceneInfoHandler.load(args.root, split)
         wanted = [s for s in scenes.scene_ids if not args.scenes or s in args.scenes]
-        jobs += step.ready(wanted, partial(scene_job, scenes)).values()
+        jobs += step.ready(wanted, partial(scene_job, scenes, args.surface_window_px)).values()
     return jobs
 
 
-def scene_job(scenes: SceneInfoHandler, scene_id: str) -> SceneJob:
+def scene_job(scenes: SceneInfoHandler, window_px: int, scene_id: str) -> SceneJob:
     """Job of one scene."""
-    listed = SceneFiles.of(scenes, scene_id)
-    inputs = [scenes.geometry_hash(scene_id), scenes.objects_hash(scene_id), listed.depths,
-              listed.colors]  # fmt: skip
-    return SceneJob(scene_id, (scenes.only(scene_id), scene_id), inputs)
+    listed, read = SceneFiles.of(scenes, scene_id), scenes.input_hash(scene_id)
+    inputs = [read, scenes.objects_hash(scene_id), listed.depths, listed.colors]
+    arguments = ("scenes", read, scenes.only(scene_id), scene_id, window_px)
+    return SceneJob(scene_id, arguments, inputs)
 
 
 def clip_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
@@ -95,18 +102,17 @@ def clip_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
         for clip_id in clips:
             if not args.scenes or clip_id in args.scenes:
                 path = clip_path(args.root, dataset, clip_id)
-                inputs = [provenance.file_fingerprint(path, args.root), dataset]
-                jobs.append(SceneJob(clip_id, (path, dataset in MOVING_CAMERAS), inputs))
+                read = provenance.file_digest(path)
+                arguments = ("clips", read, path, dataset in MOVING_CAMERAS)
+                jobs.append(SceneJob(clip_id, arguments, [read, dataset]))
     return jobs
 
 
 def check(arguments: tuple, part_dir: Path) -> PartResult:
-    """Check one scene or clip, and write what was found."""
-    if isinstance(arguments[0], SceneInfoHandler):
-        group, checked = "scenes", check_scene(*arguments)
-    else:
-        group, checked = "clips", check_clip(*arguments)
-    text = json.dumps({"group": group, **checked.as_json()})
+    """Check one scene or clip, and write what was found, with a digest of what was read."""
+    group, read, *what = arguments
+    checked = CHECKS[group](*what)
+    text = json.dumps({"group": group, **replace(checked, input=read).as_json()})
     (part_dir / PART).write_text(text, encoding="utf-8")
     found = {f"suspect: {suspect.fault}": 1 for suspect in checked.suspects}
     return PartResult(counts={OUTPUT: 1}, notes={OUTPUT: found})
@@ -140,6 +146,8 @@ def print_suspects(report: Mapping[str, Mapping[str, Checked]]) -> None:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     cli.add_choices(parser, "--datasets", CLIP_DATASETS)
+    text = "pixels of the depth image by which colour may lie beside depth"
+    cli.add_constant(parser, "SURFACE_WINDOW_PX", SURFACE_WINDOW_PX, text, 0, 100)
     return parser.parse_args(argv)
 
 

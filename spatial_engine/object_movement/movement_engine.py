@@ -107,13 +107,19 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
             }
             what = f"listed, no {folder.name}/<clip>.npz"
             present = step.present_scenes(wanted, there.__contains__, what)
-            whys = suspects.left_out(args, "clips", present)
-            step.leave_out(whys, suspects.NOT_CHECKED)
+            input_of = partial(clip_digest, args.root, dataset)
+            whys = suspects.left_out(args, "clips", present, input_of)
+            step.leave_out(whys, suspects.UNCHECKED)
             listed[dataset, split] = [clip_id for clip_id in present if clip_id not in whys]
     unknown = sorted(set(args.scenes or ()) - known)
     if unknown:
         raise MissingInputError(f"--scenes {unknown[0]}: no such clip in the split lists")
     return {key: clip_ids for key, clip_ids in listed.items() if clip_ids}
+
+
+def clip_digest(root: Path, dataset: str, clip_id: str) -> str:
+    """Digest of the file of a clip, as the input check notes it."""
+    return provenance.file_digest(paths.clip_path(root, dataset, clip_id))
 
 
 def write_frames(

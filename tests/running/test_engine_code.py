@@ -146,16 +146,24 @@ def test_a_constant_that_is_no_code_is_in_the_settings(
 
         monkeypatch.setattr(Step, "__init__", stop)
         output = ["--output", str(tmp_path / "copy")] if path.stem == "resize_images" else []
+        given = ("--published",) if path.parent.name == "object_perception" else ()
         with pytest.raises(Settled) as caught:
-            module.main(["--root", str(made_root), *output, *flags])
+            module.main(["--root", str(made_root), *output, *given, *flags])
         return caught.value.args[0]
 
-    parts = path.relative_to(Path(spatial_engine.__file__).parent).with_suffix("").parts
+    package = Path(spatial_engine.__file__).parent
+    parts = path.relative_to(package).with_suffix("").parts
     module = importlib.import_module(".".join((spatial_engine.__name__, *parts)))
-    flag, value = f"--{name.lower().replace('_', '-')}", getattr(module, name)
-    other = [] if isinstance(value, bool) else [str(value + 1 if type(value) is int else 0.5)]
-    other = ["7"] if "MAX_SAMPLES" in name else other
-    assert digest(settings(flag, *other)) != digest(settings())
+    usual, flag = settings(), name.lower().replace("_", "-")
+    value = usual.get(name, getattr(module, name))
+    other: list[str] = [str(value + 1) if type(value) is int else "0.5"]
+    if isinstance(value, bool):
+        flag, other = f"no-{flag}" if value else flag, []
+    elif isinstance(value, str):
+        other = [{"surface": "published", "published": "surface"}.get(value, "hard")]
+    elif "MAX_SAMPLES" in name:
+        other = ["7"]
+    assert digest(settings(f"--{flag}", *other)) != digest(usual)
 
 
 def test_the_package_as_a_whole_is_told_by_its_bytes(package):

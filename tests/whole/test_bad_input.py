@@ -27,6 +27,7 @@ def run_one(command, root, *flags):
 
 
 LOAD, EXTRACT, UPDATE, VISIBILITY, RELATIONS, ENGINE = COMMANDS[:6]
+CHECK_INPUTS = "spatial_engine/checks/check_inputs.py"
 SCENE = "scene0000_00"
 OTHERS = 4
 
@@ -563,24 +564,21 @@ def test_a_singular_pose_is_named_and_its_frame_left_out_by_every_step(prepared)
 
 
 POSES_OF_OTHERS = {  # rigid motions all: only the depth tells
-    "world to camera": np.linalg.inv,
-    "axes right, up, back": lambda pose: pose @ np.diag([1, -1, -1, 1]),
+    "poses inverted": np.linalg.inv,  # world to camera
+    "camera axes": lambda pose: pose @ np.diag([1, -1, -1, 1]),  # right, up, back
 }
 
 
-@pytest.mark.parametrize("name", POSES_OF_OTHERS)
-def test_poses_that_do_not_fit_the_depth_are_named(prepared, name):
+@pytest.mark.parametrize("fault", POSES_OF_OTHERS)
+def test_poses_that_do_not_fit_the_depth_are_named(prepared, fault):
     for path in frames_folder(prepared).glob("[0-9]*.txt"):
         if np.isfinite(np.loadtxt(path)).all():
-            rewrite(path, POSES_OF_OTHERS[name])
+            rewrite(path, POSES_OF_OTHERS[fault])
     assert run_one(UPDATE, prepared).returncode == 0
-    done = run_one(VISIBILITY, prepared)
+    done = run_one(CHECK_INPUTS, prepared, "--scenes", SCENE)
     assert done.returncode == 0
-    (line,) = [x for x in done.stderr.splitlines() if x.startswith(f"{SCENE}: of the vertices")]
-    assert (
-        "in front of the measured depth" in line
-        and f"look at {frames_folder(prepared)}: poses" in line
-    )
+    (line,) = [x for x in done.stdout.splitlines() if x.startswith(f"  {SCENE} ")]
+    assert line.split()[1:3] == fault.split()
 
 
 def test_a_scene_of_whose_frames_none_sees_a_vertex_is_named_with_the_cause(prepared):

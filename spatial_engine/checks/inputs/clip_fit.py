@@ -21,7 +21,7 @@ from spatial_engine.utils.tables.suspects import Suspect
 MOST_STILL = 0.1  # of the points, under other poses: so many are none
 LEAST_DRIFTING = 0.2  # of the points, where none stands still
 MOST_DRIFT_M = 0.6  # what errs more was not measured with these poses
-MOST_SHIFT = 2  # frames
+MOST_SHIFT = 5  # frames, and half of those of the clip
 JITTER_LIMIT_M = 0.01  # of still points about their place: below 1 cm a point counts as still
 DRIFT_REST = 0.15  # of its way, by which a point that drifts is off an even path
 SAME_POSE = 1e-6  # of all entries: a camera that moves has no two poses so alike
@@ -69,7 +69,7 @@ def _other_poses(poses: np.ndarray) -> Iterator[tuple[str, str, slice, np.ndarra
     turned = poses.copy()
     turned[:, :3, :3] = np.swapaxes(poses[:, :3, :3], 1, 2)
     yield "rotation transposed", "with rotations transposed", every, turned
-    for shift in range(1, MOST_SHIFT + 1):
+    for shift in range(1, min(MOST_SHIFT, len(poses) // 2) + 1):
         text = f"with extrinsics of the frame {shift}"
         yield "time shift", f"{text} after", slice(None, -shift), poses[shift:]
         yield "time shift", f"{text} before", slice(shift, None), poses[:-shift]

@@ -17,6 +17,7 @@ SHADOW_PX = 12  # in which the far side of a silhouette is looked for: no depth 
 REACH_PX = 10  # displacements that are tried
 FEWEST = 150  # pixels of a side; fewer tell nothing
 LEAST_CONTRAST = 2.5  # of the best displacement, in standard deviations of all: else none is best
+MOST_OUTWARD_PX = 3.0  # sides that are farther apart, or in x and y, were found by chance
 SIDES = ("left", "right", "top", "bottom")
 
 
@@ -34,14 +35,24 @@ class Shift(NamedTuple):
         return float(np.hypot(self.x, self.y))
 
 
-def profiles(depth_mm: np.ndarray, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+UNKNOWN = Shift(np.nan, np.nan, np.nan)
+
+
+def profiles(
+    depth_mm: np.ndarray, gray: np.ndarray, zoom: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """How sharp colour is beside the silhouettes of a depth image (h, w) uint16.
 
-    `gray` is the colour image of any size, uint8. Returns sums (4, 2 REACH_PX + 1) by side and by
-    displacement from -REACH_PX to REACH_PX, and how many pixels each side has, (4,).
+    `gray` is the colour image of any size, uint8, which is drawn `zoom` times as large. Returns
+    sums (4, 2 REACH_PX + 1) by side and by displacement from -REACH_PX to REACH_PX, and how many
+    pixels each side has, (4,).
     """
     size = depth_mm.shape[::-1]
     gray = cv2.resize(gray, size, None, 0, 0, cv2.INTER_AREA).astype(np.float32)
+    if zoom != 1.0:
+        middle = (1 - zoom) / 2 * np.array(size)
+        matrix = np.array([[zoom, 0, middle[0]], [0, zoom, middle[1]]])
+        gray = cv2.warpAffine(gray, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     across = _sharpness(cv2.Sobel(gray, cv2.CV_32F, 1, 0))
     along = _sharpness(cv2.Sobel(gray, cv2.CV_32F, 0, 1)).T
     sums, counts = np.zeros((len(SIDES), 2 * REACH_PX + 1)), np.zeros(len(SIDES), int)
@@ -57,17 +68,19 @@ def profiles(depth_mm: np.ndarray, gray: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def shift_of(sums: np.ndarray, counts: np.ndarray) -> Shift:
-    """The shift by the summed profiles of frames."""
+    """The shift by the summed profiles of frames; `UNKNOWN` where sides contradict each other."""
     left, right, top, bottom = (_peak(*side) for side in zip(sums, counts, strict=True))
     sizes = [(right - left) / 2, (bottom - top) / 2]
     known = [size for size in sizes if np.isfinite(size)]
-    outward = float(np.mean(known)) if known else np.nan
+    if not known or max(np.abs(known).max(), np.ptp(known)) > MOST_OUTWARD_PX:
+        return UNKNOWN
+    outward = float(np.mean(known))
     return Shift(_middle(left, right, outward), _middle(top, bottom, outward), outward)
 
 
 def _middle(low: float, high: float, outward: float) -> float:
     """The shift by two opposite sides, or by one and what is known of the others."""
-    if not (np.isfinite([low, high]).any() and np.isfinite(outward)):
+    if not np.isfinite([low, high]).any():
         return np.nan
     return float(np.nanmean([low + outward, high - outward]))
 

@@ -23,15 +23,16 @@ class PoseErrors(NamedTuple):
 def explain(times: np.ndarray, errors: np.ndarray, found: np.ndarray) -> PoseErrors:
     """What kind of error poses have.
 
-    `times` (n,) ascending; `errors` (n, 3) metres by which frames have to be moved to agree;
-    `found` (n,) bool, whether they agree then: where they do not the error is not known.
+    `times` (n,) ascending; `errors` (n, 3 k) metres by which k places have to move, each with the
+    camera of a frame, so that it agrees: one place alone does not show a turn about it. `found`
+    (n,) bool, whether it agrees then: where it does not the error is not known.
     """
     models = [*_jumps(times, errors, found), *_drifts(times, errors, found)]
     costs = [_cost(predicted, errors, found) for _, predicted in models]
     best = int(np.argmin(costs))
     told, _ = models[best]
     if costs[best] > (1 - EXPLAINED) * _cost(np.zeros_like(errors), errors, found):
-        return told._replace(kind="unsteady", size=float(_norm(errors[found]).max(initial=0)))
+        return told._replace(kind="unsteady", size=float(distance(errors[found]).max(initial=0)))
     return told
 
 
@@ -42,11 +43,13 @@ def _jumps(times, errors, found):
         for end in range(start + 1, count + 1):
             inside = np.arange(count)[start:end]
             known = inside[found[inside]]
-            size = np.median(errors[known], axis=0) if len(known) else np.full(3, LOST_M)
+            size = (
+                np.median(errors[known], axis=0) if len(known) else np.full_like(errors[0], LOST_M)
+            )
             predicted = np.zeros_like(errors)
             predicted[inside] = size
             kind = "jump" if end - start < count else "offset"
-            yield PoseErrors(kind, float(_norm(size)), start, end), predicted
+            yield PoseErrors(kind, float(distance(size)), start, end), predicted
 
 
 def _drifts(times, errors, found):
@@ -59,24 +62,23 @@ def _drifts(times, errors, found):
             if len(known) < 2:
                 continue
             weights = np.abs(part[known])
-            slope = [
-                _weighted_median(errors[known, axis] / part[known], weights) for axis in range(3)
-            ]
+            slope = [_weighted_median(each / part[known], weights) for each in errors[known].T]
             predicted = part[:, None] * np.array(slope)
-            size = float(_norm(predicted).max())
+            size = float(distance(predicted).max())
             off = np.flatnonzero(part)
             yield PoseErrors("drift", size, int(off[0]), int(off[-1]) + 1), predicted
 
 
 def _cost(predicted: np.ndarray, errors: np.ndarray, found: np.ndarray) -> float:
     """Metres that are not explained; of a frame that is not found none where it is far off."""
-    apart = np.minimum(_norm(predicted - errors), LOST_M)
-    lost = np.maximum(LOST_M - _norm(predicted), 0)
+    apart = np.minimum(distance(predicted - errors), LOST_M)
+    lost = np.maximum(LOST_M - distance(predicted), 0)
     return float(np.where(found, apart, lost).sum())
 
 
-def _norm(vectors: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(vectors, axis=-1)
+def distance(errors: np.ndarray) -> np.ndarray:
+    """(...) lengths of errors (..., 3 k): root mean square over the k places."""
+    return np.linalg.norm(errors, axis=-1) / np.sqrt(errors.shape[-1] / 3)
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

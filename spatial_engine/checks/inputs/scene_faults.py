@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from spatial_engine.checks.inputs.pose_errors import LOST_M, PoseErrors, explain
+from spatial_engine.checks.inputs.pose_errors import LOST_M, PoseErrors, distance, explain
 from spatial_engine.checks.inputs.scene_fit import agreement, scale_of_depth, world_points
 from spatial_engine.checks.inputs.scene_look import CLEAR_GAIN, FITS, OFF_M, Scene, View
 from spatial_engine.utils.tables.suspects import Suspect
@@ -173,17 +173,16 @@ def _is_off(views: Sequence[View]) -> bool:
 def _path(scene: Scene, numbers: Sequence[int]) -> Suspect:
     """How the poses are wrong, where some of the frames are off."""
     views = [scene.view(number) for number in numbers]
-    place = np.median(scene.points, axis=0)
     wrong = explain(
         np.array(numbers),
-        np.array([view.error_at(place) for view in views]),
+        np.array([view.errors_at(scene.places) for view in views]),
         np.array([view.found for view in views]),
     )
     told = f"{sum(view.off for view in views)} of {len(views)} frames are off"
     size = wrong.size
     if wrong.kind == "jump":
         first, second = _where(scene, numbers, wrong)
-        step = _step(scene.view(first), scene.view(second), place)
+        step = _step(scene, first, second)
         if step is None or step >= JUMP_SHARE * size:
             by = f"{size:.2f} m" if size < LOST_M else f"{LOST_M} m or more"
             ids = f"{scene.image_ids[first]} and {scene.image_ids[second]}"
@@ -200,11 +199,13 @@ def _path(scene: Scene, numbers: Sequence[int]) -> Suspect:
     return Suspect("poses unsteady", size, OFF_M, "m", reason)
 
 
-def _step(view1: View, view2: View, place: np.ndarray) -> float | None:
+def _step(scene: Scene, first: int, second: int) -> float | None:
     """Metres by which the errors of two neighbours differ; None where one is not known."""
-    if not (view1.found and view2.found):
+    views = [scene.view(first), scene.view(second)]
+    if not all(view.found for view in views):
         return None
-    return float(np.linalg.norm(view1.error_at(place) - view2.error_at(place)))
+    before, after = (view.errors_at(scene.places) for view in views)
+    return float(distance(after - before))
 
 
 def _where(scene: Scene, numbers: Sequence[int], wrong: PoseErrors) -> tuple[int, int]:

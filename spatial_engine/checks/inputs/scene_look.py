@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -52,6 +53,14 @@ class Scene:
     def aligned(self, number: int) -> np.ndarray:
         """(4, 4) pose of a frame in the aligned frame."""
         return self.aligned_from_scan @ self.poses[number]
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(6, 3) places on both sides of the middle of the mesh, along each axis, about which
+        errors of poses are told: whatever a pose is turned about, some of them move."""
+        low, middle, high = np.quantile(self.points, [0.1, 0.5, 0.9], axis=0)
+        ends = np.stack([low, high])[:, None]
+        return np.where(np.eye(3, dtype=bool), ends, middle).reshape(-1, 3)
 
     def view(self, number: int) -> View:
         """How a frame agrees with the mesh."""
@@ -130,10 +139,10 @@ class View:
         """Whether it does not agree as it is."""
         return self.fit.score < FITS or self.gain > LEAST_GAIN
 
-    def error_at(self, place: np.ndarray) -> np.ndarray:
-        """(3,) metres by which its pose is wrong about a place (3,) in the world."""
+    def errors_at(self, places: np.ndarray) -> np.ndarray:
+        """(3 k,) metres by which its pose is wrong about places (k, 3) in the world."""
         motion = self.moved @ np.linalg.inv(self.pose)
-        return motion[:3, :3] @ place + motion[:3, 3] - place
+        return (places @ motion[:3, :3].T + motion[:3, 3] - places).ravel()
 
 
 def turn_between(pose1: np.ndarray, pose2: np.ndarray) -> float:

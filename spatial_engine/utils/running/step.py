@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,10 +79,10 @@ class Step:
         self._count_absent(dict.fromkeys(sorted(set(scenes) - set(there)), what), what)
         return there
 
-    def leave_out(self, whys: Mapping[str, str], unknown: str) -> None:
+    def leave_out(self, whys: Mapping[str, str], unknown: Collection[str]) -> None:
         """Count scenes (id -> why) that the user leaves out though they are there. Those whose
-        reason is `unknown` lack an input, so a finished output must not lose them."""
-        self.guard.absent |= {scene: why for scene, why in whys.items() if why == unknown}
+        reason is in `unknown` lack an input, so a finished output must not lose them."""
+        self.guard.absent |= {scene: why for scene, why in whys.items() if why in unknown}
         self.table.absent.update(whys.values())
 
     def _count_absent(self, causes: Mapping[str, str], what: str) -> None:

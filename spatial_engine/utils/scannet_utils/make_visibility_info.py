@@ -53,7 +53,6 @@ def measure_scene(
         counts={"frames": len(sight.image_ids)},
         drops={"frames": {"without a valid pose": invalid}},
         notes={"frames": blind},
-        warnings=sight.warnings,
     )
 
 

@@ -173,6 +173,11 @@ class SceneInfoHandler:
         ids = self.object_ids(scene_id)
         return digest([[i, self.category(scene_id, i), self.aligned_box(scene_id, i)] for i in ids])
 
+    def input_hash(self, scene_id: str) -> str:
+        """Digest of the geometry of a scene and of the files that its info was made from, images
+        by name and size. What was found about another one may not hold."""
+        return digest([self.geometry_hash(scene_id), self.made_from(scene_id)])
+
     def _scene(self, scene_id: str) -> dict[Any, Any]:
         if scene_id not in self._infos:
             raise BadDataError(f"scene info: no {scene_id}; {REMEDY}")

@@ -19,29 +19,19 @@ from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.scene_table import DEPTH_SIZES
 
-# Of the vertices that frames see, those far before the surface that the depth shows there. Where
-# poses and camera are right they are few, since the mesh was made of the depth. With
-# world-to-camera poses or cameras with other axes, most are.
-FAR_BEFORE_MM = 250
-MOST_FAR_BEFORE = 0.4
-COMPARED_FRAMES = 10  # at most, evenly over a scene
-FEWEST_SEEN = 50  # vertices; fewer say nothing
-
 
 @dataclass
 class SceneSight:
     """What the valid frames of a scene see of its `num_points` vertices, frame by frame.
 
     `visible` by the published rule, `surface` of the surface that the frame shows (SPEC 4); each an
-    ascending int32 array. `warnings`: that most of `visible` is not where the depth shows the
-    surface.
+    ascending int32 array.
     """
 
     image_ids: list[str]
     num_points: int
     visible: list[np.ndarray] = field(default_factory=list)
     surface: list[np.ndarray] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def see_points(
@@ -55,8 +45,8 @@ def see_points(
     blocks = PointBlocks.of(scenes.points(scene_id))
     intrinsic, size = scenes.intrinsic(scene_id), scenes.color_size(scene_id)
     sight = SceneSight(image_ids, blocks.num_points)
-    measured, compared, far_before = 0, 0, 0
-    for number, (image_id, pose) in enumerate(zip(image_ids, poses, strict=True)):
+    measured = 0
+    for image_id, pose in zip(image_ids, poses, strict=True):
         depth = scenes.depth(scene_id, image_id)
         measured += bool(depth.any())
         if rule:
@@ -68,27 +58,9 @@ def see_points(
         else:
             visible = visible_points(blocks, pose, intrinsic, size, depth)
         sight.visible.append(visible)
-        if number % -(-len(image_ids) // COMPARED_FRAMES) == 0:
-            compared += len(visible)
-            nearer = depth - np.minimum(depth, FAR_BEFORE_MM)
-            far_before += len(visible_points(blocks, pose, intrinsic, size, nearer))
     if not any(map(len, sight.visible)) and not any(map(len, sight.surface)):
         raise BadDataError(f"{scene_id}: {_why_blind(scenes, scene_id, len(image_ids), measured)}")
-    if compared >= FEWEST_SEEN and far_before > MOST_FAR_BEFORE * compared:
-        sight.warnings.append(
-            f"of the vertices that its frames see, {100 * far_before / compared:.0f} percent lie "
-            f"over {FAR_BEFORE_MM} mm in front of the measured depth; labels may be wrong; "
-            f"{_advice(scenes, scene_id)}"
-        )
     return sight
-
-
-def _advice(scenes: SceneInfoHandler, scene_id: str) -> str:
-    """What to look at where frames and mesh do not fit each other."""
-    return (
-        f"look at {posed_images_dir(scenes.root) / scene_id}: poses must be of this scan, "
-        "camera-to-world, in metres, with x right, y down and z forward, depth in millimetres"
-    )
 
 
 def _why_blind(scenes: SceneInfoHandler, scene_id: str, valid: int, measured: int) -> str:
@@ -99,7 +71,11 @@ def _why_blind(scenes: SceneInfoHandler, scene_id: str, valid: int, measured: in
         return f"none of its {frames} frames has a valid pose; look at {folder}/*.txt"
     if not measured:
         return f"none of its {valid} frames has depth; look at {folder}/*.png"
-    return f"none of its {valid} frames sees a vertex of the mesh; {_advice(scenes, scene_id)}"
+    return (
+        f"none of its {valid} frames sees a vertex of the mesh; look at {folder}: poses must be of "
+        "this scan, camera-to-world, in metres, with x right, y down and z forward, depth in "
+        "millimetres"
+    )
 
 
 def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str | None]:

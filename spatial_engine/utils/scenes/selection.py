@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -25,7 +25,7 @@ class Inputs(Protocol):
 
     def ready(self, scenes: Iterable[str], prepare: Callable[[str], T]) -> dict[str, T]: ...
 
-    def leave_out(self, whys: Mapping[str, str], unknown: str) -> None: ...
+    def leave_out(self, whys: Mapping[str, str], unknown: Collection[str]) -> None: ...
 
 
 def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, SceneInfoHandler]]:
@@ -55,6 +55,6 @@ def _without_suspects(
     args: argparse.Namespace, step: Inputs, scenes: SceneInfoHandler
 ) -> SceneInfoHandler:
     """The scenes that `--exclude-suspect` leaves; the others are counted."""
-    whys = suspects.left_out(args, "scenes", scenes.scene_ids)
-    step.leave_out(whys, suspects.NOT_CHECKED)
+    whys = suspects.left_out(args, "scenes", scenes.scene_ids, scenes.input_hash)
+    step.leave_out(whys, suspects.UNCHECKED)
     return scenes.only(*(s for s in scenes.scene_ids if s not in whys)) if whys else scenes

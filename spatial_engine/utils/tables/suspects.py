@@ -1,9 +1,10 @@
 """`inputs_check.json`: what the input check found about scenes and clips, and leaving them out.
 
-    {"scenes": {ID: {"figures": {NAME: NUMBER}, "suspects": [{"fault", "figure", "limit", "unit",
-    "reason"}]}}, "clips": {ID: ...}}
+    {"scenes": {ID: {"input": DIGEST, "figures": {NAME: NUMBER}, "suspects": [{"fault", "figure",
+    "limit", "unit", "reason"}]}}, "clips": {ID: ...}}
 
 `checks/check_inputs.py` writes it. Scripts with `--exclude-suspect`, and the report page, read it.
+`input` is a digest of what was checked: an entry about other poses or points says nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from spatial_engine.utils.running.input_files import missing
 REMEDY = "run spatial_engine/checks/check_inputs.py"
 GROUPS = ("scenes", "clips")
 NOT_CHECKED = f"not in inputs_check.json ({REMEDY})"
+CHANGED = f"changed since the input check ({REMEDY})"
+UNCHECKED = (NOT_CHECKED, CHANGED)
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,18 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found about a scene or clip. A figure that is not known is None."""
+    """What was found about a scene or clip. A figure that is not known is None; `input` is the
+    digest of what was looked at."""
 
     figures: Mapping[str, float | None]
     suspects: tuple[Suspect, ...]
+    input: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, rounded to six digits."""
         suspects = [{key: _plain(v) for key, v in asdict(s).items()} for s in self.suspects]
-        return {"figures": {k: _plain(v) for k, v in self.figures.items()}, "suspects": suspects}
+        figures = {key: _plain(v) for key, v in self.figures.items()}
+        return {"input": self.input, "figures": figures, "suspects": suspects}
 
     @classmethod
     def of_json(cls, told: Any) -> Checked:
@@ -60,13 +67,14 @@ class Checked:
             suspects = tuple(Suspect(**suspect) for suspect in told["suspects"])
             numbers = [number for s in suspects for number in (s.figure, s.limit)]
             texts = [text for s in suspects for text in (s.fault, s.unit, s.reason)]
+            texts.append(told["input"])
             sound = all(isinstance(text, str) for text in texts)
             sound &= all(isinstance(number, (int, float)) for number in numbers)
             if not (sound and isinstance(told["figures"], dict)):
                 raise ValueError("an entry of another type")
         except (TypeError, KeyError) as error:
             raise ValueError(str(error)) from None
-        return cls(told["figures"], suspects)
+        return cls(told["figures"], suspects, told["input"])
 
 
 def write(report: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -88,9 +96,15 @@ def read(root: Path) -> dict[str, dict[str, Checked]]:
         raise BadDataError(f"{path}: not a report of inputs ({error}); {REMEDY}") from None
 
 
-def left_out(options: argparse.Namespace, group: str, ids: Iterable[str]) -> dict[str, str]:
-    """Why scenes or clips are left out, by id: those that are suspect or were not checked, with
-    `--exclude-suspect`; none without it."""
+def left_out(
+    options: argparse.Namespace, group: str, ids: Iterable[str], input_of: Callable[[str], str]
+) -> dict[str, str]:
+    """Why scenes or clips are left out, by id: those that are suspect, were not checked or are not
+    what was checked, with `--exclude-suspect`; none without it.
+
+    `input_of(id)` is the digest of what there is now; where it raises `BadDataError`, the step
+    that reads the scene names it.
+    """
     if not options.exclude_suspect:
         return {}
     checked = read(options.root)[group]
@@ -98,8 +112,12 @@ def left_out(options: argparse.Namespace, group: str, ids: Iterable[str]) -> dic
     for one in ids:
         if one not in checked:
             whys[one] = NOT_CHECKED
-        elif suspects := checked[one].suspects:
-            whys[one] = f"suspect: {suspects[0].fault} (see inputs_check.json)"
+            continue
+        with suppress(BadDataError):
+            if input_of(one) != checked[one].input:
+                whys[one] = CHANGED
+            elif suspects := checked[one].suspects:
+                whys[one] = f"suspect: {suspects[0].fault} (see inputs_check.json)"
     return whys
 
 
