@@ -170,9 +170,8 @@ def test_coverage_of_other_code_is_accepted_chunk_by_chunk(bench, monkeypatch):
     before = data_of(root)
     edit_code(monkeypatch)
     for start, end in ((0, 2), (2, 3)):
-        table = bench.run(
-            COVERAGE, root, "--start", str(start), "--end", str(end), "--accept-finished"
-        )
+        chunk = ("--start", str(start), "--end", str(end))
+        table = bench.run(COVERAGE, root, *chunk, "--published", "--accept-finished")
         assert "again" not in table and "accepted: " in table
     assert parts and {path: path.stat().st_mtime_ns for path in parts} == parts
     bench.run(MERGE, root, "--splits", "train")

@@ -49,7 +49,7 @@ def run(step: str, root: Path, *flags: str) -> int:
         line += ["--val-max-samples", "12"]
     if step == DOTS:
         line += ["--dot-radius-px", "4"]
-    if step == CAMERA:
+    if step in (CAMERA, DOTS, COOR):
         line += ["--published"]  # fewer frames leave few pairs, and these can be within the margins
     module = importlib.import_module(STEPS[step].removesuffix(".py").replace("/", "."))
     return cli.run(module.main, [*line, "--splits", "val"])

@@ -42,7 +42,7 @@ def records_of(root: Path, family: str) -> list[dict]:
 def test_few_labels_are_wrong_against_the_exact_room(family, most, rooms, made_root):
     verdicts = [judge(record, rooms) for record in records_of(made_root, family)]
     judged = [verdict for verdict in verdicts if verdict is not None]
-    assert len(judged) > 60 and len(judged) > 0.9 * len(verdicts)
+    assert len(judged) > 30 and len(judged) > 0.9 * len(verdicts)
     assert np.mean([verdict.wrong for verdict in judged]) <= most
     assert np.median([verdict.error for verdict in judged]) < 0.04
 

@@ -101,7 +101,7 @@ def test_every_camera_answer_agrees_with_the_oracle(made_root, split, question_t
 @pytest.mark.parametrize("task", POINT_TASKS)
 def test_every_answer_about_points_agrees_with_the_oracle(made_root, split, task):
     (path,) = (made_root / FOLDERS[split] / task / "v1_0").glob("*.jsonl")
-    assert len(path.read_bytes().splitlines()) >= 10
+    assert len(path.read_bytes().splitlines()) >= 5
     assert file_complaints(path, made_root, split) == []
 
 
