@@ -66,11 +66,13 @@ class PointsBench(Bench):
             for label, wanted in (("as in the full set", published * share), ("", published)):
                 if name == "depth estimation coor" and not label:
                     continue  # each frame is asked about once: there are no more
-                self._command(root, f"{name} {label}", command, round(wanted))
+                for flags in ((), ("--published",)):
+                    named = " ".join([name, label, *flags])
+                    self._command(root, named, command, round(wanted), *flags)
 
-    def _command(self, root: Path, name: str, command: str, wanted: int) -> None:
-        flags = ("--splits", "train", "--train-max-samples", str(wanted))
-        seconds, memory = run_command(command, root, *flags)
+    def _command(self, root: Path, name: str, command: str, wanted: int, *flags: str) -> None:
+        most = ("--splits", "train", "--train-max-samples", str(wanted))
+        seconds, memory = run_command(command, root, *most, *flags)
         folders = ("depth_*_coor", "visual_correspondence_coor_2_coor")
         made = [p for f in folders for p in (root / "training_data").glob(f"{f}/v1_0/*.jsonl")]
         output = max(made, key=lambda path: path.stat().st_mtime)
@@ -107,7 +109,7 @@ class PointsBench(Bench):
         drawn = pair_balance.sample_pairs(candidates, share, 0, sampling.generator(0))
         rows = drawn.by_scene[SCENE].rows
         choices = correspondence_questions.SceneRequest(
-            "correspondence_multichoice", "train", SCENE, 0, rows, ids, 10,
+            "correspondence_multichoice", "train", SCENE, 0, rows, ids, "surface", 22.0, 10,
             sentences=correspondence_questions.load_sentences("correspondence_multichoice"),
         )  # fmt: skip
         arguments = (scenes, visibility, table, choices)

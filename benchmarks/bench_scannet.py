@@ -36,6 +36,7 @@ import numpy as np
 from spatial_engine.camera_movement import calculate_frames_relations as relations
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.visibility import SurfaceRule
 from spatial_engine.utils.scannet_utils import (
     annotations,
     batch_load_scannet_data,
@@ -104,13 +105,18 @@ class ScannetBench(Bench):
         image_ids, _ = scenes.valid_frames(SCENE)
         pngs = [images / f"{image_id}.png" for image_id in image_ids]
         table = paths.visibility_table_path(self.root, "train")
+        rule = SurfaceRule(
+            make_visibility_info.SURFACE_WINDOW_PX,
+            make_visibility_info.DEPTH_TOLERANCE_M,
+            make_visibility_info.DEPTH_TOLERANCE_SHARE,
+        )
 
         def decode(_: Path) -> None:
             for path in pngs:
                 cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
 
         def visibility(out: Path) -> None:
-            make_visibility_info.measure_scene((scenes, SCENE), out)
+            make_visibility_info.measure_scene((scenes, SCENE, rule), out)
             visibility_table.merge_visibility(
                 [out / make_visibility_info.PART], out / "table.parquet"
             )
