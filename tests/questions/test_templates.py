@@ -530,3 +530,24 @@ def test_the_audit_reads_the_side_in_nearly_every_question(task):
             judged += bool(sides[closer]) and not sides[not closer]
             total += 1
     assert judged >= 0.9 * total
+
+
+@pytest.mark.parametrize("name", ["object_length", "object_width"])
+def test_a_box_is_the_upright_bounding_box_along_the_axes_and_named_once(name):
+    """The object itself may be called "box", and may stand at an angle to the axes."""
+    (path,) = (path for path in FILES if path.stem == name)
+    lists = json.loads(path.read_text())
+    texts = [
+        text for group in lists.values() for text in ([group] if isinstance(group, str) else group)
+    ]
+    boxes = [text for text in texts if re.search(r"\bbox", text)]
+    assert len(boxes) > 40
+    for text in boxes:
+        assert len(re.findall(r"\bbox", text)) == text.count("bounding box") == 1, text
+        assert re.search(r"\baxis-aligned\b|\baxes of the scene\b|\bscene's axes\b", text), text
+        assert "upright" in text or text in lists["answers"], text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_word_for_depth_can_be_read_as_height(path):
+    assert not re.search(r"\blevel with\b|\babreast\b", path.read_text())
