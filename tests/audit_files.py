@@ -16,6 +16,7 @@ PUBLISHED = {
     "SEEN_RULE": "published",
     "MIN_OBJECT_SEEN": 0.0,
     "MIN_SIZE_M": 0.02,
+    "MAX_BOX_SLACK": 0.0,
     "REQUIRE_UNIQUE_CATEGORY": False,
 }
 

@@ -31,6 +31,7 @@ def seen_object(
     size: Sequence[float] = (0.5, 0.4, 1.0),
     rng: np.random.Generator | None = None,
     others: Sequence[int] | None = None,
+    slack: float = 1.0,
 ) -> SeenObject:
     """An object that begins at the origin; each image sees all of it, or what `rng` draws, and so
     many vertices of `others` of the category (None: of none)."""
@@ -41,7 +42,7 @@ def seen_object(
     counts = np.arange(len(images)) + 7
     beside = np.zeros(len(images), int) if others is None else np.asarray(others)
     seen = counts, 20 + counts / 9.0, beside  # no image shows less than a fifth
-    return SeenObject(object_id, category, size, list(images), *seen, *(ends * size))
+    return SeenObject(object_id, category, size, slack, list(images), *seen, *(ends * size))
 
 
 def random_objects(rng: np.random.Generator, count: int, images: int) -> list[SeenObject]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
-from spatial_engine.utils.geometry.object_views import count_others, view_objects
+from spatial_engine.utils.geometry.object_views import box_slack, count_others, view_objects
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
@@ -88,9 +88,8 @@ def list_seen(
     totals = np.bincount(instances)
     object_of_point = np.full(len(totals), -1)
     object_of_point[[object_id + 1 for object_id in wanted]] = wanted
-    views = view_objects(
-        visibility.point_lists(), object_of_point[instances], scenes.points(scene_id)
-    )
+    points = scenes.points(scene_id)
+    views = view_objects(visibility.point_lists(), object_of_point[instances], points)
     others = count_others(views, kinds_of(scenes, scene_id, wanted))
     needed = np.maximum(1, np.floor(min_share * totals[views.objects + 1]))
     enough = views.counts >= needed
@@ -104,6 +103,7 @@ def list_seen(
                 object_id,
                 scenes.category(scene_id, object_id),
                 scenes.aligned_box(scene_id, object_id)[3:6],
+                box_slack(points[instances == object_id + 1]),
                 [visibility.image_ids[frame] for frame in mine.frames],
                 mine.counts,
                 100.0 * mine.counts / totals[object_id + 1],

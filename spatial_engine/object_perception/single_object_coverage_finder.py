@@ -48,6 +48,10 @@ TOLERANCE = 0.10
 # Smaller sizes (of pictures, pillows, keyboards) are not asked about, in metres: depth is wrong by
 # centimetres, too large a share of them to say what images show of it (docs/labels.md).
 MIN_SIZE_M = 0.2  # published: 0.02
+# Length and width are the sides of the axis-aligned box. Of a thing that stands askew to the axes,
+# whose box is larger, seen from above, than the smallest rectangle around it by more than this
+# factor, nobody would give them.
+MAX_BOX_SLACK = 1.15  # published: 0.0, any
 
 PART = "{dimension}.arrow"
 TOO_LITTLE = "objects of which each image shows too little"
@@ -73,6 +77,9 @@ def cover_scene(
             axis = axis_of(dimension, seen.size)
             if seen.size[axis] < min_size:
                 drops[dimension][f"objects smaller than {min_size:g} m"] += 1
+                continue
+            if dimension != "height" and 0 < constants["MAX_BOX_SLACK"] < seen.slack:
+                drops[dimension]["objects that stand askew to the axes"] += 1
                 continue
             notes[dimension]["images that show too little"] += len(seen.image_ids) - len(enough)
             sets = find_sets(seen, considered, axis, constants["TOLERANCE"])
@@ -147,6 +154,8 @@ def add_constants(parser: argparse.ArgumentParser) -> None:
     cli.add_constant(parser, "TOLERANCE", TOLERANCE, text, 0, 1)
     text = "sizes below this are skipped, in metres"
     cli.add_constant(parser, "MIN_SIZE_M", MIN_SIZE_M, text, 1e-6, published=0.02)
+    text = "greatest ratio of a box to the smallest rectangle around an object, 0 = any"
+    cli.add_constant(parser, "MAX_BOX_SLACK", MAX_BOX_SLACK, text, 0, published=0.0)
     cli.add_published(parser)
 
 

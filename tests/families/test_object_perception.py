@@ -1260,3 +1260,14 @@ def test_without_any_set_the_likely_cause_is_said(root, run):
     assert done.returncode != 0
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "error: " in line]
     assert lines and all(re.search(r"\bsets?\b|cover", line) for line in lines)
+
+
+def test_length_and_width_of_what_stands_askew_are_not_asked(run, tmp_path):
+    objects = [seen_object(k, image_ids(3), slack=slack) for k, slack in enumerate((1.0, 1.1, 1.3))]
+    found, drops = cover(run, tmp_path, objects)
+    assert sorted(found["height"]) == [0, 1, 2] and "askew" not in drops["height"]
+    for dimension in ("length", "width"):
+        assert sorted(found[dimension]) == [0, 1]
+        assert "objects that stand askew to the axes: 1" in drops[dimension]
+    found, _ = cover(run, tmp_path, objects, "--max-box-slack", "1.4")
+    assert all(sorted(found[dimension]) == [0, 1, 2] for dimension in DIMENSIONS)

@@ -222,7 +222,7 @@ def _object_part(path: Path, scene: str) -> None:
     ends = np.zeros((2, len(IMAGES), 3)) + np.array([0, 1])[:, None, None]
     counts = np.arange(len(IMAGES)) + 7
     seen = [
-        SeenObject(k, "chair", np.ones(3), list(IMAGES), counts, counts / 9.0, counts, *ends)
+        SeenObject(k, "chair", np.ones(3), 1.0, list(IMAGES), counts, counts / 9.0, counts, *ends)
         for k in (0, 2)
     ]
     object_table.write_scene_objects(path, scene, seen, {"geometry": "g", "objects": "o"}, {})

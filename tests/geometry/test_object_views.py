@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatial_engine.utils.geometry.object_views import ObjectViews, count_others, view_objects
+from spatial_engine.utils.geometry.object_views import (
+    ObjectViews,
+    box_slack,
+    count_others,
+    view_objects,
+)
 
 
 def loop(lists, object_of_point, points) -> list[tuple]:
@@ -93,3 +98,27 @@ def test_others_of_a_kind_are_all_that_a_frame_sees_of_it_but_the_object(seed):
     ]  # fmt: skip
     found = count_others(views, kinds)
     assert found.dtype.kind == "i" and found.tolist() == expected
+
+
+# ---- boxes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("degrees", [0, 5, 20, 45, 90, 133])
+@pytest.mark.parametrize("sides", [(1.6, 0.9), (1.0, 1.0), (2.0, 0.05)])
+def test_the_slack_of_a_box_is_that_of_a_turned_rectangle(degrees, sides):
+    rng, angle = np.random.default_rng(degrees), np.radians(degrees)
+    inside = rng.uniform(-0.5, 0.5, (300, 2)) * sides
+    corners = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)]) * sides
+    flat = np.vstack([inside, corners]) @ np.array(
+        [(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))]
+    )
+    points = np.column_stack([flat + np.array([30, -7]), rng.uniform(0, 2, len(flat))])
+    along, across = abs(np.cos(angle)), abs(np.sin(angle))
+    box = (sides[0] * along + sides[1] * across) * (sides[0] * across + sides[1] * along)
+    assert box_slack(points) == pytest.approx(box / (sides[0] * sides[1]))
+
+
+def test_what_has_no_area_has_no_slack():
+    line = np.column_stack([np.linspace(0, 1, 50)] * 3)
+    for points in (np.zeros((0, 3)), np.ones((1, 3)), np.ones((9, 3)), line, line[:2]):
+        assert box_slack(points) == 1.0

@@ -56,7 +56,10 @@ def check_scene_coverage(
         if size < rules.min_size_m - NOT_JUDGED_M:
             if object_id in entry:
                 found = [f"is there, its {dimension} is only {round(size, 6)} m"]
-        elif object_id in entry or size > rules.min_size_m + NOT_JUDGED_M:
+        elif askew := thing.is_askew(dimension):
+            if object_id in entry:
+                found = [f"is there, and its box is askew to it for its {dimension}"]
+        elif object_id in entry or (askew is False and size > rules.min_size_m + NOT_JUDGED_M):
             sets, found = _read_sets(entry.get(object_id, {}), scene)
             for images in sets:
                 wrong = check_set(images, thing, dimension)

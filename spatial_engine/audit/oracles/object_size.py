@@ -158,6 +158,8 @@ def _check_truth(
         complaints.append(
             f"object_id: the {dimension} of object {object_id} is only {round(size, 6)} m"
         )
+    if thing.is_askew(dimension):
+        complaints.append(f"object_id: object {object_id} stands askew to the axes")
     wrong = check_set(frozenset(frames), thing, dimension)
     complaints += [f"image: {wrong}"] if wrong else []
     beside = shown_beside(thing, frames) if rules.unique else None

@@ -36,6 +36,7 @@ DIMENSIONS = ("height", "length", "width")
 LEFT_OUT = {"wall", "object", "floor", "ceiling", "window"}
 MAX_IMAGES = 25  # of an object
 NOT_JUDGED_M = 1e-9
+SLACK_NOT_JUDGED = 0.01  # what the steps of the angle may hide
 # True, False, or None where it depends on ties or is too near a boundary to be judged.
 Verdict = bool | None
 
@@ -44,7 +45,7 @@ class ObjectRules(NamedTuple):
     """What decides which sets of images are asked about, as published. seen: by which rule images
     see vertices, None as published; shares of the object's vertices that an image must see to see
     it, and to show it; covered: share of the target that may be missing; unique: no image shows
-    another object of the category."""
+    another object of the category; max_slack: of a box, 0 = any."""
 
     seen: SurfaceRule | None = None
     min_visible_share: float = 0.05
@@ -52,6 +53,7 @@ class ObjectRules(NamedTuple):
     covered: float = 0.1
     min_size_m: float = 0.02
     unique: bool = False
+    max_slack: float = 0.0
 
 
 AS_PUBLISHED = ObjectRules()
@@ -66,6 +68,7 @@ def object_rules(constants: dict[str, Any], seen: SurfaceRule | None) -> ObjectR
         number(constants, "TOLERANCE", 0.1),
         number(constants, "MIN_SIZE_M", 0.2),
         constants.get("REQUIRE_UNIQUE_CATEGORY") is not False,
+        number(constants, "MAX_BOX_SLACK", 1.15),
     )
 
 
@@ -89,6 +92,7 @@ class RawObject:
         self.vertices = np.flatnonzero(scene.instance_ids == object_id + 1)
         self.points = scene.vertices_aligned[self.vertices]
         self.box = scene.object_boxes[object_id]
+        self._slack: float | None = None
         self._views: dict[str, Views] = {}
         self._covers: dict[tuple[str, frozenset[str]], Verdict] = {}
 
@@ -151,6 +155,24 @@ class RawObject:
         """The side of the aligned box, metres."""
         dx, dy, dz = (float(side) for side in self.box[3:])
         return {"height": dz, "length": max(dx, dy), "width": min(dx, dy)}[dimension]
+
+    def is_askew(self, dimension: str) -> Verdict:
+        """Whether the box is larger, seen from above, than the smallest rectangle around the object
+        by more than may be; of its horizontal sides. Looks at it turned by each twentieth degree.
+        """
+        most = self.rules.max_slack
+        if dimension == "height" or not most:
+            return False
+        if self._slack is None:
+            angles = np.radians(np.arange(0, 90, 0.05))
+            corners = self.points[:, :2] - self.points[:, :2].mean(axis=0)
+            areas = [
+                float(np.ptp(corners @ (np.cos(a), np.sin(a))))
+                * float(np.ptp(corners @ (-np.sin(a), np.cos(a))))
+                for a in angles
+            ]
+            self._slack = areas[0] / min(areas) if min(areas) > 0 else 1.0
+        return None if abs(self._slack - most) < SLACK_NOT_JUDGED else self._slack > most
 
     def covers(self, images: Iterable[str], dimension: str) -> Verdict:
         """Whether what the images see together is near enough to the target."""

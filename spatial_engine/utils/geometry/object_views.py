@@ -1,4 +1,5 @@
-"""What each frame sees of each object: how many of its vertices, and from where to where. Pure."""
+"""What each frame sees of each object: how many of its vertices, and from where to where; and how
+its box stands to it. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import ConvexHull, QhullError
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,22 @@ def count_others(views: ObjectViews, kinds: np.ndarray) -> np.ndarray:
     kind = kinds[views.objects]
     group = views.frames * (kinds.max(initial=0) + 1) + kind
     return np.bincount(group, weights=views.counts)[group].astype(int) - views.counts
+
+
+def box_slack(points: np.ndarray) -> float:
+    """By how much the axis-aligned box of points (n, 3) is larger, seen from above, than the
+    smallest rectangle around them: the ratio of the areas, 1 for what stands along the axes.
+
+    The smallest rectangle has a side along an edge of the convex hull (Freeman and Shapira,
+    Determining the minimum-area encasing rectangle for an arbitrary closed curve, 1975).
+    """
+    flat = points[:, :2]
+    try:
+        hull = flat[ConvexHull(flat).vertices]
+    except (QhullError, ValueError):  # all on a line, or too few
+        return 1.0
+    edges = np.roll(hull, -1, axis=0) - hull
+    angles = np.arctan2(edges[:, 1], edges[:, 0])
+    turned = np.stack([np.cos(angles), np.sin(angles), -np.sin(angles), np.cos(angles)], axis=1)
+    sides = np.ptp(turned.reshape(-1, 2, 2) @ hull.T, axis=2)
+    return float(np.ptp(hull, axis=0).prod() / sides.prod(axis=1).min())

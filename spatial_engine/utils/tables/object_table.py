@@ -30,7 +30,7 @@ _SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXTS]
     + [("object_id", pa.int32()), ("intersection_count", pa.int32())]
     + [(name, pa.float64()) for name in _NUMBERS]
-    + [("others", pa.int32())]
+    + [("others", pa.int32()), ("slack", pa.float64())]
 )
 _ENCODING = {"compression": "zstd", "compression_level": 1, "use_dictionary": list(_TEXTS)}
 
@@ -40,14 +40,15 @@ class SeenObject:
     """One object of a scene and the images that see it, ascending by id.
 
     `category` is the annotators' word; `size` (3,) metres, of the axis-aligned box of all its
-    vertices; `counts` (n,) vertices seen; `visibility` (n,) percent of all; `others` (n,) vertices
-    that each image sees of other objects of the category; `low`, `high` (n, 3) metres, from where
-    to where it sees this one.
+    vertices; `slack` by how much the box is larger than it need be (`box_slack`); `counts` (n,)
+    vertices seen; `visibility` (n,) percent of all; `others` (n,) vertices that each image sees of
+    other objects of the category; `low`, `high` (n, 3) metres, from where to where it sees it.
     """
 
     object_id: int
     category: str
     size: np.ndarray
+    slack: float
     image_ids: list[str]
     counts: np.ndarray
     visibility: np.ndarray
@@ -78,6 +79,7 @@ def write_scene_objects(
         "intersection_count": _joined([seen.counts for seen in objects], np.int32),
         "visibility": _joined([seen.visibility for seen in objects], np.float64),
         "others": _joined([seen.others for seen in objects], np.int32),
+        "slack": repeated([seen.slack for seen in objects]),
     }
     sizes = [np.tile(seen.size, (count, 1)) for seen, count in zip(objects, counts, strict=True)]
     for name, arrays in (
@@ -143,6 +145,7 @@ def read_scene_objects(table: SceneTable, scene_id: str) -> list[SeenObject]:
     counts, others = (rows[name].to_numpy() for name in ("intersection_count", "others"))
     if (columns["object_id"][1:] < columns["object_id"][:-1]).any():
         raise BadDataError(f"{table.path}: the objects of {scene_id} are out of order; {REMEDY}")
+    slack = rows["slack"].to_numpy()
     image_ids, categories = rows["image_id"].to_pylist(), rows["category"].to_pylist()
     ids, starts = np.unique(columns["object_id"], return_index=True)
     stops = np.append(starts, len(counts))[1:]
@@ -154,8 +157,9 @@ def read_scene_objects(table: SceneTable, scene_id: str) -> list[SeenObject]:
         )
         objects.append(
             SeenObject(
-                object_id, categories[start], size[0], image_ids[start:stop], counts[start:stop],
-                columns["visibility"][start:stop], others[start:stop], low, high,
+                object_id, categories[start], size[0], float(slack[start]), image_ids[start:stop],
+                counts[start:stop], columns["visibility"][start:stop], others[start:stop], low,
+                high,
             )
         )  # fmt: skip
     return objects
