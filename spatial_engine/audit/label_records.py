@@ -33,6 +33,7 @@ from spatial_engine.audit.oracles.movement_points import (
     MovementRule,
     shown_images,
 )
+from spatial_engine.audit.oracles.object_size import MARKED_TASK_OF as MARKED_OBJECTS
 from spatial_engine.audit.oracles.object_size import TASK_OF as OBJECT
 from spatial_engine.audit.oracles.object_size import size_rules
 from spatial_engine.audit.oracles.object_views import object_rules
@@ -54,8 +55,8 @@ MOVEMENT = {  # task: (prompt, data set)
     for dataset in DATASETS
 }
 _OF_SCENES = {**CAMERA, **DEPTH, **CORRESPONDENCE, **OBJECT}
-TASKS = {*MOVEMENT, *_OF_SCENES.values()}
-MARKED = {task for task in TASKS if re.search("_dot(_|$)|multichoice", task)}
+TASKS = {*MOVEMENT, *_OF_SCENES.values(), *MARKED_OBJECTS.values()}
+MARKED = {task for task in TASKS if re.search("_dot(_|$)|multichoice|_marked$", task)}
 UNITS = (  # of an answer, by task
     ("camera_.*_movement", "word"),
     ("camera_.*_angle", "degree"),
@@ -161,7 +162,7 @@ def promised_tasks(path: Path) -> set[str]:
     for question_type, task in CORRESPONDENCE.items():
         if stem in (f"train_{question_type}", f"val_{question_type}"):
             return {task}
-    if match := re.match("object_perception_(height|length|width)_k[0-9]+_", stem):
+    if match := re.match("object_perception_((height|length|width)(_marked)?)_k[0-9]+_", stem):
         return {f"object_{match[1]}"}
     for quantity, question_type in _QUANTITIES.items():
         if match := re.match(f"(adt|pstudio)_{question_type}_(train|val)", stem):
@@ -246,7 +247,8 @@ def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
         return depth_rules(file.path, file.split, rule, images, constants)
     if task.startswith("correspondence_"):
         return correspondence_rules(file.path, file.split, rule, images)
-    return size_rules(file.path, file.split, object_rules(constants, rule))
+    marked = task in MARKED_OBJECTS.values()
+    return size_rules(file.path, file.split, object_rules(constants, rule), images, marked)
 
 
 def question_of(record: dict, file: LabelFile) -> Question | str:

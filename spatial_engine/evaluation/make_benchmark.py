@@ -30,7 +30,7 @@ from spatial_engine.utils.questions.record_files import (
     to_uniform,
 )
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.tasks import SUBTASKS
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.step import Step
 
@@ -43,7 +43,8 @@ SAMPLES_PER_SUBTASK = 300
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
     step = Step("make_benchmark", args, {"SAMPLES_PER_SUBTASK": args.samples_per_subtask}, __file__)
-    files = find_record_files(args.root, ["val"], args.version)
+    found = find_record_files(args.root, ["val"], args.version)
+    files = [file for file in found if file.task in SUBTASKS]
     training = _training_files(args.root, args.version)
     benchmark = benchmark_path(args.root, args.version)
     images = benchmark.with_name("images.txt")
@@ -127,8 +128,8 @@ def say_what_is_short(benchmark: Path, wanted: int) -> None:
     for record in map(from_uniform, read_uniform(benchmark)):
         found[record["task"]] += 1
         wordings[record.get("wording", "")] += 1
-    short = [f"{task} {found[task]}" for task in TASKS if found[task] < wanted]
-    print(f"{len(TASKS) - len(short)} of {len(TASKS)} subtasks have {wanted} questions")
+    short = [f"{task} {found[task]}" for task in SUBTASKS if found[task] < wanted]
+    print(f"{len(SUBTASKS) - len(short)} of {len(SUBTASKS)} subtasks have {wanted} questions")
     if short:
         print(f"fewer: {', '.join(short)}")
     asked = [f"{wordings[wording]} {wording}" for wording in WORDINGS if wordings[wording]]

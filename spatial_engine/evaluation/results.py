@@ -27,7 +27,7 @@ from spatial_engine.evaluation.predictions import Predictions
 from spatial_engine.evaluation.scoring import COORDINATE_TOLERANCE, TOLERANCE, score_record
 from spatial_engine.utils.questions.plain_record import from_uniform
 from spatial_engine.utils.questions.record_fields import WORDINGS
-from spatial_engine.utils.questions.tasks import COORDINATES, ROWS, TASKS
+from spatial_engine.utils.questions.tasks import COORDINATES, ROWS, SUBTASKS, TASKS
 
 Z = 1.959964  # of the 95 percent interval
 MEAN = "Mean of the rows"
@@ -100,9 +100,9 @@ def _scores_of(
     chances: Mapping[str, float],
     duplicates: Mapping[str, int],
 ) -> Scores:
-    by_task: dict[str, list[Mapping[str, Any]]] = {task: [] for task in TASKS}
+    by_task: dict[str, list[Mapping[str, Any]]] = {task: [] for task in SUBTASKS}
     for verdict in verdicts:
-        by_task[verdict["task"]].append(verdict)
+        by_task.setdefault(verdict["task"], []).append(verdict)
     subtasks = [
         _subtask_line(task, found, chances.get(task, nan), duplicates)
         for task, found in by_task.items()

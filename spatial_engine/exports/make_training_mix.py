@@ -29,7 +29,7 @@ from spatial_engine.utils.questions.record_files import (
     image_root,
     record_path,
 )
-from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.files import dump_json
 
@@ -108,7 +108,7 @@ def full_set() -> list[MixFile]:
     """The files of the full-size set, made with the scripts' own constants."""
     constants = {"k": 2, "most": -1, "numbers": "_15points_30pairs"}
     files = []
-    for task in TASKS.values():
+    for task in SUBTASKS.values():
         path = record_path(Path(), task.name, "train", FIRST_VERSION, **constants)
         root = image_root(Path(), task.name, path).as_posix()
         length = task.full_length

@@ -23,7 +23,7 @@ from spatial_engine.utils.questions.record_files import scene_of
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 
-OBJECT_SIDES = {f"object_{side}": side for side in DIMENSIONS}
+OBJECT_SIDES = {f"object_{side}{kind}": side for side in DIMENSIONS for kind in ("", "_marked")}
 NEAR = 0.05  # metres before the camera: nearer, a line has no sensible place in the image
 # Corners of a box of side 1 around 0, and its 12 edges as pairs of corners, 4 along each axis.
 _CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
@@ -129,7 +129,7 @@ class _Scene:
                 if np.isfinite(part).all()
             ]
         lines.sort(key=lambda line: line.measured)  # those are drawn over the others
-        sides = {name: measure_mm(size, name) for name in OBJECT_SIDES.values()}
+        sides = {name: measure_mm(size, name) for name in DIMENSIONS}
         facts = ["box: " + ", ".join(f"{name} {mm} mm" for name, mm in sides.items())]
         if others := self._others_in_view(object_id, list(matrices.values())):
             facts.append(escaped(f"{others} more of this category in view, if not hidden"))

@@ -13,7 +13,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.report.gather import Group, Key
 from spatial_engine.utils.paths import inputs_check_path
 from spatial_engine.utils.questions.marked_images import FOLDER as PICTURES
-from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.tables import suspects
 from spatial_engine.utils.tables.suspects import Suspect
@@ -100,7 +100,7 @@ def _totals(groups: Mapping[Key, Group], num_bytes: int) -> list[tuple[str, str]
     counts = [(name, f"{of(split):,}") for split, name in names.items() if split in splits]
     return [
         *(counts if len(counts) > 1 else [("records", f"{sum(map(of, splits)):,}")]),
-        ("tasks", f"{len({task for task, _ in groups})} of {len(TASKS)}"),
+        ("tasks", f"{len({task for task, _ in groups} & SUBTASKS.keys())} of {len(SUBTASKS)}"),
         ("scenes and clips", f"{len(scenes):,}"),
         ("records and pictures on disk", human_bytes(num_bytes)),
     ]

@@ -67,6 +67,9 @@ def marks_of(record: dict[str, Any]) -> list[Mark]:
             marks.append(Mark(1, ANSWERED if letter == value else OPTION, *place, letter))
     elif "p2" in task.fields:
         marks.append(Mark(1, MATCH, *record["p2"]))
+    elif "mark_points" in task.fields:  # one in each image
+        places = zip(range(len(record["image"])), record["mark_points"], strict=False)
+        marks += [Mark(number, ASKED, *place) for number, place in places]
     return marks
 
 

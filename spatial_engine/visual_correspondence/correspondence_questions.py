@@ -170,10 +170,11 @@ def match_errors_mm(views: SceneViews, frames: np.ndarray, points: np.ndarray) -
     has no normal. A surface that is met at a flat angle shows it farther off.
     """
     rays = views.points[points][:, None] - views.centers[frames]
-    away = np.linalg.norm(rays, axis=2)
-    cosine = np.abs((rays * views.normals[points][:, None]).sum(axis=2)) / away
-    beside = np.hypot(POSE_ERROR_MM, np.deg2rad(POSE_ERROR_DEG) * away * MM_PER_METRE)
-    return np.hypot(*(beside / np.maximum(cosine, 1e-6)).T)
+    squares = np.einsum("nfk,nfk->nf", rays, rays)  # of the distances
+    along = np.einsum("nfk,nk->nf", rays, views.normals[points])  # distance times cosine
+    turned = np.deg2rad(POSE_ERROR_DEG) * MM_PER_METRE
+    beside = POSE_ERROR_MM**2 + turned**2 * squares
+    return np.sqrt((beside * squares / np.maximum(along**2, 1e-12)).sum(axis=1))
 
 
 def draw_options(

@@ -22,7 +22,7 @@ from spatial_engine.utils.questions.record_fields import COMMON, points_asked
 from spatial_engine.utils.questions.record_files import find_record_files, read_records, to_uniform
 from spatial_engine.utils.questions.record_rules import check_record
 from spatial_engine.utils.questions.records import RESERVED_FIELDS, format_value, write_jsonl
-from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 from spatial_engine.utils.running import cli
 
 Lines = list[dict]
@@ -729,7 +729,7 @@ def test_nothing_to_read_raises_exit_code_2(tmp_path, capsys):
 def test_every_record_is_as_its_task_is_described(made_root):
     files = find_record_files(made_root)
     assert {(file.task, file.split) for file in files} == {
-        (t, s) for t in TASKS for s in cli.SPLITS
+        (t, s) for t in SUBTASKS for s in cli.SPLITS
     }
     for file in files:
         record, task = next(iter(read_records(file))), TASKS[file.task]
@@ -759,7 +759,7 @@ def test_an_evaluation_record_of_an_older_engine_has_no_wording(made_root, tmp_p
 def test_no_value_of_any_field_stops_the_check(made_root):
     """Whatever stands in one field, the check has faults or none, and no exception."""
     values = [None, True, -1, 2**63, 1.5, "", "x", [], [[]], [None], {}, {"a": 1}, [{}], ["a/b"]]
-    for task in TASKS:
+    for task in SUBTASKS:
         for split in ("train", "val"):
             _, records = some_records(made_root, task, split)
             for name in records[0]:

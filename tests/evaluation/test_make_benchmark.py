@@ -22,7 +22,7 @@ from spatial_engine.utils.questions.record_files import (
     read_records,
 )
 from spatial_engine.utils.questions.records import read_jsonl, write_jsonl
-from spatial_engine.utils.questions.tasks import NUMBER, TASKS, VECTOR
+from spatial_engine.utils.questions.tasks import NUMBER, SUBTASKS, TASKS, VECTOR
 
 TYPES = {
     "id": str, "image": list, "text": str, "height_list": list, "width_list": list,
@@ -76,7 +76,7 @@ def records(made) -> list[dict]:
 
 def evaluation_records(root: Path) -> dict[str, list[dict]]:
     """All evaluation records by subtask, object sets of two images first."""
-    found: dict[str, list[dict]] = {task: [] for task in TASKS}
+    found: dict[str, list[dict]] = {task: [] for task in SUBTASKS}
     for file in find_record_files(root, ["val"]):
         found[file.task] += read_records(file)
     return found
@@ -90,7 +90,7 @@ def test_each_subtask_has_all_questions_there_are_up_to_300(questions, records):
     there = {task: len(found) for task, found in evaluation_records(questions).items()}
     taken = Counter(record["task"] for record in records)
     assert taken == {task: min(300, number) for task, number in there.items()}
-    assert set(taken) == set(TASKS)
+    assert set(taken) == set(SUBTASKS)
     assert len({record["id"] for record in records}) == len(records)
 
 
@@ -106,7 +106,7 @@ def test_no_more_than_300_of_a_subtask(root):
 @pytest.mark.parametrize("wanted", [1, 7])
 def test_samples_per_subtask(root, wanted, capsys):
     found = run(root, "--samples-per-subtask", str(wanted))
-    assert Counter(r["task"] for r in found) == dict.fromkeys(TASKS, wanted)
+    assert Counter(r["task"] for r in found) == dict.fromkeys(SUBTASKS, wanted)
     assert f"26 of 26 subtasks have {wanted} questions" in capsys.readouterr().out
 
 
@@ -121,7 +121,7 @@ def test_what_is_short_is_said(root, capsys):
     short = [line for line in out.splitlines() if line.startswith("fewer: ")]
     assert len(short) == 1
     said = dict(part.rsplit(" ", 1) for part in short[0].removeprefix("fewer: ").split(", "))
-    assert said == {task: str(taken[task]) for task in TASKS if taken[task] < 300}
+    assert said == {task: str(taken[task]) for task in SUBTASKS if taken[task] < 300}
     assert said["camera_yaw_angle"] == "0"
 
 
@@ -134,7 +134,7 @@ def test_number_of_samples_is_checked(root, flags, capsys):
 
 
 def test_sets_of_two_images_come_first(records):
-    for task in TASKS:
+    for task in SUBTASKS:
         numbers = [len(r["image"]) for r in records if r["task"] == task]
         if task.startswith("object_"):
             assert numbers == sorted(numbers, reverse=True)

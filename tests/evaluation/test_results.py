@@ -43,6 +43,7 @@ from spatial_engine.utils.questions.tasks import (
     NAMED_POINT,
     NUMBER,
     ROWS,
+    SUBTASKS,
     TASKS,
     VECTOR,
 )
@@ -85,7 +86,7 @@ def score(records: list[dict], right: int | dict[str, int]) -> dict:
 
 
 def test_every_subtask_counts_the_same_in_its_row_and_every_row_in_the_mean():
-    sizes = {task: 3 + 7 * i for i, task in enumerate(TASKS)}
+    sizes = {task: 3 + 7 * i for i, task in enumerate(SUBTASKS)}
     right = {task: (5 * i) % (size + 1) for i, (task, size) in enumerate(sizes.items())}
     records = [record(t, n, a_truth(t)) for t, size in sizes.items() for n in range(size)]
     lines = score(records, right)
@@ -101,9 +102,9 @@ def test_every_subtask_counts_the_same_in_its_row_and_every_row_in_the_mean():
 
 def test_the_results_have_26_subtasks_and_12_rows_and_their_mean():
     results = score_model([record("object_height", 1, 5)], Predictions())
-    assert [line.name for line in results.subtasks] == list(TASKS)
+    assert [line.name for line in results.subtasks] == list(SUBTASKS)
     assert [line.name for line in results.rows] == [*ROWS, MEAN]
-    assert (len(TASKS), len(ROWS)) == (26, 12)
+    assert (len(SUBTASKS), len(ROWS)) == (26, 12)
 
 
 def test_subtasks_without_questions_have_no_score_and_do_not_count_in_the_mean():
@@ -698,7 +699,7 @@ def test_truth_scores_100_everywhere(scored_root, benchmark, truth):
     scores = json.loads(truth.with_suffix(".scores.json").read_text())
     assert scores["model"] == "truth"
     assert set(scores["counts"].values()) == {0}
-    assert [line["name"] for line in scores["subtasks"]] == list(TASKS)
+    assert [line["name"] for line in scores["subtasks"]] == list(SUBTASKS)
     assert [line["name"] for line in scores["rows"]] == [*ROWS, MEAN]
     for line in scores["subtasks"] + scores["rows"]:
         assert (line["score"], line["high"]) == (100, 100)
@@ -722,7 +723,7 @@ def test_truth_scores_100_everywhere(scored_root, benchmark, truth):
     assert set(scores["wordings"]) == set(WORDINGS)
     for line, expected in zip(lines, told, strict=True):
         assert (line["name"], line["questions"]) == (expected["name"], str(expected["questions"]))
-    for number, name in enumerate([*TASKS, *ROWS, MEAN]):
+    for number, name in enumerate([*SUBTASKS, *ROWS, MEAN]):
         parts = [table[number] for table in map(lines_of, scores["wordings"].values())]
         assert sum(part["questions"] for part in parts) == lines_of(scores)[number]["questions"]
         assert {part["name"] for part in parts} == {name}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spatial_engine.exports import make_training_mix
 from spatial_engine.exports.mix_shares import GROUP_RECORDS, MixFile, make_meta, plan_mix
 from spatial_engine.utils.questions.record_files import find_record_files
-from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 
 COMMAND = "spatial_engine/exports/make_training_mix.py"
 TRACKED = REPOSITORY / "data/configs/mix3M.json"
@@ -92,7 +92,7 @@ def test_the_tracked_mix_is_what_the_command_writes(tmp_path):
 
 def test_the_tracked_mix_is_three_million_of_26_files():
     meta = json.loads(TRACKED.read_text())
-    assert set(meta) == set(TASKS)
+    assert set(meta) == set(SUBTASKS)
     assert sum(map(taken, meta.values())) == 3_000_000
     whole = sum(GROUP_RECORDS.values())
     assert whole == 30_600_000
@@ -109,7 +109,7 @@ def test_the_tracked_mix_is_three_million_of_26_files():
 
 def test_lengths_of_the_tracked_mix_are_those_of_the_full_set():
     by_group = dict.fromkeys(GROUP_RECORDS, 0)
-    for task in TASKS.values():
+    for task in SUBTASKS.values():
         by_group[task.group] += task.full_length
     assert by_group["camera orientation"] == 4_000_000
     assert by_group["camera translation"] == 9_000_000

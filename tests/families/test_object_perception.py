@@ -37,6 +37,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.object_perception import compute_object_visibility as viewer
 from spatial_engine.object_perception import merge_object_coverage as merger
 from spatial_engine.object_perception import object_coverage_job as coverage_job
+from spatial_engine.object_perception import object_sets
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.object_perception import single_object_perception_engine as engine
 from spatial_engine.utils import paths
@@ -1089,7 +1090,7 @@ def test_outputs_whose_sets_all_show_another_object_are_known_beforehand(tmp_pat
         },
         "s1": {"length_k2": {3: [(one, two)]}},
     }
-    assert engine.askable(object_table.open_objects(path), sets) == {"width_k1", "length_k2"}
+    assert object_sets.askable(object_table.open_objects(path), sets) == {"width_k1", "length_k2"}
 
 
 ALL = "--no-require-unique-category"  # every set is asked about

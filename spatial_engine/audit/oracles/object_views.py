@@ -1,6 +1,7 @@
-"""What each image sees of each object of a scene, and which images show its size (SPEC 8.1, 8.2).
+"""What each image sees of each object of a scene, which images show its size, and whether a dot is
+on it (SPEC 8.1, 8.2, 8.4).
 
-Cost: the visibility of every frame of a scene.
+Cost: the visibility of every frame of a scene; of a dot that of `marks`.
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 8.1 a category is left out when it is wall, object, floor, ceiling or window after stripping and
@@ -16,6 +17,10 @@ How docs/spec.md was read where it leaves a choice, by section:
 - 4 ties: counts may be anything between |must| and |must| + |ties|. Whether an image sees, or a
   set covers, is not judged where it differs between must alone and must with ties; nor within
   1e-9 m of the boundary of 10 percent or of 0.02 m.
+- 8.4 a dot is on a vertex of the object that the image sees; ties count as seen. Of several
+  vertices at the same coordinates any will do. Another thing's vertex that the image certainly sees
+  is under the dot when it is nearer to the centre than the radius, less what `marks` allows the
+  centre to be off. Which of the vertices has the dot, and whether the set needs one, is not judged.
 """
 
 from __future__ import annotations
@@ -24,13 +29,23 @@ from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from spatial_engine.audit.oracles.visibility import SurfaceRule, seen
+from spatial_engine.audit.oracles.marks import (
+    CENTRE_TOLERANCE,
+    Mark,
+    check_marked_picture,
+    mark_radius,
+    marked_picture,
+    parse_colour,
+)
+from spatial_engine.audit.oracles.visibility import SurfaceRule, seen, seen_vertices
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.audit.records.constants import number
+from spatial_engine.audit.records.fields import is_coordinate, rounds_to
 
 DIMENSIONS = ("height", "length", "width")
 LEFT_OUT = {"wall", "object", "floor", "ceiling", "window"}
@@ -235,3 +250,51 @@ def why_not(scene: RawScene, object_id: object) -> str:
         return f"object {object_id!r}: the scene has none of this id"
     reason = RawObject(scene, object_id).left_out
     return f"object {object_id}: {reason}, is left out" if reason else ""
+
+
+# ---- marked objects ------------------------------------------------------------------------------
+
+
+def check_dots(record: dict, thing: RawObject, frames: list[str], pictures: Path) -> list[str]:
+    """Complaints about the dots of a record, one in each picture; pictures: the folder that its
+    image paths are relative to."""
+    points, texts = record.get("mark_points"), record.get("mark_colors")
+    if not _is_list(points, len(frames)) or not all(map(is_coordinate, points)):
+        return [f"mark_points: {points!r} is not a list of {len(frames)} [x, y] from 0 to 1000"]
+    colours = [parse_colour(text) for text in texts] if _is_list(texts, len(frames)) else [None]
+    if any(colour is None for colour in colours):
+        return [f"mark_colors: {texts!r} is not a list of {len(frames)} #rrggbb"]
+    complaints = []
+    rows = zip(record["image"], frames, points, colours, strict=True)
+    for k, (name, frame, point, colour) in enumerate(rows):
+        found = _check_dot(thing, frame, point, colour, pictures / name)
+        complaints += [f"mark_points[{k}]: {complaint}" for complaint in found]
+    return complaints
+
+
+def _is_list(value: object, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length
+
+
+def _check_dot(
+    thing: RawObject, frame: str, point: list[int], colour: np.ndarray, path: Path
+) -> list[str]:
+    """Complaints about the dot in one picture: where it should be, and whether it is there."""
+    scene, rule = thing.scene, thing.rules.seen
+    views = seen_vertices(scene, frame, rule)
+    is_mine = np.isin(views.index, thing.vertices)
+    here = is_mine & rounds_to(views.thousandths, point).all(axis=1)
+    if not here.any():
+        return [f"no vertex of object {thing.object_id} that image {frame} sees is at {point}"]
+    complaints = []
+    certain = np.isin(views.index, seen(scene, frame, rule).must)
+    others, centres = views.pixels[~is_mine & certain], views.pixels[here]
+    reach = mark_radius(scene.colour_size[0]) - CENTRE_TOLERANCE
+    apart = np.linalg.norm(others[:, None] - centres, axis=2)
+    if (apart < reach).any(axis=0).all():
+        complaints.append(f"the dot at {point} covers a vertex of another thing in image {frame}")
+    picture = marked_picture(path, scene.colour_size)
+    if isinstance(picture, str):
+        return [*complaints, picture]
+    mark = Mark("mark", colour, centres, np.zeros(2), lettered=False)
+    return complaints + check_marked_picture(picture, scene.picture(frame), [mark])[0]

@@ -40,6 +40,10 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(is_text, value))
 
 
+def _is_mark_points(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_point, value))
+
+
 def _is_sizes(value: Any) -> bool:
     return isinstance(value, list) and all(type(size) is int and size > 0 for size in value)
 
@@ -83,12 +87,13 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, dict) and all(map(_is_point, value.values())),
         "an object of letters and points",
     ),
+    "mark_points": (_is_mark_points, "a list of points of two integers"),
     "mark_colors": (_is_texts, "a list of colours"),
     "point_moving": (_is_flag, "true or false"),
     "cam_moving": (_is_flag, "true or false"),
 }
 COMMON = ("id", "image", "height_list", "width_list", "task", "question_type", "gt_value")
-WITH_POINTS = ("points_info", "p1", "p2", "options")
+WITH_POINTS = ("points_info", "p1", "p2", "options", "mark_points")
 
 
 def check_fields(record: Record, names: Iterable[str]) -> Iterator[Fault]:
@@ -114,7 +119,8 @@ def all_points(record: Record) -> list[list[int]]:
     fields = TASKS[record["task"]].fields
     matches = [record["p2"]] if "p2" in fields else []
     options = record["options"].values() if "options" in fields else ()
-    return [*points_asked(record), *matches, *options]
+    marks = record["mark_points"] if "mark_points" in fields else []
+    return [*points_asked(record), *matches, *options, *marks]
 
 
 def cut_short(value: Any) -> str:

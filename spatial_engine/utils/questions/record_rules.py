@@ -142,6 +142,10 @@ def _check_images(record: Record, task: Task) -> Iterator[Fault]:
     for name in ("height_list", "width_list"):
         if len(record[name]) != len(images):
             yield "size", f"{name} has {len(record[name])} sizes for {len(images)} images"
+    if "mark_points" in task.fields:  # one mark in each image
+        for name in ("mark_points", "mark_colors"):
+            if len(record[name]) != len(images):
+                yield "marks", f"{name} has {len(record[name])} marks for {len(images)} images"
     yield from _check_paths(record)
 
 

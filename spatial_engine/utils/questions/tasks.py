@@ -1,4 +1,4 @@
-"""The 26 tasks of the MultiSPA benchmark, each described once (SPEC 10, 11).
+"""The 26 tasks of the MultiSPA benchmark and three more, each described once (SPEC 10, 11).
 
 Whatever has to know what a record of a task is asks here: scripts, checks, report, scorer,
 baselines, exports. Imports the standard library alone, as `plain_record` does, and for the same
@@ -29,13 +29,13 @@ class Task:
     draws over all scenes. `unit` is mm, degree, permille, letter or word. `fields` are those beside
     the fields of every record; `rule` finds where `gt_value` contradicts them. `image_counts` are
     the numbers of images that a record can have, the usual last. `num_points` are asked about, all
-    in the first image: named by coordinates or, where `marked`, shown by dots. `options` are the
-    words or letters that can be right.
+    in the first image: named by coordinates or, where `marked`, shown by dots. A `marked` task has
+    pictures of its own. `options` are the words or letters that can be right.
 
     `file` is where the records are, below the folder of a split: `{k}` stands for the images of a
     record, `{most}` and `{numbers}` for constants of the script. `group` is that of the training
     mix, `full_length` how many records the full training set has, `row` that of the paper's Table 2
-    (arXiv 2505.17015).
+    (arXiv 2505.17015). A task without a row is not in the benchmark, nor in the full training set.
     """
 
     name: str
@@ -52,8 +52,8 @@ class Task:
     options: tuple[str, ...] = ()
     file: str
     group: str
-    full_length: int
-    row: str
+    full_length: int = 0
+    row: str = ""
 
     @property
     def num_images(self) -> int:
@@ -72,8 +72,10 @@ class Task:
 
     @property
     def sentences(self) -> str:
-        """Name of the file of its sentences; both sets of clips share theirs."""
-        return self.name.rpartition("_")[0] if self.of_clips else self.name
+        """Name of the file of its sentences. Both sets of clips share theirs, and so do objects
+        with and without a mark."""
+        shared = self.of_clips or "mark_points" in self.fields
+        return self.name.rpartition("_")[0] if shared else self.name
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -166,13 +168,15 @@ def _movement(prompt: str, quantity: str, dataset: str) -> Task:
     )  # fmt: skip
 
 
-def _object(side: str, full_length: int) -> Task:
+def _object(side: str, **more: Any) -> Task:
+    kind = f"{side}_marked" if more.get("marked") else side
+    marks = ("mark_points", "mark_colors") if more.get("marked") else ()
     return Task(
-        name=f"object_{side}", question_type=f"object_perception_{side}_estimation",
-        drawn_as=f"object_{side}",
-        answer=NUMBER, unit="mm", fields=("object_id", "raw_category"), image_counts=(1, 2),
-        file=f"object_perception/{{later}}object_perception_{side}_k{{k}}_{{split}}_{{most}}.jsonl",
-        group="object perception", full_length=full_length, row="Object size",
+        name=f"object_{kind}", question_type=f"object_perception_{side}_estimation",
+        drawn_as=f"object_{kind}",
+        answer=NUMBER, unit="mm", fields=("object_id", "raw_category", *marks), image_counts=(1, 2),
+        file=f"object_perception/{{later}}object_perception_{kind}_k{{k}}_{{split}}_{{most}}.jsonl",
+        group="object perception", **more,
     )  # fmt: skip
 
 
@@ -206,16 +210,19 @@ _LIST = [
         for quantity in ("distance", "vector")
         for dataset in ("pstudio", "adt")
     ),
-    _object("height", 457_409),
-    _object("length", 667_299),
-    _object("width", 425_229),
+    _object("height", full_length=457_409, row="Object size"),
+    _object("length", full_length=667_299, row="Object size"),
+    _object("width", full_length=425_229, row="Object size"),
+    *(_object(side, marked=True) for side in ("height", "length", "width")),
 ]  # fmt: skip
 
 TASKS: dict[str, Task] = {task.name: task for task in _LIST}
+# Those of the benchmark, its subtasks.
+SUBTASKS: dict[str, Task] = {name: task for name, task in TASKS.items() if task.row}
 
 # The rows of the paper's Table 2, in its order, with their tasks.
 ROWS: dict[str, list[str]] = {}
-for _task in _LIST:
+for _task in SUBTASKS.values():
     ROWS.setdefault(_task.row, []).append(_task.name)
 
 
