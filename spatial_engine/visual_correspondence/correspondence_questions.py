@@ -136,23 +136,28 @@ def draw_matches(
     frames[swapped] = frames[swapped, ::-1]
     size = MarkSize.of(request.dot_radius, views.image_size)
 
-    def fits(numbers: np.ndarray, points: np.ndarray) -> np.ndarray:
-        first, second = frames[numbers].T
-        good = views.visibility.sees(second, points)
+    def suits(pairs: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Whether points (n,), which both frames of their pair (n, 2) see, can be asked about."""
+        good = np.ones(len(points), bool)
         if request.max_error_mm:
-            rows, columns = np.nonzero(good)
-            errors = match_errors_mm(views, frames[numbers[rows]], points[rows, columns])
-            good[rows, columns] = errors <= request.max_error_mm
+            good = match_errors_mm(views, pairs, points) <= request.max_error_mm
         if request.is_marked:
-            for shown in (first, second):
-                pixels, _ = views.measure(shown, points)
-                good &= size.is_inside(pixels, views.image_size)
+            for side in (0, 1):
+                pixels, _ = views.measure(pairs[:, side], points[:, None])
+                good &= size.is_inside(pixels[:, 0], views.image_size)
         return good
 
-    def in_both(number: int) -> np.ndarray:
-        return views.visibility.in_common(*frames[number])
+    def fits(numbers: np.ndarray, points: np.ndarray) -> np.ndarray:
+        good = views.visibility.sees(frames[numbers, 1], points)
+        rows, columns = np.nonzero(good)
+        good[rows, columns] = suits(frames[numbers[rows]], points[rows, columns])
+        return good
 
-    points, found = views.draw_point(rng, frames[:, 0], fits, in_both)
+    def all_fitting(number: int) -> np.ndarray:
+        shared = views.visibility.in_common(*frames[number])
+        return shared[suits(np.tile(frames[number], (len(shared), 1)), shared)]
+
+    points, found = views.draw_point(rng, frames[:, 0], fits, all_fitting)
     result.drops[request.task] = {
         "pairs whose image file is missing": int(np.count_nonzero(~both)),
         "pairs without a point that can be asked about": int(np.count_nonzero(~found)),

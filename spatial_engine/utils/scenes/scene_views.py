@@ -63,13 +63,12 @@ class SceneViews:
         rng: np.random.Generator,
         frames: np.ndarray,
         fits: Fits,
-        candidates: Callable[[int], np.ndarray] | None = None,
+        all_fitting: Callable[[int], np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """For each question, about `frames` (n,), one visible point that fits, all equally likely.
 
         Returns points (n,) and whether there is any, (n,) bool. A few draws usually find one; where
-        they do not, all `candidates` of a question (by its number; all that the frame sees) are
-        looked at.
+        they do not, one is drawn from `all_fitting` of a question (by its number).
         """
         found = np.zeros(len(frames), bool)
         points = np.zeros(len(frames), np.int32)
@@ -80,11 +79,11 @@ class SceneViews:
             points[pending] = drawn[np.arange(len(pending)), good.argmax(axis=1)]
             found[pending] = good.any(axis=1)
         for number in np.flatnonzero(~found):
-            if candidates is None:
-                seen = self.visibility.points(self.image_ids[frames[number]])
+            if all_fitting:
+                fitting = all_fitting(number)
             else:
-                seen = candidates(number)
-            fitting = seen[fits(np.array([number]), seen[None])[0]]
+                seen = self.visibility.points(self.image_ids[frames[number]])
+                fitting = seen[fits(np.array([number]), seen[None])[0]]
             if len(fitting):
                 found[number], points[number] = True, rng.choice(fitting)
         return points, found
