@@ -146,7 +146,7 @@ def test_a_constant_that_is_no_code_is_in_the_settings(
 
         monkeypatch.setattr(Step, "__init__", stop)
         output = ["--output", str(tmp_path / "copy")] if path.stem == "resize_images" else []
-        given = ("--published",) if path.parent.name == "object_perception" else ()
+        given = ("--published",) if path.stem == "single_object_coverage_finder" else ()
         with pytest.raises(Settled) as caught:
             module.main(["--root", str(made_root), *output, *given, *flags])
         return caught.value.args[0]
