@@ -1,6 +1,6 @@
 """Counts the labels that are wrong against the exact room.
 
-Makes five sample rooms with a real sensor's faults, runs the steps on them, and asks the ray caster
+Makes sample rooms with a real sensor's faults, runs the steps on them, and asks the ray caster
 what each label should be (spatial_engine/sample_data/label_truth.py says what counts as wrong).
 Writes FOLDER/results/label_truth.json and FOLDER/wrong/<rule>_<family>.jsonl, the wrong records
 with their error, which docs/make_pictures.py draws. Costs some minutes of one core.
@@ -103,10 +103,13 @@ FAMILIES = {
 }
 
 
-def make_scenes(root: Path) -> dict[str, SceneTruth]:
-    """The scenes with their tables, made where they are missing; the truth about each."""
+def make_scenes(root: Path, rooms: int) -> dict[str, SceneTruth]:
+    """The scenes with their tables, made where they are missing; the truth about each. A layout
+    that comes again is another scan of the room: another path of the camera, other errors."""
+    layouts = list(LAYOUTS)
     specs = [
-        SceneSpec(f"scene{number:04d}_00", layout, **SIZES) for number, layout in enumerate(LAYOUTS)
+        SceneSpec(f"scene{number:04d}_00", layouts[number % len(layouts)], **SIZES)
+        for number in range(rooms)
     ]
     listed = paths.scene_list_path(root, "train")
     if not listed.exists():
@@ -189,8 +192,9 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=10_000, help="of each family, about")
     parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(RULES))
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
+    parser.add_argument("--rooms", type=int, default=len(LAYOUTS), help="of a new folder")
     args = parser.parse_args()
-    truths = make_scenes(args.folder)
+    truths = make_scenes(args.folder, args.rooms)
     scenes = SceneInfoHandler.load(args.folder, "train")
     rooms = {name: Room(name, truth, scenes) for name, truth in truths.items()}
     results = results_path(args.folder, __file__)  # of other starts, too
