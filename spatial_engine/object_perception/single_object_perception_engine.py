@@ -177,17 +177,22 @@ def make_questions(
 
 
 def retire_others(args: argparse.Namespace, step: Step, split: str, made: set[Path]) -> None:
-    """Remove files of an earlier run with sets of a size that there are none of any more, and those
-    of marked objects that are not made now: of other limits too, as all share their pictures."""
-    names = [object_questions.output_name(dimension, "*") for dimension in DIMENSIONS]
-    tasks = [f"object_{dimension}_marked" for dimension in DIMENSIONS]
-    marked = [record_path(args.root, task, split, args.version) for task in tasks]
+    """Remove files of an earlier run with sets of a size that there are none of any more. With
+    --mark-objects also those of marked objects, of other limits too, as all share their pictures;
+    without it these are not of this run, and stay."""
 
     def find(patterns: Sequence[Path]) -> set[Path]:
         return {path for pattern in patterns for path in pattern.parent.glob(pattern.name)}
 
+    names = [object_questions.output_name(dimension, "*") for dimension in DIMENSIONS]
+    others = find([output_path(args, split, name) for name in names]) - made
+    if not args.mark_objects:
+        step.retire(others)
+        return
+    tasks = [f"object_{dimension}_marked" for dimension in DIMENSIONS]
+    marked = [record_path(args.root, task, split, args.version) for task in tasks]
     before = find(marked)
-    step.retire((find([output_path(args, split, name) for name in names]) | before) - made)
+    step.retire(others | (before - made))
     if before and not find(marked):
         files.remove(marked[0].parent / marked_images.FOLDER)
 

@@ -459,8 +459,15 @@ def test_the_same_request_gives_the_same_bytes_and_another_seed_others(scene, tm
 
 
 def test_nothing_in_a_question_about_dots_gives_the_answer_away(scene, tmp_path):
-    """Neither file names nor sentences depend on the letter; the pictures' names tell no place."""
+    """The question is a sentence of the task without slots, and no picture is named after a letter
+    or a place of the options."""
     made, _ = written(scene, tmp_path / "part", asked(split="val"))
     (sentences,) = questions.load_sentences(DOTS).variants
+    assert len({record["gt_value"] for record in made}) == 4
     for record in made:
-        sentence_in(record["text"], sentences, "letter")
+        name, sentence, form = sentence_in(record["text"], sentences, "letter")
+        assert sentence in getattr(sentences, name) and form and "{" not in record["text"]
+        point = record["id"].split("_")[-1]
+        shown, other = (name.split("/")[1].split("_")[0] for name in record["image"])
+        pictures = [f"{shown}_{other}_{point}_1.jpg", f"{other}_{shown}_{point}_2.jpg"]
+        assert [name.split("/")[1] for name in record["image"]] == pictures
