@@ -28,11 +28,7 @@ from spatial_engine.utils.tables import visibility_table
 
 # What the flags of constants mean, their limits, and their published values. Each script has some.
 FLAGS: dict[str, dict[str, Any]] = {
-    "SEEN_RULE": {
-        "meaning": "by which a frame sees vertices",
-        "choices": tuple(visibility_table.RULES),
-        "published": visibility_table.PUBLISHED,
-    },
+    "SEEN_RULE": visibility_table.SEEN_RULE_FLAG,
     "DOT_RADIUS_PX": {"meaning": "radius of the dots, in pixels", "at_least": 1},
     "MIN_DEPTH_GAP_MM": {
         "meaning": "smallest difference between the two depths, in millimetres",

@@ -184,9 +184,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     text = "share of its vertices that an image must see to see an object, 0 to 1"
     cli.add_constant(parser, "MIN_VISIBLE_SHARE", MIN_VISIBLE_SHARE, text, 0, 1)
-    text, published = "by which an image sees vertices", visibility_table.PUBLISHED
-    rules = tuple(visibility_table.RULES)
-    cli.add_constant(parser, "SEEN_RULE", SEEN_RULE, text, choices=rules, published=published)
+    cli.add_constant(parser, "SEEN_RULE", SEEN_RULE, **visibility_table.SEEN_RULE_FLAG)
     cli.add_published(parser)
     return parser.parse_args(argv)
 

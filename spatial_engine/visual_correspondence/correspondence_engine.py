@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions import marked_images, templates
@@ -23,6 +24,24 @@ from spatial_engine.utils.tables import pair_table, visibility_table
 from spatial_engine.visual_correspondence import correspondence_questions
 from spatial_engine.visual_correspondence.distractors import DIFFICULTIES
 
+_DIFFICULTY = {
+    "meaning": "wrong dots anywhere, on the surface of the right one, or close to it",
+    "choices": DIFFICULTIES,
+    "published": DIFFICULTIES[0],
+}
+# What the flags of constants mean, their limits, and their published values. Each script has some.
+FLAGS: dict[str, dict[str, Any]] = {
+    "SEEN_RULE": visibility_table.SEEN_RULE_FLAG,
+    "MAX_MATCH_ERROR_MM": {
+        "meaning": "millimetres by which errors of poses may move a match on its surface, 0 = any",
+        "at_least": 0,
+        "published": 0.0,
+    },
+    "DOT_RADIUS_PX": {"meaning": "radius of the dots, in pixels", "at_least": 1},
+    "TRAIN_DIFFICULTY": _DIFFICULTY,
+    "VAL_DIFFICULTY": _DIFFICULTY,
+}
+
 
 def run_task(
     task: str,
@@ -30,16 +49,11 @@ def run_task(
     argv: Sequence[str] | None,
     *,
     max_samples: Mapping[str, int],
-    seen_rule: str,
-    max_match_error_mm: float,
-    dot_radius_px: int | None = None,
-    difficulty: Mapping[str, str] | None = None,
+    constants: Mapping[str, Any],
 ) -> int:
-    """Make both splits of a task; the keywords are the constants of its script, by split or None
-    where the script has none. Returns the exit code."""
-    args = _parse_args(
-        docstring, argv, max_samples, seen_rule, max_match_error_mm, dot_radius_px, difficulty
-    )
+    """Make both splits of a task with the constants of its script: `max_samples` by split, the
+    others, which are flags (`FLAGS`), by name. Returns the exit code."""
+    args = _parse_args(docstring, argv, max_samples, constants)
     sentences = correspondence_questions.load_sentences(task, args.published)
     settings = {
         "seed": args.seed,
@@ -70,7 +84,7 @@ def run_task(
             correspondence_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed),
             drops=drops,
-            companions=pictures if args.dot_radius_px else None,
+            companions=pictures if TASKS[task].marked else None,
         )
     return step.close()
 
@@ -84,7 +98,8 @@ def make_jobs(
     sentences: Templates,
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs over all scenes; give each scene its own, and what fell short."""
-    radius = args.dot_radius_px or 0
+    radius = args.constants.get("DOT_RADIUS_PX", 0)
+    difficulty = args.constants.get(f"{split.upper()}_DIFFICULTY", DIFFICULTIES[0])
     visibility = paths.visibility_table_path(args.root, split)
     fingerprint = provenance.file_fingerprint(visibility, args.root)
     table = visibility_table.VisibilityInfoHandler(visibility, args.seen_rule)
@@ -105,7 +120,7 @@ def make_jobs(
         rows = draws.pairs[scene_id][task].rows
         request = correspondence_questions.SceneRequest(
             task, split, scene_id, args.seed, rows, files.ids, args.seen_rule,
-            args.max_match_error_mm, radius, args.difficulty[split], sentences=sentences,
+            args.max_match_error_mm, radius, difficulty, sentences=sentences,
         )  # fmt: skip
         inputs = [*draws.inputs(scene_id), fingerprint, files.colors if radius else files.names]
         arguments = (
@@ -123,27 +138,11 @@ def _parse_args(
     docstring: str,
     argv: Sequence[str] | None,
     max_samples: Mapping[str, int],
-    seen_rule: str,
-    max_match_error_mm: float,
-    dot_radius_px: int | None,
-    difficulty: Mapping[str, str] | None,
+    constants: Mapping[str, Any],
 ) -> argparse.Namespace:
     parser = cli.make_parser(docstring, questions=True)
-    parser.set_defaults(dot_radius_px=None)
-    text, published = "by which a frame sees vertices", visibility_table.PUBLISHED
-    rules = tuple(visibility_table.RULES)
-    cli.add_constant(parser, "SEEN_RULE", seen_rule, text, choices=rules, published=published)
-    if dot_radius_px is not None:
-        cli.add_constant(parser, "DOT_RADIUS_PX", dot_radius_px, "radius of the dots, in pixels", 1)
-    text = "millimetres by which errors of poses may move a match along its surface, 0 = any"
-    cli.add_constant(parser, "MAX_MATCH_ERROR_MM", max_match_error_mm, text, 0, published=0.0)
-    for split, kind in (difficulty or {}).items():
-        text = f"{split}: wrong dots anywhere, on the surface of the right one, or near it"
-        name = f"{split.upper()}_DIFFICULTY"
-        cli.add_constant(parser, name, kind, text, choices=DIFFICULTIES, published="easy")
+    for name, value in constants.items():
+        cli.add_constant(parser, name, value, **FLAGS[name])
     args = parser.parse_args(argv)
-    args.difficulty = {
-        split: getattr(args, f"{split}_difficulty", DIFFICULTIES[0]) for split in cli.SPLITS
-    }
     args.max_samples = cli.max_samples_by_split(args, max_samples)
     return args

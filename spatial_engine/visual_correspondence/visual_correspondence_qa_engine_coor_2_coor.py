@@ -33,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
-        seen_rule=SEEN_RULE,
-        max_match_error_mm=MAX_MATCH_ERROR_MM,
+        constants={"SEEN_RULE": SEEN_RULE, "MAX_MATCH_ERROR_MM": MAX_MATCH_ERROR_MM},
     )
 
 

@@ -39,10 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         max_samples={"train": TRAIN_MAX_SAMPLES, "val": VAL_MAX_SAMPLES},
-        seen_rule=SEEN_RULE,
-        max_match_error_mm=MAX_MATCH_ERROR_MM,
-        dot_radius_px=DOT_RADIUS_PX,
-        difficulty={"train": TRAIN_DIFFICULTY, "val": VAL_DIFFICULTY},
+        constants={
+            "SEEN_RULE": SEEN_RULE,
+            "MAX_MATCH_ERROR_MM": MAX_MATCH_ERROR_MM,
+            "DOT_RADIUS_PX": DOT_RADIUS_PX,
+            "TRAIN_DIFFICULTY": TRAIN_DIFFICULTY,
+            "VAL_DIFFICULTY": VAL_DIFFICULTY,
+        },
     )
 
 

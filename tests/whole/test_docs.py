@@ -16,6 +16,7 @@ from conftest import COMMANDS, EVALUATION, REPOSITORY
 from spatial_engine.depth_perception import depth_engine
 from spatial_engine.utils.questions import record_rules
 from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
+from spatial_engine.visual_correspondence import correspondence_engine
 
 TRACKED = subprocess.run(
     ["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, text=True
@@ -179,7 +180,7 @@ def test_constants_are_listed_with_their_values():
         if path.is_relative_to(REPOSITORY / "spatial_engine"):
             code = path.read_text(encoding="utf-8")
             flags |= set(re.findall(r'add_constant\(\s*parser,\s*"([A-Z_]+)"', code))
-    flags |= set(depth_engine.FLAGS)
+    flags |= set(depth_engine.FLAGS) | set(correspondence_engine.FLAGS)
     assert flags - {name for name, *_ in rows} == set()
     scripts = {path.name: path for path in MODULES}
     for name, value, where in rows:

@@ -23,6 +23,12 @@ REMEDY = "run spatial_engine/utils/scannet_utils/make_visibility_info.py"
 MAX_POINTS = 10_000_000  # vertices of a mesh; ScanNet has 150,000, and memory goes by this number
 PUBLISHED, SURFACE = "published", "surface"  # what it means that a frame sees a vertex
 RULES = {PUBLISHED: "point_index", SURFACE: "surface_index"}  # and the column of each
+# The flag of the constant `SEEN_RULE`, which says by which rule a script asks (`cli.add_constant`).
+SEEN_RULE_FLAG = {
+    "meaning": "by which a frame sees vertices",
+    "choices": tuple(RULES),
+    "published": PUBLISHED,
+}
 _NUMBERS = pa.list_(pa.field("element", pa.int32(), nullable=False))
 _SCHEMA = pa.schema(  # nothing is ever missing, which makes reading a fifth faster
     [pa.field(name, pa.string(), nullable=False) for name in ("scene_id", "image_id")]
