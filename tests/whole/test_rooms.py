@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "utils.questions": READER,
     "utils.scenes": READER | {"utils.tables"},
     "utils.clips": FRAME,
+    "utils.preparation": SCENES,
     "utils.scannet_utils": SCENES,
     "utils.tapvid3d_utils": CLIPS,
     "camera_movement": FAMILY,
