@@ -84,17 +84,17 @@ def make_job(
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    return cli.make_parser(__doc__).parse_args(argv)
+    return cli.make_parser(__doc__, dataset=True).parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("calculate_frames_relations", args, {}, __file__)
     for split, scenes in load_splits(args, step):
-        table = paths.visibility_table_path(args.root, split)
+        table = paths.visibility_table_path(args.dataset, split)
         jobs = step.ready(scenes.scene_ids, partial(make_job, scenes, table, made_from(table)))
         step.make(
-            {"pairs": paths.pair_table_path(args.root, split)},
+            {"pairs": paths.pair_table_path(args.dataset, split)},
             list(jobs.values()),
             relate_scene,
             lambda parts, paths: pair_table.merge_pairs(

@@ -45,7 +45,7 @@ BALANCE_ANSWERS = True
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_parser(__doc__, questions=True)
+    parser = cli.make_parser(__doc__, dataset=True, questions=True)
     cli.add_choices(parser, "--question-types", QUESTION_TYPES)
     text = "number of pairs without overlap that are added to each file"
     cli.add_constant(parser, "NUM_ZERO_OVERLAP", NUM_ZERO_OVERLAP, text, 0)
@@ -75,7 +75,7 @@ def make_jobs(
         request = camera_questions.SceneRequest(
             split, scene_id, args.seed, pairs, args.constants, sentences, missing
         )
-        table = paths.pair_table_path(args.root, split)
+        table = paths.pair_table_path(args.dataset, split)
         arguments = (draws.scenes.only(scene_id), table, request)
         jobs.append(SceneJob(scene_id, arguments, [*draws.inputs(scene_id), sorted(missing)]))
     return jobs
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("camera_movement_engine_train_val", args, settings, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
-        list(splits), lambda split: paths.pair_table_path(args.root, split), pair_table.REMEDY
+        list(splits), lambda split: paths.pair_table_path(args.dataset, split), pair_table.REMEDY
     ):
         scenes, most = splits[split], args.max_samples[split]
         wanted = {n: most[n] for n in args.question_types if most[n] or args.num_zero_overlap}
@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )  # fmt: skip
         tasks = [TASK_OF[name] for name in wanted]
         step.make(
-            {task: record_path(args.root, task, split, args.version) for task in tasks},
+            {task: record_path(args.dataset, task, split, args.version) for task in tasks},
             make_jobs(args, split, draws, sentences),
             camera_questions.write_scene,
             partial(records.join_parts, seed=args.seed),

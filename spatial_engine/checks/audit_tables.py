@@ -140,14 +140,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         (path, split, relations)
         for split in ("train", "val")
         for relations, path in enumerate(
-            (visibility_table_path(args.root, split), paths.pair_table_path(args.root, split))
+            (visibility_table_path(args.dataset, split), paths.pair_table_path(args.dataset, split))
         )
         if path.is_file()
     ]
     reports = [check_table(args, path, split, bool(relations)) for path, split, relations in tables]
     if not reports:
         raise MissingInputError(
-            f"{visibility_table_path(args.root, 'train')}: no such table; {REMEDY}"
+            f"{visibility_table_path(args.dataset, 'train')}: no such table; {REMEDY}"
         )
     settings = {"sample": None if args.sample == ALL else args.sample, "seed": args.seed}
     write_report(args.root / REPORT, reports, settings)  # first: printing may be cut short

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from spatial_engine.checks.inputs.clip_check import check_clip
@@ -32,8 +33,10 @@ from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.clips.clip_lists import clips_on_disk
 from spatial_engine.utils.paths import (
     CLIP_DATASETS,
+    SCANNET,
     clip_path,
     clips_dir,
+    datasets_below,
     info_path,
     inputs_check_path,
 )
@@ -74,11 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def scene_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
     """A job for each scene of the splits that is asked for."""
     jobs = []
-    for split in args.splits:
-        if not info_path(args.root, split).exists():
-            step.table.absent[f"{split}, no {info_path(args.root, split).name} ({REMEDY})"] += 1
+    datasets = args.datasets_of_scenes or datasets_below(args.root)
+    for dataset, split in product(datasets, args.splits):
+        path = info_path(dataset, split)
+        if not path.exists():
+            what = split if dataset.name == SCANNET else f"{split} of {dataset.name}"
+            step.table.absent[f"{what}, no {path.name} ({REMEDY})"] += 1
             continue
-        scenes = SceneInfoHandler.load(args.root, split)
+        scenes = SceneInfoHandler.load(dataset, split)
         wanted = [s for s in scenes.scene_ids if not args.scenes or s in args.scenes]
         jobs += step.ready(wanted, partial(scene_job, scenes, args.surface_window_px)).values()
     return jobs
@@ -145,6 +151,7 @@ def print_suspects(report: Mapping[str, Mapping[str, Checked]]) -> None:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
+    cli.add_datasets(parser)
     cli.add_choices(parser, "--datasets", CLIP_DATASETS)
     text = "pixels of the depth image by which colour may lie beside depth"
     cli.add_constant(parser, "SURFACE_WINDOW_PX", SURFACE_WINDOW_PX, text, 0, 100)

@@ -33,7 +33,7 @@ from spatial_engine.checks.record_contents import described
 from spatial_engine.checks.record_scan import NUM_SHARDS, FileToCheck, parts_of, scan
 from spatial_engine.checks.repeated_records import look_again, second_looks
 from spatial_engine.errors import EngineError, MissingInputError
-from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.paths import FOLDERS, Dataset
 from spatial_engine.utils.questions.plain_record import is_uniform
 from spatial_engine.utils.questions.record_files import RecordFile, find_record_files
 from spatial_engine.utils.questions.records import MAX_LINE_BYTES
@@ -51,7 +51,7 @@ PEEKED = 100  # lines looked at to tell split and form of a file named
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
-    to_check = files_to_check(args.root, args.files, args.version)
+    to_check = files_to_check(args.root, args.files, args.version, args.datasets_of_scenes)
     folder = args.report.with_name(f"{args.report.name}{files.PARTS_SUFFIX}")
     with files.locked(folder), files.naming(folder):
         for leftover in list(folder.iterdir()):
@@ -69,13 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if num_faults else 0
 
 
-def files_to_check(root: Path, paths: Sequence[Path], version: str) -> list[FileToCheck]:
-    """The files named, each once, or all of the engine.
+def files_to_check(
+    root: Path, paths: Sequence[Path], version: str, datasets: Sequence[Dataset] | None = None
+) -> list[FileToCheck]:
+    """The files named, each once, or all of the engine, of some data sets of scenes or of all.
 
     Raises `MissingInputError` where there is none.
     """
     try:
-        known = {file.path.resolve(): file for file in find_record_files(root, version=version)}
+        found = find_record_files(root, version=version, datasets=datasets)
+        known = {file.path.resolve(): file for file in found}
     except MissingInputError:
         if not paths:
             raise
@@ -230,7 +233,7 @@ def _map(
 
 
 def _parse_args(argv: Sequence[str] | None):
-    parser = cli.make_records_parser(__doc__, seed=True, workers=True)
+    parser = cli.make_records_parser(__doc__, datasets=True, seed=True, workers=True)
     text = "files of records (default: all under training_data/ and evaluation_data/)"
     kind = flag_types.file
     parser.add_argument("files", nargs="*", type=kind, metavar="FILE.jsonl", help=text)

@@ -74,14 +74,14 @@ def run_task(
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
         list(splits),
-        lambda split: paths.visibility_table_path(args.root, split),
+        lambda split: paths.visibility_table_path(args.dataset, split),
         visibility_table.REMEDY,
     ):
         wanted = args.max_samples[split]
         if not wanted:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        output = record_path(args.root, task, split, args.version)
+        output = record_path(args.dataset, task, split, args.version)
         pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
         jobs, drops = make_jobs(args, step, split, splits[split], task, sentences)
         step.make(
@@ -106,7 +106,7 @@ def make_jobs(
 ) -> tuple[list[SceneJob], dict[str, int]]:
     """A job for each scene, which is asked for its share of the wanted records. Returns also how
     many records no scene can be asked for, by reason."""
-    table = paths.visibility_table_path(args.root, split)
+    table = paths.visibility_table_path(args.dataset, split)
     fingerprint = provenance.file_fingerprint(table, args.root)
     handler = visibility_table.VisibilityInfoHandler(table, args.seen_rule)
 
@@ -176,7 +176,7 @@ def _parse_args(
     max_samples: Mapping[str, int],
     constants: Mapping[str, Any],
 ) -> argparse.Namespace:
-    parser = cli.make_parser(docstring, questions=True)
+    parser = cli.make_parser(docstring, dataset=True, questions=True)
     for name, value in constants.items():
         cli.add_constant(parser, name, value, **FLAGS[name])
     args = parser.parse_args(argv)

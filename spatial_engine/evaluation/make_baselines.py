@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     by_task: dict[str, list[dict[str, Any]]] = {}
     for record in map(from_uniform, records):
         by_task.setdefault(record["task"], []).append(record)
-    guessers = fit_wording(args.root, args.version, by_task, args.max_training_records)
+    guessers = fit_wording(args, by_task)
     baselines = {
         "truth": [record["gt_value"] for found in by_task.values() for record in found],
         "random": [
@@ -118,18 +118,21 @@ def constant_answers(records: Sequence[Mapping[str, Any]]) -> list[Value]:
 
 
 def fit_wording(
-    root: Path, version: str, tasks: Mapping[str, Any], most: int
+    args: argparse.Namespace, tasks: Mapping[str, Any]
 ) -> dict[str, wording_baseline.Guesser]:
     """A guesser for each subtask that there are training records of."""
     records: dict[str, list[dict[str, Any]]] = {}
     try:
-        files = find_record_files(root, ["train"], version)
+        datasets = args.datasets_of_scenes
+        files = find_record_files(args.root, ["train"], args.version, datasets)
     except MissingInputError as error:
         log.warning("no baseline of the wording: %s", error)
         return {}
     for file in files:
         if file.task in tasks:
-            records.setdefault(file.task, []).extend(islice(read_records(file), most))
+            records.setdefault(file.task, []).extend(
+                islice(read_records(file), args.max_training_records)
+            )
     return {task: wording_baseline.fit(found) for task, found in records.items() if found}
 
 
@@ -167,7 +170,7 @@ def write_predictions(path: Path, ids: Sequence[str], values: Sequence[Value]) -
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_records_parser(__doc__, seed=True)
+    parser = cli.make_records_parser(__doc__, datasets=True, seed=True)
     cli.add_constant(
         parser, "MAX_TRAINING_RECORDS", MAX_TRAINING_RECORDS, "training records of each file", 1
     )

@@ -13,6 +13,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ SAMPLES_PER_SUBTASK = 300
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
     step = Step("make_benchmark", args, {"SAMPLES_PER_SUBTASK": args.samples_per_subtask}, __file__)
-    found = find_record_files(args.root, ["val"], args.version)
+    datasets = args.datasets_of_scenes
+    found = find_record_files(args.root, ["val"], args.version, datasets)
     files = [file for file in found if file.task in SUBTASKS]
     training = _training_files(args.root, args.version)
     benchmark = benchmark_path(args.root, args.version)
@@ -74,20 +76,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def gather(files: Sequence[RecordFile], root: Path, wanted: int) -> Iterator[dict[str, Any]]:
-    """The first `wanted` records of each subtask, uniform. Lines of a file are in random order
-    already; of object perception the file of two-image sets comes first."""
-    taken: Counter[str] = Counter()
+    """The first `wanted` records of each subtask, uniform; several data sets take turns. Lines of a
+    file are in random order already; of object perception the file of two-image sets comes first.
+    """
+    by_task: dict[str, dict[str, list[RecordFile]]] = {}
+    for file in files:
+        by_task.setdefault(file.task, {}).setdefault(file.dataset, []).append(file)
+    for by_dataset in by_task.values():
+        sources = [_distinct(mine, root) for mine in by_dataset.values()]
+        yield from islice(_in_turns(sources), wanted)
+
+
+def _distinct(files: Sequence[RecordFile], root: Path) -> Iterator[dict[str, Any]]:
+    """Records of files of one task; those of other numbers of samples can lie side by side."""
     ids: set[str] = set()
     for file in files:
-        if taken[file.task] == wanted:
-            continue
         for record in read_records(file):
-            if taken[file.task] == wanted:
-                break
-            if record["id"] not in ids:  # files of other numbers of samples can lie side by side
+            if record["id"] not in ids:
                 ids.add(record["id"])
-                taken[file.task] += 1
                 yield to_uniform(record, file, root)
+
+
+def _in_turns(sources: Sequence[Iterator[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """One of each source after the other, until all are at their end."""
+    for turn in zip_longest(*sources):
+        yield from (record for record in turn if record is not None)
 
 
 def check_is_held_out(benchmark: Path, training: Sequence[RecordFile]) -> None:
@@ -145,7 +158,7 @@ def _training_files(root: Path, version: str) -> list[RecordFile]:
 
 
 def _parse_args(argv: Sequence[str] | None):
-    parser = cli.make_records_parser(__doc__, overwrite=True)
+    parser = cli.make_records_parser(__doc__, datasets=True, overwrite=True)
     cli.add_constant(
         parser, "SAMPLES_PER_SUBTASK", SAMPLES_PER_SUBTASK, "questions of each subtask", 1
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.paths import FOLDERS, benchmark_path
+from spatial_engine.utils.paths import FOLDERS, SCANNET, benchmark_path
 from spatial_engine.utils.questions.record_files import FIRST_VERSION, RecordFile
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
@@ -28,12 +28,14 @@ def exports_dir(root: Path, split: str, name: str, version: str) -> Path:
 
 
 def export_name(file: RecordFile) -> str:
-    """`<task>` and the numbers in the file's own name, of which several can lie side by side:
+    """`<task>`, before it a data set other than ScanNet, and the numbers in the file's own name, of
+    which several can lie side by side:
     `object_height_k2_-1`, `movement_dot_vector_adt_15points_30pairs`."""
     stem = file.path.stem
     num_images = re.search(r"_k\d+", stem)
     numbers = stem.partition(f"_{file.split}")[2]
-    return f"{file.task}{num_images.group() if num_images else ''}{numbers}"
+    of = "" if file.dataset == SCANNET else f"{file.dataset}_"
+    return f"{of}{file.task}{num_images.group() if num_images else ''}{numbers}"
 
 
 def find_uniform(root: Path, split: str, version: str) -> list[Path]:

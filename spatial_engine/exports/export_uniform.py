@@ -139,7 +139,7 @@ def make_jobs(
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_records_parser(__doc__, overwrite=True, workers=True)
+    parser = cli.make_records_parser(__doc__, datasets=True, overwrite=True, workers=True)
     add_splits(parser)
     text = "formats of the output (default: jsonl)"
     cli.add_choices(parser, "--formats", list(_SHARE), FORMATS, text)
@@ -149,7 +149,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("export_uniform", args, {}, __file__)
-    found = find_record_files(args.root, args.splits, args.version)
+    found = find_record_files(args.root, args.splits, args.version, args.datasets_of_scenes)
     folders = {s: exports_dir(args.root, s, "uniform", args.version) for s in args.splits}
     jobs = {split: make_jobs(args, found, split) for split in args.splits}
     gone = {

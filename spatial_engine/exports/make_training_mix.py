@@ -20,7 +20,7 @@ from pathlib import Path
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.exports import mix_shares
 from spatial_engine.exports.mix_shares import MixFile
-from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.paths import FOLDERS, Dataset
 from spatial_engine.utils.questions.record_files import (
     FIRST_VERSION,
     RecordFile,
@@ -41,7 +41,11 @@ MAX_REPEAT = 1  # times that a record may be used, at most
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
-    files = full_set() if args.full_set else files_on_disk(args.root, args.version)
+    files = (
+        full_set()
+        if args.full_set
+        else files_on_disk(args.root, args.version, args.datasets_of_scenes)
+    )
     if args.absolute_paths:
         folder = args.root.resolve()
         files = [
@@ -63,20 +67,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def files_on_disk(root: Path, version: str) -> list[MixFile]:
+def files_on_disk(
+    root: Path, version: str, datasets: Sequence[Dataset] | None = None
+) -> list[MixFile]:
     """Training files under the root; of object perception those of two images alone.
 
-    Of several files of one task (made with other numbers of samples) the longest is taken.
+    Of several files of one task and data set (made with other numbers of samples) the longest is
+    taken.
     """
-    longest: dict[str, tuple[int, RecordFile]] = {}
-    for file in find_record_files(root, ["train"], version):
+    longest: dict[tuple[str, str], tuple[int, RecordFile]] = {}
+    for file in find_record_files(root, ["train"], version, datasets):
         length = count_lines(file.path)
         if file.images_per_record != TASKS[file.task].num_images or not length:
             continue
-        if file.task in longest:
+        key = (file.task, file.dataset)
+        if key in longest:
             log.warning("%s: there are several files of this task; the longest is used", file.task)
-        if length > longest.get(file.task, (0,))[0]:
-            longest[file.task] = (length, file)
+        if length > longest.get(key, (0,))[0]:
+            longest[key] = (length, file)
     return [
         MixFile(
             task,
@@ -84,8 +92,9 @@ def files_on_disk(root: Path, version: str) -> list[MixFile]:
             file.image_root.relative_to(root).as_posix(),
             length,
             file.images_per_record,
+            file.dataset,
         )
-        for task, (length, file) in longest.items()
+        for (task, _), (length, file) in longest.items()
     ]
 
 
@@ -132,7 +141,7 @@ def say_what_is_in_it(files: Sequence[MixFile], plan: mix_shares.Mix, total: int
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_records_parser(__doc__)
+    parser = cli.make_records_parser(__doc__, datasets=True)
     cli.add_constant(parser, "TOTAL", TOTAL, "number of records in the mix", 1)
     cli.add_constant(parser, "MAX_REPEAT", MAX_REPEAT, "how often a record may be used", 1)
     text = "describe the full-size set instead of the files under --root"

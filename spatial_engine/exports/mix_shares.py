@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spatial_engine.utils.paths import SCANNET
 from spatial_engine.utils.questions.tasks import TASKS
 
 TOTAL = 3_000_000  # records of the mix, as published
@@ -36,6 +37,12 @@ class MixFile:
     image_root: str
     length: int
     num_images: int
+    dataset: str = SCANNET
+
+    @property
+    def name(self) -> str:
+        """What its entry is called: the task, and before it a data set other than ScanNet."""
+        return self.task if self.dataset == SCANNET else f"{self.dataset}_{self.task}"
 
 
 @dataclass(frozen=True)
@@ -73,13 +80,13 @@ def plan_mix(files: Sequence[MixFile], total: int, max_repeat: int = 1) -> Mix:
 
 
 def make_meta(files: Sequence[MixFile], wanted: Sequence[int]) -> dict[str, dict[str, Any]]:
-    """The meta json: an entry for each file of which any record is wanted, named by its task,
+    """The meta json: an entry for each file of which any record is wanted (`MixFile.name`),
     and one more (`_rest`) for the first part of a file that is used once or more as a whole."""
     meta: dict[str, dict[str, Any]] = {}
     for file, number in zip(files, wanted, strict=True):
         times, rest = divmod(number, file.length)
-        part = f"{file.task}_rest" if times else file.task
-        parts = {file.task: times, part: _first_part(rest, file.length)}
+        part = f"{file.name}_rest" if times else file.name
+        parts = {file.name: times, part: _first_part(rest, file.length)}
         for name, repeat_time in parts.items():
             if repeat_time:
                 meta[name] = {

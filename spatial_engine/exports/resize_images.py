@@ -215,7 +215,7 @@ def claim(output: Path, settings: dict[str, Any]) -> None:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_records_parser(__doc__, overwrite=True, workers=True)
+    parser = cli.make_records_parser(__doc__, datasets=True, overwrite=True, workers=True)
     text = "folder of the smaller copy, a root of its own"
     parser.add_argument(
         "--output", type=flag_types.folder, required=True, metavar="FOLDER", help=text
@@ -235,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.output = args.output.absolute()  # workers may have another current directory
     goal = Goal(0, tuple(args.size)) if args.size else Goal(args.max_side)
     settings = {**asdict(goal), "JPEG_QUALITY": jpeg.QUALITY}
-    found = find_record_files(args.root, args.splits, args.version)
+    found = find_record_files(args.root, args.splits, args.version, args.datasets_of_scenes)
     claim(args.output, settings)
     step = Step("resize_images", args, asdict(goal), __file__)
     resize(args, step, goal, found)

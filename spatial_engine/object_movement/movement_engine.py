@@ -62,7 +62,7 @@ def run_prompt(
             points, pairs = args.points_per_group[split], args.pairs_per_bin[split]
             numbers = f"_{points}points_{pairs}pairs"
         outputs = {
-            task: record_path(args.root, task, split, args.version, numbers=numbers)
+            task: record_path(args.dataset, task, split, args.version, numbers=numbers)
             for task in (task_of(prompt, quantity, dataset) for quantity in QUANTITIES)
         }
         folder = next(iter(outputs.values())).parent

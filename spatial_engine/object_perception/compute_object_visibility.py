@@ -162,7 +162,7 @@ def make_job(
     listed = SceneFiles.of(scenes, scene_id)
     geometry = scenes.geometry_hash(scene_id)
     handler.check_is_about(scene_id, geometry, listed.depth_sizes)
-    table = paths.visibility_table_path(args.root, split)
+    table = paths.visibility_table_path(args.dataset, split)
     inputs = {
         "geometry": geometry,
         "objects": scenes.objects_hash(scene_id),
@@ -181,7 +181,7 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_parser(__doc__)
+    parser = cli.make_parser(__doc__, dataset=True)
     text = "share of its vertices that an image must see to see an object, 0 to 1"
     cli.add_constant(parser, "MIN_VISIBLE_SHARE", MIN_VISIBLE_SHARE, text, 0, 1)
     cli.add_constant(parser, "SEEN_RULE", SEEN_RULE, **visibility_table.SEEN_RULE_FLAG)
@@ -194,17 +194,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("compute_object_visibility", args, args.constants, __file__)
     splits = dict(load_splits(args, step))
     for split in step.present_inputs(
-        list(splits), partial(paths.visibility_table_path, args.root), visibility_table.REMEDY
+        list(splits), partial(paths.visibility_table_path, args.dataset), visibility_table.REMEDY
     ):
-        scenes, table = splits[split], paths.visibility_table_path(args.root, split)
+        scenes, table = splits[split], paths.visibility_table_path(args.dataset, split)
         handler = visibility_table.VisibilityInfoHandler(table)
         make = partial(make_job, args, split, scenes, handler)
         step.make(
-            {OUTPUT: paths.object_pickle_path(args.root, split)},
+            {OUTPUT: paths.object_pickle_path(args.dataset, split)},
             list(step.ready(scenes.scene_ids, make).values()),
             see_objects,
             join_parts,
-            companions={"table": paths.object_table_path(args.root, split)},
+            companions={"table": paths.object_table_path(args.dataset, split)},
         )
     return step.close()
 

@@ -27,18 +27,18 @@ from spatial_engine.utils.tables.user_pickles import dump_pickle
 
 def merge(args: argparse.Namespace, step: Step, split: str) -> None:
     """Join what the chunks of one split hold of the scenes that there are."""
-    table = object_table.open_objects(paths.object_table_path(args.root, split))
-    object_freshness.check_all(table, args.root, split)
+    table = object_table.open_objects(paths.object_table_path(args.dataset, split))
+    object_freshness.check_all(table, args.dataset, split)
     content = object_table.contents(table)
     if not content:
         raise BadDataError(f"{table.path}: holds no scene; {object_table.REMEDY}")
-    chunks = coverage_files.find_chunks(args.root, split)
+    chunks = coverage_files.find_chunks(args.dataset, split)
     if not chunks:
-        folder = paths.objects_dir(args.root, split)
+        folder = paths.objects_dir(args.dataset, split)
         raise MissingInputError(f"{folder}: no {split}_*_* in it; {coverage_files.FIND_REMEDY}")
     for dimension in coverage_files.DIMENSIONS:
         chosen, settings = coverage_files.choose_chunks(chunks, dimension, content)
-        table_path = paths.merged_coverage_path(args.root, split, dimension)
+        table_path = paths.merged_coverage_path(args.dataset, split, dimension)
 
         write_table = partial(coverage_files.join_chunks, chosen, dimension)
 
@@ -49,14 +49,14 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
 
         inputs = {coverage_files.FOUND_WITH: settings, "scenes": content}
         step.make_file(f"{split} {dimension}", table_path, inputs, write_table)
-        pickle_path = paths.merged_coverage_pickle_path(args.root, split, dimension)
+        pickle_path = paths.merged_coverage_pickle_path(args.dataset, split, dimension)
         step.make_file(f"{split} {dimension}, pickle", pickle_path, inputs, write_pickle)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = cli.make_parser(__doc__).parse_args(argv)
+    args = cli.make_parser(__doc__, dataset=True).parse_args(argv)
     step = Step("merge_object_coverage", args, {}, __file__)
-    table_path = partial(paths.object_table_path, args.root)
+    table_path = partial(paths.object_table_path, args.dataset)
     splits = step.present_inputs(args.splits, table_path, object_table.REMEDY)
     known = {scene for s in splits for scene in object_table.open_objects(table_path(s)).scene_ids}
     if unknown := sorted(set(args.scenes or ()) - known):

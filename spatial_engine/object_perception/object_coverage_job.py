@@ -22,7 +22,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from threading import RLock
 
 from tqdm import tqdm
@@ -30,7 +29,7 @@ from tqdm import tqdm
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.utils import paths
-from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.paths import FOLDERS, Dataset
 from spatial_engine.utils.running import cli, executors, processes
 from spatial_engine.utils.tables import object_table
 
@@ -44,7 +43,7 @@ Chunk = tuple[str, int, int]  # split, first scene, the one after the last
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     start, chunk_size, num_processes, end = read_numbers(args.numbers, args.num_workers)
-    scenes = list_scenes(args.root, args.published)
+    scenes = list_scenes(args.dataset, args.published)
     finder.refuse_unknown(args.scenes, [scene for ids in scenes.values() for scene in ids])
     chunks = list_chunks(scenes, start, chunk_size, end)
     if args.scenes:
@@ -60,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_parser(__doc__, splits=False)
+    parser = cli.make_parser(__doc__, dataset=True, splits=False)
     parser.usage = USAGE
     parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="see above")
     finder.add_constants(parser)
@@ -92,12 +91,12 @@ def read_numbers(texts: Sequence[str], num_workers: int) -> tuple[int, int, int,
     return start, chunk_size, num_processes, end
 
 
-def list_scenes(root: Path, published: bool) -> dict[str, list[str]]:
+def list_scenes(dataset: Dataset, published: bool) -> dict[str, list[str]]:
     """The sorted scenes of each split that has an object table; `BadDataError` for one that was not
     made with `--published` as this job is run (`object_table.check_published`)."""
     scenes = {}
     for split in FOLDERS:
-        path = paths.object_table_path(root, split)
+        path = paths.object_table_path(dataset, split)
         if path.exists():
             table = object_table.open_objects(path)
             object_table.check_published(path, object_table.constants_of(table), published)
@@ -105,7 +104,10 @@ def list_scenes(root: Path, published: bool) -> dict[str, list[str]]:
         else:
             print(f"{split}: no {path.name}, left out", file=sys.stderr)
     if not scenes:
-        raise MissingInputError(f"no object_visibility.parquet under {root}; {object_table.REMEDY}")
+        raise MissingInputError(
+            f"no object_visibility.parquet of {dataset.name} under {dataset.root}; "
+            f"{object_table.REMEDY}"
+        )
     return scenes
 
 

@@ -27,10 +27,10 @@ def load_sets(args: argparse.Namespace, split: str, table: object_table.SceneTab
     object_table.check_published(table.path, object_table.constants_of(table), args.published)
     sets: Sets = {}
     for dimension in DIMENSIONS:
-        path = paths.merged_coverage_path(args.root, split, dimension)
+        path = paths.merged_coverage_path(args.dataset, split, dimension)
         coverage = coverage_table.load_coverage(path, coverage_files.MERGE_REMEDY)
         check_is_about(path, coverage, table)
-        chunks = coverage_files.find_chunks(args.root, split)
+        chunks = coverage_files.find_chunks(args.dataset, split)
         coverage_files.check_is_newest(path, chunks, dimension, object_table.contents(table))
         object_table.check_published(path, coverage_files.constants_of(path), args.published)
         for scene_id, by_object in coverage.items():
@@ -107,7 +107,7 @@ def found_with(args: argparse.Namespace) -> dict[str, Any]:
     splits differ in them, as the records of a run tell of one value for each."""
     found: dict[str, Any] = {}
     for split in args.splits:
-        path = paths.merged_coverage_path(args.root, split, DIMENSIONS[0])
+        path = paths.merged_coverage_path(args.dataset, split, DIMENSIONS[0])
         for name, value in coverage_files.constants_of(path).items():
             if found.setdefault(name, value) != value:
                 raise SettingsError(

@@ -132,7 +132,7 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_parser(__doc__, splits=False)
+    parser = cli.make_parser(__doc__, dataset=True, splits=False)
     parser.set_defaults(num_workers=1)  # to start more takes longer than a chunk
     parser.add_argument("--split", choices=cli.SPLITS, default="train", help="default: train")
     number = flag_types.whole_number(0)
@@ -161,7 +161,7 @@ def add_constants(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    table = object_table.open_objects(paths.object_table_path(args.root, args.split))
+    table = object_table.open_objects(paths.object_table_path(args.dataset, args.split))
     refuse_unknown(args.scenes, table.scene_ids)
     return cover_chunk(args)
 
@@ -177,7 +177,7 @@ def refuse_unknown(scenes: Iterable[str] | None, known: Iterable[str]) -> None:
 def cover_chunk(args: argparse.Namespace) -> int:
     """Write the files of the scenes from `args.start` to `args.end` of `args.split`; the other
     flags are the common ones and the constants. Returns the exit code."""
-    table_path = paths.object_table_path(args.root, args.split)
+    table_path = paths.object_table_path(args.dataset, args.split)
     table = object_table.open_objects(table_path)
     scene_ids = sorted(table.scene_ids)
     end = len(scene_ids) if args.end is None else args.end
@@ -187,7 +187,7 @@ def cover_chunk(args: argparse.Namespace) -> int:
         )
     told = object_table.constants_of(table)
     object_table.check_published(table_path, told, args.published)
-    object_freshness.check_all(table, args.root, args.split, scene_ids[args.start : end])
+    object_freshness.check_all(table, args.dataset, args.split, scene_ids[args.start : end])
     settings = {"seed": args.seed, **told, **args.constants}
     step = Step("single_object_coverage_finder", args, settings, __file__)
     jobs = [
@@ -199,7 +199,7 @@ def cover_chunk(args: argparse.Namespace) -> int:
         for scene_id in scene_ids[args.start : end]
         if not args.scenes or scene_id in args.scenes
     ]
-    chunk = Chunk(args.root, args.split, args.start, end)
+    chunk = Chunk(args.dataset, args.split, args.start, end)
     step.make(
         {dimension: chunk.path(dimension) for dimension in DIMENSIONS},
         jobs,
@@ -209,7 +209,7 @@ def cover_chunk(args: argparse.Namespace) -> int:
         companions=chunk.tables(),
     )
     content = object_table.contents(table)
-    coverage_files.remove_stale(args.root, args.split, content, step.settings)
+    coverage_files.remove_stale(args.dataset, args.split, content, step.settings)
     return step.close()
 
 

@@ -100,11 +100,11 @@ def output_path(args: argparse.Namespace, split: str, name: str) -> Path:
     """File of an output of `object_questions.output_name`."""
     constants = {"k": name.partition("_k")[2], "most": args.max_samples[split]}
     task = object_questions.task_of(name)
-    return record_path(args.root, task, split, args.version, **constants)
+    return record_path(args.dataset, task, split, args.version, **constants)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_parser(__doc__, questions=True)
+    parser = cli.make_parser(__doc__, dataset=True, questions=True)
     text = "leave out sets of images if one of them shows another object of the same category"
     cli.add_constant(
         parser, "REQUIRE_UNIQUE_CATEGORY", REQUIRE_UNIQUE_CATEGORY, text, published=False
@@ -154,7 +154,7 @@ def make_questions(
 ) -> None:
     """Make the files of a split: of sets of images that need no mark, then of marked objects where
     `dots` are given. Files of sets that there are none of any more are removed."""
-    table = object_table.open_objects(paths.object_table_path(args.root, name))
+    table = object_table.open_objects(paths.object_table_path(args.dataset, name))
     sets = plain = object_sets.load_sets(args, name, table)
     if args.require_unique_category:
         plain = object_sets.without_ambiguous(step, name, table, sets)
@@ -190,7 +190,7 @@ def retire_others(args: argparse.Namespace, step: Step, split: str, made: set[Pa
         step.retire(others)
         return
     tasks = [f"object_{dimension}_marked" for dimension in DIMENSIONS]
-    marked = [record_path(args.root, task, split, args.version) for task in tasks]
+    marked = [record_path(args.dataset, task, split, args.version) for task in tasks]
     before = find(marked)
     step.retire(others | (before - made))
     if before and not find(marked):
@@ -242,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.mark_objects:
         inputs.append((paths.visibility_table_path, visibility_table.REMEDY))
     for path_of, remedy in inputs:
-        there = step.present_inputs(list(splits), partial(path_of, args.root), remedy)
+        there = step.present_inputs(list(splits), partial(path_of, args.dataset), remedy)
         splits = {split: splits[split] for split in there}
     seen_rule = found.get("SEEN_RULE", visibility_table.SURFACE)
     for split, scenes in splits.items():
@@ -251,7 +251,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             continue
         dots = None
         if args.mark_objects:
-            table = paths.visibility_table_path(args.root, split)
+            table = paths.visibility_table_path(args.dataset, split)
             dots = DotRule(table, seen_rule, args.dot_radius_px)
         make_questions(args, step, split, scenes, sentences, dots)
     return step.close()

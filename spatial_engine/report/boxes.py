@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_perception.object_questions import measure_mm
 from spatial_engine.report.record_view import escaped
 from spatial_engine.utils.geometry.cameras import projection_matrix
-from spatial_engine.utils.paths import FOLDERS, info_path
+from spatial_engine.utils.paths import FOLDERS, datasets_below, info_path
 from spatial_engine.utils.questions.record_fields import MAX_COORDINATE
 from spatial_engine.utils.questions.record_files import scene_of
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -104,8 +105,9 @@ class _Scene:
     def __init__(self, scenes: SceneInfoHandler, scene_id: str):
         self._scenes, self._id = scenes, scene_id
         ids, poses = scenes.valid_frames(scene_id)
-        self._poses = dict(zip(ids, poses, strict=True))
-        self._intrinsic, self._size = scenes.intrinsic(scene_id), scenes.color_size(scene_id)
+        cameras = projection_matrix(scenes.intrinsics(scene_id, ids), poses)
+        self._cameras = dict(zip(ids, cameras, strict=True))
+        self._size = scenes.color_size(scene_id)
         self._categories = {i: scenes.category(scene_id, i) for i in scenes.object_ids(scene_id)}
 
     def box_of(self, record: dict[str, Any]) -> ObjectBox | None:
@@ -140,9 +142,9 @@ class _Scene:
         """Projections (3, 4) of the record's images, by number, where their poses are known."""
         frames = [Path(name).stem for name in record["image"]]
         return {
-            number: projection_matrix(self._intrinsic, self._poses[frame])
+            number: self._cameras[frame]
             for number, frame in enumerate(frames)
-            if frame in self._poses
+            if frame in self._cameras
         }
 
     def _others_in_view(self, object_id: int, matrices: Sequence[np.ndarray]) -> int:
@@ -162,11 +164,11 @@ class _Scene:
 
 def _load(root: Path, faults: dict[str, str]) -> list[SceneInfoHandler]:
     handlers = []
-    for split in FOLDERS:
+    for dataset, split in product(datasets_below(root), FOLDERS):
         try:
-            handlers.append(SceneInfoHandler.load(root, split))
+            handlers.append(SceneInfoHandler.load(dataset, split))
         except MissingInputError:  # a root with records and images only
             continue
         except EngineError as error:
-            faults[str(info_path(root, split))] = str(error)
+            faults[str(info_path(dataset, split))] = str(error)
     return handlers

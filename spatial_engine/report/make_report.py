@@ -33,7 +33,7 @@ from spatial_engine.report.overview import make_overview, read_suspects
 from spatial_engine.report.sources import NAME, make_parser, output_folder, read_groups
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.report.thumbnails import make_thumbnails
-from spatial_engine.utils.paths import pair_table_path
+from spatial_engine.utils.paths import datasets_below, pair_table_path
 from spatial_engine.utils.running import cli, files
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
 
@@ -102,7 +102,8 @@ def draw_plots(
     for (task, split), group in groups.items():
         # Without what no plot needs: a process is sent the rest.
         by_task.setdefault(task, {})[split] = replace(group, scenes=set(), images=set(), drawn=[])
-    tables = [pair_table_path(args.root, split) for split in args.splits]
+    chosen = args.datasets_of_scenes or datasets_below(args.root)
+    tables = [pair_table_path(dataset, split) for dataset in chosen for split in args.splits]
     work = partial(_draw_task, plots.read_overlap(tables, faults), folder)
     drawn = spread(work, list(by_task.items()), workers, "plots", "task")
     names = {plot.name for mine in drawn for plot in mine}

@@ -19,7 +19,9 @@ NAME = "report"  # folder under the root
 
 def make_parser(docstring: str, overwrite: bool = False) -> argparse.ArgumentParser:
     """Parser of a script that shows records; flags choose them and the place of the output."""
-    parser = cli.make_records_parser(docstring, seed=True, workers=True, overwrite=overwrite)
+    parser = cli.make_records_parser(
+        docstring, datasets=True, seed=True, workers=True, overwrite=overwrite
+    )
     cli.add_choices(parser, "--splits", list(FOLDERS))
     cli.add_list(parser, "--scenes", flag_types.name, "ID", "only records of these scenes or clips")
     text = "these files of records (default: all under training_data/ and evaluation_data/)"
@@ -51,7 +53,7 @@ def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group
             if not path.is_file():
                 raise MissingInputError(f"{path}: no such file; give a .jsonl of records")
     else:
-        sources = find_record_files(args.root, args.splits, args.version)
+        sources = find_record_files(args.root, args.splits, args.version, args.datasets_of_scenes)
     scenes = None if args.scenes is None else frozenset(args.scenes)
     wanted = Wanted(args.root, args.seed, at_most, scenes)
     groups, faults = gather(sources, wanted, Workers.of(args, args.root))

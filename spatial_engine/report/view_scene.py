@@ -18,11 +18,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from spatial_engine.errors import EngineError, MissingInputError, SettingsError
 from spatial_engine.utils.clips.clips import read_clip
-from spatial_engine.utils.paths import CLIP_DATASETS, SPLITS, clip_path, clips_dir, info_path
+from spatial_engine.utils.paths import (
+    CLIP_DATASETS,
+    SPLITS,
+    clip_path,
+    clips_dir,
+    datasets_below,
+    info_path,
+)
 from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.files import check_id
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
@@ -58,16 +66,17 @@ def record(root: Path, name: str, path: Path, max_frames: int) -> int:
     from spatial_engine.report.recordings.clip_recording import record_clip
     from spatial_engine.report.recordings.scene_recording import record_scene
 
-    for dataset in CLIP_DATASETS:
-        clip = clip_path(root, dataset, name)
+    for clips in CLIP_DATASETS:
+        clip = clip_path(root, clips, name)
         if clip.is_file():
-            return record_clip(read_clip(clip, camera_moves=dataset == "adt"), path, max_frames)
-    present = [split for split in SPLITS if info_path(root, split).is_file()]
-    for split in present:
-        scenes = SceneInfoHandler.load(root, split)
+            return record_clip(read_clip(clip, camera_moves=clips == "adt"), path, max_frames)
+    there = product(datasets_below(root), SPLITS)
+    present = [(dataset, split) for dataset, split in there if info_path(dataset, split).is_file()]
+    for dataset, split in present:
+        scenes = SceneInfoHandler.load(dataset, split)
         if name in scenes.scene_ids:
             return record_scene(scenes.only(name), split, name, path, max_frames)
-    where = " and ".join(str(clips_dir(root, dataset)) for dataset in CLIP_DATASETS)
+    where = " and ".join(str(clips_dir(root, clips)) for clips in CLIP_DATASETS)
     infos = (
         "no such scene in the scene infos" if present else f"{info_path(root, 'train')}: no file"
     )

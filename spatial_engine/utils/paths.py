@@ -1,67 +1,132 @@
 """Where inputs and tables are below `--root`: folders and names of files, no formats.
 
-Scans of ScanNet, clips of TAPVid-3D, scene infos, tables, the benchmark. (Files of records:
-`questions/record_files.py`.)
+Scenes of ScanNet and of other data sets, clips of TAPVid-3D, tables, the benchmark. (Files of
+records: `questions/record_files.py`.)
+
+A function about scenes takes a `Dataset`, or a root, which means ScanNet's scenes below it.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-SCANNET = Path("data/scannet")
+SCANNET = "scannet"
 SPLITS = ("train", "val")
 CLIPS = Path("data/tapvid3d_dataset")
 CLIP_DATASETS = ("adt", "pstudio")
+CLIP_FRAMES = "my_tapvid3d_images"
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
+
+# Folders below training_data/, evaluation_data/ and data/ that are no data set of scenes.
+FAMILIES = (
+    "camera_movement", "depth_perception", "visual_correspondence", "object_perception",
+    "object_relations", "object_movement",
+)  # fmt: skip
+NO_DATASETS = (*FAMILIES, "multispa", "exports", "configs", "tapvid3d_dataset", CLIP_FRAMES)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The scenes of one data set below a root. ScanNet's have the published engine's paths."""
+
+    root: Path
+    name: str = SCANNET
+
+    @property
+    def folder(self) -> Path:
+        """Everything about its scenes but what is made of the questions."""
+        return self.root / "data" / self.name
+
+    @property
+    def frame_step(self) -> int:
+        """Frames whose number is a multiple of it are used, whatever is in posed_images."""
+        return 5 if self.name == SCANNET else 1
+
+    @property
+    def tag(self) -> str:
+        """How names of files tell of this ("D5": every fifth frame)."""
+        return f"D{self.frame_step}"
+
+    def made(self, split: str) -> Path:
+        """Folder of what is made of a split: tables of the families, and records."""
+        folder = self.root / FOLDERS[split]
+        return folder if self.name == SCANNET else folder / self.name
+
+
+Place = Dataset | Path
+
+
+def dataset_at(place: Place) -> Dataset:
+    """The data set itself, or ScanNet's scenes below a root."""
+    return place if isinstance(place, Dataset) else Dataset(Path(place))
+
+
+def datasets_below(root: Path) -> list[Dataset]:
+    """Data sets with prepared scenes, or with tables or records; ScanNet first, there or not."""
+    names = {path.parent.name for path in root.glob("data/*/posed_images")}
+    for folder in FOLDERS.values():
+        for family in FAMILIES:
+            names |= {path.parent.name for path in root.glob(f"{folder}/*/{family}")}
+    names -= {SCANNET, *NO_DATASETS}
+    return [Dataset(root), *(Dataset(root, name) for name in sorted(names))]
+
 
 # ---- scenes ----
 
 
 def scan_dir(root: Path, scene_id: str) -> Path:
-    """Raw files of a scene."""
-    return root / SCANNET / "scans" / scene_id
-
-
-def posed_images_dir(root: Path) -> Path:
-    """Frames of all scenes, a folder each; the image root of most tasks."""
-    return root / SCANNET / "posed_images"
-
-
-def instance_data_dir(root: Path) -> Path:
-    """Points, labels and boxes by scene, and the tables about all scenes."""
-    return root / SCANNET / "scannet_instance_data"
+    """Raw files of a scene of ScanNet."""
+    return Dataset(root).folder / "scans" / scene_id
 
 
 def label_table_path(root: Path) -> Path:
-    """The table of raw categories."""
-    return root / SCANNET / "meta_data/scannetv2-labels.combined.tsv"
+    """ScanNet's table of raw categories."""
+    return Dataset(root).folder / "meta_data/scannetv2-labels.combined.tsv"
 
 
-def info_path(root: Path, split: str, *, with_images: bool = True) -> Path:
+def posed_images_dir(place: Place) -> Path:
+    """Frames of all scenes, a folder each; the image root of most tasks."""
+    return dataset_at(place).folder / "posed_images"
+
+
+def instance_data_dir(place: Place) -> Path:
+    """Points, labels and boxes by scene, and the tables about all scenes."""
+    dataset = dataset_at(place)
+    return dataset.folder / (
+        "scannet_instance_data" if dataset.name == SCANNET else "instance_data"
+    )
+
+
+def info_path(place: Place, split: str, *, with_images: bool = True) -> Path:
     """The table of scene infos of "train", "val" or "train_val"; without images, of step 1."""
-    suffix = "_i_D5" if with_images else ""
-    return instance_data_dir(root) / f"scenes_{split}_info{suffix}.parquet"
+    suffix = f"_i_{dataset_at(place).tag}" if with_images else ""
+    return instance_data_dir(place) / f"scenes_{split}_info{suffix}.parquet"
 
 
-def info_pickle_path(root: Path, split: str, *, with_images: bool = True) -> Path:
+def info_pickle_path(place: Place, split: str, *, with_images: bool = True) -> Path:
     """The same scene infos as a pickle, for users."""
-    return info_path(root, split, with_images=with_images).with_suffix(".pkl")
+    return info_path(place, split, with_images=with_images).with_suffix(".pkl")
 
 
-def scene_list_path(root: Path, split: str) -> Path:
+def scene_list_path(place: Place, split: str) -> Path:
     """The list of a split's scenes."""
-    return root / SCANNET / f"meta_data/scannetv2_{split}.txt"
+    dataset = dataset_at(place)
+    prefix = "scannetv2_" if dataset.name == SCANNET else ""
+    return dataset.folder / f"meta_data/{prefix}{split}.txt"
 
 
-def visibility_table_path(root: Path, split: str) -> Path:
+def visibility_table_path(place: Place, split: str) -> Path:
     """Which vertices each frame sees."""
-    return instance_data_dir(root) / f"{split}_visibility_info_D5.parquet"
+    tag = dataset_at(place).tag
+    return instance_data_dir(place) / f"{split}_visibility_info_{tag}.parquet"
 
 
-def pair_table_path(root: Path, split: str) -> Path:
+def pair_table_path(place: Place, split: str) -> Path:
     """How every two frames of a scene relate."""
-    return root / FOLDERS[split] / f"camera_movement/{split}_camera_info_D5.parquet"
+    dataset = dataset_at(place)
+    return dataset.made(split) / f"camera_movement/{split}_camera_info_{dataset.tag}.parquet"
 
 
 def inputs_check_path(root: Path) -> Path:
@@ -72,29 +137,29 @@ def inputs_check_path(root: Path) -> Path:
 # ---- objects ----
 
 
-def objects_dir(root: Path, split: str) -> Path:
+def objects_dir(place: Place, split: str) -> Path:
     """Where everything about the objects of a split lies."""
-    return root / FOLDERS[split] / "object_perception"
+    return dataset_at(place).made(split) / "object_perception"
 
 
-def object_table_path(root: Path, split: str) -> Path:
+def object_table_path(place: Place, split: str) -> Path:
     """Which images see which objects."""
-    return objects_dir(root, split) / "object_visibility.parquet"
+    return objects_dir(place, split) / "object_visibility.parquet"
 
 
-def object_pickle_path(root: Path, split: str) -> Path:
+def object_pickle_path(place: Place, split: str) -> Path:
     """The object table as a pickle, for users."""
-    return objects_dir(root, split) / "object_visibility.pkl"
+    return objects_dir(place, split) / "object_visibility.pkl"
 
 
-def merged_coverage_path(root: Path, split: str, dimension: str) -> Path:
+def merged_coverage_path(place: Place, split: str, dimension: str) -> Path:
     """The table of minimal sets of images of all objects of a split, for one dimension."""
-    return objects_dir(root, split) / f"merged_{split}_object_coverage_{dimension}.parquet"
+    return objects_dir(place, split) / f"merged_{split}_object_coverage_{dimension}.parquet"
 
 
-def merged_coverage_pickle_path(root: Path, split: str, dimension: str) -> Path:
+def merged_coverage_pickle_path(place: Place, split: str, dimension: str) -> Path:
     """The same sets as a pickle, for users."""
-    return merged_coverage_path(root, split, dimension).with_suffix(".pkl")
+    return merged_coverage_path(place, split, dimension).with_suffix(".pkl")
 
 
 # ---- clips ----
@@ -112,7 +177,7 @@ def clip_path(root: Path, dataset: str, clip_id: str) -> Path:
 
 def clip_frames_dir(root: Path) -> Path:
     """Folder of the clips' frames, `<clip>/{number:05d}.jpg`."""
-    return root / "data/my_tapvid3d_images"
+    return root / "data" / CLIP_FRAMES
 
 
 def clip_frame_name(number: int) -> str:

@@ -68,14 +68,14 @@ def run_task(
         (paths.visibility_table_path, visibility_table.REMEDY),
         (paths.pair_table_path, pair_table.REMEDY),
     ):
-        there = step.present_inputs(list(splits), partial(path_of, args.root), remedy)
+        there = step.present_inputs(list(splits), partial(path_of, args.dataset), remedy)
         splits = {split: splits[split] for split in there}
     for split, scenes in splits.items():
         wanted = args.max_samples[split]
         if not wanted:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        output = record_path(args.root, task, split, args.version)
+        output = record_path(args.dataset, task, split, args.version)
         jobs, drops = make_jobs(args, step, split, scenes, task, sentences)
         pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
         step.make(
@@ -100,7 +100,7 @@ def make_jobs(
     """Draw the pairs over all scenes; give each scene its own, and what fell short."""
     radius = args.constants.get("DOT_RADIUS_PX", 0)
     difficulty = args.constants.get(f"{split.upper()}_DIFFICULTY", DIFFICULTIES[0])
-    visibility = paths.visibility_table_path(args.root, split)
+    visibility = paths.visibility_table_path(args.dataset, split)
     fingerprint = provenance.file_fingerprint(visibility, args.root)
     table = visibility_table.VisibilityInfoHandler(visibility, args.seen_rule)
     draws = draw_pairs(args, step, split, scenes, {task: args.max_samples[split]})
@@ -126,7 +126,7 @@ def make_jobs(
         arguments = (
             scenes.only(scene_id),
             visibility,
-            paths.pair_table_path(args.root, split),
+            paths.pair_table_path(args.dataset, split),
             request,
         )
         pictures = 2 * len(rows) if radius else 0
@@ -140,7 +140,7 @@ def _parse_args(
     max_samples: Mapping[str, int],
     constants: Mapping[str, Any],
 ) -> argparse.Namespace:
-    parser = cli.make_parser(docstring, questions=True)
+    parser = cli.make_parser(docstring, dataset=True, questions=True)
     for name, value in constants.items():
         cli.add_constant(parser, name, value, **FLAGS[name])
     args = parser.parse_args(argv)

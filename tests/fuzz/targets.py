@@ -138,7 +138,7 @@ def read_infos(path: Path) -> None:
             assert matrix.shape == (4, 4) and np.isfinite(matrix).all()
         for image_id in scenes.image_ids(scene):
             for key in ("image_path", "depth_image_path"):
-                _check_inside(scenes._image_path(scene, image_id, key), scenes.root)
+                _check_inside(scenes._image_path(scene, image_id, key), scenes.dataset.root)
         assert len(scenes.color_size(scene)) == len(scenes.depth_size(scene)) == 2
         for number in scenes.object_ids(scene):
             assert scenes.category(scene, number).encode() is not None

@@ -43,7 +43,7 @@ def record_scene(
 
     Raises `EngineError` naming the command that makes what is missing, stale or damaged.
     """
-    table = VisibilityInfoHandler(visibility_table_path(scenes.root, split))
+    table = VisibilityInfoHandler(visibility_table_path(scenes.dataset, split))
     table.check_is_about(scene_id, scenes.geometry_hash(scene_id))
     visibility = table.load_scene(scene_id)
     image_ids, poses = scenes.valid_frames(scene_id)
@@ -73,13 +73,13 @@ def record_scene(
 
 def read_colors(scenes: SceneInfoHandler, scene_id: str) -> np.ndarray:
     """(n, 3) uint8 RGB of the vertices; `SceneInfoHandler.points` checks the same file."""
-    path = instance_data_dir(scenes.root) / scene_id / "aligned_points.npy"
+    path = instance_data_dir(scenes.dataset) / scene_id / "aligned_points.npy"
     return np.load(path, allow_pickle=False)[:, 3:].clip(0, 255).astype(np.uint8)
 
 
 def read_jpeg(scenes: SceneInfoHandler, scene_id: str, image_id: str) -> bytes:
     """A colour image as it is stored; only its header is looked at."""
-    path = posed_images_dir(scenes.root) / scene_id / f"{image_id}.jpg"
+    path = posed_images_dir(scenes.dataset) / scene_id / f"{image_id}.jpg"
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -124,10 +124,10 @@ def _row(values: np.ndarray) -> str:
 def projection_matrix(intrinsic: np.ndarray, world_from_cam: np.ndarray) -> np.ndarray:
     """(..., 3, 4) matrix P with P [p, 1] = (u z, v z, z) for a world point p.
 
-    `intrinsic` is (3, 3) or (4, 4), `world_from_cam` (..., 4, 4).
+    `intrinsic` is (..., 3, 3) or (..., 4, 4), `world_from_cam` (..., 4, 4).
     """
     cam_from_world = np.linalg.inv(np.asarray(world_from_cam, np.float64))
-    return np.asarray(intrinsic, np.float64)[:3, :3] @ cam_from_world[..., :3, :]
+    return np.asarray(intrinsic, np.float64)[..., :3, :3] @ cam_from_world[..., :3, :]
 
 
 def project(

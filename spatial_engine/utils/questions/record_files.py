@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,19 @@ from typing import Any
 import orjson
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.paths import FOLDERS, clip_frames_dir, posed_images_dir, recording_of
+from spatial_engine.utils.paths import (
+    FAMILIES,
+    FOLDERS,
+    NO_DATASETS,
+    SCANNET,
+    Dataset,
+    Place,
+    clip_frames_dir,
+    dataset_at,
+    datasets_below,
+    posed_images_dir,
+    recording_of,
+)
 from spatial_engine.utils.questions.plain_record import from_uniform
 from spatial_engine.utils.questions.record_fields import check_fields, points_asked
 from spatial_engine.utils.questions.record_rules import check_readable, check_value
@@ -39,6 +51,7 @@ class RecordFile:
     split: str  # train or val
     task: str  # its field `task`
     image_root: Path
+    dataset: str = SCANNET  # of its scenes
 
     @property
     def images_per_record(self) -> int:
@@ -47,35 +60,58 @@ class RecordFile:
         return int(found[1]) if found else TASKS[self.task].num_images
 
 
-def record_path(root: Path, task: str, split: str, version: str, **constants: object) -> Path:
+def record_path(place: Place, task: str, split: str, version: str, **constants: object) -> Path:
     """Where a file of records is, given the constants of the script that its name tells."""
-    return root / FOLDERS[split] / TASKS[task].file_of(split, version, **constants)
+    return dataset_at(place).made(split) / TASKS[task].file_of(split, version, **constants)
 
 
 def image_root(root: Path, task: str, path: Path) -> Path:
     """What the image paths of a file of the engine are relative to (SPEC 10)."""
     if TASKS[task].marked:
         return path.parent / "images"
-    return clip_frames_dir(root) if TASKS[task].of_clips else posed_images_dir(root)
+    if TASKS[task].of_clips:
+        return clip_frames_dir(root)
+    return posed_images_dir(dataset_of(root, path))
+
+
+def dataset_of(root: Path, path: Path) -> Dataset:
+    """The data set of a file of records, by its place: `<split's folder>/<data set>/<family>/...`,
+    of ScanNet without the second."""
+    inside = path.relative_to(root) if path.is_relative_to(root) else path
+    folders = "|".join(FOLDERS.values())
+    match = re.search(rf"(?:^|/)(?:{folders})/([^/]+)/([^/]+)/", inside.as_posix())
+    other = match and match[1] not in NO_DATASETS and match[2] in FAMILIES
+    return Dataset(root, match[1]) if other else Dataset(root)
 
 
 def find_record_files(
-    root: Path, splits: Iterable[str] = ("train", "val"), version: str = FIRST_VERSION
+    root: Path,
+    splits: Iterable[str] = ("train", "val"),
+    version: str = FIRST_VERSION,
+    datasets: Sequence[Dataset] | None = None,
 ) -> list[RecordFile]:
-    """Every file of records that the engine wrote under the root, by split and task.
+    """Every file of records that the engine wrote under the root, by split and task; of scenes,
+    those of some data sets, or of all. Files about clips belong to no data set of scenes.
 
     Raises `MissingInputError` when there is none.
     """
-    splits = list(splits)
+    splits, chosen = list(splits), datasets or datasets_below(root)
     found = []
     for split in splits:
-        for task in TASKS:
-            paths = (root / FOLDERS[split]).glob(TASKS[task].file_of(split, version))
-            files = [RecordFile(p, split, task, image_root(root, task, p)) for p in paths]
+        for task, kind in TASKS.items():
+            files = [
+                RecordFile(path, split, task, image_root(root, task, path), dataset.name)
+                for dataset in ([Dataset(root)] if kind.of_clips else chosen)
+                for path in dataset.made(split).glob(kind.file_of(split, version))
+            ]
             # The most complete sets of images come first (SPEC 11).
-            found += sorted(files, key=lambda file: (-file.images_per_record, file.path.name))
+            found += sorted(
+                files,
+                key=lambda f: (f.dataset != SCANNET, f.dataset, -f.images_per_record, f.path.name),
+            )
     if not found:
-        folders = " and ".join(f"{root / FOLDERS[split]}/" for split in splits)
+        of = f" of {', '.join(one.name for one in datasets)}" if datasets else ""
+        folders = " and ".join(f"{root / FOLDERS[split]}/" for split in splits) + of
         raise MissingInputError(f"{folders}: no records of {version}; run the question scripts")
     return found
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from spatial_engine.errors import EngineError, as_line
+from spatial_engine.utils.paths import SCANNET, Dataset
 from spatial_engine.utils.running import flag_types, processes, stopping
 from spatial_engine.utils.running.files import explain
 
@@ -21,9 +22,16 @@ _ROOT_OF_ALL = "folder that holds data/, training_data/ and evaluation_data/"
 
 
 def make_parser(
-    docstring: str, *, splits: bool = True, questions: bool = False, makes_root: bool = False
+    docstring: str,
+    *,
+    splits: bool = True,
+    questions: bool = False,
+    makes_root: bool = False,
+    dataset: bool = False,
 ):
-    """Parser with the common flags (SPEC 2); `questions` adds those of scripts that write them.
+    """Parser with the common flags (SPEC 2); `questions` adds those of scripts that write them,
+    `dataset` that which names the data set of the scenes. The parsed flags hold it as a
+    `paths.Dataset`, which is ScanNet without the flag.
 
     The description is the module's docstring, which is the script's contract. `makes_root`: the
     root need not be there.
@@ -31,6 +39,11 @@ def make_parser(
     parser = make_plain_parser(docstring, _ROOT_OF_ALL, makes_root)
     if splits:
         add_choices(parser, "--splits", SPLITS)
+    if dataset:
+        text = "data set of the scenes, a folder of data/ (default: %(default)s)"
+        kind = flag_types.dataset_name
+        parser.add_argument("--dataset", type=kind, default=SCANNET, metavar="NAME", help=text)
+    parser.set_defaults(dataset=SCANNET)
     _add_workers(parser)
     _add_seed(parser)
     add_list(parser, "--scenes", flag_types.name, "ID", "process only these scenes or clips")
@@ -69,11 +82,18 @@ def make_plain_parser(
 
 
 def make_records_parser(
-    docstring: str, *, seed: bool = False, workers: bool = False, overwrite: bool = False
+    docstring: str,
+    *,
+    seed: bool = False,
+    workers: bool = False,
+    overwrite: bool = False,
+    datasets: bool = False,
 ):
     """Parser of a script that reads finished records: the root and their version, and optionally a
-    seed, workers or `--overwrite`."""
+    seed, workers, `--overwrite`, or data sets (`add_datasets`)."""
     parser = make_plain_parser(docstring, _ROOT_OF_ALL)
+    if datasets:
+        add_datasets(parser)
     _add_version(parser, "version of the records, which names their folders")
     if overwrite:
         _add_overwrite(parser)
@@ -85,6 +105,16 @@ def make_records_parser(
     if workers:
         _add_workers(parser)
     return parser
+
+
+def add_datasets(parser: argparse.ArgumentParser) -> None:
+    """Give a parser that gathers files `--dataset` for one or more data sets of scenes; the parsed
+    flags hold them as `datasets_of_scenes`, None without the flag."""
+    text = "only of these data sets of scenes, folders of data/ (default: all)"
+    parser.add_argument(
+        "--dataset", nargs="+", type=flag_types.dataset_name, dest="datasets_of_scenes",
+        action=_Distinct, metavar="NAME", help=text,
+    )  # fmt: skip
 
 
 def add_choices(
@@ -262,6 +292,10 @@ class _Parser(argparse.ArgumentParser):
             options.constants["published"] = options.published
         if getattr(options, "scheduler", None):
             options.root = options.root.absolute()
+        if isinstance(getattr(options, "dataset", None), str):
+            options.dataset = Dataset(options.root, options.dataset)
+        if names := getattr(options, "datasets_of_scenes", None):
+            options.datasets_of_scenes = [Dataset(options.root, name) for name in names]
         return options, rest
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.paths import NO_DATASETS
 from spatial_engine.utils.running.files import check_id, explain
 
 LARGEST = 2**63 - 1  # whole number that tables and JSON hold
@@ -68,6 +69,13 @@ def name(text: str) -> str:
     except BadDataError:
         kind = f"{text!r} is not a name (letters, digits and _.+- only)" if text else "is empty"
         raise argparse.ArgumentTypeError(kind) from None
+
+
+def dataset_name(text: str) -> str:
+    """A data set of scenes, a folder beside those of the families."""
+    if name(text) in NO_DATASETS:
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder of another kind; choose another")
+    return text
 
 
 def address(text: str) -> str:

@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for suffix in (MESH, AGGREGATION, SEGMENTS, SCENE_TEXT)
         ]
         jobs.append(SceneJob(scene, (scan_dir, scene, nyu40_ids), [table_hash, inputs]))
-    folder = paths.instance_data_dir(args.root)
+    folder = paths.instance_data_dir(args.dataset)
     run = step.make_folders(folder, jobs, load_scene, unit="scenes")
     if run.parts:
         write_infos(args.root, folder, step)

@@ -125,10 +125,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("extract_posed_images", args, {"FRAME_SKIP": args.frame_skip}, __file__)
-    if posed_images.USED_STEP % args.frame_skip:
+    if args.dataset.frame_step % args.frame_skip:
         log.warning(
             "later steps use every %dth frame: of every %dth, only those that are both remain",
-            *(posed_images.USED_STEP, args.frame_skip),
+            *(args.dataset.frame_step, args.frame_skip),
         )
 
     scenes = split_lists.listed_scenes(args, step)
@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for scene in scenes
         for path in [paths.scan_dir(args.root, scene) / f"{scene}.sens"]
     ]
-    folder = paths.posed_images_dir(args.root)
+    folder = paths.posed_images_dir(args.dataset)
     check_disk(step.unfinished(jobs, folder), folder, args.frame_skip)
     step.make_folders(folder, jobs, extract_scene, unit="frames")
     return step.close()

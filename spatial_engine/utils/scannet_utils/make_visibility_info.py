@@ -63,7 +63,7 @@ def make_job(scenes: SceneInfoHandler, rule: SurfaceRule, scene_id: str) -> Scen
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_parser(__doc__)
+    parser = cli.make_parser(__doc__, dataset=True)
     text = "all depths within so many pixels of the depth image must agree with a vertex's"
     cli.add_constant(parser, "SURFACE_WINDOW_PX", SURFACE_WINDOW_PX, text, 0, 100)
     text = "by how much they may differ, in metres"
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("make_visibility_info", args, settings, __file__)
     for split, scenes in load_splits(args, step):
         step.make(
-            {"frames": paths.visibility_table_path(args.root, split)},
+            {"frames": paths.visibility_table_path(args.dataset, split)},
             list(step.ready(scenes.scene_ids, partial(make_job, scenes, rule)).values()),
             measure_scene,
             lambda parts, paths: visibility_table.merge_visibility(

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.utils.paths import SCANNET, SPLITS, info_path, scan_dir, scene_list_path
+from spatial_engine.utils.paths import SPLITS, info_path, scan_dir, scene_list_path
 from spatial_engine.utils.running.files import dangling_link
 from spatial_engine.utils.running.input_files import found_instead, missing, read_id_list
 from spatial_engine.utils.running.step import Step
 
+SCANNET = Path("data/scannet")
 # Where scans lie that are not where they belong, and what to do then.
 _OTHER_PLACES = {
     "scans/scans": f"move them to {SCANNET}/scans",
@@ -29,16 +30,16 @@ def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
     """
     lists = read_split_lists(args.root)
     for split in args.splits:
-        path = scene_list_path(args.root, split)
+        path = scene_list_path(args.dataset, split)
         if split not in lists:
             step.table.absent[f"{split}, no {path}"] += 1
         elif not lists[split]:
             step.table.failures[split] = f"{path}: the list is empty; {_README}"
-        if not lists.get(split) and info_path(args.root, split).exists():
+        if not lists.get(split) and info_path(args.dataset, split).exists():
             step.guard.unlisted = f"{path}: no scene is listed there any more"
     scenes = sorted(scene for split in args.splits for scene in lists.get(split, ()))
     if not scenes:
-        path = scene_list_path(args.root, args.splits[0])
+        path = scene_list_path(args.dataset, args.splits[0])
         raise MissingInputError(
             f"{path}: lists no scene; {_README}" if path.exists() else missing(path, _README)
         )

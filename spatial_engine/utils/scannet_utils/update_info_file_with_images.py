@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scenes = split_lists.listed_scenes(args, step)
     infos = info_table.SceneInfos(points_path(args.root), POINTS_REMEDY, with_images=False)
     scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({POINTS_REMEDY})")
-    images_dir = paths.posed_images_dir(args.root)
+    images_dir = paths.posed_images_dir(args.dataset)
     scenes = step.present_scenes(
         scenes,
         lambda scene: (images_dir / scene).is_dir(),
@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(args.splits) == 2:
         names.append("train_val")
 
-    points_dir = paths.instance_data_dir(args.root)
+    points_dir = paths.instance_data_dir(args.dataset)
     points = read_finished(points_dir) if points_dir.is_dir() else {}
     told = provenance.read_inputs(points_path(args.root))
 
@@ -127,21 +127,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = images_dir / scene
         check_is_of(args.root, scene, told.get(scene), points.get(scene))
         entries = scene_files.list_entries(folder)  # the one listing
-        inputs = scene_files.infos_made_from(args.root, scene, infos[scene], entries)
+        inputs = scene_files.infos_made_from(args.dataset, scene, infos[scene], entries)
         listed = [name for name, _ in entries]
-        image_ids = posed_images.frames_among(listed, posed_images.USED_STEP, folder)
+        image_ids = posed_images.frames_among(listed, args.dataset.frame_step, folder)
         if not image_ids:
             raise MissingInputError(f"{folder}: holds no frame of D5; {posed_images.REMEDY}")
         return SceneJob(scene, (folder, scene, infos.only([scene]), image_ids, outputs), inputs)
 
     step.make(
-        {name: paths.info_pickle_path(args.root, name) for name in names},
+        {name: paths.info_pickle_path(args.dataset, name) for name in names},
         list(step.ready(scenes, make_job).values()),
         add_images,
         lambda parts, paths: join_infos(parts, paths, lists),
         parts_name="scenes_info_i_D5",
         inputs=lists,
-        companions={table_name(name): paths.info_path(args.root, name) for name in names},
+        companions={table_name(name): paths.info_path(args.dataset, name) for name in names},
     )
     if len(args.splits) == 2 and not args.scenes:
         forget_stale(args, lists)
@@ -167,10 +167,10 @@ def forget_stale(args: argparse.Namespace, lists: Mapping[str, Sequence[str]]) -
     """Remove the infos of splits none of whose scenes is in their list any more, so that no later
     step uses them. A list that is empty or not there says nothing."""
     for split, listed in lists.items():
-        path = paths.info_pickle_path(args.root, split)
+        path = paths.info_pickle_path(args.dataset, split)
         if listed and path.exists() and not scenes_of(path) & set(listed):
             log.warning("%s: none of its scenes is in the %s list any more, removed", path, split)
-            files.remove(paths.info_path(args.root, split))
+            files.remove(paths.info_path(args.dataset, split))
             provenance.forget([path])
             path.unlink()
 

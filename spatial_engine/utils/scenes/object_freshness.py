@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.paths import info_path, posed_images_dir
+from spatial_engine.utils.paths import Place, info_path, posed_images_dir
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -41,17 +40,17 @@ def check_is_about(table: SceneTable, scenes: SceneInfoHandler, scene_id: str) -
 
 
 def check_all(
-    table: SceneTable, root: Path, split: str, scene_ids: Sequence[str] | None = None
+    table: SceneTable, place: Place, split: str, scene_ids: Sequence[str] | None = None
 ) -> None:
     """`check_is_about` of these scenes (None = all), for steps that read no scene info themselves.
 
     A machine may have only the table: missing files are not checked.
     """
-    if not info_path(root, split).is_file():
+    if not info_path(place, split).is_file():
         return
-    scenes = SceneInfoHandler.load(root, split)
+    scenes = SceneInfoHandler.load(place, split)
     for scene_id in sorted(set(scene_ids or table.scene_ids) & set(scenes.scene_ids)):
-        if (posed_images_dir(root) / scene_id).is_dir():
+        if (posed_images_dir(place) / scene_id).is_dir():
             check_is_about(table, scenes, scene_id)
 
 

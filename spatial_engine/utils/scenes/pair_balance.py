@@ -83,7 +83,7 @@ def draw_pairs(
     matters; what it excludes is counted over all pairs in range of overlap. A scene that has
     changed since the pair table was made fails in the next `Step.make`.
     """
-    table_path = paths.pair_table_path(args.root, split)
+    table_path = paths.pair_table_path(args.dataset, split)
     table = pair_table.open_pairs(table_path)
     files: dict[str, SceneFiles] = {}
 

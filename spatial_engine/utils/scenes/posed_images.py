@@ -28,7 +28,6 @@ REMEDY = (
 )
 CORRECT = f"correct it, where the folder is of another source, or {REMEDY}"
 INTRINSIC_FILE = "intrinsic.txt"
-USED_STEP = 5  # frames whose number is a multiple of it are used ("D5"), whatever was extracted
 
 # Depth PNGs are written once and read once, so encoding and decoding time count alike. Measured on
 # synthetic 640x480 depth with millimetre noise: the "up" filter with run-length deflate takes half

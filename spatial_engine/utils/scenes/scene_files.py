@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.paths import instance_data_dir, posed_images_dir
+from spatial_engine.utils.paths import Place, instance_data_dir, posed_images_dir
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
@@ -44,7 +44,7 @@ class SceneFiles:
         """The files there are now. Raises `BadDataError` where frames, points or annotations differ
         from those of the scene info, and `MissingInputError` where the folder is missing or empty.
         Infos without provenance (of another origin) are not checked."""
-        folder = posed_images_dir(scenes.root) / scene_id
+        folder = posed_images_dir(scenes.dataset) / scene_id
         entries = list_entries(folder)
         if not entries and scenes.made_from(scene_id) is not None:
             raise MissingInputError(
@@ -104,12 +104,12 @@ def list_entries(folder: Path) -> Entries:
     return provenance.folder_entries(folder, (".jpg", ".png", ".txt"))
 
 
-def infos_made_from(root: Path, scene_id: str, info: Mapping[Any, Any], entries: Entries) -> Any:
+def infos_made_from(place: Place, scene_id: str, info: Mapping[Any, Any], entries: Entries) -> Any:
     """What decides the info of a scene: what step 1 tells of it, and its frames."""
-    folder = posed_images_dir(root) / scene_id
+    folder = posed_images_dir(place) / scene_id
     return {
         "info": provenance.digest(sorted(info.items(), key=str)),
-        "objects": _hash_of_objects(root, scene_id),
+        "objects": _hash_of_objects(place, scene_id),
         "frames": provenance.digest(entries),
         "poses": _poses_digest(folder, entries),
     }
@@ -121,7 +121,7 @@ def check_infos(scenes: SceneInfoHandler, scene_id: str, folder: Path, entries: 
     told = scenes.made_from(scene_id)
     if told is None:
         return
-    objects = _hash_of_objects(scenes.root, scene_id)
+    objects = _hash_of_objects(scenes.dataset, scene_id)
     if objects and told.get("objects") not in (None, objects):
         raise BadDataError(
             f"scene info: {scene_id} is stale, its points or annotations have changed since; "
@@ -155,7 +155,7 @@ def _compare_poses(
     gone = [image_id for image_id in known if f"{image_id}.txt" not in there]
     if gone:
         return f"{len(gone)} of its {len(known)} frames are gone, {gone[0]} among them"
-    new = set(posed_images.frames_among(names, posed_images.USED_STEP, folder)) - set(known)
+    new = set(posed_images.frames_among(names, scenes.dataset.frame_step, folder)) - set(known)
     if new:
         return f"{len(new)} frames are new, {min(new)} among them"
     intrinsic = posed_images.read_intrinsic(folder, scenes.color_size(scene_id))
@@ -183,8 +183,8 @@ def _compare_sizes(
     return ""
 
 
-def _hash_of_objects(root: Path, scene_id: str) -> str | None:
+def _hash_of_objects(place: Place, scene_id: str) -> str | None:
     """Of what step 1 tells of the points and annotations of a scene; None where it tells nothing,
     as for data of other sources."""
-    path = instance_data_dir(root) / scene_id / OBJECT_INFO
+    path = instance_data_dir(place) / scene_id / OBJECT_INFO
     return provenance.content_hash(path) if path.is_file() else None

@@ -7,7 +7,7 @@ frames of reference end here: object ids are 0-based, lengths are metres, poses 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,13 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, is_valid_pose, pose_fault
-from spatial_engine.utils.paths import SCANNET, info_path, info_pickle_path, instance_data_dir
+from spatial_engine.utils.paths import (
+    Place,
+    dataset_at,
+    info_path,
+    info_pickle_path,
+    instance_data_dir,
+)
 from spatial_engine.utils.running.files import check_id, naming
 from spatial_engine.utils.running.provenance import digest, read_inputs
 from spatial_engine.utils.scenes import posed_images
@@ -33,20 +39,21 @@ class SceneInfoHandler:
 
     def __init__(
         self,
-        root: Path,
+        place: Place,
         infos: Mapping[str, dict[Any, Any]],
         made_from: Mapping[str, Any] | None = None,
     ):
-        self.root = Path(root)
+        self.dataset = dataset_at(place)
         self._infos = infos
         self._made_from = made_from or {}
         self._hashes: dict[str, str] = {}  # of infos on the disk, which are read again otherwise
 
     @classmethod
-    def load(cls, root: Path, split: str) -> SceneInfoHandler:
-        """Infos with images of "train", "val" or "train_val"; `MissingInputError` without them."""
-        infos = SceneInfos(info_path(root, split), REMEDY)
-        return cls(root, infos, read_inputs(info_pickle_path(root, split)))
+    def load(cls, place: Place, split: str) -> SceneInfoHandler:
+        """Infos with images of "train", "val" or "train_val" of a data set, or of ScanNet below a
+        root; `MissingInputError` without them."""
+        infos = SceneInfos(info_path(place, split), REMEDY)
+        return cls(place, infos, read_inputs(info_pickle_path(place, split)))
 
     @property
     def scene_ids(self) -> list[str]:
@@ -57,9 +64,9 @@ class SceneInfoHandler:
         """A handler of these scenes alone: small enough to be sent to a worker."""
         made_from = {s: self._made_from[s] for s in scene_ids if s in self._made_from}
         if isinstance(self._infos, SceneInfos):
-            return SceneInfoHandler(self.root, self._infos.only(scene_ids), made_from)
+            return SceneInfoHandler(self.dataset, self._infos.only(scene_ids), made_from)
         infos = {scene: self._infos[scene] for scene in scene_ids}
-        return SceneInfoHandler(self.root, infos, made_from)
+        return SceneInfoHandler(self.dataset, infos, made_from)
 
     def made_from(self, scene_id: str) -> Mapping[str, Any] | None:
         """What the info of a scene was made from, by its provenance (`scene_files`); None where
@@ -100,11 +107,23 @@ class SceneInfoHandler:
         return matrix
 
     def intrinsic(self, scene_id: str) -> np.ndarray:
-        """(4, 4) intrinsics of the colour camera, pixels; they can be those of its images."""
+        """(4, 4) intrinsics of the colour camera, pixels, which can be those of its images; the
+        median where they differ by frame (`intrinsics`)."""
         matrix = self._matrix(scene_id, "intrinsic_matrix")
         if fault := camera_fault(matrix, self.color_size(scene_id)):
             raise self._bad(scene_id, f"intrinsic_matrix ({fault})")
         return matrix
+
+    def intrinsics(self, scene_id: str, image_ids: Sequence[str]) -> np.ndarray:
+        """(n, 4, 4) intrinsics of frames: each its own where a source has them by frame (phones
+        refocus), else that of the scene."""
+        shared, images = self.intrinsic(scene_id), self._get(scene_id, "images_info")
+        matrices = np.array([images[i].get("intrinsic_matrix", shared) for i in image_ids])
+        matrices, size = matrices.reshape(-1, 4, 4), self.color_size(scene_id)
+        for image_id, matrix in zip(image_ids, matrices, strict=True):
+            if matrix is not shared and (fault := camera_fault(matrix, size)):
+                raise self._bad(scene_id, f"intrinsic_matrix of {image_id} ({fault})")
+        return matrices
 
     def color_size(self, scene_id: str) -> tuple[int, int]:
         """(width, height) of the colour images."""
@@ -124,7 +143,7 @@ class SceneInfoHandler:
 
     def instance_path(self, scene_id: str) -> Path:
         """Where `instance_mask` is read from."""
-        return instance_data_dir(self.root) / scene_id / "instance_mask.npy"
+        return instance_data_dir(self.dataset) / scene_id / "instance_mask.npy"
 
     def object_ids(self, scene_id: str) -> list[int]:
         """0-based ids of all annotated objects, those without vertices too."""
@@ -163,6 +182,9 @@ class SceneInfoHandler:
             sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
             points = self._scene(scene_id).get("points_digest")
             told = [image_ids, poses, self.intrinsic(scene_id), sizes, points]
+            images = self._get(scene_id, "images_info")
+            if any("intrinsic_matrix" in images[image_id] for image_id in image_ids):
+                told.append(self.intrinsics(scene_id, image_ids))
             if not isinstance(self._infos, SceneInfos):
                 return digest(told)
             self._hashes[scene_id] = digest(told)
@@ -205,7 +227,7 @@ class SceneInfoHandler:
         self, scene_id: str, name: str, columns: int | None, kinds: str = "iuf"
     ) -> np.ndarray:
         """A numeric array of a scene, (n, columns), or (n,) for None."""
-        path = instance_data_dir(self.root) / scene_id / name
+        path = instance_data_dir(self.dataset) / scene_id / name
         remedy = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
         try:
             with naming(path):
@@ -229,8 +251,10 @@ class SceneInfoHandler:
             raise self._bad(scene_id, f"{key} of {image_id}")
         path = Path(name)
         if path.is_absolute() or ".." in path.parts:
-            raise self._bad(scene_id, f"{key} of {image_id} (it points outside data/scannet)")
-        return self.root / SCANNET / path
+            raise self._bad(
+                scene_id, f"{key} of {image_id} (it points outside {self.dataset.folder})"
+            )
+        return self.dataset.folder / path
 
     def _bad(self, scene_id: str, key: Any) -> BadDataError:
         return BadDataError(f"scene info: {scene_id} has no usable {key}; {REMEDY}")

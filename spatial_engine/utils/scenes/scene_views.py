@@ -37,7 +37,7 @@ class SceneViews:
             raise BadDataError(f"{table}: {scene_id} has other frames; {REMEDY}")
         self.image_size = scenes.color_size(scene_id)
         self.num_seen = self.visibility.num_seen
-        self._matrices = projection_matrix(scenes.intrinsic(scene_id), poses)
+        self._matrices = projection_matrix(scenes.intrinsics(scene_id, self.image_ids), poses)
         self.centers = poses[:, :3, 3]
         self.points = scenes.points(scene_id)
 

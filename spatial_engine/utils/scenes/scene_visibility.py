@@ -43,10 +43,10 @@ def see_points(
     """
     image_ids, poses = scenes.valid_frames(scene_id)
     blocks = PointBlocks.of(scenes.points(scene_id))
-    intrinsic, size = scenes.intrinsic(scene_id), scenes.color_size(scene_id)
+    intrinsics, size = scenes.intrinsics(scene_id, image_ids), scenes.color_size(scene_id)
     sight = SceneSight(image_ids, blocks.num_points)
     measured = 0
-    for image_id, pose in zip(image_ids, poses, strict=True):
+    for image_id, pose, intrinsic in zip(image_ids, poses, intrinsics, strict=True):
         depth = scenes.depth(scene_id, image_id)
         measured += bool(depth.any())
         if rule:
@@ -65,7 +65,7 @@ def see_points(
 
 def _why_blind(scenes: SceneInfoHandler, scene_id: str, valid: int, measured: int) -> str:
     """Why no frame of a scene sees a vertex, of `valid` frames of which `measured` have depth."""
-    folder = posed_images_dir(scenes.root) / scene_id
+    folder = posed_images_dir(scenes.dataset) / scene_id
     if not valid:
         frames = len(scenes.image_ids(scene_id))
         return f"none of its {frames} frames has a valid pose; look at {folder}/*.txt"

@@ -35,8 +35,8 @@ def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, Scene
     A split without infos is counted; `MissingInputError` when there is none at all, or when a
     scene of `--scenes` is in none.
     """
-    present = step.present_inputs(args.splits, lambda split: info_path(args.root, split), REMEDY)
-    handlers = [(split, SceneInfoHandler.load(args.root, split)) for split in present]
+    present = step.present_inputs(args.splits, lambda split: info_path(args.dataset, split), REMEDY)
+    handlers = [(split, SceneInfoHandler.load(args.dataset, split)) for split in present]
     if args.scenes:
         known = {scene for _, scenes in handlers for scene in scenes.scene_ids}
         if set(args.scenes) - known:

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import paths
+from spatial_engine.utils.paths import Place
 from spatial_engine.utils.running import files, provenance
 from spatial_engine.utils.tables import coverage_table
 from spatial_engine.utils.tables.scene_table import SceneTable
@@ -41,14 +42,14 @@ FOUND_WITH = "found with"  # among what a merged file is made from: the constant
 class Chunk:
     """Files of the scenes [start, end) of a split."""
 
-    root: Path
+    place: Place
     split: str
     start: int
     end: int
 
     @property
     def folder(self) -> Path:
-        parent = paths.objects_dir(self.root, self.split)
+        parent = paths.objects_dir(self.place, self.split)
         return parent / f"{self.split}_{self.start}_{self.end}"
 
     def path(self, dimension: str) -> Path:
@@ -128,13 +129,13 @@ def table_name(dimension: str) -> str:
     return f"{dimension} table"
 
 
-def find_chunks(root: Path, split: str) -> list[Chunk]:
+def find_chunks(place: Place, split: str) -> list[Chunk]:
     """The chunks that are there, by start."""
     found = []
-    for path in paths.objects_dir(root, split).glob(f"{split}_*_*"):
+    for path in paths.objects_dir(place, split).glob(f"{split}_*_*"):
         match = re.fullmatch(rf"{split}_(0|[1-9][0-9]*)_([1-9][0-9]*)", path.name)
         if match and path.is_dir():
-            found.append(Chunk(root, split, int(match[1]), int(match[2])))
+            found.append(Chunk(place, split, int(match[1]), int(match[2])))
     return sorted(found, key=lambda chunk: (chunk.start, chunk.end))
 
 
@@ -186,7 +187,7 @@ def _explain_missing(
     one."""
     order = sorted(content)
     place = order.index(missing[0])
-    cause = f"{paths.object_table_path(chunks[0].root, chunks[0].split)}: "
+    cause = f"{paths.object_table_path(chunks[0].place, chunks[0].split)}: "
     for chunk in chunks:
         path = chunk.table_path(dimension)
         if not path.is_file():
@@ -225,14 +226,14 @@ def check_is_newest(
             )
 
 
-def remove_stale(root: Path, split: str, content: Mapping[str, str], settings: Any) -> None:
+def remove_stale(place: Place, split: str, content: Mapping[str, str], settings: Any) -> None:
     """Remove chunks of other lists, object visibilities or constants (`settings` are those of
     now), once right chunks hold all of their scenes that are still asked for.
 
     A right chunk is never removed, whatever its size, nor one that is being made: several machines
     may work on one list.
     """
-    there = find_chunks(root, split)
+    there = find_chunks(place, split)
     chunks = [chunk for chunk in there if chunk.has_files()]
     right = [chunk for chunk in chunks if chunk.is_right(content, settings)]
     order = sorted(content)
@@ -250,6 +251,6 @@ def remove_stale(root: Path, split: str, content: Mapping[str, str], settings: A
     for chunk in there:  # what a stopped run with other chunks had begun
         if chunk not in chunks and held.issuperset(order[chunk.start : chunk.end]):
             chunk.remove_begun()
-    for aside in paths.objects_dir(root, split).glob(f"{split}_*_*{files.PARTIAL_SUFFIX}"):
+    for aside in paths.objects_dir(place, split).glob(f"{split}_*_*{files.PARTIAL_SUFFIX}"):
         with suppress(OSError):
             files.remove(aside)

@@ -28,6 +28,7 @@ MAX_BYTES = 2**25  # of a scene as a table; 6,000 frames take 2 MB
 BOXES = ("aligned_bbox", "unaligned_bbox")
 SIZES = ("color_size", "depth_size")
 PATHS = ("image_path", "depth_image_path")
+CAMERA = "intrinsic_matrix"  # of a scene, and of a frame where they differ
 _NO_BOX = np.full(7, np.nan)  # the engine does not read it
 _FORM = "its form is told in spatial_engine/utils/scannet_utils/README.md"
 _KEYS = (*BOXES, "raw_category", "axis_align_matrix", "num_objects", "points_digest")
@@ -39,6 +40,10 @@ def _required(name: str, kind: pa.DataType) -> pa.Field:
 
 def _numbers(kind: pa.DataType, count: int) -> pa.DataType:
     return pa.list_(_required("element", kind), count)
+
+
+def _rows_of_numbers(kind: pa.DataType, count: int) -> pa.DataType:
+    return pa.list_(_required("element", _numbers(kind, count)))
 
 
 def _rows(*fields: pa.Field) -> pa.DataType:
@@ -73,6 +78,8 @@ SCHEMA = pa.schema(
         _required("depth_size", _numbers(pa.int32(), 2)),
     ]
 )
+# Of data sets whose cameras may differ by frame: a matrix for each frame.
+FRAME_CAMERAS = _required("frame_intrinsics", _rows_of_numbers(pa.float64(), 16))
 _ENCODING = {
     "compression": "zstd",
     "compression_level": 1,
@@ -151,14 +158,16 @@ class SceneInfos(Mapping[str, dict[Any, Any]]):
         return SCHEMA if self._with_images else OBJECTS_SCHEMA
 
     def _open(self) -> SceneTable:
-        return SceneTable(self.path, self._remedy, schema=self._schema)
+        return SceneTable(self.path, self._remedy, schema=self._schema, optional=[FRAME_CAMERAS])
 
     def _read(self, scene_id: str) -> dict[Any, Any]:
         if _state_of(self.path) != self._state:
             raise BadDataError(f"{self.path}: has changed since it was opened; start again")
         if self._table is None:  # in a worker
             self._table = self._open()
-        rows = self._table.read(scene_id, self._schema.names, MAX_BYTES)
+        optional = {FRAME_CAMERAS.name} & set(self._table.column_names)
+        names = [*self._schema.names, *(optional if self._with_images else ())]
+        rows = self._table.read(scene_id, names, MAX_BYTES)
         if len(rows) != 1:
             raise BadDataError(
                 f"{self.path}: {scene_id} has {len(rows)} rows instead of one; {self._remedy}"
@@ -198,7 +207,11 @@ def _as_table(scene_id: str, info: Mapping[Any, Any]) -> pa.Table:
             ],
             **{size: [index(side) for side in info[size]] for size in SIZES},
         }
-        return pa.Table.from_pylist([row], SCHEMA)
+        cameras = [frame.get(CAMERA) for frame in info["images_info"].values()]
+        if all(camera is None for camera in cameras):
+            return pa.Table.from_pylist([row], SCHEMA)
+        row[FRAME_CAMERAS.name] = [_flat(camera, (4, 4)) for camera in cameras]
+        return pa.Table.from_pylist([row], SCHEMA.append(FRAME_CAMERAS))
     except KeyError as error:
         cause = f"it has no {error.args[0]}"
     except (AttributeError, TypeError, ValueError, OverflowError, pa.ArrowException) as error:
@@ -250,13 +263,23 @@ def _images(rows: pa.Table) -> dict[str, Any]:
     """What step 3 adds: camera and frames."""
     frames, kind = _values(rows, "frames"), _own_kind()
     poses = _arrays(frames, "extrinsic_matrix", (4, 4), kind)
+    cameras: list[dict[str, Any]] = [{} for _ in poses]
+    if FRAME_CAMERAS.name in rows.column_names:
+        values = _arrays(rows, FRAME_CAMERAS.name, (4, 4), kind)
+        if len(values) != len(poses):
+            raise BadDataError(f"scene info: {len(values)} cameras of {len(poses)} frames; {_FORM}")
+        cameras = [{CAMERA: camera} for camera in values]
     ids, *paths = (frames.field(name).to_pylist() for name in ("image_id", *PATHS))
     return {
         "num_posed_images": len(ids),
         "intrinsic_matrix": _arrays(rows, "intrinsic_matrix", (4, 4), kind)[0],
         "images_info": {
-            image_id: {**dict(zip(PATHS, texts, strict=True)), "extrinsic_matrix": pose}
-            for image_id, pose, *texts in zip(ids, poses, *paths, strict=True)
+            image_id: {
+                **dict(zip(PATHS, texts, strict=True)),
+                "extrinsic_matrix": pose,
+                **camera,
+            }
+            for image_id, pose, camera, *texts in zip(ids, poses, cameras, *paths, strict=True)
         },
         **{size: tuple(rows[size][0].as_py()) for size in SIZES},
     }
@@ -281,7 +304,9 @@ def _arrays(
 ) -> list[np.ndarray]:
     """The arrays of a column, each with memory of its own."""
     column = rows[name].combine_chunks() if isinstance(rows, pa.Table) else rows.field(name)
-    numbers = column.flatten().to_numpy(zero_copy_only=False).view(kind).reshape(-1, *shape)
+    while pa.types.is_nested(column.type):
+        column = column.flatten()
+    numbers = column.to_numpy(zero_copy_only=False).view(kind).reshape(-1, *shape)
     return [array.copy() for array in numbers]
 
 

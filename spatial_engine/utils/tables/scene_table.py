@@ -119,7 +119,8 @@ def _read_footer(path: Path, num_bytes: int, mtime_ns: int) -> tuple[pq.FileMeta
 class SceneTable:
     """Reads such a file scene by scene. Its pages carry checksums, so a wrong bit is an error.
 
-    The columns of `schema` must be there, of their types, and a value in every cell; those of
+    The columns of `schema` must be there, of their types, and a value in every cell, those that are
+    `optional` may be; those of
     `dictionaries` are read as pyarrow dictionaries. `told_by` is the output whose provenance tells
     of the table, where it has none of its own. Raises `MissingInputError` where there is no
     file and `BadDataError` where it is damaged.
@@ -132,6 +133,7 @@ class SceneTable:
         *,
         schema: pa.Schema | None = None,
         dictionaries: Sequence[str] = (),
+        optional: Sequence[pa.Field] = (),
         told_by: Path | None = None,
     ):
         self.path = Path(path)
@@ -156,7 +158,9 @@ class SceneTable:
         self._row_group = {scene: number for number, (scene, _) in enumerate(self.entries)}
         for scene in self._facts:
             check_id(scene, path)
-        self._check_columns(schema or pa.schema([]), dictionaries)
+        there = self._file.schema_arrow.names
+        wanted = [*(schema or []), *(field for field in optional if field.name in there)]
+        self._check_columns(pa.schema(wanted), dictionaries)
         if not len(self.entries) == len(self._facts) == self._file.num_row_groups:
             raise BadDataError(f"{path}: scenes and row groups do not match; {remedy}")
 
@@ -164,6 +168,11 @@ class SceneTable:
     def scene_ids(self) -> list[str]:
         """Ids in the order of the file."""
         return list(self._facts)
+
+    @property
+    def column_names(self) -> list[str]:
+        """Columns of the file."""
+        return self._file.schema_arrow.names
 
     def facts(self, scene_id: str) -> dict[str, Any]:
         """What was noted about a scene when it was written."""
