@@ -45,6 +45,11 @@ class Dataset:
         return 5 if self.name == SCANNET else 1
 
     @property
+    def has_frame_cameras(self) -> bool:
+        """Whether scene infos hold a camera for each frame, not for each scene alone."""
+        return self.name != SCANNET
+
+    @property
     def tag(self) -> str:
         """How names of files tell of this ("D5": every fifth frame)."""
         return f"D{self.frame_step}"

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "utils.scenes": READER | {"utils.tables"},
     "utils.clips": FRAME,
     "utils.preparation": SCENES,
-    "utils.scannet_utils": SCENES,
+    "utils.scannet_utils": SCENES | {"utils.preparation"},
     "utils.tapvid3d_utils": CLIPS,
     "camera_movement": FAMILY,
     "depth_perception": FAMILY,

@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError, SettingsError
+from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
+from spatial_engine.utils.preparation.object_infos import join_object_infos
 from spatial_engine.utils.running import cli, provenance
-from spatial_engine.utils.running.finished_scenes import PartResult, read_finished
+from spatial_engine.utils.running.finished_scenes import PartResult
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import annotations, split_lists
@@ -157,51 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = paths.instance_data_dir(args.dataset)
     run = step.make_folders(folder, jobs, load_scene, unit="scenes")
     if run.parts:
-        write_infos(args.root, folder, step)
+        listed = {scene for ids in split_lists.read_lists(args.root).values() for scene in ids}
+        join_object_infos(args.dataset, listed, step)
     return step.close()
-
-
-def write_infos(root: Path, folder: Path, step: Step) -> None:
-    """Join the infos of all finished scenes that are listed, those of earlier runs too.
-
-    Those of other code or constants, whose scans are gone or which a trial leaves out, are not
-    mixed in: they are counted.
-    """
-    lists = split_lists.read_split_lists(root)
-    listed = {scene for ids in lists.values() for scene in ids}
-    finished = {scene: done for scene, done in read_finished(folder).items() if scene in listed}
-    mark = provenance.digest([step.name, step.settings])
-    made_by = {s: [done.origin.step, done.origin.settings] for s, done in finished.items()}
-    others = [scene for scene, by in made_by.items() if provenance.digest(by) != mark]
-    for scene in others:
-        del finished[scene]
-    if others and step.options.scenes:
-        raise SettingsError(
-            f"{folder}: {len(others)} scenes there, {others[0]} among them, were made by other "
-            "code or constants; run without --scenes, or use another --root for a trial"
-        )
-    if others:
-        step.table.absent["made by other code or constants before, not to be made again now"] += (
-            len(others)
-        )
-
-    table_path = paths.info_path(root, "train_val", with_images=False)
-
-    def write_table(path: Path) -> int:
-        parts = [folder / scene / scene_files.OBJECT_INFO for scene in finished]
-        info_table.merge_infos(parts, path)
-        return len(parts)
-
-    def write_pickle(path: Path) -> int:
-        remedy = "run this command with --overwrite"
-        infos = dict(info_table.SceneInfos(table_path, remedy, with_images=False))
-        dump_pickle(infos, path)
-        return len(infos)
-
-    keys = {scene: done.origin.key for scene, done in finished.items()}
-    step.make_file("scene infos", table_path, keys, write_table)
-    pickle_path = paths.info_pickle_path(root, "train_val", with_images=False)
-    step.make_file("scene infos, pickle", pickle_path, keys, write_pickle)
 
 
 if __name__ == "__main__":

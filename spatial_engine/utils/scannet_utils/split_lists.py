@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.utils.paths import SPLITS, info_path, scan_dir, scene_list_path
+from spatial_engine.errors import MissingInputError
+from spatial_engine.utils.paths import info_path, scan_dir, scene_list_path
 from spatial_engine.utils.running.files import dangling_link
-from spatial_engine.utils.running.input_files import found_instead, missing, read_id_list
+from spatial_engine.utils.running.input_files import found_instead, missing
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes.split_lists import read_split_lists
 
 SCANNET = Path("data/scannet")
 # Where scans lie that are not where they belong, and what to do then.
@@ -28,7 +29,7 @@ def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
     away of what was made of the split before. Raises `MissingInputError` when no scene is listed,
     or one of `--scenes` is not.
     """
-    lists = read_split_lists(args.root)
+    lists = read_lists(args.root)
     for split in args.splits:
         path = scene_list_path(args.dataset, split)
         if split not in lists:
@@ -80,20 +81,6 @@ def _holds_anything(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def read_split_lists(root: Path) -> dict[str, list[str]]:
-    """Sorted scene ids of each split that has a list; it may be empty.
-
-    Raises `SettingsError` when a scene stands in both lists.
-    """
-    lists = {}
-    for split in SPLITS:
-        path = scene_list_path(root, split)
-        if path.exists() or dangling_link(path):
-            lists[split] = read_id_list(path, _README)
-    both = set(lists.get("train", ())) & set(lists.get("val", ()))
-    if both:
-        raise SettingsError(
-            f"{root / SCANNET / 'meta_data'}: {min(both)} is listed in scannetv2_train.txt and in "
-            "scannetv2_val.txt; remove it from one"
-        )
-    return lists
+def read_lists(root: Path) -> dict[str, list[str]]:
+    """Sorted scene ids of each split that has a list (`scenes.split_lists`)."""
+    return read_split_lists(root, _README)

@@ -1,7 +1,9 @@
-"""The folder `data/scannet/posed_images/<scene>/`. This module owns its format.
+"""The folder `data/<dataset>/posed_images/<scene>/`. This module owns its format.
 
 `{id:05d}.jpg` colour, `{id:05d}.png` depth (16-bit, millimetres, 0 = not measured),
-`{id:05d}.txt` camera-to-world pose (4x4), `intrinsic.txt` (4x4, colour camera). Folders of other
+`{id:05d}.txt` camera-to-world pose (4x4), `intrinsic.txt` (4x4, colour camera); where the camera
+differs by frame, that holds the median, and `intrinsics_by_frame.txt` a line `id fx fy cx cy` for
+each frame. Folders of other
 sources in this shape are read too: 3x3 intrinsics, any image size, gaps between the numbers, and
 names with any number of zeros (`5.jpg`), which stay as they are and go by their numbers.
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import codecs
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,6 +30,7 @@ REMEDY = (
 )
 CORRECT = f"correct it, where the folder is of another source, or {REMEDY}"
 INTRINSIC_FILE = "intrinsic.txt"
+FRAME_CAMERAS_FILE = "intrinsics_by_frame.txt"
 
 # Depth PNGs are written once and read once, so encoding and decoding time count alike. Measured on
 # synthetic 640x480 depth with millimetre noise: the "up" filter with run-length deflate takes half
@@ -120,6 +123,44 @@ def read_intrinsic(folder: Path, image_size: tuple[int, int]) -> np.ndarray:
     if fault := camera_fault(intrinsic, image_size):
         raise BadDataError(f"{path}: the camera does not fit its images: {fault}; {CORRECT}")
     return intrinsic
+
+
+def write_cameras(folder: Path, image_ids: Sequence[str], intrinsics: np.ndarray) -> None:
+    """Write the cameras (n, 3, 3) of a scene's frames: the median, and each where they differ."""
+    median = np.eye(4)
+    median[:3, :3] = np.median(intrinsics, axis=0)
+    (folder / INTRINSIC_FILE).write_text(format_matrix(median))
+    if (intrinsics != intrinsics[0]).any():
+        lines = [
+            f"{i} {' '.join(map(repr, matrix[[0, 1, 0, 1], [0, 1, 2, 2]].tolist()))}\n"
+            for i, matrix in zip(image_ids, intrinsics, strict=True)
+        ]
+        (folder / FRAME_CAMERAS_FILE).write_text("".join(lines))
+
+
+def read_frame_cameras(
+    folder: Path, image_ids: Sequence[str], image_size: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """(4, 4) intrinsics of each frame where they differ; empty where the scene has one camera.
+
+    Raises `BadDataError` where a frame has none, or one that cannot be that of its image.
+    """
+    path = folder / FRAME_CAMERAS_FILE
+    if not path.exists():
+        return {}
+    rows = [line.split() for line in _read_text(path).splitlines()]
+    known = {row[0]: row[1:] for row in rows if row}
+    cameras = {}
+    for image_id in image_ids:
+        fx, fy, cx, cy = parse_matrix(" ".join(known.get(image_id, ())), (1, 4), path, CORRECT)[0]
+        cameras[image_id] = np.array(
+            [[fx, 0, cx, 0], [0, fy, cy, 0], [0, 0, 1, 0], [0, 0, 0, 1]], np.float64
+        )
+        if fault := camera_fault(cameras[image_id], image_size):
+            raise BadDataError(
+                f"{path}: frame {image_id} does not fit its image: {fault}; {CORRECT}"
+            )
+    return cameras
 
 
 def read_image_size(path: Path) -> tuple[int, int]:

@@ -161,6 +161,11 @@ def _compare_poses(
     intrinsic = posed_images.read_intrinsic(folder, scenes.color_size(scene_id))
     if not np.array_equal(intrinsic, scenes.intrinsic(scene_id)):
         return "other intrinsics"
+    cameras = posed_images.read_frame_cameras(folder, known, scenes.color_size(scene_id))
+    shared = dict.fromkeys(known, intrinsic)
+    for image_id, matrix in zip(known, scenes.intrinsics(scene_id, known), strict=True):
+        if not np.array_equal(matrix, (cameras or shared)[image_id]):
+            return f"other intrinsics of {image_id}"
     for image_id in known:
         pose, expected = posed_images.read_pose(folder, image_id), scenes.pose(scene_id, image_id)
         if not np.array_equal(pose, expected, equal_nan=True):

@@ -1,0 +1,177 @@
+"""Scene infos with their frames, by split: the last part of every preparation.
+
+From `scenes_train_val_info.parquet` (`object_infos`), and the names, poses, cameras and image sizes
+in `posed_images/<scene>/`, to `scenes_{train,val,train_val}_info_i_D*.parquet`, with pickles of the
+same content and name for users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.cameras import singular_fault
+from spatial_engine.utils.paths import Dataset
+from spatial_engine.utils.running import files, provenance
+from spatial_engine.utils.running.finished_scenes import FinishedScene, PartResult, read_finished
+from spatial_engine.utils.running.outputs import scenes_of
+from spatial_engine.utils.running.scene_runner import SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import posed_images, scene_files
+from spatial_engine.utils.tables import info_table
+from spatial_engine.utils.tables.user_pickles import dump_items
+
+log = logging.getLogger(__name__)
+
+PART = "info.arrow"
+
+
+def make_scene_infos(
+    args: argparse.Namespace,
+    step: Step,
+    scenes: Sequence[str],
+    lists: Mapping[str, Sequence[str]],
+    points_remedy: str,
+    frames_remedy: str,
+) -> None:
+    """Bring the infos of the splits of `args` up to date, of the `scenes` that are asked for.
+
+    `lists` are all scenes by split; the remedies say what makes points and frames.
+    """
+    dataset: Dataset = args.dataset
+    points_table = points_path(dataset)
+    infos = info_table.SceneInfos(points_table, points_remedy, with_images=False)
+    scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({points_remedy})")
+    images_dir = paths.posed_images_dir(dataset)
+    what = f"listed, no frames ({frames_remedy})"
+    scenes = step.present_scenes(scenes, lambda scene: (images_dir / scene).is_dir(), what)
+    lists = {split: ids for split, ids in lists.items() if split in args.splits}
+    names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
+    if len(args.splits) == 2:
+        names.append("train_val")
+
+    points_dir = paths.instance_data_dir(dataset)
+    points = read_finished(points_dir) if points_dir.is_dir() else {}
+    told = provenance.read_inputs(points_table)
+
+    def make_job(scene: str) -> SceneJob:
+        outputs = [name for name in names if scene in lists.get(name, scenes)]
+        folder = images_dir / scene
+        _check_is_of(points_table, scene, told.get(scene), points.get(scene), points_remedy)
+        entries = scene_files.list_entries(folder)  # the one listing
+        inputs = scene_files.infos_made_from(dataset, scene, infos[scene], entries)
+        listed = [name for name, _ in entries]
+        image_ids = posed_images.frames_among(listed, dataset.frame_step, folder)
+        if not image_ids:
+            raise MissingInputError(
+                f"{folder}: holds no frame of {dataset.tag}; {posed_images.REMEDY}"
+            )
+        by_frame = dataset.has_frame_cameras
+        arguments = (folder, scene, infos.only([scene]), image_ids, by_frame, outputs)
+        return SceneJob(scene, arguments, inputs)
+
+    step.make(
+        {name: paths.info_pickle_path(dataset, name) for name in names},
+        list(step.ready(scenes, make_job).values()),
+        add_images,
+        lambda parts, paths: join_infos(parts, paths, lists),
+        parts_name=f"scenes_info_i_{dataset.tag}",
+        inputs=lists,
+        companions={table_name(name): paths.info_path(dataset, name) for name in names},
+    )
+    if len(args.splits) == 2 and not args.scenes:
+        _forget_stale(dataset, lists)
+
+
+def add_images(
+    arguments: tuple[Path, str, info_table.SceneInfos, list[str], bool, list[str]], part_dir: Path
+) -> PartResult:
+    """Read the poses, cameras and sizes of one scene's frames; write its info with them.
+
+    The size of every image is read, so that images that do not fit the camera are found.
+    """
+    images_dir, scene_id, infos, image_ids, by_frame, outputs = arguments
+    folder = Path("posed_images") / scene_id  # relative to the data set's folder
+    color_size = posed_images.read_image_size(images_dir / f"{image_ids[0]}.jpg")
+    intrinsic = posed_images.read_intrinsic(images_dir, color_size)
+    cameras = posed_images.read_frame_cameras(images_dir, image_ids, color_size)
+    cameras = cameras or (dict.fromkeys(image_ids, intrinsic) if by_frame else {})
+    images = {
+        image_id: {
+            "image_path": (folder / f"{image_id}.jpg").as_posix(),
+            "depth_image_path": (folder / f"{image_id}.png").as_posix(),
+            "extrinsic_matrix": posed_images.read_pose(images_dir, image_id),
+            **({info_table.CAMERA: cameras[image_id]} if cameras else {}),
+        }
+        for image_id in image_ids
+    }
+    for image_id in image_ids[1:]:
+        path = images_dir / f"{image_id}.jpg"
+        posed_images.check_size(path, posed_images.read_image_size(path), color_size)
+    with_images = {
+        **infos[scene_id],
+        "num_posed_images": len(images),
+        info_table.CAMERA: intrinsic,
+        "images_info": images,
+        "color_size": color_size,
+        # Depth is checked against it wherever it is read.
+        "depth_size": posed_images.read_image_size(images_dir / f"{image_ids[0]}.png"),
+    }
+    info_table.write_scene_info(part_dir / PART, scene_id, with_images)
+    poses = {image_id: image["extrinsic_matrix"] for image_id, image in images.items()}
+    damaged = [
+        f"{images_dir / image_id}.txt: the frame is left out, {fault}; {posed_images.CORRECT}"
+        for image_id, pose in poses.items()
+        if (fault := singular_fault(pose))
+    ]
+    return PartResult(counts=dict.fromkeys(outputs, 1), damaged=damaged)
+
+
+def join_infos(
+    parts: Sequence[Path], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
+) -> None:
+    """Write table and pickle of each split and of both together."""
+    for name in [name for name in outputs if table_name(name) in outputs]:
+        chosen = [part / PART for part in parts if part.name in lists.get(name, [part.name])]
+        table = outputs[table_name(name)]
+        info_table.merge_infos(chosen, table)
+        infos = info_table.SceneInfos(table, "start again with --overwrite")
+        dump_items(infos.items(), outputs[name])
+
+
+def table_name(name: str) -> str:
+    """What the table of a split is called among the outputs; the pickle goes by the split alone."""
+    return f"{name} table"
+
+
+def points_path(dataset: Dataset) -> Path:
+    """The table of the infos without frames about all scenes."""
+    return paths.info_path(dataset, "train_val", with_images=False)
+
+
+def _check_is_of(
+    table: Path, scene: str, key: Any, points: FinishedScene | None, remedy: str
+) -> None:
+    """Raise `BadDataError` where preparation was stopped between the points of a scene and the
+    infos of all scenes; `key` is what these say that the scene was made under."""
+    if key and points and points.origin.key != key:
+        raise BadDataError(
+            f"{table}: {scene} is stale, its points have been made again since; {remedy}"
+        )
+
+
+def _forget_stale(dataset: Dataset, lists: Mapping[str, Sequence[str]]) -> None:
+    """Remove the infos of splits none of whose scenes is in their list any more, so that no later
+    step uses them. A list that is empty or not there says nothing."""
+    for split, listed in lists.items():
+        path = paths.info_pickle_path(dataset, split)
+        if listed and path.exists() and not scenes_of(path) & set(listed):
+            log.warning("%s: none of its scenes is in the %s list any more, removed", path, split)
+            files.remove(paths.info_path(dataset, split))
+            provenance.forget([path])
+            path.unlink()
