@@ -1,0 +1,242 @@
+"""From captures to prepared scenes: frames, points, infos and lists of a data set.
+
+Every preparation script ends here. Three parts, each with a folder or file for each scene, so that
+a stopped run continues: frames (`posed_images/<scene>/`), points (`instance_data/<scene>/`), infos.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatial_engine.errors import BadDataError, SettingsError
+from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.cameras import camera_fault, pose_fault
+from spatial_engine.utils.paths import SPLITS, Dataset
+from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.preparation import fusion
+from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
+from spatial_engine.utils.preparation.object_infos import join_object_infos
+from spatial_engine.utils.preparation.plan import Wanted, make_plan, planned_again
+from spatial_engine.utils.preparation.scene_infos import make_scene_infos
+from spatial_engine.utils.running import files, provenance
+from spatial_engine.utils.running.finished_scenes import PartResult
+from spatial_engine.utils.running.scene_runner import SceneJob
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import posed_images, scene_files
+from spatial_engine.utils.scenes.split_lists import read_split_lists
+from spatial_engine.utils.tables import info_table
+from spatial_engine.utils.tables.user_pickles import dump_pickle
+
+log = logging.getLogger(__name__)
+
+SOURCE = "source.json"  # in posed_images/<scene>: where the scene came from and how it was prepared
+AGAIN = "start the preparation again"
+NO_LABEL = 0  # NYU40 id of boxes: other data sets have none
+
+
+@dataclass(frozen=True)
+class Source:
+    """One scene to be prepared.
+
+    open: reads it, and can be sent to a worker; inputs: fingerprints of its files; about: its
+    format, path and how it is read, as `sources.json` tells them.
+    """
+
+    open: Callable[[], Capture]
+    inputs: Any
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run(
+    step: Step,
+    sources: Mapping[str, Source],
+    lists: Mapping[str, Sequence[str]],
+    wanted: Mapping[str, Wanted],
+) -> None:
+    """Prepare scenes, and write the infos and lists of their data set.
+
+    `lists` are the scenes of the data set by split, those of earlier runs too; `wanted` is what is
+    asked of each scene. Raises `SettingsError` where a scene stands in another data set, too.
+    """
+    dataset: Dataset = step.options.dataset
+    refuse_known(dataset, [scene for ids in lists.values() for scene in ids])
+    write_lists(dataset, lists)
+    frames_dir, points_dir = paths.posed_images_dir(dataset), paths.instance_data_dir(dataset)
+    jobs = [
+        SceneJob(scene, (scene, source, wanted[scene]), [source.inputs, asdict(wanted[scene])])
+        for scene, source in sources.items()
+    ]
+    frames = step.make_folders(frames_dir, jobs, extract_frames, unit="frames")
+    made = {path.name: path for path in frames.parts}
+    jobs = [
+        SceneJob(scene, (scene, sources[scene], path), provenance.content_hash(path / SOURCE))
+        for scene, path in made.items()
+    ]
+    points = step.make_folders(points_dir, jobs, make_points, unit="scenes")
+    if not points.parts:
+        return
+    tell_sources(step, dataset, frames_dir)
+    listed = {scene for ids in lists.values() for scene in ids}
+    join_object_infos(dataset, listed, step)
+    scenes = (
+        sorted(listed & {path.name for path in points.parts})
+        if step.options.scenes
+        else sorted(listed)
+    )
+    make_scene_infos(step.options, step, scenes, lists, AGAIN, AGAIN)
+
+
+def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> PartResult:
+    """Write the frames of one scene, and beside them where they came from."""
+    scene_id, source, wanted = arguments
+    capture = source.open()
+    plan = make_plan(capture, wanted, scene_id)
+    kept = plan.capture
+    for number, pose, intrinsic in zip(kept.numbers, kept.poses, kept.intrinsics, strict=True):
+        if fault := pose_fault(pose) or camera_fault(intrinsic, kept.color_size):
+            raise BadDataError(f"{scene_id}: frame {number} cannot be right: {fault}")
+    ids = [posed_images.frame_id(number) for number in kept.numbers.tolist()]
+    posed_images.write_cameras(part_dir, ids, kept.intrinsics)
+    unmeasured, depth_size = 0, None
+    written = set()
+    for picture in kept.images(kept.numbers.tolist()):
+        name = posed_images.frame_id(picture.number)
+        color = picture.color if isinstance(picture.color, bytes) else jpeg.encode(picture.color)
+        size = jpeg.read_size(color, f"{scene_id}: frame {picture.number}", AGAIN)
+        posed_images.check_size(part_dir / f"{name}.jpg", size, kept.color_size)
+        depth_size = depth_size or picture.depth_mm.shape
+        if picture.depth_mm.shape != depth_size:
+            raise BadDataError(
+                f"{scene_id}: the depth of frame {picture.number} has another size than that of "
+                "the first; get it again"
+            )
+        (part_dir / f"{name}.jpg").write_bytes(color)
+        (part_dir / f"{name}.png").write_bytes(posed_images.encode_depth(picture.depth_mm))
+        unmeasured += not picture.depth_mm.any()
+        written.add(name)
+    if missing := [image_id for image_id in ids if image_id not in written]:
+        raise BadDataError(
+            f"{scene_id}: {len(missing)} of {len(ids)} frames could not be read, {missing[0]} among "
+            "them; get it again"
+        )
+    for image_id, pose in zip(ids, kept.poses, strict=True):
+        (part_dir / f"{image_id}.txt").write_text(posed_images.format_matrix(pose))
+    files.dump_json({**source.about, **asdict(wanted), **plan.told()}, part_dir / SOURCE)
+    left_out = {why: number for why, number in capture.left_out.items() if number}
+    notes = {
+        "without depth": unmeasured,
+        f"turned ({plan.told()['turned']})": len(ids) * (plan.turns > 0),
+    }
+    return PartResult(
+        counts={"frames": len(ids)}, drops={"frames": left_out}, notes={"frames": notes}
+    )
+
+
+def make_points(arguments: tuple[str, Source, Path], part_dir: Path) -> PartResult:
+    """Write the points of one scene, of its mesh or fused from depth, and what is known of its
+    objects."""
+    scene_id, source, frames_dir = arguments
+    told = json.loads((frames_dir / SOURCE).read_text(encoding="utf-8"))
+    capture = planned_again(source.open(), told)
+    fused = capture.mesh is None
+    if fused:
+        points = fusion.fuse(partial(_prepared_frames, frames_dir, capture))
+        if not len(points):
+            raise BadDataError(
+                f"{scene_id}: no two frames measure the same surface; check poses and depth"
+            )
+        mesh = AnnotatedMesh(points, np.zeros(len(points), np.int32), [])
+    else:
+        mesh = capture.mesh()
+    info: dict[Any, Any] = {}
+    empty = 0
+    for item in mesh.objects:
+        mine = mesh.points[mesh.instances == item.object_id + 1, :3]
+        empty += not len(mine)
+        box = bounding_box(mine)
+        info[item.object_id] = {
+            "aligned_bbox": box, "unaligned_bbox": box, "raw_category": item.label,
+        }  # fmt: skip
+    info["axis_align_matrix"] = np.eye(4)  # poses and points are in the aligned frame already
+    info["num_objects"] = len(mesh.objects)
+    info["points_digest"] = provenance.digest(mesh.points)
+    np.save(part_dir / "aligned_points.npy", mesh.points)
+    np.save(part_dir / "instance_mask.npy", mesh.instances)
+    info_table.write_scene_info(part_dir / scene_files.OBJECT_INFO, scene_id, info)
+    dump_pickle(info, part_dir / "object_info.pkl")
+    notes = {
+        "points fused from depth": int(fused),
+        "objects without vertices": empty,
+        "without objects": int(not mesh.objects),
+    }
+    return PartResult({"scenes": 1}, notes={"scenes": notes})
+
+
+def bounding_box(points: np.ndarray) -> np.ndarray:
+    """(7,) centre and size of points (n, 3), and no label; zeros for no points."""
+    if not len(points):
+        return np.zeros(7)
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.array([*(low + high) / 2, *(high - low), NO_LABEL], np.float64)
+
+
+def _prepared_frames(folder: Path, capture: Capture) -> Iterator[fusion.PosedFrame]:
+    """The frames of a scene as they were written."""
+    depth_size = None
+    for number, pose, intrinsic in zip(
+        capture.numbers.tolist(), capture.poses, capture.intrinsics, strict=True
+    ):
+        name = posed_images.frame_id(number)
+        depth_size = depth_size or posed_images.read_image_size(folder / f"{name}.png")
+        depth = posed_images.read_depth(folder / f"{name}.png", depth_size)
+        color = posed_images.read_color(folder / f"{name}.jpg")
+        yield fusion.PosedFrame(pose, intrinsic, depth, color)
+
+
+# ---- the data set ----
+
+
+def refuse_known(dataset: Dataset, scenes: Sequence[str]) -> None:
+    """Raise `SettingsError` where a scene stands in another data set: ids of records tell scenes
+    apart by their names alone."""
+    for other in paths.datasets_below(dataset.root):
+        if other.name == dataset.name:
+            continue
+        known = {scene for ids in read_split_lists(other, AGAIN).values() for scene in ids}
+        if both := sorted(known & set(scenes)):
+            raise SettingsError(
+                f"{both[0]}: a scene of this name is in the data set {other.name} already; rename "
+                "the folder of one of the two"
+            )
+
+
+def write_lists(dataset: Dataset, lists: Mapping[str, Sequence[str]]) -> None:
+    """Write the lists of a data set that have changed."""
+    for split in SPLITS:
+        path = paths.scene_list_path(dataset, split)
+        content = "".join(f"{scene}\n" for scene in sorted(lists.get(split, ()))).encode()
+        if content and (not path.exists() or path.read_bytes() != content):
+            with files.atomic_path(path) as partial_path:
+                partial_path.write_bytes(content)
+
+
+def tell_sources(step: Step, dataset: Dataset, frames_dir: Path) -> None:
+    """Write `meta_data/sources.json`: where each scene that is there came from."""
+    told = {path.parent.name: path for path in sorted(frames_dir.glob(f"*/{SOURCE}"))}
+    inputs = {scene: provenance.content_hash(path) for scene, path in told.items()}
+
+    def write(path: Path) -> int:
+        files.dump_json(
+            {s: json.loads(p.read_text(encoding="utf-8")) for s, p in told.items()}, path
+        )
+        return len(told)
+
+    step.make_file("sources", dataset.folder / "meta_data/sources.json", inputs, write)
