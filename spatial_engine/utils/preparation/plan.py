@@ -1,4 +1,4 @@
-"""How a capture becomes a prepared scene: which frames, which way up, at which scale, how turned."""
+"""How a capture becomes a prepared scene: which frames, which way up, which scale, how turned."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from spatial_engine.utils.preparation.capture import Capture
 
 LEAST_FRAMES = 10  # of a scene: fewer have hardly any pairs to ask about
 SKIES = ("Up", "Left", "Down", "Right")  # where the sky was, by the clockwise turns made
-UP_FRAMES, UP_STEP = (
-    24,
-    8,
-)  # looked at to find what is level, and every so many pixels of their depth
+UP_FRAMES, UP_STEP = 24, 8  # looked at to find what is level; every 8th pixel of their depth
 LAST_MM = 65_535
 
 
@@ -143,13 +140,9 @@ def _points_of_frames(capture: Capture) -> Iterator[np.ndarray]:
         depth_mm = picture.depth_mm
         height, width = depth_mm.shape
         scale = np.diag([width / capture.color_size[0], height / capture.color_size[1], 1.0])
-        v, u = np.nonzero(
-            (depth_mm[::UP_STEP, ::UP_STEP] > 0) & (depth_mm[::UP_STEP, ::UP_STEP] < LAST_MM)
-        )
-        u, v = u * UP_STEP, v * UP_STEP
-        rays = (
-            np.column_stack([u, v, np.ones(len(u))])
-            @ np.linalg.inv(scale @ capture.intrinsics[k]).T
-        )
+        some = depth_mm[::UP_STEP, ::UP_STEP]
+        v, u = (UP_STEP * axis for axis in np.nonzero((some > 0) & (some < LAST_MM)))
+        pixels = np.column_stack([u, v, np.ones(len(u))])
+        rays = pixels @ np.linalg.inv(scale @ capture.intrinsics[k]).T
         cam = rays * (depth_mm[v, u] / MM_PER_METRE)[:, None]
         yield cam @ capture.poses[k, :3, :3].T + capture.poses[k, :3, 3]

@@ -86,11 +86,8 @@ def run(
     tell_sources(step, dataset, frames_dir)
     listed = {scene for ids in lists.values() for scene in ids}
     join_object_infos(dataset, listed, step)
-    scenes = (
-        sorted(listed & {path.name for path in points.parts})
-        if step.options.scenes
-        else sorted(listed)
-    )
+    made = {path.name for path in points.parts}
+    scenes = sorted(listed & made if step.options.scenes else listed)
     make_scene_infos(step.options, step, scenes, lists, AGAIN, AGAIN)
 
 
@@ -124,8 +121,8 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
         written.add(name)
     if missing := [image_id for image_id in ids if image_id not in written]:
         raise BadDataError(
-            f"{scene_id}: {len(missing)} of {len(ids)} frames could not be read, {missing[0]} among "
-            "them; get it again"
+            f"{scene_id}: {len(missing)} of {len(ids)} frames could not be read, {missing[0]} "
+            "among them; get it again"
         )
     for image_id, pose in zip(ids, kept.poses, strict=True):
         (part_dir / f"{image_id}.txt").write_text(posed_images.format_matrix(pose))
@@ -133,7 +130,7 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
     left_out = {why: number for why, number in capture.left_out.items() if number}
     notes = {
         "without depth": unmeasured,
-        f"turned ({plan.told()['turned']})": len(ids) * (plan.turns > 0),
+        "turned upright": len(ids) * (plan.turns > 0),
     }
     return PartResult(
         counts={"frames": len(ids)}, drops={"frames": left_out}, notes={"frames": notes}
