@@ -46,7 +46,7 @@ class Room:
 
     def pixels(self, places: list[list[int]]) -> np.ndarray:
         """(n, 2) pixels of coordinates from 0 to 1000."""
-        return np.array(places, float) / 1000 * self.truth.camera.size
+        return np.array(places, float) / 1000 * self.truth.cameras[0].size
 
     @cached_property
     def things(self) -> dict[int, np.ndarray]:

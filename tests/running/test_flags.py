@@ -41,6 +41,8 @@ ODD = [
     ("--splits", ["test"], "'test'"),
     ("--splits", [], "expected at least one argument"),
     ("--datasets", ["nuscenes"], "'nuscenes'"),
+    ("--captures", ["nosuch"], "'nosuch'"),
+    ("--captures", [], "expected at least one argument"),
     ("--scenes", [], "expected at least one argument"),
     ("--scenes", [""], "is empty"),
     ("--scenes", ["../scene0000_00"], "'../scene0000_00' is not a name"),

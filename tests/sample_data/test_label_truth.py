@@ -95,7 +95,7 @@ def test_a_match_is_wrong_where_the_images_show_places_apart(rooms):
     good &= room.truth.sees(images[1], floor + aside)
     point = floor[good][good.sum() // 2]
     record = {"task": "correspondence_coor", "image": [f"{room.scene_id}/{i}.jpg" for i in images]}
-    size = room.truth.camera.size
+    size = room.truth.cameras[0].size
 
     def permille(image: str, place: np.ndarray) -> list[float]:
         return (room.truth.pixels(image, place[None])[0][0] / size * 1000).tolist()

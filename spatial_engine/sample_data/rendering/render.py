@@ -32,6 +32,12 @@ class Camera:
         scale = np.diag([size[0] / self.size[0], size[1] / self.size[1], 1.0])
         return Camera(scale @ self.K, size)
 
+    def matrix(self) -> np.ndarray:
+        """(4, 4) float32 intrinsics, as ScanNet's files hold them."""
+        matrix = np.eye(4, dtype=np.float32)
+        matrix[:3, :3] = self.K
+        return matrix
+
     def rays(self) -> np.ndarray:
         """(h, w, 3) float32 camera rays with z = 1."""
         u, v = np.meshgrid(np.arange(self.size[0]), np.arange(self.size[1]))

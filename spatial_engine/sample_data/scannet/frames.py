@@ -10,12 +10,8 @@ import numpy as np
 
 from spatial_engine.sample_data.rendering import render
 from spatial_engine.sample_data.rendering.mesh import Fusion
-from spatial_engine.sample_data.rendering.sensor import (
-    Exact,
-    NoiseBank,
-    measured_depth,
-    photograph,
-)
+from spatial_engine.sample_data.rendering.scanner import CameraPair, Scanner
+from spatial_engine.sample_data.rendering.sensor import NoiseBank
 from spatial_engine.sample_data.scannet.quirks import Quirks
 from spatial_engine.sample_data.scannet.scene_spec import SceneSpec
 from spatial_engine.utils.scannet_utils.sens import SensFrame
@@ -36,42 +32,26 @@ def frames(
     """Every frame of a scan along `poses` (n, 4, 4), world_from_cam in the room's frame; each
     `spec.frame_repeat` times. Stored are the poses `tracked` (n, 4, 4), in the frame that
     `scan_from_room` (4, 4) leads to. What each measures is added to `fusion`."""
-    color, depth = spec.cameras()
-    color_rays, depth_rays = color.rays(), depth.rays()
-    bank = NoiseBank.of(spec.generator("noise"))
-    shift = spec.sensor.draw_shift(spec.generator("shift"))
+    cameras = CameraPair.of(*spec.cameras())
+    scanner = make_scanner(scene, spec)
     for number, world_from_cam in enumerate(poses):
-        rng = spec.generator("frame", number)
-        quads = render.first_quads(scene, depth_rays, world_from_cam)
-        exact = _exact(scene, depth, depth_rays, world_from_cam, quads)
-        metres = measured_depth(exact, spec.sensor, shift, bank, rng)
-        fusion.add(metres, quads, depth, tracked[number])
-        quads = render.upsample_quads(scene, quads, color, color_rays, world_from_cam)
-        image = render.color_image(scene, color, world_from_cam, quads)
-        jpeg = encode_jpeg(photograph(image, rng.uniform(0.95, 1.05), bank, rng))
+        shot = scanner.shot(cameras, world_from_cam, spec.generator("frame", number))
+        fusion.add(shot.depth, shot.quads, cameras.depth, tracked[number])
+        jpeg = encode_jpeg(shot.image)
         for stored in range(number * spec.frame_repeat, (number + 1) * spec.frame_repeat):
             yield SensFrame(
                 _stored_pose(scan_from_room @ tracked[number], stored, spec.quirks),
                 jpeg,
-                _stored_depth(metres, stored, spec.quirks),
+                _stored_depth(shot.depth, stored, spec.quirks),
                 stored * FRAME_MICROSECONDS,
                 stored * FRAME_MICROSECONDS,
             )
 
 
-def _exact(
-    scene: render.Scene,
-    camera: render.Camera,
-    rays: np.ndarray,
-    world_from_cam: np.ndarray,
-    quads: np.ndarray,
-) -> Exact:
-    """What the depth camera looks at."""
-    maps = render.pixel_maps(scene.surfaces, camera, world_from_cam)
-    depth = render.depth_image(maps, quads)
-    cosine = render.cosines(scene, rays, world_from_cam, depth, quads)
-    clear, glossy = scene.surfaces.no_depth[quads], scene.surfaces.patchy[quads]
-    return Exact(depth, cosine, clear, glossy, float(camera.K[0, 0]))
+def make_scanner(scene: render.Scene, spec: SceneSpec) -> Scanner:
+    """The scanner of a scene, with the noise that its seed gives."""
+    shift = spec.sensor.draw_shift(spec.generator("shift"))
+    return Scanner(scene, spec.sensor, shift, NoiseBank.of(spec.generator("noise")))
 
 
 def encode_jpeg(picture: np.ndarray) -> bytes:
@@ -92,7 +72,12 @@ def _stored_pose(scan_from_cam: np.ndarray, number: int, quirks: Quirks) -> np.n
 def _stored_depth(metres: np.ndarray, number: int, quirks: Quirks) -> bytes:
     if number == quirks.no_depth:
         return b""
-    units = np.clip(np.round(metres * quirks.depth_shift), 0, 65535).astype("<u2")
     if number == quirks.zero_depth:
-        units[:] = 0
-    return units.tobytes() if quirks.raw_depth else zlib.compress(units.tobytes(), ZLIB_LEVEL)
+        metres = np.zeros_like(metres)
+    return compressed_depth(metres, quirks.depth_shift, raw=quirks.raw_depth)
+
+
+def compressed_depth(metres: np.ndarray, depth_shift: float, *, raw: bool = False) -> bytes:
+    """Depth in uint16, `depth_shift` units a metre, as a `.sens` holds it."""
+    units = np.clip(np.round(metres * depth_shift), 0, 65535).astype("<u2").tobytes()
+    return units if raw else zlib.compress(units, ZLIB_LEVEL)

@@ -43,6 +43,14 @@ def write_ply(path: Path, vertices: np.ndarray, colors: np.ndarray, faces: np.nd
         file.write(triangles.tobytes())
 
 
+def write_mesh(folder: Path, scene_id: str, mesh: Mesh, groups: list[dict], old: bool) -> None:
+    """The mesh in the frame of the scan, its segments, and the annotation by `groups` of them."""
+    name = f"{scene_id}_vh_clean_2"
+    write_ply(folder / f"{name}.ply", mesh.vertices, mesh.colors, mesh.faces)
+    write_segments(folder / f"{name}.0.010000.segs.json", scene_id, mesh.segment)
+    write_aggregation(folder / f"{scene_id}.aggregation.json", scene_id, groups, old)
+
+
 def write_segments(path: Path, scene_id: str, segment: np.ndarray) -> None:
     """`segs.json`: one sparse id a vertex."""
     content = {

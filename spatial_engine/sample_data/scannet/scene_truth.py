@@ -25,12 +25,13 @@ TOLERANCE = 0.01  # metres before a point of a surface that something may stand 
 @dataclass(frozen=True)
 class SceneTruth:
     """The exact room of a scene: its faces, `labels` of its things (None: not annotated), colour
-    camera, true poses (n, 4, 4) world_from_cam of the rendered frames, how often each is stored."""
+    cameras and true poses (n, 4, 4) world_from_cam of the n rendered frames, how often each is
+    stored."""
 
     surfaces: Surfaces
     caster: RayCaster
     labels: tuple[str | None, ...]
-    camera: Camera
+    cameras: tuple[Camera, ...]
     poses: np.ndarray
     frame_repeat: int
 
@@ -41,9 +42,13 @@ class SceneTruth:
         atlas = build_atlas([quad.material for thing in things for quad in thing.quads], spec.seed)
         surfaces = gather(things, atlas)
         labels = tuple(thing.label for thing in things)
-        camera, _ = spec.cameras()
+        cameras = (spec.cameras()[0],) * spec.num_frames
         caster = RayCaster(surfaces)
-        return cls(surfaces, caster, labels, camera, true_poses(spec), spec.frame_repeat)
+        return cls(surfaces, caster, labels, cameras, true_poses(spec), spec.frame_repeat)
+
+    def camera(self, image_id: str) -> Camera:
+        """The colour camera of a stored frame."""
+        return self.cameras[int(image_id) // self.frame_repeat]
 
     def pose(self, image_id: str) -> np.ndarray:
         """(4, 4) true world_from_cam of a stored frame."""
@@ -53,7 +58,10 @@ class SceneTruth:
         """What pixels (n, 2) x, y of a colour image show: points (n, 3), and depth (n,) along the
         viewing direction; inf where no surface is met."""
         pose = self.pose(image_id)
-        rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(self.camera.K).T
+        rays = (
+            np.column_stack([pixels, np.ones(len(pixels))])
+            @ np.linalg.inv(self.camera(image_id).K).T
+        )
         rays = rays @ pose[:3, :3].T
         origins = np.broadcast_to(pose[:3, 3], rays.shape)
         _, depth = self.caster.hits(origins, rays)  # rays are 1 along the viewing direction
@@ -65,12 +73,12 @@ class SceneTruth:
         pose = self.pose(image_id)
         cam = (points - pose[:3, 3]) @ pose[:3, :3]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return (cam / cam[:, 2:] @ self.camera.K.T)[:, :2], cam[:, 2]
+            return (cam / cam[:, 2:] @ self.camera(image_id).K.T)[:, :2], cam[:, 2]
 
     def sees(self, image_id: str, points: np.ndarray) -> np.ndarray:
         """(n,) bool: whether points (n, 3) of surfaces are inside a colour image and not hidden."""
         pixels, depth = self.pixels(image_id, points)
-        inside = (depth > 0) & (pixels >= 0).all(1) & (pixels < self.camera.size).all(1)
+        inside = (depth > 0) & (pixels >= 0).all(1) & (pixels < self.camera(image_id).size).all(1)
         eye = self.pose(image_id)[:3, 3]
         towards = points[inside] - eye
         _, share = self.caster.hits(np.broadcast_to(eye, towards.shape), towards)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ import numpy as np
 from spatial_engine.sample_data.materials.atlas import build_atlas
 from spatial_engine.sample_data.rendering.camera_path import camera_path, tracked
 from spatial_engine.sample_data.rendering.lighting import bake
-from spatial_engine.sample_data.rendering.mesh import Fusion, Mesh
-from spatial_engine.sample_data.rendering.render import Camera, Scene
+from spatial_engine.sample_data.rendering.mesh import Fusion
+from spatial_engine.sample_data.rendering.render import Scene
 from spatial_engine.sample_data.rendering.sensor import REAL, Sensor
 from spatial_engine.sample_data.rendering.surfaces import RayCaster, Surfaces, gather
 from spatial_engine.sample_data.rooms import rooms
@@ -89,9 +90,9 @@ def write_scene_files(folder: Path, spec: SceneSpec) -> None:
         "\r\n" if spec.quirks.crlf else "\n",
     )
     header = SensHeader(
-        color_intrinsic=_matrix(color),
+        color_intrinsic=color.matrix(),
         color_extrinsic=np.eye(4, dtype=np.float32),
-        depth_intrinsic=_matrix(depth),
+        depth_intrinsic=depth.matrix(),
         depth_extrinsic=np.eye(4, dtype=np.float32),
         color_size=color.size,
         depth_size=depth.size,
@@ -100,12 +101,16 @@ def write_scene_files(folder: Path, spec: SceneSpec) -> None:
         depth_compression="raw" if spec.quirks.raw_depth else "zlib",
     )
     path = folder / f"{spec.scene_id}.sens"
-    fusion = Fusion(scene.surfaces, spec.vertex_spacing, _not_scanned(layout, scene.surfaces))
+    fusion = Fusion(scene.surfaces, spec.vertex_spacing, not_scanned(layout, scene.surfaces))
     write_sens(path, header, frames(scene, spec, poses, known, scan_from_room, fusion))
     if spec.quirks.no_imu_tail:
         os.truncate(path, path.stat().st_size - 8)
     mesh = fusion.mesh(scene, spec.generator("mesh"))
-    _write_mesh(folder, spec, mesh, things, scan_from_room)
+    groups = scannet_files.segment_groups(mesh, [thing.label for thing in things], spec.quirks)
+    scanned = replace(
+        mesh, vertices=mesh.vertices @ scan_from_room[:3, :3].T + scan_from_room[:3, 3]
+    )
+    scannet_files.write_mesh(folder, spec.scene_id, scanned, groups, spec.quirks.old_aggregation)
 
 
 def true_poses(spec: SceneSpec) -> np.ndarray:
@@ -113,7 +118,7 @@ def true_poses(spec: SceneSpec) -> np.ndarray:
     return camera_path(LAYOUTS[spec.layout].path, spec.num_frames, spec.generator("path"))
 
 
-def _not_scanned(layout: rooms.Layout, surfaces: Surfaces) -> np.ndarray:
+def not_scanned(layout: rooms.Layout, surfaces: Surfaces) -> np.ndarray:
     """(Q,) bool: glass, and a ceiling that is not in the mesh."""
     if layout.scanned_ceiling:
         return surfaces.no_depth
@@ -129,12 +134,6 @@ def build_scene(layout: rooms.Layout, things: list[Thing], spec: SceneSpec) -> S
     return Scene(surfaces, caster, atlas, light)
 
 
-def _matrix(camera: Camera) -> np.ndarray:
-    matrix = np.eye(4, dtype=np.float32)
-    matrix[:3, :3] = camera.K
-    return matrix
-
-
 def _alignment(spec: SceneSpec) -> np.ndarray:
     """(4, 4) aligned_from_scan with six decimals, as the `.txt` holds it: a turn and a shift."""
     if spec.quirks.without_alignment:
@@ -145,19 +144,3 @@ def _alignment(spec: SceneSpec) -> np.ndarray:
     matrix[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     matrix[:3, 3] = rng.uniform(-4, 4, 3) * (1, 1, 0.05)
     return matrix.round(6)
-
-
-def _write_mesh(
-    folder: Path, spec: SceneSpec, mesh: Mesh, things: list[Thing], scan_from_room: np.ndarray
-) -> None:
-    name = f"{spec.scene_id}_vh_clean_2"
-    vertices = mesh.vertices @ scan_from_room[:3, :3].T + scan_from_room[:3, 3]
-    scannet_files.write_ply(folder / f"{name}.ply", vertices, mesh.colors, mesh.faces)
-    scannet_files.write_segments(folder / f"{name}.0.010000.segs.json", spec.scene_id, mesh.segment)
-    groups = scannet_files.segment_groups(mesh, [thing.label for thing in things], spec.quirks)
-    scannet_files.write_aggregation(
-        folder / f"{spec.scene_id}.aggregation.json",
-        spec.scene_id,
-        groups,
-        spec.quirks.old_aggregation,
-    )
