@@ -91,12 +91,27 @@ def test_other_files_are_never_replaced(tmp_path, plain):
     data.mkdir(parents=True)
     (data / "list.csv").write_text("of real scenes")
     for overwrite in (False, True):
-        with pytest.raises(SettingsError, match=r"list\.csv: is not the file of the sample"):
+        with pytest.raises(SettingsError, match=r"list\.csv: holds something that this"):
             write_sample_captures(tmp_path, ["plain"], small=True, overwrite=overwrite)
     assert [path.name for path in data.iterdir()] == ["list.csv"]
     shutil.rmtree(data)
     assert write_sample_captures(tmp_path, ["plain"], small=True).reused == 1
     assert (data / "raw/image.npy").exists()
+
+
+def test_what_is_made_anew_replaces_what_was_linked(tmp_path, plain):
+    write_sample_captures(tmp_path, ["plain"], small=True)
+    image = tmp_path / "data/plain/raw/image.npy"
+    before = np.load(image)
+    (tmp_path / "data/plain/own.txt").write_text("a user's own")
+    assert not write_sample_captures(tmp_path, ["plain"], small=True, seed=1).failures
+    assert (np.load(image) != before).any()
+    assert image.samefile(tmp_path / "captures/plain/raw/image.npy")
+    assert (tmp_path / "data/plain/own.txt").exists()
+    image.unlink()
+    image.write_bytes(b"no longer ours")
+    with pytest.raises(SettingsError, match=r"image\.npy: holds something"):
+        write_sample_captures(tmp_path, ["plain"], small=True, overwrite=True)
 
 
 def test_a_changed_writer_writes_again(tmp_path, plain, monkeypatch):

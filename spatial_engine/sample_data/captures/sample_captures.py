@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +19,7 @@ from spatial_engine.utils.running.scene_runner import (
     PartResult,
     RunResult,
     SceneJob,
+    is_done,
     run_scenes,
 )
 
@@ -88,6 +90,9 @@ def write_sample_captures(
     base = root / PLACE
     jobs = [SceneJob(name, (name, seed, small), _inputs(name, seed, small)) for name in names]
     with files.locked(base):
+        for job in jobs:
+            if overwrite or not is_done(base, STEP, {}, job):
+                _unlink(root, job.scene_id)
         run = run_scenes(
             STEP,
             _work,
@@ -98,9 +103,8 @@ def write_sample_captures(
             scheduler=scheduler,
             overwrite=overwrite,
         )
-        for name, folder in run.parts.items():
-            if (place := FORMATS[name].place) is not None:
-                _link(folder, root / place)
+        for name in run.parts:
+            _link(root, name)
     return run
 
 
@@ -123,20 +127,39 @@ def _work(arguments: tuple[str, int, bool], folder: Path) -> PartResult:
     return PartResult(counts={"frames": len(made.frames)})
 
 
-def _link(folder: Path, place: Path) -> None:
-    """Give all files of a finished folder a second name below `place`."""
-    made = {
-        path: place / path.relative_to(folder)
+def _linked(root: Path, name: str) -> dict[Path, Path]:
+    """Where the files of a format that is written stand in its data set."""
+    folder, place = root / PLACE / name, FORMATS[name].place
+    if place is None:
+        return {}
+    return {
+        path: root / place / path.relative_to(folder)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != DONE_FILE
     }
-    for path, target in made.items():
-        if target.exists() and not (target.is_file() and filecmp.cmp(path, target, shallow=False)):
+
+
+def _link(root: Path, name: str) -> None:
+    """Give the files of a format their places in its data set as well."""
+    linked = _linked(root, name)
+    for path, target in linked.items():
+        if os.path.lexists(target) and not _is_same(path, target):
             raise SettingsError(
-                f"{target}: is not the file of the sample capture; move {place} away, or give an "
-                "empty folder as --root"
+                f"{target}: holds something that this command did not make; move it away, or give "
+                "an empty folder as --root"
             )
-    for path, target in made.items():
+    for path, target in linked.items():
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             files.link_or_copy(path, target)
+
+
+def _unlink(root: Path, name: str) -> None:
+    """Remove from the data set what was linked there and is to be made anew."""
+    for path, target in _linked(root, name).items():
+        if _is_same(path, target):
+            target.unlink()
+
+
+def _is_same(path: Path, target: Path) -> bool:
+    return target.is_file() and filecmp.cmp(path, target, shallow=False)
