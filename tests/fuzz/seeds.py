@@ -116,7 +116,7 @@ def meshes() -> list[bytes]:
     vertices = np.zeros(12, fields)
     for name, _ in fields:
         vertices[name] = _rng().integers(0, 99, 12)
-    faces = np.zeros(5, [("vertex_indices", "i4", (3,))])
+    faces = np.zeros(5, [("vertex_indices", "i4", (3,)), ("object_id", "i4")])
     elements = [
         PlyElement.describe(vertices, "vertex"),
         PlyElement.describe(faces, "face", len_types={"vertex_indices": "u1"}),

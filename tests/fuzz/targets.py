@@ -17,6 +17,7 @@ import mutations
 import numpy as np
 import seeds
 import texts
+from arkitscenes_targets import ARKITSCENES_TARGETS
 from audit_targets import AUDIT_TARGETS
 from target import Target
 
@@ -26,12 +27,12 @@ from spatial_engine.evaluation.answer_reading.answers import read_answer
 from spatial_engine.utils.clips import clips, object_array
 from spatial_engine.utils.paths import info_path, instance_data_dir
 from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.preparation import ply
 from spatial_engine.utils.questions import plain_record, record_files, records, templates
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import changes, finished_scenes, input_files, outputs, provenance
 from spatial_engine.utils.running.closing_table import Tally
 from spatial_engine.utils.scannet_utils import annotations, extract_posed_images
-from spatial_engine.utils.scannet_utils.mesh import read_vertices
 from spatial_engine.utils.scannet_utils.sens import SensReader
 from spatial_engine.utils.scenes import pair_balance, posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -60,9 +61,14 @@ def read_sens(path: Path) -> None:
 
 
 def read_mesh(path: Path) -> None:
-    points = read_vertices(path)
+    points = ply.read_vertices(path, "get it", colorless=128)
     assert points.dtype == np.float64 and points.ndim == 2 and points.shape[1] == 6
     assert np.isfinite(points).all()
+    with suppress(BadDataError):
+        assert ply.read_vertex_numbers(path, "get it", "alpha").shape == (len(points),)
+    with suppress(BadDataError):
+        corners, numbers = ply.read_faces(path, "get it", "object_id")
+        assert len(corners) == len(numbers) and (not corners.size or corners.max() < len(points))
 
 
 def read_aggregation(path: Path) -> None:
@@ -343,180 +349,193 @@ FAULTY = {
     for kind in ("crash", "hang", "memory", "error", "right", "quit")
 }
 
-TARGETS: dict[str, Target] = {
-    "sens": Target(read_sens, seeds.sens, binary=True, tokens=(b"\x89PNG\r\n\x1a\n", b"\xff\xd8")),
-    "ply": Target(read_mesh, seeds.meshes, tokens=texts.PLY_TOKENS, binary=True),
-    "aggregation": Target(
-        read_aggregation,
-        seeds.aggregations,
-        reshape=TREE,
-        texts=texts.AGGREGATIONS,
-        tokens=texts.JSON_TOKENS,
-    ),
-    "segs": Target(
-        read_segments, seeds.segments, reshape=TREE, texts=texts.JSON, tokens=texts.JSON_TOKENS
-    ),
-    "scene_txt": Target(
-        read_axis_alignment,
-        seeds.scene_texts,
-        tokens=texts.MATRIX_TOKENS,
-        texts=texts.SIXTEEN.map(b"axisAlignment = ".__add__),
-    ),
-    "label_table": Target(
-        read_label_table,
-        seeds.label_tables,
-        texts=texts.LABEL_ROWS,
-        tokens=(b"\t", b'"', b"\r", b"\n"),
-    ),
-    "pose": Target(
-        read_pose, seeds.poses, "00005.txt", tokens=texts.MATRIX_TOKENS, texts=texts.SIXTEEN
-    ),
-    "intrinsic": Target(
-        read_intrinsic,
-        seeds.intrinsics,
-        "intrinsic.txt",
-        tokens=texts.MATRIX_TOKENS,
-        texts=texts.MATRICES,
-    ),
-    "depth_png": Target(
-        read_depth,
-        seeds.depth_pngs,
-        "00005.png",
-        tokens=(b"IDAT", b"IEND", b"PLTE", b"tRNS"),
-        binary=True,
-    ),
-    "image_size": Target(
-        read_image_size,
-        lambda: seeds.jpegs() + seeds.depth_pngs(),
-        "00005.jpg",
-        tokens=texts.JPEG_TOKENS,
-        binary=True,
-    ),
-    "jpeg": Target(
-        read_jpeg, seeds.jpegs, "00005.jpg", tokens=texts.JPEG_TOKENS, memory_mb=1024, binary=True
-    ),
-    "object_array": Target(
-        read_object_array,
-        seeds.object_arrays,
-        reshape=(mutations.pickle_tree,),
-        tokens=texts.PICKLE_TOKENS,
-        binary=True,
-    ),
-    "scene_info": Target(
-        read_infos,
-        seeds.info_tables,
-        reshape=(mutations.parquet, mutations.parquet_rows, mutations.parquet_rows),
-        binary=True,
-    ),
-    "points_npy": Target(
-        read_arrays, lambda: seeds.arrays()[:1], reshape=(mutations.npy,), binary=True
-    ),
-    "mask_npy": Target(
-        read_mask, lambda: seeds.arrays()[1:], reshape=(mutations.npy,), binary=True
-    ),
-    "visibility": Target(
-        read_visibility, seeds.visibility_tables, reshape=(mutations.parquet,), binary=True
-    ),
-    "pairs": Target(read_pairs, seeds.pair_tables, reshape=(mutations.parquet,), binary=True),
-    "objects": Target(read_objects, seeds.object_tables, reshape=(mutations.parquet,), binary=True),
-    "part": Target(read_part, seeds.parts, binary=True),
-    "coverage": Target(
-        read_coverage,
-        seeds.coverage_tables,
-        reshape=(mutations.parquet, mutations.parquet_rows),
-        binary=True,
-    ),
-    "clip": Target(
-        read_clip,
-        seeds.clips,
-        "clip_7.npz",
-        binary=True,
-        tokens=texts.ZIP_TOKENS,
-        reshape=(mutations.zip_members(mutations.npy),) * 2,
-    ),
-    "id_list": Target(
-        read_id_list, seeds.id_lists, texts=texts.LISTS, tokens=(b"\r", b"\0", b"..", b"/")
-    ),
-    "meta": Target(
-        read_meta,
-        seeds.metas,
-        "x.meta.json",
-        reshape=TREE,
-        texts=texts.JSON,
-        tokens=texts.JSON_TOKENS,
-    ),
-    "done_mark": Target(
-        read_done_marks,
-        seeds.done_marks,
-        reshape=TREE,
-        texts=texts.JSON,
-        tokens=texts.JSON_TOKENS,
-    ),
-    "jsonl": Target(
-        read_jsonl,
-        seeds.jsonls,
-        reshape=(mutations.jsonl_tree,),
-        texts=texts.RECORDS,
-        tokens=texts.JSON_TOKENS,
-    ),
-    "places": Target(
-        read_places,
-        lambda: seeds.jsonls()[:1],
-        reshape=(mutations.jsonl_tree,),
-        tokens=(b'"image":["', b"/", b"\n", b"\xff", b"../"),
-    ),
-    "templates": Target(
-        read_templates,
-        seeds.templates,
-        reshape=TREE,
-        texts=texts.TEMPLATES,
-        tokens=(
-            b"{category}",
-            b"{",
-            b"}",
-            b"`{answer}`",
-            b"<image>",
-            b"{category!r}",
-            b"{category:>9}",
+TARGETS: dict[str, Target] = (
+    {
+        "sens": Target(
+            read_sens, seeds.sens, binary=True, tokens=(b"\x89PNG\r\n\x1a\n", b"\xff\xd8")
         ),
-    ),
-    "predictions_jsonl": Target(
-        read_predictions,
-        lambda: seeds.jsonls()[2:],
-        "x.jsonl",
-        reshape=(mutations.jsonl_tree,),
-        texts=texts.RECORDS,
-        tokens=texts.JSON_TOKENS,
-    ),
-    "predictions_json": Target(
-        read_predictions,
-        lambda: [b"[" + b",".join(data.splitlines()) + b"]" for data in seeds.jsonls()[2:]],
-        "x.json",
-        reshape=(mutations.json_tree,),
-        texts=texts.RECORDS,
-        tokens=(*texts.JSON_TOKENS, b"NaN", b"\xef\xbb\xbf", b"\xff\xfe"),
-    ),
-    "predictions_tsv": Target(
-        read_predictions,
-        seeds.prediction_tables,
-        "x.tsv",
-        texts=texts.TABLES,
-        tokens=(b"\t", b'"', b"\n", b"\r", b"\0", b"index", b"9" * 5000, b"\xef\xbb\xbf"),
-    ),
-    "predictions_csv": Target(
-        read_predictions,
-        seeds.prediction_csvs,
-        "x.csv",
-        texts=texts.TABLES.map(lambda data: data.replace(b"\t", b",")),
-        tokens=(b",", b'"', b"\n", b"\r", b"\0", b"index", b"1e5", b"\xef\xbb\xbf"),
-    ),
-    "predictions_xlsx": Target(
-        read_predictions,
-        seeds.workbooks,
-        "x.xlsx",
-        binary=True,
-        reshape=(mutations.zip_members(mutations.workbook_part),) * 2,
-        tokens=texts.ZIP_TOKENS,
-    ),
-    "answer": Target(read_answers, seeds.answers, texts=texts.SAID, tokens=texts.SAID_TOKENS),
-} | AUDIT_TARGETS
+        "ply": Target(read_mesh, seeds.meshes, tokens=texts.PLY_TOKENS, binary=True),
+        "aggregation": Target(
+            read_aggregation,
+            seeds.aggregations,
+            reshape=TREE,
+            texts=texts.AGGREGATIONS,
+            tokens=texts.JSON_TOKENS,
+        ),
+        "segs": Target(
+            read_segments, seeds.segments, reshape=TREE, texts=texts.JSON, tokens=texts.JSON_TOKENS
+        ),
+        "scene_txt": Target(
+            read_axis_alignment,
+            seeds.scene_texts,
+            tokens=texts.MATRIX_TOKENS,
+            texts=texts.SIXTEEN.map(b"axisAlignment = ".__add__),
+        ),
+        "label_table": Target(
+            read_label_table,
+            seeds.label_tables,
+            texts=texts.LABEL_ROWS,
+            tokens=(b"\t", b'"', b"\r", b"\n"),
+        ),
+        "pose": Target(
+            read_pose, seeds.poses, "00005.txt", tokens=texts.MATRIX_TOKENS, texts=texts.SIXTEEN
+        ),
+        "intrinsic": Target(
+            read_intrinsic,
+            seeds.intrinsics,
+            "intrinsic.txt",
+            tokens=texts.MATRIX_TOKENS,
+            texts=texts.MATRICES,
+        ),
+        "depth_png": Target(
+            read_depth,
+            seeds.depth_pngs,
+            "00005.png",
+            tokens=(b"IDAT", b"IEND", b"PLTE", b"tRNS"),
+            binary=True,
+        ),
+        "image_size": Target(
+            read_image_size,
+            lambda: seeds.jpegs() + seeds.depth_pngs(),
+            "00005.jpg",
+            tokens=texts.JPEG_TOKENS,
+            binary=True,
+        ),
+        "jpeg": Target(
+            read_jpeg,
+            seeds.jpegs,
+            "00005.jpg",
+            tokens=texts.JPEG_TOKENS,
+            memory_mb=1024,
+            binary=True,
+        ),
+        "object_array": Target(
+            read_object_array,
+            seeds.object_arrays,
+            reshape=(mutations.pickle_tree,),
+            tokens=texts.PICKLE_TOKENS,
+            binary=True,
+        ),
+        "scene_info": Target(
+            read_infos,
+            seeds.info_tables,
+            reshape=(mutations.parquet, mutations.parquet_rows, mutations.parquet_rows),
+            binary=True,
+        ),
+        "points_npy": Target(
+            read_arrays, lambda: seeds.arrays()[:1], reshape=(mutations.npy,), binary=True
+        ),
+        "mask_npy": Target(
+            read_mask, lambda: seeds.arrays()[1:], reshape=(mutations.npy,), binary=True
+        ),
+        "visibility": Target(
+            read_visibility, seeds.visibility_tables, reshape=(mutations.parquet,), binary=True
+        ),
+        "pairs": Target(read_pairs, seeds.pair_tables, reshape=(mutations.parquet,), binary=True),
+        "objects": Target(
+            read_objects, seeds.object_tables, reshape=(mutations.parquet,), binary=True
+        ),
+        "part": Target(read_part, seeds.parts, binary=True),
+        "coverage": Target(
+            read_coverage,
+            seeds.coverage_tables,
+            reshape=(mutations.parquet, mutations.parquet_rows),
+            binary=True,
+        ),
+        "clip": Target(
+            read_clip,
+            seeds.clips,
+            "clip_7.npz",
+            binary=True,
+            tokens=texts.ZIP_TOKENS,
+            reshape=(mutations.zip_members(mutations.npy),) * 2,
+        ),
+        "id_list": Target(
+            read_id_list, seeds.id_lists, texts=texts.LISTS, tokens=(b"\r", b"\0", b"..", b"/")
+        ),
+        "meta": Target(
+            read_meta,
+            seeds.metas,
+            "x.meta.json",
+            reshape=TREE,
+            texts=texts.JSON,
+            tokens=texts.JSON_TOKENS,
+        ),
+        "done_mark": Target(
+            read_done_marks,
+            seeds.done_marks,
+            reshape=TREE,
+            texts=texts.JSON,
+            tokens=texts.JSON_TOKENS,
+        ),
+        "jsonl": Target(
+            read_jsonl,
+            seeds.jsonls,
+            reshape=(mutations.jsonl_tree,),
+            texts=texts.RECORDS,
+            tokens=texts.JSON_TOKENS,
+        ),
+        "places": Target(
+            read_places,
+            lambda: seeds.jsonls()[:1],
+            reshape=(mutations.jsonl_tree,),
+            tokens=(b'"image":["', b"/", b"\n", b"\xff", b"../"),
+        ),
+        "templates": Target(
+            read_templates,
+            seeds.templates,
+            reshape=TREE,
+            texts=texts.TEMPLATES,
+            tokens=(
+                b"{category}",
+                b"{",
+                b"}",
+                b"`{answer}`",
+                b"<image>",
+                b"{category!r}",
+                b"{category:>9}",
+            ),
+        ),
+        "predictions_jsonl": Target(
+            read_predictions,
+            lambda: seeds.jsonls()[2:],
+            "x.jsonl",
+            reshape=(mutations.jsonl_tree,),
+            texts=texts.RECORDS,
+            tokens=texts.JSON_TOKENS,
+        ),
+        "predictions_json": Target(
+            read_predictions,
+            lambda: [b"[" + b",".join(data.splitlines()) + b"]" for data in seeds.jsonls()[2:]],
+            "x.json",
+            reshape=(mutations.json_tree,),
+            texts=texts.RECORDS,
+            tokens=(*texts.JSON_TOKENS, b"NaN", b"\xef\xbb\xbf", b"\xff\xfe"),
+        ),
+        "predictions_tsv": Target(
+            read_predictions,
+            seeds.prediction_tables,
+            "x.tsv",
+            texts=texts.TABLES,
+            tokens=(b"\t", b'"', b"\n", b"\r", b"\0", b"index", b"9" * 5000, b"\xef\xbb\xbf"),
+        ),
+        "predictions_csv": Target(
+            read_predictions,
+            seeds.prediction_csvs,
+            "x.csv",
+            texts=texts.TABLES.map(lambda data: data.replace(b"\t", b",")),
+            tokens=(b",", b'"', b"\n", b"\r", b"\0", b"index", b"1e5", b"\xef\xbb\xbf"),
+        ),
+        "predictions_xlsx": Target(
+            read_predictions,
+            seeds.workbooks,
+            "x.xlsx",
+            binary=True,
+            reshape=(mutations.zip_members(mutations.workbook_part),) * 2,
+            tokens=texts.ZIP_TOKENS,
+        ),
+        "answer": Target(read_answers, seeds.answers, texts=texts.SAID, tokens=texts.SAID_TOKENS),
+    }
+    | AUDIT_TARGETS
+    | ARKITSCENES_TARGETS
+)

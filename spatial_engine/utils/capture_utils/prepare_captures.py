@@ -24,9 +24,10 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+from spatial_engine.utils.capture_utils.options import CaptureOptions
+
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.utils.capture_utils import formats
-from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.paths import SCANNET
 from spatial_engine.utils.preparation import prepare, up_axis
 from spatial_engine.utils.preparation.plan import Wanted
@@ -66,9 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise MissingInputError(f"--scenes {unknown[0]}: no such capture in --input")
         wanted = {scene: one for scene, one in wanted.items() if scene in args.scenes}
     of = {scene: scene if scene in found else scene.rpartition("_")[0] for scene in wanted}
-    sources = step.ready(
-        wanted, lambda scene: make_source(args, found[of[scene]], options)
-    )
+    sources = step.ready(wanted, lambda scene: make_source(args, found[of[scene]], options))
     prepare.run(step, sources, lists, wanted)
     return step.close()
 
@@ -130,8 +129,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser, "VAL_SHARE", VAL_SHARE, "share of the scenes that is for evaluation", 0, 1
     )
     text = (
-        "make two scenes of each capture: its first part for training, the last VAL_SHARE of its "
-        "frames for evaluation. Both show the same place, so scores are of rooms that the model knows"
+        "make two scenes of each capture: its beginning for training, the last VAL_SHARE of its "
+        "frames for evaluation. Both show one place, so scores are of rooms that the model knows"
     )
     parser.add_argument("--split-by-time", action="store_true", help=text)
     return parser.parse_args(argv)

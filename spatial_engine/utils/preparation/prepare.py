@@ -75,7 +75,7 @@ def run(
         for scene, source in sources.items()
     ]
     frames = step.make_folders(frames_dir, jobs, extract_frames, unit="frames")
-    made = {path.name: path for path in frames.parts}
+    made = dict(frames.parts)
     jobs = [
         SceneJob(scene, (scene, sources[scene], path), provenance.content_hash(path / SOURCE))
         for scene, path in made.items()
@@ -86,8 +86,7 @@ def run(
     tell_sources(step, dataset, frames_dir)
     listed = {scene for ids in lists.values() for scene in ids}
     join_object_infos(dataset, listed, step)
-    made = {path.name for path in points.parts}
-    scenes = sorted(listed & made if step.options.scenes else listed)
+    scenes = sorted(listed & set(points.parts) if step.options.scenes else listed)
     make_scene_infos(step.options, step, scenes, lists, AGAIN, AGAIN)
 
 

@@ -26,12 +26,12 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.preparation.object_infos import join_object_infos
+from spatial_engine.utils.preparation.ply import read_vertices
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.finished_scenes import PartResult
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import annotations, split_lists
-from spatial_engine.utils.scannet_utils.mesh import read_vertices
 from spatial_engine.utils.scenes import scene_files
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_pickle
@@ -124,7 +124,7 @@ def read_annotated_mesh(
             f"{scan_dir}: a test scene of ScanNet (scene0707_00 to scene0806_00), for which no "
             "annotation is published; take it off the split list"
         )
-    unaligned = read_vertices(mesh)
+    unaligned = read_vertices(mesh, annotations.REMEDY)
     objects = annotations.read_objects(aggregation)
     segments = annotations.read_segments(segs)
     if len(segments) != len(unaligned):

@@ -11,9 +11,9 @@ from helpers import raises_one_line
 from plyfile import PlyData, PlyElement
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.scannet_utils import mesh
-from spatial_engine.utils.scannet_utils.mesh import read_vertices
+from spatial_engine.utils.preparation import ply
 
+REMEDY = "download the scene again"
 NAMES = ("x", "y", "z", "red", "green", "blue")
 FIELDS = [(name, "f4" if len(name) == 1 else "u1") for name in (*NAMES, "alpha")]
 
@@ -27,11 +27,17 @@ def random_vertices(number: int, fields=FIELDS) -> np.ndarray:
     return vertices
 
 
+def read_vertices(path, **options) -> np.ndarray:
+    return ply.read_vertices(path, REMEDY, **options)
+
+
 def write_ply(path, vertices, faces=5, **options) -> bytes:
-    triangles = np.zeros(faces, [("vertex_indices", "i4", (3,))])
+    if isinstance(faces, int):
+        faces = np.zeros(faces, [("vertex_indices", "i4", (3,))])
+    lists = {name: "u1" for name in faces.dtype.names if name.startswith("vertex")}
     elements = [
         PlyElement.describe(vertices, "vertex"),
-        PlyElement.describe(triangles, "face", len_types={"vertex_indices": "u1"}),
+        PlyElement.describe(faces, "face", len_types=lists),
     ]
     PlyData(elements, **{"text": False, "byte_order": "<", **options}).write(str(path))
     return path.read_bytes()
@@ -79,11 +85,11 @@ def test_a_disk_that_fails_behind_the_header_is_told_before_anything_is_mapped(p
 
     class Failing(io.FileIO):
         def read(self, size=-1):
-            if self.tell() >= mesh.MAX_HEADER_BYTES:
+            if self.tell() >= ply.MAX_HEADER_BYTES:
                 raise OSError(errno.EIO, "Input/output error")
             return super().read(size)
 
-    monkeypatch.setattr(mesh, "open", lambda path, mode: Failing(path), raising=False)
+    monkeypatch.setattr(ply, "open", lambda path, mode: Failing(path), raising=False)
     with pytest.raises(OSError) as caught:
         read_vertices(path)
     assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(path))
@@ -91,7 +97,7 @@ def test_a_disk_that_fails_behind_the_header_is_told_before_anything_is_mapped(p
 
 def test_a_mesh_that_is_larger_than_any_is_refused_unread(path):
     write_ply(path, random_vertices(9))
-    os.truncate(path, mesh.MAX_BYTES + 1)
+    os.truncate(path, ply.MAX_BYTES + 1)
     with raises_one_line(BadDataError, path, "1,073,741,825 bytes"):
         read_vertices(path)
 
@@ -176,3 +182,75 @@ def test_files_of_other_kinds_are_refused(path):
         path.write_bytes(data)
         with raises_one_line(BadDataError, path):
             read_vertices(path)
+
+
+OPTIONS = ({}, {"byte_order": ">"}, {"text": True})
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_normals_doubles_and_no_colours(path, options):
+    fields = [(name, "f8") for name in ("x", "y", "z", "nx", "ny", "nz")]
+    vertices = random_vertices(40, fields)
+    write_ply(path, vertices, **options)
+    found = read_vertices(path, colorless=128)
+    expected = np.stack([vertices[name] for name in "xyz"], axis=1)
+    np.testing.assert_allclose(found[:, :3], expected, rtol=1e-15 if not options else 1e-12)
+    assert (found[:, 3:] == 128).all()
+    with raises_one_line(BadDataError, path, "red", REMEDY):
+        read_vertices(path)
+
+
+def test_some_of_the_colours_are_not_no_colours(path):
+    write_ply(path, random_vertices(9, [(name, "f4") for name in ("x", "y", "z", "green")]))
+    with raises_one_line(BadDataError, path, "red"):
+        read_vertices(path, colorless=128)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_whole_numbers_of_vertices(path, options):
+    vertices = random_vertices(25, [*FIELDS, ("label", "i4")])
+    vertices["label"] = np.arange(25) - 100
+    write_ply(path, vertices, **options)
+    labels = ply.read_vertex_numbers(path, REMEDY, "label")
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, np.arange(25) - 100)
+    for name, word in (("part", "part"), ("x", "x is not a whole number")):
+        with raises_one_line(BadDataError, path, word, REMEDY):
+            ply.read_vertex_numbers(path, REMEDY, name)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("corners", [3, 4])
+@pytest.mark.parametrize("name", ["vertex_indices", "vertex_index"])
+def test_faces_with_an_object_each(path, name, corners, options):
+    faces = np.zeros(7, [(name, "i4", (corners,)), ("object_id", "i4")])
+    faces[name] = np.random.default_rng(3).integers(0, 12, (7, corners))
+    faces["object_id"] = np.arange(7) * 11
+    vertices = random_vertices(12)
+    stored = faces.copy()
+    if "byte_order" in options:  # plyfile 1.1 writes numbers beside lists in the machine's order
+        stored["object_id"] = faces["object_id"].byteswap()
+    write_ply(path, vertices, stored, **options)
+    found, objects = ply.read_faces(path, REMEDY, "object_id")
+    np.testing.assert_array_equal(found, faces[name])
+    np.testing.assert_array_equal(objects, faces["object_id"])
+    assert len(read_vertices(path)) == 12
+    with raises_one_line(BadDataError, path, "quality"):
+        ply.read_faces(path, REMEDY, "quality")
+
+
+@pytest.mark.parametrize("corner", [-1, 12])
+def test_faces_beyond_the_vertices_are_refused(path, corner):
+    faces = np.zeros(7, [("vertex_indices", "i4", (3,)), ("object_id", "i4")])
+    faces["vertex_indices"][4, 1] = corner
+    write_ply(path, random_vertices(12), faces)
+    with raises_one_line(BadDataError, path, "beyond the vertices"):
+        ply.read_faces(path, REMEDY, "object_id")
+
+
+def test_faces_of_different_numbers_of_corners_are_refused(path):
+    data = write_ply(path, random_vertices(12), np.zeros(5, [("vertex_indices", "i4", (3,))]))
+    start = data.index(b"end_header\n") + 11 + 12 * 16
+    path.write_bytes(data[: start + 13] + b"\4" + bytes(16) + data[start + 26 :])
+    with raises_one_line(BadDataError, path, "list length"):
+        read_vertices(path)

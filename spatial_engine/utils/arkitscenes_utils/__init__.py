@@ -1,0 +1,1 @@
+"""ARKitScenes: its raw files and their preparation."""
