@@ -19,6 +19,7 @@ import seeds
 import texts
 from arkitscenes_targets import ARKITSCENES_TARGETS
 from audit_targets import AUDIT_TARGETS
+from scannetpp_targets import SCANNETPP_TARGETS
 from target import Target
 
 from spatial_engine.errors import BadDataError
@@ -538,4 +539,5 @@ TARGETS: dict[str, Target] = (
     }
     | AUDIT_TARGETS
     | ARKITSCENES_TARGETS
+    | SCANNETPP_TARGETS
 )

@@ -1,0 +1,1 @@
+"""One sample room in the raw formats of other captures."""

@@ -1,0 +1,1 @@
+"""ScanNet++: raw formats of its phone captures, and their preparation."""
