@@ -59,6 +59,18 @@ export ROOT=$demo # where the bash job looks for data
 step bash find_object_coverage.sh 0 2
 step python spatial_engine/object_perception/merge_object_coverage.py --root "$demo"
 step python spatial_engine/object_perception/single_object_perception_engine.py --root "$demo"
+# A capture of one's own (docs/own_data.md), a data set of its own beside ScanNet:
+step python -m spatial_engine.sample_data --root "$demo" --captures transforms
+step python spatial_engine/utils/capture_utils/prepare_captures.py --root "$demo" \
+    --format transforms --input "$demo/captures/transforms" --dataset my_rooms
+step python spatial_engine/utils/scannet_utils/make_visibility_info.py --root "$demo" --dataset my_rooms
+step python spatial_engine/camera_movement/calculate_frames_relations.py --root "$demo" --dataset my_rooms
+step python spatial_engine/camera_movement/camera_movement_engine_train_val.py --root "$demo" \
+    --dataset my_rooms --train-max-samples 50
+step python spatial_engine/depth_perception/depth_estimation_dot_engine.py --root "$demo" \
+    --dataset my_rooms --train-max-samples 50
+step python spatial_engine/visual_correspondence/visual_correspondence_qa_engine_dot_2_multichoice.py \
+    --root "$demo" --dataset my_rooms --train-max-samples 50
 step python spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py --root "$demo"
 step python spatial_engine/utils/tapvid3d_utils/make_split_lists.py --root "$demo"
 step python spatial_engine/checks/check_inputs.py --root "$demo"
