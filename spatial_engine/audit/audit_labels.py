@@ -2,8 +2,9 @@
 
 Reads  FILE.jsonl ..., by default every file of records below training_data/ and evaluation_data/
        and the benchmark; the pictures of the dot tasks; the images without marks, of scans where
-       they are there; the raw data: data/scannet/scans/, data/tapvid3d_dataset/, the lists of the
-       splits. Uniform exports can be given by name.
+       they are there; the raw data: data/scannet/scans/, data/tapvid3d_dataset/, what
+       data/<dataset>/meta_data/sources.json names, the lists of the splits. Uniform exports can be
+       given by name.
        With --tables also object_visibility.pkl and merged_*_object_coverage_*.pkl.
 Writes <root>/label_audit.json: every complaint with file, line and id.
 Costs  most of it pictures: multiple choice is slowest (docs/performance.md). One scene or clip
@@ -30,9 +31,17 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from spatial_engine.audit.captures.sources import is_dataset_name
 from spatial_engine.audit.label_checks import Job, check_place
 from spatial_engine.audit.label_lines import Index, Lines, Place, ids_of_split, index_file
-from spatial_engine.audit.label_records import LabelFile, find_label_files, label_file
+from spatial_engine.audit.label_records import (
+    MOVEMENT,
+    TASKS,
+    LabelFile,
+    find_label_files,
+    label_file,
+    promised_tasks,
+)
 from spatial_engine.audit.label_report import FileReport, exit_code, printable, say, write_report
 from spatial_engine.audit.label_tables import check_tables
 from spatial_engine.audit.label_work import run_jobs
@@ -76,7 +85,7 @@ def audit(args: argparse.Namespace) -> int:
     run = partial(run_jobs, workers=args.num_workers)
     reports = _check_files(files, args, run)
     if args.tables:
-        reports += check_tables(args.root, args.sample, args.seed, run)
+        reports += check_tables(args.root, args.sample, args.seed, run, chosen(args))
     if not reports:
         folders = "training_data/ and evaluation_data/"
         raise AuditError(f"{args.root}: nothing to check in {folders}; make questions first")
@@ -95,8 +104,23 @@ def _files(args: argparse.Namespace) -> list[LabelFile]:
         if not path.is_file():
             raise AuditError(f"{path}: no such file")
     if not args.files:
-        return find_label_files(args.root)
+        found, datasets = find_label_files(args.root), chosen(args)
+        return [file for file in found if datasets is None or _may_hold(file, datasets)]
     return [label_file(path, args.root) for path in dict.fromkeys(args.files)]
+
+
+def chosen(args: argparse.Namespace) -> frozenset[str] | None:
+    """The data sets that are checked, None for all."""
+    return frozenset(args.dataset) if args.dataset else None
+
+
+def _may_hold(file: LabelFile, datasets: frozenset[str]) -> bool:
+    """Whether the name of a file lets it hold records of the data sets."""
+    tasks = promised_tasks(file.path)
+    if tasks == TASKS:  # a benchmark, say
+        return True
+    sources = {MOVEMENT[task][1] if task in MOVEMENT else file.dataset for task in tasks}
+    return bool(sources & datasets)
 
 
 # ---- records -------------------------------------------------------------------------------------
@@ -107,7 +131,8 @@ def _check_files(
 ) -> list[FileReport]:
     """Look through the files, then check scene by scene whatever they ask about it."""
     listed = {file.split: ids_of_split(args.root, file.split) for file in files}
-    jobs = [(file, args.root, args.sample, args.seed, listed[file.split]) for file in files]
+    settings = args.sample, args.seed
+    jobs = [(file, args.root, *settings, listed[file.split], chosen(args)) for file in files]
     indices: list[Index] = list(run(_index, jobs, what="files looked through"))
     reports = []
     lines: dict[Place, dict[int, Lines]] = defaultdict(dict)
@@ -157,6 +182,8 @@ def add_flags(parser: argparse.ArgumentParser, sampled: str) -> None:
     parser.add_argument("--sample", type=_sample, default=ALL, metavar="N", help=text)
     text = "seed of the random draw (default: %(default)s)"
     parser.add_argument("--seed", type=_whole_number, default=SEED, metavar="N", help=text)
+    text = "data sets that are checked (default: all)"
+    parser.add_argument("--dataset", nargs="+", type=_name, default=[], metavar="NAME", help=text)
     text = "number of processes, each on one core (default: all cores)"
     parser.add_argument(
         "--num-workers",
@@ -199,6 +226,12 @@ def _path(text: str) -> Path:
     if not text:  # as of a shell variable that is not set
         raise argparse.ArgumentTypeError("is empty; give a path (. is the current directory)")
     return Path(text)
+
+
+def _name(text: str) -> str:
+    if not is_dataset_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a data set")
+    return text
 
 
 def _folder(text: str) -> Path:

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spatial_engine.audit.captures.opened import raw_scene
 from spatial_engine.audit.label_complaints import Complaints
 from spatial_engine.audit.label_lines import Lines, Place
-from spatial_engine.audit.label_records import SCANNET, LabelFile, checker, read_record
+from spatial_engine.audit.label_records import LabelFile, checker, read_record
 from spatial_engine.audit.raw.clip import RawClip
+from spatial_engine.audit.raw.ids import DATASETS
 from spatial_engine.audit.raw.limits import RawDataError
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 
 RAW_DATA = "raw data: "  # opens what the oracle says of a record that it could not judge
 
@@ -49,13 +51,13 @@ def check_place(job: Job) -> dict[int, Findings]:
     return {k: _check_lines(job.files[k], lines, raw, job.root) for k, lines in job.lines.items()}
 
 
-def open_raw(place: Place, root: Path) -> RawScene | RawClip:
+def open_raw(place: Place, root: Path) -> PosedScene | RawClip:
     """The raw data of a place; `RawDataError` names the file that is missing or damaged."""
     source, name = place
-    return RawScene(root, name) if source == SCANNET else RawClip(root, source, name)
+    return RawClip(root, source, name) if source in DATASETS else raw_scene(root, source, name)
 
 
-def _check_lines(file: LabelFile, lines: Lines, raw: RawScene | RawClip, root: Path) -> Findings:
+def _check_lines(file: LabelFile, lines: Lines, raw: PosedScene | RawClip, root: Path) -> Findings:
     complaints, unread, why = Complaints(), array("q"), ""
     checks: dict = {}
     with open(file.path, "rb") as f:

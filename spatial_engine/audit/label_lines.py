@@ -16,9 +16,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from spatial_engine.audit.captures.opened import scene_datasets
 from spatial_engine.audit.label_complaints import Complaints
 from spatial_engine.audit.label_records import (
-    SCANNET,
     LabelFile,
     Question,
     canonical,
@@ -32,7 +32,7 @@ from spatial_engine.audit.raw.limits import RawDataError
 
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
 
-Place = tuple[str, str]  # scannet, adt or pstudio; scene or clip
+Place = tuple[str, str]  # data set; scene or clip
 
 
 class Lines(NamedTuple):
@@ -54,8 +54,8 @@ class Index(NamedTuple):
 
 
 def ids_of_split(root: Path, split: str) -> dict[str, frozenset[str] | str]:
-    """{scannet, adt or pstudio: its scenes or clips, or why there is no list of them}."""
-    readers = {SCANNET: partial(read_split_list, root, split)}
+    """{data set: its scenes or clips, or why there is no list of them}."""
+    readers = {name: partial(read_split_list, root, split, name) for name in scene_datasets(root)}
     readers |= {dataset: partial(read_clip_list, root, dataset, split) for dataset in DATASETS}
     found: dict[str, frozenset[str] | str] = {}
     for source, read in readers.items():
@@ -67,18 +67,24 @@ def ids_of_split(root: Path, split: str) -> dict[str, frozenset[str] | str]:
 
 
 def index_file(
-    file: LabelFile, root: Path, sample: int, seed: int, listed: dict[str, frozenset[str] | str]
+    file: LabelFile,
+    root: Path,
+    sample: int,
+    seed: int,
+    listed: dict[str, frozenset[str] | str],
+    datasets: frozenset[str] | None = None,
 ) -> Index:
     """Look through a file.
 
     sample: lines to draw uniformly, -1 = all, which also finds duplicates.
+    datasets: those whose records are checked, None for all.
     listed: `ids_of_split` of the file; a text there is raised as `RawDataError` when it is needed.
     """
     with open(file.path, "rb") as f:
         records = sum(1 for _ in read_lines(f))
         numbers = _drawn(records, sample, f"{seed} {file.name}")
         f.seek(0)
-        return _look_through(f, file, root, records, numbers, listed)
+        return _look_through(f, file, root, records, numbers, listed, datasets)
 
 
 def read_lines(f: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
@@ -107,6 +113,7 @@ def _look_through(
     records: int,
     numbers: set[int] | None,
     listed: dict[str, frozenset[str] | str],
+    datasets: frozenset[str] | None,
 ) -> Index:
     complaints = Complaints()
     places: dict[Place, tuple[array, array]] = {}
@@ -123,10 +130,13 @@ def _look_through(
         if isinstance(read, str):
             complaints.add(number, read)
             continue
-        record, _ = read
-        question = question_of(record, file)
+        record, images = read
+        question = question_of(record, file, images)
         if isinstance(question, str):
             complaints.add(number, question, record)
+            continue
+        if datasets is not None and question.source not in datasets:
+            drawn -= 1
             continue
         wrong = _check_place(question, file.split, listed)
         if wrong:
@@ -137,7 +147,7 @@ def _look_through(
         if isinstance(record.get("id"), str):
             ids.add(record["id"], number, start)
         if question.asked is not None:
-            key = record["task"], question.place, question.asked
+            key = record["task"], question.source, question.place, question.asked
             questions.add(canonical(key), number, start)
     for number, text, record in _check_twice(f, file, root, ids, questions):
         complaints.add(number, text, record)
@@ -160,8 +170,8 @@ def _check_whole(file: LabelFile, records: int) -> list[str]:
 
 def _check_place(question: Question, split: str, listed: dict[str, frozenset[str] | str]) -> str:
     """Complaint about a scene or clip that is not of the split, or ""."""
-    what = "scene" if question.source == SCANNET else "clip"
-    of_split = listed[question.source]
+    what = "clip" if question.source in DATASETS else "scene"
+    of_split = listed.get(question.source, f"{question.source}: no such data set")
     if isinstance(of_split, str):
         raise RawDataError(of_split)
     if question.place not in of_split:
@@ -207,16 +217,16 @@ def _check_twice(
 ) -> Iterator[tuple[int, str, dict]]:
     """(line, complaint, record) of each id and each question that was there before."""
 
-    def read(start: int) -> dict:
+    def read(start: int) -> tuple[dict, Path | None]:
         f.seek(start)
-        return read_record(f.readline(), file, root)[0]
+        return read_record(f.readline(), file, root)
 
     for (number, start), (first, first_start) in ids.twice():
-        record = read(start)
-        if record.get("id") == read(first_start).get("id"):
+        record, _ = read(start)
+        if record.get("id") == read(first_start)[0].get("id"):
             yield number, f"id: is that of line {first} too", record
     for (number, start), (first, first_start) in questions.twice():
-        record, other = read(start), read(first_start)
-        question = question_of(record, file)
-        if record["task"] == other["task"] and question == question_of(other, file):
+        (record, images), (other, of_other) = read(start), read(first_start)
+        question = question_of(record, file, images)
+        if record["task"] == other["task"] and question == question_of(other, file, of_other):
             yield number, question.again.format(first), record

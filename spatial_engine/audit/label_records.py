@@ -8,6 +8,7 @@ of the audit's own: that of the engine could hide a fault of the exports.
 How docs/spec.md was read where it leaves a choice, by section:
 - 10, 11 the kind of a record is its `task`; the name of a file may promise which tasks it holds.
 - 2 the split is what the file's name or folders say, else training if records hold conversations.
+- 14 the data set of a scene is what the path of its record's images says, or that of the file.
 - 11 images of the uniform form lie below the folder that SPEC 10 names for their task, those of dot
   tasks and of the multiple choice in a folder `images` somewhere below the root.
 """
@@ -20,6 +21,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from spatial_engine.audit.captures.opened import scene_datasets
 from spatial_engine.audit.oracles.camera_movement import TASK_OF as CAMERA
 from spatial_engine.audit.oracles.camera_movement import camera_rules
 from spatial_engine.audit.oracles.correspondence import TASK_OF as CORRESPONDENCE
@@ -39,14 +41,13 @@ from spatial_engine.audit.oracles.object_size import size_rules
 from spatial_engine.audit.oracles.object_views import object_rules
 from spatial_engine.audit.oracles.visibility import SurfaceRule, seen_rule
 from spatial_engine.audit.raw.clip import RawClip
-from spatial_engine.audit.raw.ids import DATASETS
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.ids import DATASETS, SCANNET
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.constants import constants_of, made_of
 from spatial_engine.audit.records.lines import TaskRules, parse_line
 
-SCANNET = "scannet"  # the places of a record are its scenes, or the clips of adt or pstudio
 FOLDER_OF = {"train": "training_data", "val": "evaluation_data"}
-POSED_IMAGES, CLIP_IMAGES = "data/scannet/posed_images", "data/my_tapvid3d_images"
+POSED_IMAGES, CLIP_IMAGES = "posed_images", "data/my_tapvid3d_images"
 _QUANTITIES = {"distance": DISTANCE, "vector": VECTOR}
 MOVEMENT = {  # task: (prompt, data set)
     f"movement_{prompt}_{quantity}_{dataset}": (prompt, dataset)
@@ -64,7 +65,8 @@ UNITS = (  # of an answer, by task
     ("depth_comparison_coor|correspondence_coor", "permille"),
     (".*", "mm"),
 )
-# Where SPEC 5 to 9 put the files, below training_data or evaluation_data; * is the version.
+# Where SPEC 5 to 9 put the files, below training_data or evaluation_data, or the folder of another
+# data set than ScanNet there; * is the version.
 PATTERNS = (
     "camera_movement/*/*_{split}.jsonl",
     "depth_*/*/depth_*.jsonl",
@@ -74,6 +76,9 @@ PATTERNS = (
     "object_movement_*/*/*/*_tapvid3d_*_{split}*.jsonl",
     "multispa/*/multispa.jsonl",
 )
+
+
+FAMILIES = "|".join(re.escape(p.split("/")[0]).replace(r"\*", "[^/]*") for p in PATTERNS)
 
 
 class Made(NamedTuple):
@@ -86,22 +91,24 @@ class Made(NamedTuple):
 
 class LabelFile(NamedTuple):
     """A jsonl of records; name: for people, relative to the root where it is below it; made: what
-    the records of a task were made with, by task, those of all others under ""."""
+    the records of a data set and a task were made with, those of all others under ""; dataset: of
+    the scenes of records whose images do not say it."""
 
     path: Path
     name: str
     split: str
-    made: dict[str, Made] = {}  # noqa: RUF012  # nobody writes to it
+    made: dict[str | tuple[str, str], Made] = {}  # noqa: RUF012  # nobody writes to it
+    dataset: str = SCANNET
 
-    def made_with(self, task: str) -> Made:
+    def made_with(self, task: str, dataset: str = SCANNET) -> Made:
         """What the records of a task were made with; the usual constants where nothing is told."""
-        return self.made.get(task) or self.made.get("") or Made()
+        return self.made.get((dataset, task)) or self.made.get("") or Made()
 
 
 class Question(NamedTuple):
     """What a record asks about, of which no file may hold it twice (None: the clip's check sees).
 
-    source: scannet, adt or pstudio; place: the scene or clip; again: the complaint, {} is the line.
+    source: the data set; place: the scene or clip; again: the complaint, {} is the line.
     """
 
     source: str
@@ -119,8 +126,9 @@ def find_label_files(root: Path) -> list[LabelFile]:
     for split, folder in FOLDER_OF.items():
         paths = {
             path
+            for start in ("", *(f"{name}/" for name in scene_datasets(root)[1:]))
             for pattern in PATTERNS
-            for path in (root / folder).glob(pattern.format(split=split))
+            for path in (root / folder).glob(start + pattern.format(split=split))
         }
         found += [label_file(path, root) for path in sorted(paths)]
     return found
@@ -131,13 +139,31 @@ def label_file(path: Path, root: Path) -> LabelFile:
     inside = path.absolute().is_relative_to(root.absolute())
     name = path.absolute().relative_to(root.absolute()).as_posix() if inside else str(path)
     split = _split_of(path)
-    constants = {"": constants_of(path)}
+    dataset = dataset_of(path.absolute()) or SCANNET
+    told = constants_of(path)
+    made: dict[str | tuple[str, str], Made] = {"": _made(told, root, split, dataset)}
     for source in made_of(path, root):
-        tasks = promised_tasks(source)
+        tasks, of = promised_tasks(source), dataset_of(source) or SCANNET
         if tasks != TASKS:
-            constants |= dict.fromkeys(tasks, constants_of(source))
-    made = {task: Made(told, seen_rule(told, root, split)) for task, told in constants.items()}
-    return LabelFile(path, name, split, made)
+            with_these = _made(constants_of(source), root, split, of)
+            made |= {(of, task): with_these for task in tasks}
+    return LabelFile(path, name, split, made, dataset)
+
+
+def _made(told: dict[str, Any], root: Path, split: str, dataset: str) -> Made:
+    return Made(told, seen_rule(told, root, split, dataset))
+
+
+def dataset_of(path: Path) -> str | None:
+    """The data set of the scenes of what is at a path, by the folders of SPEC 14; None where they
+    do not say it."""
+    parts = path.parts
+    for k in range(len(parts) - 1, 0, -1):
+        if parts[k] == POSED_IMAGES and k > 1 and parts[k - 2] == "data":
+            return parts[k - 1]
+        if parts[k - 1] in FOLDER_OF.values():
+            return SCANNET if re.fullmatch(FAMILIES, parts[k]) else parts[k]
+    return None
 
 
 def _split_of(path: Path) -> str:
@@ -227,8 +253,9 @@ def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
             return f"image: {image!r} is not a path below the root"
         folders.add(path.parent.parent.as_posix())
     folder = min(folders)
-    expected = CLIP_IMAGES if task in MOVEMENT else POSED_IMAGES
-    right = folder.endswith("/images") if task in MARKED else folder == expected
+    expected = CLIP_IMAGES if task in MOVEMENT else f"data/<dataset>/{POSED_IMAGES}"
+    pattern = re.escape(expected).replace("<dataset>", "[A-Za-z0-9_-]+")
+    right = folder.endswith("/images") if task in MARKED else bool(re.fullmatch(pattern, folder))
     if len(folders) > 1 or not right:
         where = "one folder named images" if task in MARKED else expected
         return f"image: in {sorted(folders)}, expected {where}"
@@ -238,9 +265,9 @@ def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
 # ---- kinds ---------------------------------------------------------------------------------------
 
 
-def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
-    """What the oracle asks of a file of a task about scenes."""
-    constants, rule = file.made_with(task)
+def _rules(task: str, file: LabelFile, images: Path | None, dataset: str) -> TaskRules:
+    """What the oracle asks of a file of a task about scenes of a data set."""
+    constants, rule = file.made_with(task, dataset)
     if task.startswith("camera_"):
         return camera_rules(file.split, constants)
     if task.startswith("depth_"):
@@ -251,20 +278,22 @@ def _rules(task: str, file: LabelFile, images: Path | None) -> TaskRules:
     return size_rules(file.path, file.split, object_rules(constants, rule), images, marked)
 
 
-def question_of(record: dict, file: LabelFile) -> Question | str:
-    """What a record of known task asks about, or a complaint."""
+def question_of(record: dict, file: LabelFile, images: Path | None = None) -> Question | str:
+    """What a record of known task asks about, or a complaint. images: the folder of its images,
+    where it says so."""
     task = record["task"]
     if task in MOVEMENT:
         prompt, dataset = MOVEMENT[task]
         shown = shown_images(record, prompt)
         return shown if isinstance(shown, str) else Question(dataset, shown.clip_id, None, "")
-    rules = _rules(task, file, None)
+    dataset = (dataset_of(images) if images else None) or file.dataset
+    rules = _rules(task, file, None, dataset)
     asked = rules.asked(record)
-    return asked if isinstance(asked, str) else Question(SCANNET, *asked, rules.again)
+    return asked if isinstance(asked, str) else Question(dataset, *asked, rules.again)
 
 
 def checker(
-    task: str, raw: RawScene | RawClip, file: LabelFile, images: Path | None, root: Path
+    task: str, raw: PosedScene | RawClip, file: LabelFile, images: Path | None, root: Path
 ) -> Callable[[dict], list[str]]:
     """The oracle's check of the records of one task, one file and one scene or clip."""
     if task in MOVEMENT:
@@ -272,7 +301,7 @@ def checker(
         folder = images or images_folder(file.path, root, prompt)
         rule = MovementRule.of(file.made_with(task).constants)
         return ClipChecks(raw, file.split, prompt, folder, rule).check_next
-    rules = _rules(task, file, images)
+    rules = _rules(task, file, images, raw.dataset)
     return lambda record: rules.check(record, raw)
 
 

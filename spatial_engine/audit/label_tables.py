@@ -1,6 +1,6 @@
 """The audit of the pickles about objects, scene by scene: who sees what, and which images do.
 
-Reads  {training,evaluation}_data/object_perception/object_visibility.pkl and
+Reads  {training,evaluation}_data/[<dataset>/]object_perception/object_visibility.pkl and
        merged_<split>_object_coverage_<dim>.pkl, of every version, and the raw scans.
 Costs  the pickle as a whole in memory; then in a worker one scene, of which every frame's
        visibility is computed for coverage, and for object visibility that of the frames drawn.
@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from spatial_engine.audit.captures.opened import raw_scene, scene_datasets, scenes_on_disk
 from spatial_engine.audit.label_records import FOLDER_OF
 from spatial_engine.audit.label_report import FileReport
 from spatial_engine.audit.oracles.object_coverage import check_scene_coverage
 from spatial_engine.audit.oracles.object_views import DIMENSIONS, ObjectRules, object_rules
 from spatial_engine.audit.oracles.object_visibility import check_scene_visibility
 from spatial_engine.audit.oracles.visibility import seen_rule
-from spatial_engine.audit.raw.ids import read_split_list
+from spatial_engine.audit.raw.ids import SCANNET, read_split_list
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.plain_unpickler import load
-from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.audit.records.constants import constants_of, found_with
 
 OBJECT_VISIBILITY = "object_visibility.pkl"
@@ -37,6 +38,7 @@ class TableJob(NamedTuple):
     and objects drawn, None for all."""
 
     root: Path
+    dataset: str
     scene_id: str
     entries: dict[int, object]
     dimensions: dict[int, str | None]
@@ -44,26 +46,38 @@ class TableJob(NamedTuple):
     seed: str | None
 
 
-def check_tables(root: Path, sample: int, seed: int, run: Callable) -> list[FileReport]:
-    """Check every table there is; `run(work, jobs, what=)` gives results in order."""
+def check_tables(
+    root: Path, sample: int, seed: int, run: Callable, datasets: frozenset[str] | None = None
+) -> list[FileReport]:
+    """Check every table there is; `run(work, jobs, what=)` gives results in order. datasets: those
+    whose tables are checked, None for all."""
     reports = []
-    for split, folder in FOLDER_OF.items():
+    for dataset, (split, folder) in product(scene_datasets(root), FOLDER_OF.items()):
+        if datasets is not None and dataset not in datasets:
+            continue
         found = {}
+        folder = folder if dataset == SCANNET else f"{folder}/{dataset}"
         for pattern in ("object_perception/", "object_perception/*/"):
             for dimension in (None, *DIMENSIONS):
                 name = f"merged_{split}_object_coverage_{dimension}.pkl"
                 name = OBJECT_VISIBILITY if dimension is None else name
                 found |= dict.fromkeys(sorted((root / folder).glob(pattern + name)), dimension)
         if found:
-            reports += _check_split(root, split, found, sample, seed, run)
+            reports += _check_split(root, dataset, split, found, sample, seed, run)
     return reports
 
 
 def _check_split(
-    root: Path, split: str, found: dict[Path, str | None], sample: int, seed: int, run: Callable
+    root: Path,
+    dataset: str,
+    split: str,
+    found: dict[Path, str | None],
+    sample: int,
+    seed: int,
+    run: Callable,
 ) -> list[FileReport]:
     reports, contents = [], []
-    listed = set(read_split_list(root, split))
+    listed = set(read_split_list(root, split, dataset))
     for path in found:
         content = load_plain(path)
         report = FileReport(path.relative_to(root).as_posix(), "scenes", 0, 0)
@@ -75,12 +89,14 @@ def _check_split(
         report.records = len(content)
         reports.append(report)
         contents.append(content)
-    scenes = draw_scenes(root, listed, set().union(*contents), sample, f"{seed} {split}")
+    known = set().union(*contents)
+    scenes = draw_scenes(root, dataset, listed, known, sample, f"{seed} {split}")
     dimensions = dict(enumerate(found.values()))
-    rules = {k: _rules_of(path, root, split) for k, path in enumerate(found)}
+    rules = {k: _rules_of(path, root, dataset, split) for k, path in enumerate(found)}
     jobs = [
         TableJob(
             root,
+            dataset,
             scene,
             {k: content.get(scene) for k, content in enumerate(contents)},
             dimensions,
@@ -98,10 +114,10 @@ def _check_split(
     return reports
 
 
-def _rules_of(path: Path, root: Path, split: str) -> ObjectRules:
+def _rules_of(path: Path, root: Path, dataset: str, split: str) -> ObjectRules:
     """By the constants of the object visibility, beside it, and of a merged file's sets."""
     constants = constants_of(path.with_name(OBJECT_VISIBILITY)) | found_with(path)
-    return object_rules(constants, seen_rule(constants, root, split))
+    return object_rules(constants, seen_rule(constants, root, split, dataset))
 
 
 def load_plain(path: Path) -> dict | str:
@@ -117,7 +133,7 @@ def check_scene_tables(job: TableJob) -> dict[int, tuple[list[str], str]]:
     """(complaints, why it was not checked) of each table about one scene."""
     found: dict[int, tuple[list[str], str]] = {}
     try:
-        scene = RawScene(job.root, job.scene_id)
+        scene = raw_scene(job.root, job.dataset, job.scene_id)
         images = objects = None
         if job.seed is not None:
             images = draw(scene.valid_frame_ids, OF_SCENE, job.seed)
@@ -136,11 +152,13 @@ def check_scene_tables(job: TableJob) -> dict[int, tuple[list[str], str]]:
     return found
 
 
-def draw_scenes(root: Path, listed: set[str], known: set[str], sample: int, seed: str) -> list[str]:
+def draw_scenes(
+    root: Path, dataset: str, listed: set[str], known: set[str], sample: int, seed: str
+) -> list[str]:
     """Scenes of a split that are on disk or known to a table, sorted: so many that OF_SCENE of each
     are `sample`, -1 = all."""
-    scans = root / "data" / "scannet" / "scans"
-    scenes = [s for s in sorted(listed) if s in known or (scans / s).is_dir()]
+    there = known | scenes_on_disk(root, dataset)
+    scenes = sorted(listed & there)
     return scenes if sample < 0 else draw(scenes, -(-sample // OF_SCENE), seed)
 
 

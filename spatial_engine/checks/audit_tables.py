@@ -2,6 +2,9 @@
 
 Reads  data/scannet/scannet_instance_data/{train,val}_visibility_info_D5.parquet,
        {training,evaluation}_data/camera_movement/{train,val}_camera_info_D5.parquet; the raw scans.
+       Of other data sets data/<dataset>/instance_data/{train,val}_visibility_info_D1.parquet,
+       {training,evaluation}_data/<dataset>/camera_movement/{train,val}_camera_info_D1.parquet; what
+       data/<dataset>/meta_data/sources.json names.
 Writes <root>/table_audit.json: every complaint with table and scene.
 Costs  docs/performance.md; one scene in memory for each worker.
 
@@ -21,6 +24,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spatial_engine.audit.audit_labels import ALL, AuditParser, add_flags
+from spatial_engine.audit.captures.capture import RawCapture
+from spatial_engine.audit.captures.fused import check_fused
+from spatial_engine.audit.captures.opened import raw_scene, scene_datasets
+from spatial_engine.audit.label_records import FOLDER_OF
 from spatial_engine.audit.label_report import FileReport, exit_code, say, write_report
 from spatial_engine.audit.label_tables import OF_SCENE, draw, draw_scenes
 from spatial_engine.audit.label_work import run_jobs
@@ -29,13 +36,12 @@ from spatial_engine.audit.oracles.scene_tables import (
     check_relations,
     check_seen_points,
 )
-from spatial_engine.audit.oracles.visibility import SurfaceRule
-from spatial_engine.audit.raw.ids import read_split_list
+from spatial_engine.audit.oracles.visibility import SurfaceRule, visibility_table
+from spatial_engine.audit.raw.ids import SCANNET, read_split_list
 from spatial_engine.audit.raw.limits import RawDataError
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
-from spatial_engine.utils.paths import visibility_table_path
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.tables import pair_table
 from spatial_engine.utils.tables.scene_table import SceneTable
@@ -54,6 +60,7 @@ class Job(NamedTuple):
     all; listed: whether the table has the scene."""
 
     root: Path
+    dataset: str
     path: Path
     relations: bool
     scene_id: str
@@ -64,7 +71,7 @@ class Job(NamedTuple):
 def check_scene(job: Job) -> tuple[list[str], str]:
     """Complaints about one scene of a table, and why it was not checked."""
     try:
-        scene = RawScene(job.root, job.scene_id)
+        scene = raw_scene(job.root, job.dataset, job.scene_id)
         if not job.listed:
             return ["is missing"], ""
         return (_check_relations if job.relations else _check_visibility)(job, scene), ""
@@ -74,9 +81,9 @@ def check_scene(job: Job) -> tuple[list[str], str]:
         return [], str(error)
 
 
-def _check_visibility(job: Job, scene: RawScene) -> list[str]:
+def _check_visibility(job: Job, scene: PosedScene) -> list[str]:
     chosen = draw(scene.valid_frame_ids, OF_SCENE, job.seed) if job.seed else None
-    complaints = []
+    complaints = check_fused(scene) if isinstance(scene, RawCapture) else []
     for rule, surface in ((PUBLISHED, None), (SURFACE, _surface_rule(job.path))):
         found = VisibilityInfoHandler(job.path, rule).load_scene(job.scene_id)
         seen = {image_id: found.points(image_id) for image_id in found.image_ids}
@@ -94,7 +101,7 @@ def _surface_rule(path: Path) -> SurfaceRule:
     return SurfaceRule(*(told.get(name, value) for name, value in zip(names, usual, strict=True)))
 
 
-def _check_relations(job: Job, scene: RawScene) -> list[str]:
+def _check_relations(job: Job, scene: PosedScene) -> list[str]:
     rows, strangers = {}, set()
     for row in pair_table.open_pairs(job.path).read(job.scene_id).to_pylist():
         scene_id, id1, id2 = (row.pop(name) for name in ("scene_id", "image_id1", "image_id2"))
@@ -105,21 +112,32 @@ def _check_relations(job: Job, scene: RawScene) -> list[str]:
     return complaints + check_relations(rows, scene, chosen)
 
 
-def check_table(args: argparse.Namespace, path: Path, split: str, relations: bool) -> FileReport:
+def relations_path(root: Path, split: str, dataset: str) -> Path:
+    """Where the frame relations of a split are."""
+    if dataset == SCANNET:
+        return paths.pair_table_path(root, split)
+    folder = root / FOLDER_OF[split] / dataset / "camera_movement"
+    return folder / f"{split}_camera_info_D1.parquet"
+
+
+def check_table(
+    args: argparse.Namespace, dataset: str, path: Path, split: str, relations: bool
+) -> FileReport:
     """Check the scenes of a split in one table."""
     table = SceneTable(path, pair_table.REMEDY if relations else REMEDY)
     try:
-        listed = set(read_split_list(args.root, split))
+        listed = set(read_split_list(args.root, split, dataset))
     except RawDataError as error:
         raise MissingInputError(str(error)) from None
     known = set(table.scene_ids)
     report = FileReport(path.relative_to(args.root).as_posix(), "scenes", len(known), 0)
     strangers = sorted(known - listed)
     report.complaints.add_of_file(f"{scene!r} is not in split {split}" for scene in strangers)
-    scenes = draw_scenes(args.root, listed, known, args.sample, f"{args.seed} {split}")
+    seed = f"{args.seed} {split}"
+    scenes = draw_scenes(args.root, dataset, listed, known, args.sample, seed)
     jobs = [
         Job(
-            args.root, path, relations, scene,
+            args.root, dataset, path, relations, scene,
             None if args.sample < 0 else f"{args.seed} {scene}", scene in known,
         )
         for scene in scenes
@@ -137,17 +155,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_flags(parser, "frames and pairs checked of each table")
     args = parser.parse_args(argv)
     tables = [
-        (path, split, relations)
+        (dataset, path, split, bool(relations))
+        for dataset in args.dataset or scene_datasets(args.root)
         for split in ("train", "val")
         for relations, path in enumerate(
-            (visibility_table_path(args.dataset, split), paths.pair_table_path(args.dataset, split))
+            (visibility_table(args.root, split, dataset), relations_path(args.root, split, dataset))
         )
         if path.is_file()
     ]
-    reports = [check_table(args, path, split, bool(relations)) for path, split, relations in tables]
+    reports = [check_table(args, *table) for table in tables]
     if not reports:
+        first = (args.dataset or [SCANNET])[0]
         raise MissingInputError(
-            f"{visibility_table_path(args.dataset, 'train')}: no such table; {REMEDY}"
+            f"{visibility_table(args.root, 'train', first)}: no such table; {REMEDY}"
         )
     settings = {"sample": None if args.sample == ALL else args.sample, "seed": args.seed}
     write_report(args.root / REPORT, reports, settings)  # first: printing may be cut short

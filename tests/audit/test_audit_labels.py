@@ -506,7 +506,7 @@ def imported(path: Path) -> set[str]:
 
 def test_the_audit_imports_nothing_of_the_engine():
     """But for how processes start and end, which decides no answer and itself imports nothing of
-    the engine."""
+    the engine. Videos need a decoder, which is OpenCV's."""
     allowed = {*sys.stdlib_module_names, "numpy", "PIL"}
     ground = {f"spatial_engine.utils.running.{name}" for name in GROUND}
     folder = Path(audit_labels.__file__).parent
@@ -515,7 +515,8 @@ def test_the_audit_imports_nothing_of_the_engine():
         names = imported(path)
         own = {name for name in names if name.startswith("spatial_engine.audit.")}
         outside = {name for name in names - own if not name.startswith(tuple(ground))}
-        assert {name.split(".")[0] for name in outside} <= allowed, path
+        videos = {"cv2"} if path == folder / "captures/video.py" else set()
+        assert {name.split(".")[0] for name in outside} <= allowed | videos, path
 
 
 @pytest.mark.parametrize("room", BELOW)

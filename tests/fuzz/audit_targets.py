@@ -18,6 +18,7 @@ import mutations
 import numpy as np
 import seeds
 import texts
+from capture_targets import CAPTURE_TARGETS
 from target import Target
 
 from spatial_engine.audit.label_checks import RAW_DATA, open_raw
@@ -288,68 +289,78 @@ PICKLE: dict[str, Any] = {
 }
 JPEG = (*texts.JPEG_TOKENS, b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"II*\0", b"MM\0*")
 
-AUDIT_TARGETS: dict[str, Target] = {
-    "audit_sens": _scan(".sens", binary=True, tokens=JPEG),
-    "audit_ply": _scan("_vh_clean_2.ply", tokens=texts.PLY_TOKENS, binary=True),
-    "audit_aggregation": _scan(
-        ".aggregation.json",
-        seeds.aggregations,
-        reshape=TREE,
-        texts=texts.AGGREGATIONS,
-        tokens=texts.JSON_TOKENS,
-    ),
-    "audit_segs": _scan(
-        "_vh_clean_2.0.010000.segs.json", reshape=TREE, texts=texts.JSON, tokens=texts.JSON_TOKENS
-    ),
-    "audit_scene_txt": _scan(
-        ".txt",
-        seeds.scene_texts,
-        tokens=texts.MATRIX_TOKENS,
-        texts=texts.SIXTEEN.map(b"axisAlignment = ".__add__),
-    ),
-    "audit_label_table": _audit(
-        read_label_table,
-        seeds.label_tables,
-        texts=texts.LABEL_ROWS,
-        tokens=(b"\t", b'"', b"\r", b"\n"),
-    ),
-    "audit_split_list": _audit(
-        read_list("data/scannet/meta_data/scannetv2_val.txt", lambda r: read_split_list(r, "val")),
-        seeds.id_lists,
-        texts=texts.LISTS,
-        tokens=(b"\r", b"\0", b"..", b"/", b"\xff"),
-    ),
-    "audit_clip_list": _audit(
-        read_list(
-            "data/tapvid3d_dataset/meta_data/adt/val.txt", lambda r: read_clip_list(r, "adt", "val")
+AUDIT_TARGETS: dict[str, Target] = (
+    {
+        "audit_sens": _scan(".sens", binary=True, tokens=JPEG),
+        "audit_ply": _scan("_vh_clean_2.ply", tokens=texts.PLY_TOKENS, binary=True),
+        "audit_aggregation": _scan(
+            ".aggregation.json",
+            seeds.aggregations,
+            reshape=TREE,
+            texts=texts.AGGREGATIONS,
+            tokens=texts.JSON_TOKENS,
         ),
-        seeds.id_lists,
-        texts=texts.LISTS,
-        tokens=(b"\r", b"\0", b"..", b"/", b"\xff"),
-    ),
-    "audit_clip": _audit(
-        read_clip,
-        audit_seeds.clips,
-        binary=True,
-        tokens=texts.ZIP_TOKENS,
-        reshape=(mutations.zip_members(mutations.npy),) * 2,
-    ),
-    "audit_object_array": _audit(read_object_array, seeds.object_arrays, **PICKLE),
-    "audit_visibility": _audit(
-        read_table("object_visibility.pkl"), audit_seeds.visibility_pickles, **PICKLE
-    ),
-    "audit_coverage": _audit(
-        read_table("merged_train_object_coverage_height.pkl"),
-        audit_seeds.coverage_pickles,
-        **PICKLE,
-    ),
-    "audit_picture": _audit(read_picture, audit_seeds.pictures, binary=True, tokens=JPEG),
-} | {
-    f"audit_{kind}": _audit(
-        read_records,
-        functools.partial(audit_seeds.record_files, kind),
-        reshape=LINES,
-        tokens=texts.JSON_TOKENS,
-    )
-    for kind in audit_seeds.KINDS
-}
+        "audit_segs": _scan(
+            "_vh_clean_2.0.010000.segs.json",
+            reshape=TREE,
+            texts=texts.JSON,
+            tokens=texts.JSON_TOKENS,
+        ),
+        "audit_scene_txt": _scan(
+            ".txt",
+            seeds.scene_texts,
+            tokens=texts.MATRIX_TOKENS,
+            texts=texts.SIXTEEN.map(b"axisAlignment = ".__add__),
+        ),
+        "audit_label_table": _audit(
+            read_label_table,
+            seeds.label_tables,
+            texts=texts.LABEL_ROWS,
+            tokens=(b"\t", b'"', b"\r", b"\n"),
+        ),
+        "audit_split_list": _audit(
+            read_list(
+                "data/scannet/meta_data/scannetv2_val.txt", lambda r: read_split_list(r, "val")
+            ),
+            seeds.id_lists,
+            texts=texts.LISTS,
+            tokens=(b"\r", b"\0", b"..", b"/", b"\xff"),
+        ),
+        "audit_clip_list": _audit(
+            read_list(
+                "data/tapvid3d_dataset/meta_data/adt/val.txt",
+                lambda r: read_clip_list(r, "adt", "val"),
+            ),
+            seeds.id_lists,
+            texts=texts.LISTS,
+            tokens=(b"\r", b"\0", b"..", b"/", b"\xff"),
+        ),
+        "audit_clip": _audit(
+            read_clip,
+            audit_seeds.clips,
+            binary=True,
+            tokens=texts.ZIP_TOKENS,
+            reshape=(mutations.zip_members(mutations.npy),) * 2,
+        ),
+        "audit_object_array": _audit(read_object_array, seeds.object_arrays, **PICKLE),
+        "audit_visibility": _audit(
+            read_table("object_visibility.pkl"), audit_seeds.visibility_pickles, **PICKLE
+        ),
+        "audit_coverage": _audit(
+            read_table("merged_train_object_coverage_height.pkl"),
+            audit_seeds.coverage_pickles,
+            **PICKLE,
+        ),
+        "audit_picture": _audit(read_picture, audit_seeds.pictures, binary=True, tokens=JPEG),
+    }
+    | {
+        f"audit_{kind}": _audit(
+            read_records,
+            functools.partial(audit_seeds.record_files, kind),
+            reshape=LINES,
+            tokens=texts.JSON_TOKENS,
+        )
+        for kind in audit_seeds.KINDS
+    }
+    | CAPTURE_TARGETS
+)

@@ -27,7 +27,7 @@ import numpy as np
 
 from spatial_engine.audit.oracles.overlap import check_overlap
 from spatial_engine.audit.raw.limits import RawDataError, is_sound
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.constants import number
 from spatial_engine.audit.records.fields import (
     acceptable_integers,
@@ -64,7 +64,7 @@ ROUNDING = 1e-6  # mm or degrees: nearer to a margin, two sound programs may dif
 NO_MOTION = 1e-9  # mm or degrees: below it the sign of a float64 result is noise
 
 
-def camera_truth(scene: RawScene, id1: str, id2: str) -> dict:
+def camera_truth(scene: PosedScene, id1: str, id2: str) -> dict:
     """The nine values of SPEC 5 for Image-1 = id1, Image-2 = id2.
 
     Returns the nine question types:
@@ -191,7 +191,7 @@ def _judge_direction(question_type: str, recorded: object, truth: dict, may_be_n
 
 
 def check_camera_record(
-    record: dict, scene: RawScene, split: str, constants: dict[str, Any] | None = None
+    record: dict, scene: PosedScene, split: str, constants: dict[str, Any] | None = None
 ) -> list[str]:
     """Complaints about one record of a camera-movement task; empty when everything is right.
 
@@ -301,7 +301,7 @@ def camera_rules(split: str, constants: dict[str, Any]) -> TaskRules:
         images = image_ids(record)
         return images if isinstance(images, str) else (images[0], frozenset(images[1:]))
 
-    def check(record: dict, scene: RawScene) -> list[str]:
+    def check(record: dict, scene: PosedScene) -> list[str]:
         return check_camera_record(record, scene, split, constants)
 
     again = "image: the pair of line {} again"

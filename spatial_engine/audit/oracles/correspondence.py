@@ -43,7 +43,7 @@ from spatial_engine.audit.oracles.overlap import (
 )
 from spatial_engine.audit.oracles.visibility import SeenVertices, SurfaceRule, seen_vertices
 from spatial_engine.audit.raw.limits import RawDataError
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.fields import (
     check_fields,
     check_split,
@@ -79,7 +79,7 @@ MIN_COLOUR_DIFFERENCE = 40  # of 255, in the channel that differs most
 
 
 def check_correspondence_record(
-    record: dict, scene: RawScene, split: str, images: Path, rule: SurfaceRule | None = None
+    record: dict, scene: PosedScene, split: str, images: Path, rule: SurfaceRule | None = None
 ) -> list[str]:
     """Complaints about one line of a correspondence file; empty when everything is right.
 
@@ -174,7 +174,7 @@ def _check_question(text: str, record: dict) -> list[str]:
     return complaints + (leak or [])
 
 
-def _check_pair(record: dict, scene: RawScene, id1: str, id2: str) -> list[str]:
+def _check_pair(record: dict, scene: PosedScene, id1: str, id2: str) -> list[str]:
     """The pair may be drawn at all, and the recorded overlap is right."""
     if "overlap" in record:
         return check_overlap(record, scene, id1, id2, may_be_zero=False)
@@ -189,7 +189,7 @@ def _check_pair(record: dict, scene: RawScene, id1: str, id2: str) -> list[str]:
 
 
 def _check_truth(
-    record: dict, scene: RawScene, id1: str, id2: str, images: Path, rule: SurfaceRule | None
+    record: dict, scene: PosedScene, id1: str, id2: str, images: Path, rule: SurfaceRule | None
 ) -> list[str]:
     """The points against the raw scene, and in the multiple choice the pictures."""
     both = seen_by_both(*(seen_vertices(scene, frame, rule) for frame in (id1, id2)))
@@ -262,7 +262,7 @@ def _check_colours(texts: object) -> list[str]:
 
 
 def _marks(
-    record: dict, scene: RawScene, both: tuple[SeenVertices, SeenVertices], rows: np.ndarray
+    record: dict, scene: PosedScene, both: tuple[SeenVertices, SeenVertices], rows: np.ndarray
 ) -> tuple[list[Mark], list[Mark]]:
     """What Image-1 and Image-2 should show."""
     colours = [parse_colour(text) for text in record["mark_colors"]]
@@ -319,7 +319,7 @@ def correspondence_rules(
         shown = shown_pair(record)
         return shown if isinstance(shown, str) else (shown[0], frozenset(shown[1:]))
 
-    def check(record: dict, scene: RawScene) -> list[str]:
+    def check(record: dict, scene: PosedScene) -> list[str]:
         return check_correspondence_record(record, scene, split, folder, rule)
 
     return TaskRules(asked, "image: the pair of line {} again", check)

@@ -39,7 +39,7 @@ from spatial_engine.audit.oracles.marks import (
 )
 from spatial_engine.audit.oracles.visibility import SeenVertices, SurfaceRule, seen_vertices
 from spatial_engine.audit.raw.limits import RawDataError
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.constants import number
 from spatial_engine.audit.records.fields import (
     check_fields,
@@ -115,7 +115,7 @@ def vertices_of_point(seen: SeenVertices, point: dict) -> np.ndarray | str:
 
 def check_depth_record(
     record: dict,
-    scene: RawScene,
+    scene: PosedScene,
     split: str,
     images: Path,
     rule: SurfaceRule | None = None,
@@ -290,7 +290,7 @@ def compared(sentence: str) -> dict[bool, set[str]]:
 def _check_truth(
     record: dict,
     points: list[dict],
-    scene: RawScene,
+    scene: PosedScene,
     frame_id: str,
     images: Path,
     rule: SurfaceRule | None,
@@ -355,7 +355,7 @@ def depth_rules(
             return scene_id, (frame_id, object())
         return scene_id, (frame_id, frozenset((point["x"], point["y"]) for point in points))
 
-    def check(record: dict, scene: RawScene) -> list[str]:
+    def check(record: dict, scene: PosedScene) -> list[str]:
         return check_depth_record(record, scene, split, folder, rule, constants)
 
     again = "image, points_info: the frame and points of line {} again"

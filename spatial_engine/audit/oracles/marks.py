@@ -24,14 +24,18 @@ How docs/spec.md was read where it leaves a choice, by section:
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from spatial_engine.audit.raw.pictures import PictureError, jpeg_size, read_file, read_jpeg
+from spatial_engine.audit.raw.pictures import (
+    PictureError,
+    encoded_once,
+    jpeg_size,
+    read_file,
+    read_jpeg,
+)
 
 MARK_RADIUS = 10.0  # px, in frames up to FULL_WIDTH wide
 FULL_WIDTH = 1296  # px
@@ -45,7 +49,6 @@ RIM = 3.0  # px around a mark where a rim may be
 MIN_CONTRAST = 40
 # The rest of the picture. One encoding changes no pixel of the sample frames by more than 30, and
 # two libraries that encode the same frame differ by 0; noise of 0 and 255 alone reaches 71.
-JPEG_QUALITY = 95
 PAINTED = 32  # difference from the frame AND from the frame encoded once more
 MEAN_FACTOR, MEAN_SLACK = 2.0, 0.5
 MIN_LETTER_PIXELS = 6
@@ -112,15 +115,6 @@ def marked_picture(path: Path, size: tuple[int, int]) -> np.ndarray | str:
         return f"image: {path} is not there"
     except (OSError, PictureError) as err:
         return f"image: {path} is no JPEG that can be decoded: {err}"
-
-
-def encoded_once(picture: np.ndarray) -> np.ndarray:
-    """(H, W, 3) int64: the picture after one JPEG encoding, as marked images are written."""
-    buffer = io.BytesIO()
-    image = Image.fromarray(picture.astype(np.uint8))
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
-    with Image.open(buffer) as again:
-        return np.asarray(again.convert("RGB"), dtype=np.int64)
 
 
 def distances(shape: tuple, centre: np.ndarray) -> np.ndarray:

@@ -24,14 +24,14 @@ from spatial_engine.audit.oracles.object_views import (
     why_not,
 )
 from spatial_engine.audit.raw.ids import frame_or_name
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 
 TRIPLE_SAMPLE = 3  # objects per scene whose triples are searched too
 
 
 def check_scene_coverage(
     entry: object,
-    scene: RawScene,
+    scene: PosedScene,
     dimension: str,
     chosen: Iterable[int] | None = None,
     rules: ObjectRules = AS_PUBLISHED,
@@ -69,7 +69,7 @@ def check_scene_coverage(
     return complaints
 
 
-def _read_sets(table: object, scene: RawScene) -> tuple[list[frozenset[str]], list[str]]:
+def _read_sets(table: object, scene: PosedScene) -> tuple[list[frozenset[str]], list[str]]:
     """The sets of {k: [(image id, ...)]}, each once, and complaints about their form."""
     if not isinstance(table, dict):
         return [], [f"is no dict but {table!r:.80}"]

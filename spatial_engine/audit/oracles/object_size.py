@@ -28,7 +28,7 @@ from spatial_engine.audit.oracles.object_views import (
     why_not,
 )
 from spatial_engine.audit.raw.limits import RawDataError
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.fields import (
     acceptable_integers,
     check_fields,
@@ -55,7 +55,7 @@ DIMENSION_WORDS = {
 
 def check_object_record(
     record: dict,
-    scene: RawScene,
+    scene: PosedScene,
     split: str,
     rules: ObjectRules = AS_PUBLISHED,
     pictures: Path | None = None,
@@ -159,7 +159,7 @@ def holds_words(text: str, words: str) -> bool:
 
 def _check_truth(
     record: dict,
-    scene: RawScene,
+    scene: PosedScene,
     frames: list[str],
     dimension: str,
     rules: ObjectRules,
@@ -227,7 +227,7 @@ def size_rules(
             return f"object_id: {object_id!r} is not an int"
         return shown[0], (object_id, frozenset(shown[1]))
 
-    def check(record: dict, scene: RawScene) -> list[str]:
+    def check(record: dict, scene: PosedScene) -> list[str]:
         complaints = check_object_record(record, scene, split, rules, pictures)
         if size and len(record["image"]) != int(size):
             complaints.append(f"image: {len(record['image'])} images, the file's name says {size}")

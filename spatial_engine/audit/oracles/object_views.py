@@ -43,7 +43,7 @@ from spatial_engine.audit.oracles.marks import (
     parse_colour,
 )
 from spatial_engine.audit.oracles.visibility import SurfaceRule, seen, seen_vertices
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.constants import number
 from spatial_engine.audit.records.fields import is_coordinate, rounds_to
 
@@ -100,7 +100,9 @@ class RawObject:
     vertices (n,) vertex numbers; points (n, 3) aligned metres; box (6,) cx cy cz dx dy dz.
     """
 
-    def __init__(self, scene: RawScene, object_id: int, rules: ObjectRules = AS_PUBLISHED) -> None:
+    def __init__(
+        self, scene: PosedScene, object_id: int, rules: ObjectRules = AS_PUBLISHED
+    ) -> None:
         self.object_id = object_id
         self.scene, self.category = scene, scene.raw_categories[object_id]
         self.rules = rules
@@ -227,7 +229,7 @@ class RawObject:
 
 
 @lru_cache(maxsize=1)
-def raw_objects(scene: RawScene, rules: ObjectRules = AS_PUBLISHED) -> dict[int, RawObject]:
+def raw_objects(scene: PosedScene, rules: ObjectRules = AS_PUBLISHED) -> dict[int, RawObject]:
     """{object id: what the raw data say}, of all objects of a scene, kept for one scene."""
     return {object_id: RawObject(scene, object_id, rules) for object_id in scene.raw_categories}
 
@@ -244,7 +246,7 @@ def shown_beside(thing: RawObject, images: Iterable[str]) -> tuple[str, int] | N
     return None
 
 
-def why_not(scene: RawScene, object_id: object) -> str:
+def why_not(scene: PosedScene, object_id: object) -> str:
     """Why nothing may be said about this object of the scene, or ""."""
     if type(object_id) is not int or object_id not in scene.raw_categories:
         return f"object {object_id!r}: the scene has none of this id"

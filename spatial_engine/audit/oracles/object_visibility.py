@@ -17,14 +17,14 @@ from spatial_engine.audit.oracles.object_views import (
     why_not,
 )
 from spatial_engine.audit.raw.ids import frame_or_name
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 
 PERCENT_TOLERANCE = 1e-9
 
 
 def check_scene_visibility(
     entry: object,
-    scene: RawScene,
+    scene: PosedScene,
     images: Iterable[str] | None = None,
     rules: ObjectRules = AS_PUBLISHED,
 ) -> list[str]:

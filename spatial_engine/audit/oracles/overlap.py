@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from spatial_engine.audit.oracles.visibility import visible, visible_points
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 
 OVERLAP_TOLERANCE = 0.01  # percent
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent, both included
@@ -24,7 +24,7 @@ class OverlapBounds(NamedTuple):
     high: float
 
 
-def overlap(scene: RawScene, frame_i: str, frame_j: str) -> OverlapBounds:
+def overlap(scene: PosedScene, frame_i: str, frame_j: str) -> OverlapBounds:
     """100 * |Vi & Vj| / |Vi | Vj| of two frames, and its range over all ways to break the ties.
 
     Both bounds are reached: least, when every tie is seen by exactly one frame where it can be;
@@ -48,7 +48,7 @@ def _percent(part: set[int], whole: set[int]) -> float:
 
 
 def check_overlap(
-    record: dict, scene: RawScene, id1: str, id2: str, may_be_zero: bool
+    record: dict, scene: PosedScene, id1: str, id2: str, may_be_zero: bool
 ) -> list[str]:
     """The recorded `overlap` in percent. may_be_zero: whether zero-overlap pairs can be asked."""
     recorded = record.get("overlap")

@@ -21,7 +21,7 @@ from spatial_engine.audit.oracles.overlap import overlap
 from spatial_engine.audit.oracles.visibility import SurfaceRule
 from spatial_engine.audit.oracles.visibility import seen as seen_by
 from spatial_engine.audit.raw.ids import frame_of
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 
 OVERLAP_ERROR = 1e-9  # percent
 DISTANCE_ERROR = 1e-6  # metres
@@ -39,7 +39,7 @@ class Relation(NamedTuple):
 
 def check_seen_points(
     seen: Mapping[str, Iterable[int]],
-    scene: RawScene,
+    scene: PosedScene,
     images: Iterable[str] | None = None,
     surface: SurfaceRule | None = None,
 ) -> list[str]:
@@ -80,7 +80,7 @@ def same_frames(names: Iterable[str]) -> list[tuple[str, str]]:
 
 def check_relations(
     rows: Mapping[tuple[str, str], Relation],
-    scene: RawScene,
+    scene: PosedScene,
     chosen: Iterable[tuple[str, str]] | None = None,
 ) -> list[str]:
     """Complaints about {(image id 1, image id 2): relation} of a scene.
@@ -106,7 +106,7 @@ def check_relations(
     return complaints
 
 
-def _check_relation(row: Relation, scene: RawScene, id1: str, id2: str) -> list[str]:
+def _check_relation(row: Relation, scene: PosedScene, id1: str, id2: str) -> list[str]:
     truth, shared = camera_truth(scene, id1, id2), overlap(scene, id1, id2)
     complaints = []
     if not shared.low - OVERLAP_ERROR <= row.overlap <= shared.high + OVERLAP_ERROR:

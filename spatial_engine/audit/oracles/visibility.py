@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spatial_engine.audit.raw.ids import SCANNET
 from spatial_engine.audit.raw.kept import kept
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.constants import number, read_provenance
 
 # SPEC 4: inside these, either answer about a vertex is right.
 DEPTH_TIE_M = 1e-4
 PIXEL_TIE = 1e-3
-VISIBILITY_TABLE = "data/scannet/scannet_instance_data/{split}_visibility_info_D5.parquet"
 SURFACE_CONSTANTS = ("SURFACE_WINDOW_PX", "DEPTH_TOLERANCE_M", "DEPTH_TOLERANCE_SHARE")
 
 
@@ -49,7 +49,7 @@ class Visible(NamedTuple):
     ties: np.ndarray
 
 
-def project(scene: RawScene, frame_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def project(scene: PosedScene, frame_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Project every vertex into a frame: u, v (N,) colour pixels and z (N,) metres.
 
     u and v mean something only where z > 0; they may be inf or NaN where z is 0.
@@ -57,13 +57,13 @@ def project(scene: RawScene, frame_id: str) -> tuple[np.ndarray, np.ndarray, np.
     cam_from_world = scene.cam_from_world(frame_id)
     points_cam = scene.vertices_aligned @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
     z = points_cam[:, 2]
-    homogeneous = points_cam @ scene.colour_intrinsics.T
+    homogeneous = points_cam @ scene.camera_K(frame_id).T
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return homogeneous[:, 0] / z, homogeneous[:, 1] / z, z
 
 
 @kept
-def visible(scene: RawScene, frame_id: str) -> Visible:
+def visible(scene: PosedScene, frame_id: str) -> Visible:
     """SPEC 4 for every vertex and one frame; kept by the scene, a few 100 kB a frame."""
     u, v, z = project(scene, frame_id)
     width, height = scene.colour_size
@@ -96,7 +96,7 @@ def visible(scene: RawScene, frame_id: str) -> Visible:
     return Visible(plain=index[plain], must=index[must], ties=index[may & ~must])
 
 
-def visible_points(scene: RawScene, frame_id: str) -> tuple[set[int], set[int]]:
+def visible_points(scene: PosedScene, frame_id: str) -> tuple[set[int], set[int]]:
     """(vertices that must be reported visible, vertices about which either answer is right)."""
     seen = visible(scene, frame_id)
     return set(seen.must.tolist()), set(seen.ties.tolist())
@@ -112,7 +112,7 @@ class SurfaceRule(NamedTuple):
 
 
 @kept
-def on_surface(scene: RawScene, frame_id: str, rule: SurfaceRule) -> Seen:
+def on_surface(scene: PosedScene, frame_id: str, rule: SurfaceRule) -> Seen:
     """SPEC 4, surface, for every vertex and one frame: each pixel of its window is looked up."""
     u, v, z = project(scene, frame_id)
     width, height = scene.colour_size
@@ -145,7 +145,7 @@ def on_surface(scene: RawScene, frame_id: str, rule: SurfaceRule) -> Seen:
     return Seen(must=index[must], ties=index[may & ~must])
 
 
-def seen(scene: RawScene, frame_id: str, rule: SurfaceRule | None) -> Seen:
+def seen(scene: PosedScene, frame_id: str, rule: SurfaceRule | None) -> Seen:
     """What a frame sees: the surface that it shows, without a rule by the published one."""
     if rule:
         return on_surface(scene, frame_id, rule)
@@ -153,12 +153,21 @@ def seen(scene: RawScene, frame_id: str, rule: SurfaceRule | None) -> Seen:
     return Seen(found.must, found.ties)
 
 
-def seen_rule(constants: dict[str, Any], root: Path, split: str) -> SurfaceRule | None:
+def visibility_table(root: Path, split: str, dataset: str = SCANNET) -> Path:
+    """Where the visibility table of a split is."""
+    name = "scannet_instance_data" if dataset == SCANNET else "instance_data"
+    step = 5 if dataset == SCANNET else 1
+    return root / "data" / dataset / name / f"{split}_visibility_info_D{step}.parquet"
+
+
+def seen_rule(
+    constants: dict[str, Any], root: Path, split: str, dataset: str = SCANNET
+) -> SurfaceRule | None:
     """By which rule frames see vertices: of the surface that they show, with the constants of the
     visibility table; None for the published rule."""
     if constants.get("SEEN_RULE", "surface") == "published":
         return None
-    table = read_provenance(root / VISIBILITY_TABLE.format(split=split)).get("settings")
+    table = read_provenance(visibility_table(root, split, dataset)).get("settings")
     table, usual = table if isinstance(table, dict) else {}, SurfaceRule()
     window, *tolerances = (
         number(table, name, value) for name, value in zip(SURFACE_CONSTANTS, usual, strict=True)
@@ -179,7 +188,7 @@ class SeenVertices(NamedTuple):
     thousandths: np.ndarray
 
 
-def seen_vertices(scene: RawScene, frame_id: str, rule: SurfaceRule | None) -> SeenVertices:
+def seen_vertices(scene: PosedScene, frame_id: str, rule: SurfaceRule | None) -> SeenVertices:
     """Every vertex that a question about this frame may be about, by the rule of `seen`."""
     index = np.sort(np.concatenate(seen(scene, frame_id, rule))).astype(np.int64)
     u, v, z = project(scene, frame_id)

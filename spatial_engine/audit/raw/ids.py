@@ -2,6 +2,7 @@
 
 Reads, under `root`:
     data/scannet/meta_data/scannetv2_<split>.txt           scene ids, one a line
+    data/<dataset>/meta_data/<split>.txt                   of any other data set of scenes
     data/tapvid3d_dataset/meta_data/<set>/<split>.txt      clip ids; <set> is adt or pstudio
 
 How docs/spec.md was read where it leaves a choice, by section:
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from spatial_engine.audit.raw.limits import RawDataError
 
+SCANNET = "scannet"
 DATASETS = ("adt", "pstudio")
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 FRAME_PATTERN = "[0-9]{1,200}"  # name of a frame, within a regular expression
@@ -33,9 +35,15 @@ def frame_or_name(name: object) -> object:
     return frame_of(name) or name
 
 
-def read_split_list(root: str | Path, split: str) -> list[str]:
-    """Scene ids of `data/scannet/meta_data/scannetv2_{split}.txt`, in file order."""
-    return read_ids(Path(root) / "data" / "scannet" / "meta_data" / f"scannetv2_{split}.txt")
+def split_list_path(root: str | Path, split: str, dataset: str = SCANNET) -> Path:
+    """Where the ids of the scenes of a split stand."""
+    name = f"scannetv2_{split}.txt" if dataset == SCANNET else f"{split}.txt"
+    return Path(root) / "data" / dataset / "meta_data" / name
+
+
+def read_split_list(root: str | Path, split: str, dataset: str = SCANNET) -> list[str]:
+    """Scene ids of a split, in file order."""
+    return read_ids(split_list_path(root, split, dataset))
 
 
 def read_clip_list(root: str | Path, dataset: str, split: str) -> list[str]:

@@ -25,7 +25,6 @@ How docs/spec.md was read where it leaves a choice, by section:
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cached_property
 from pathlib import Path
@@ -39,14 +38,15 @@ from spatial_engine.audit.raw.annotations import (
     read_label_table,
 )
 from spatial_engine.audit.raw.cameras import check_rigid, has_rotation
-from spatial_engine.audit.raw.ids import frame_of
+from spatial_engine.audit.raw.ids import FRAME_STEP, SCANNET
 from spatial_engine.audit.raw.limits import RawDataError, is_sound
 from spatial_engine.audit.raw.mesh import read_ply_vertices
 from spatial_engine.audit.raw.pictures import PictureError, jpeg_size, read_jpeg
+from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.raw.sens_file import SensFile
 
 
-class RawScene(SensFile):
+class RawScene(SensFile, PosedScene):
     """One scene as the raw files have it: its frames, alignment, mesh and objects.
 
     axis_align: (4, 4) float64 aligned-from-recorded world; identity where the `.txt` has none.
@@ -55,7 +55,7 @@ class RawScene(SensFile):
 
     def __init__(self, root: str | Path, scene_id: str) -> None:
         self.root = Path(root)
-        self.scene_id = scene_id
+        self.dataset, self.scene_id, self.frame_step = SCANNET, scene_id, FRAME_STEP
         if not re.fullmatch(r"[A-Za-z0-9_-]+", scene_id):
             raise RawDataError(f"{scene_id!r} is not a scene id")
         self._folder = self.root / "data" / "scannet" / "scans" / scene_id
@@ -70,48 +70,18 @@ class RawScene(SensFile):
         """Whether the frame's pose can be used: all entries finite, rotation not singular."""
         return has_rotation(self.poses[self._index(frame_id)])
 
-    @property
-    def valid_frame_ids(self) -> list[str]:
-        """The D5 frames (ids 0, 5, 10, ...) that were extracted and whose pose can be used."""
-        there = self._extracted
-        ids = [frame_id for frame_id in self.frame_ids() if there is None or frame_id in there]
-        return [frame_id for frame_id in ids if self.is_valid(frame_id)]
-
-    @property
-    def posed_images(self) -> Path:
-        """The folder of the extracted frames, which may not be there."""
-        return self.root / "data" / "scannet" / "posed_images" / self.scene_id
-
-    @cached_property
-    def _extracted(self) -> set[str | None] | None:
-        """Ids of the frames in posed_images; None where the scene has no folder there."""
-        try:
-            names = os.listdir(self.posed_images)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as err:
-            raise RawDataError(f"{self.posed_images}: {err.strerror or err}") from err
-        return {frame_of(name[:-4]) for name in names if name.endswith(".jpg")}
-
     def world_from_cam(self, frame_id: str) -> np.ndarray:
         """(4, 4) axis-aligned camera-to-world pose, E of SPEC 4 and 5."""
         return self.axis_align @ self.poses[self._index(frame_id)]  # inf where the pose is
 
-    def cam_from_world(self, frame_id: str) -> np.ndarray:
-        """(4, 4) inverse of `world_from_cam`: a true inverse (SPEC 4), not a transpose.
+    def camera_K(self, frame_id: str) -> np.ndarray:
+        """(3, 3) intrinsics of a frame's colour image, pixels: one for all frames."""
+        return self.colour_intrinsics
 
-        float32 rotations are not quite orthonormal; a transpose would be off by micrometres.
-        """
-        if not self.is_valid(frame_id):
-            raise RawDataError(f"{self.scene_id}: frame {frame_id} has no valid pose")
-        world_from_cam = self.world_from_cam(frame_id)
-        try:
-            cam_from_world = np.linalg.inv(world_from_cam)
-        except np.linalg.LinAlgError as err:
-            raise RawDataError(f"{self.scene_id}: pose of frame {frame_id} is singular") from err
-        if not (is_sound(world_from_cam) and is_sound(cam_from_world)):
-            raise RawDataError(f"{self.scene_id}: pose of frame {frame_id} is beyond all bounds")
-        return cam_from_world
+    def why_not_stored(self, frame_id: str, content: bytes) -> str:
+        """Why the file of an image cannot be that of the frame, "" if it can."""
+        stored = self.jpeg_bytes(frame_id)
+        return "" if content == stored else "is not the stored JPEG of its frame"
 
     def picture(self, frame_id: str) -> np.ndarray:
         """(H, W, 3) int64 RGB of a frame."""
@@ -156,19 +126,6 @@ class RawScene(SensFile):
         return {group.object_id: group.label for group in self._groups}
 
     @cached_property
-    def object_boxes(self) -> dict[int, np.ndarray]:
-        """{objectId: (6,) cx cy cz dx dy dz}, aligned world, metres; zeros without vertices."""
-        boxes = {}
-        for object_id in self.raw_categories:
-            points = self.vertices_aligned[self.instance_ids == object_id + 1]
-            if len(points) == 0:
-                boxes[object_id] = np.zeros(6)
-            else:
-                low, high = points.min(axis=0), points.max(axis=0)
-                boxes[object_id] = np.concatenate([(low + high) / 2, high - low])
-        return boxes
-
-    @cached_property
     def nyu40_ids(self) -> dict[int, int]:
         """{objectId: NYU40 id of its label}; 0 for a label that the label table does not have."""
         path = self.root / "data/scannet/meta_data/scannetv2-labels.combined.tsv"
@@ -177,14 +134,6 @@ class RawScene(SensFile):
             object_id: table.get(label, table.get(label.strip().lower(), 0))
             for object_id, label in self.raw_categories.items()
         }
-
-    @property
-    def semantic_ids(self) -> np.ndarray:
-        """(N,) int64 NYU40 id per vertex; 0 = unannotated or label not in the table."""
-        semantic = np.zeros(len(self.vertices), dtype=np.int64)
-        for object_id, nyu40_id in self.nyu40_ids.items():
-            semantic[self.instance_ids == object_id + 1] = nyu40_id
-        return semantic
 
 
 def read_axis_alignment(path: str | Path) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 3.2 the stored JPEG bytes as they are: an image without marks is that of its frame in the
-  `.sens`, byte for byte, where it is on disk.
+  `.sens`, byte for byte, where it is on disk. Of other data sets: `captures.capture`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from spatial_engine.audit.raw.ids import FRAME_PATTERN, FRAME_STEP, frame_of
+from spatial_engine.audit.raw.ids import FRAME_PATTERN, frame_of
 from spatial_engine.audit.raw.kept import kept
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.pictures import PictureError, read_file
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 
 SCENE_PATTERN = "[A-Za-z0-9_-]+"
 
@@ -64,10 +64,10 @@ def image_pair(record: dict, read: Callable[[object], tuple[str, str] | str]) ->
     return scene1, id1, id2
 
 
-def check_frame(scene: RawScene, frame_id: str) -> str:
+def check_frame(scene: PosedScene, frame_id: str) -> str:
     """Complaint about a frame that no question may be about, or ""."""
-    if int(frame_id) % FRAME_STEP:
-        return f"image: frame {frame_id} is not a multiple of {FRAME_STEP}"
+    if int(frame_id) % scene.frame_step:
+        return f"image: frame {frame_id} is not a multiple of {scene.frame_step}"
     if frame_id not in scene.frame_ids():
         return f"image: scene {scene.scene_id} has no frame {frame_id}"
     if not scene.is_valid(frame_id):
@@ -75,7 +75,7 @@ def check_frame(scene: RawScene, frame_id: str) -> str:
     return ""
 
 
-def check_images(record: dict, scene: RawScene) -> list[str]:
+def check_images(record: dict, scene: PosedScene) -> list[str]:
     """The images of a record of known frames: their sizes, and that they show these frames.
 
     height_list and width_list hold the size of the scene's colour frames, once for each image.
@@ -85,13 +85,13 @@ def check_images(record: dict, scene: RawScene) -> list[str]:
     complaints = [complaint for complaint in complaints if complaint]
     for field, size in (("height_list", [height] * images), ("width_list", [width] * images)):
         if record.get(field) != size:
-            complaints.append(f"{field}: {record.get(field)!r}, the .sens says {size}")
+            complaints.append(f"{field}: {record.get(field)!r}, the frames have {size}")
     return complaints
 
 
 @kept
-def check_stored(scene: RawScene, name: str) -> str:
-    """Complaint about an image of posed_images that is not its frame's stored JPEG, or "".
+def check_stored(scene: PosedScene, name: str) -> str:
+    """Complaint about an image of posed_images that cannot be its frame's, or "".
 
     What is not there, as without a copy of the images, is not judged; nor is a marked image.
     """
@@ -106,7 +106,7 @@ def check_stored(scene: RawScene, name: str) -> str:
     except (OSError, PictureError) as err:
         return f"image: {path} cannot be read: {getattr(err, 'strerror', None) or err}"
     try:
-        stored = scene.jpeg_bytes(posed[1])
+        wrong = scene.why_not_stored(posed[1], content)
     except RawDataError as err:
         return f"raw data: {err}"
-    return "" if content == stored else f"image: {path} is not the stored JPEG of its frame"
+    return f"image: {path} {wrong}" if wrong else ""

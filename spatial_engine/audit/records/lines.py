@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from spatial_engine.audit.raw.scene import RawScene
+from spatial_engine.audit.raw.posed import PosedScene
 
 MAX_LEVELS = 32  # of lists and objects within each other
 
@@ -21,7 +21,7 @@ class TaskRules(NamedTuple):
 
     asked: Callable[[dict], tuple[str, Hashable] | str]
     again: str
-    check: Callable[[dict, RawScene], list[str]]
+    check: Callable[[dict, PosedScene], list[str]]
 
 
 def parse_line(line: bytes) -> dict | str:

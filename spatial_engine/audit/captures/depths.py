@@ -1,0 +1,137 @@
+"""Depth images of captures in whole millimetres, with what an honest program may get otherwise.
+
+How docs/spec.md was read where it leaves a choice, by section:
+- 14 depth in whole millimetres: rounded half to even from the source's value. Of a value that is
+  as near to a tie as float32 can tell, either may be; also 0 or 65535 beyond 65535 mm.
+- 14 masked: a depth pixel is dropped where the mask drops all of the colour pixels around it, kept
+  where it drops none of them; between, either may be.
+- 14 registered: each depth pixel goes to the colour camera's pixel nearest to where it is seen; of
+  several the nearest surface stays; nothing is filled.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from spatial_engine.audit.captures.lens import FAR, LENS_TIE, nearest, positions, scaled_camera
+from spatial_engine.audit.captures.rotations import turned_image
+from spatial_engine.audit.captures.scan import DepthCamera
+
+MAX_MM = 65535
+LEAST_SLACK_MM, FLOAT32 = 1e-4, 2e-7  # mm; share of a value
+SPLAT_TIE = 1e-3  # px
+
+
+class Depth(NamedTuple):
+    """(h, w) float64 whole millimetres, 0 = none: by float64, and the least and most it may be."""
+
+    plain: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def whole_mm(exact: np.ndarray, truncated: bool) -> Depth:
+    """(h, w) float64 millimetres in whole ones; 0 or not finite = none."""
+    measured = np.isfinite(exact) & (exact > 0)
+    exact = np.where(measured, np.minimum(np.where(measured, exact, 0), 1e9), 0.0)
+    slack = np.maximum(LEAST_SLACK_MM, FLOAT32 * exact)
+    if truncated:
+        plain, low, high = (np.floor(exact + shift) for shift in (0, -slack, slack))
+    else:
+        plain = np.rint(exact)
+        low, high = np.ceil(exact - 0.5 - slack), np.floor(exact + 0.5 + slack)
+    beyond = high > MAX_MM
+    found = (plain, np.where(beyond, 0, low), high)
+    return Depth(*(np.where(measured, np.clip(one, 0, MAX_MM), 0.0) for one in found))
+
+
+def masked(depth: Depth, keep: np.ndarray) -> Depth:
+    """Without what (H, W) bool drops. Of each depth pixel the colour pixels around it count that
+    are less than the side of a depth pixel away."""
+    height, width = depth.plain.shape
+    some, every, here = (np.zeros((height, width), dtype=bool) for _ in range(3))
+    step_x, step_y = keep.shape[1] / width, keep.shape[0] / height
+    for row in range(height):
+        top, bottom = _span(row, step_y, keep.shape[0])
+        band = keep[top:bottom]
+        any_of, all_of = band.any(axis=0), band.all(axis=0)
+        for column in range(width):
+            left, right = _span(column, step_x, keep.shape[1])
+            some[row, column] = any_of[left:right].any()
+            every[row, column] = all_of[left:right].all()
+            y, x = (
+                min(int(row * step_y), len(keep) - 1),
+                min(int(column * step_x), keep.shape[1] - 1),
+            )
+            here[row, column] = keep[y, x]
+    return Depth(
+        np.where(here, depth.plain, 0),
+        np.where(every, depth.low, 0),
+        np.where(some, depth.high, 0),
+    )
+
+
+def _span(place: int, step: float, size: int) -> tuple[int, int]:
+    """First and end of the colour pixels around a depth pixel; one at least."""
+    first = int(np.clip(np.floor((place - 1) * step) + 1, 0, size - 1))
+    return first, max(first + 1, min(size, int(np.ceil((place + 1) * step))))
+
+
+def undistorted(depth: Depth, K: np.ndarray, size: tuple[int, int], lens: np.ndarray) -> Depth:
+    """Without distortion; K and size (width, height) are those of the colour image."""
+    shape = depth.plain.shape[1], depth.plain.shape[0]
+    u, v = positions(shape, scaled_camera(K, size, shape), lens)
+    low, high = nearest(depth.low, u, v), nearest(depth.high, u, v)
+    for dx, dy in product((-LENS_TIE, 0, LENS_TIE), repeat=2):
+        low = np.minimum(low, nearest(depth.low, u + dx, v + dy))
+        high = np.maximum(high, nearest(depth.high, u + dx, v + dy))
+    return Depth(nearest(depth.plain, u, v), low, high)
+
+
+def registered(exact: np.ndarray, camera: DepthCamera, K: np.ndarray) -> Depth:
+    """The depth that the colour camera of K sees, at the size of the depth image.
+
+    exact: (h, w) float64 millimetres in the depth camera. K is that of colour images of this size.
+    """
+    height, width = exact.shape
+    v, u = np.nonzero(np.isfinite(exact) & (exact > 0))
+    z = exact[v, u]
+    with np.errstate(all="ignore"):
+        x, y = (u - camera.K[0, 2]) / camera.K[0, 0] * z, (v - camera.K[1, 2]) / camera.K[1, 1] * z
+    rotation, shift = camera.colour_from_depth[:3, :3], 1000 * camera.colour_from_depth[:3, 3]
+    x, y, z = (np.stack([x, y, z], axis=1) @ rotation.T + shift).T
+    with np.errstate(all="ignore"):
+        column, row = K[0, 0] * x / z + K[0, 2], K[1, 1] * y / z + K[1, 2]
+    front = (z > 0) & (np.abs([column, row]) < FAR).all(axis=0)
+    z, column, row = z[front], column[front], row[front]
+
+    def buffer(which: np.ndarray, dx: float, dy: float, values: np.ndarray) -> np.ndarray:
+        """Nearest of the values that fall on each pixel, inf where none does."""
+        found = np.full((height, width), np.inf)
+        c, r = np.rint(column + dx), np.rint(row + dy)
+        which = which & (c >= 0) & (c < width) & (r >= 0) & (r < height)
+        place = r[which].astype(np.int64), c[which].astype(np.int64)
+        np.minimum.at(found, place, values[which])
+        return found
+
+    mm = whole_mm(z[None], truncated=False)
+    every = np.ones(len(z), dtype=bool)
+    sure = (np.rint(column - SPLAT_TIE) == np.rint(column + SPLAT_TIE)) & (
+        np.rint(row - SPLAT_TIE) == np.rint(row + SPLAT_TIE)
+    )
+    plain, certain = buffer(every, 0, 0, mm.plain[0]), buffer(sure, 0, 0, mm.high[0])
+    low, high = np.full_like(plain, np.inf), np.zeros_like(plain)
+    for dx, dy in product((-SPLAT_TIE, SPLAT_TIE), repeat=2):
+        low = np.minimum(low, buffer(every, dx, dy, mm.low[0]))
+        some = buffer(every, dx, dy, mm.high[0])
+        high = np.maximum(high, np.where(np.isfinite(some), some, 0))
+    high = np.where(np.isfinite(certain), certain, high)
+    low = np.where(np.isfinite(certain), low, 0)
+    return Depth(np.where(np.isfinite(plain), plain, 0), low, high)
+
+
+def turned(depth: Depth, sky: str) -> Depth:
+    return Depth(*(turned_image(one, sky) for one in depth))
