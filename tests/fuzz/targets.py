@@ -19,6 +19,7 @@ import seeds
 import texts
 from arkitscenes_targets import ARKITSCENES_TARGETS
 from audit_targets import AUDIT_TARGETS
+from plain_targets import PLAIN_TARGETS
 from scannetpp_targets import SCANNETPP_TARGETS
 from target import Target
 
@@ -540,4 +541,5 @@ TARGETS: dict[str, Target] = (
     | AUDIT_TARGETS
     | ARKITSCENES_TARGETS
     | SCANNETPP_TARGETS
+    | PLAIN_TARGETS
 )

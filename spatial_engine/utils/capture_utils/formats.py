@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from spatial_engine.utils.capture_utils.options import CaptureOptions
-
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils.capture_utils import (
     colmap,
@@ -21,6 +19,7 @@ from spatial_engine.utils.capture_utils import (
     transforms,
     tum,
 )
+from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.running import provenance
 

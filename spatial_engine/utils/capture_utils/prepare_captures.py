@@ -24,10 +24,9 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from spatial_engine.utils.capture_utils.options import CaptureOptions
-
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.utils.capture_utils import formats
+from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.paths import SCANNET
 from spatial_engine.utils.preparation import prepare, up_axis
 from spatial_engine.utils.preparation.plan import Wanted
