@@ -17,6 +17,8 @@ from spatial_engine.utils.running.files import naming
 
 QUALITY = 95  # of the images that are written: marks and background stay as they are to the eye
 HARMLESS = "extraneous bytes"  # some cameras write a few between two segments
+_SCAN_OR_END = (b"\xda", b"\xd9", b"\xff", b"")  # where the list of segments ends, or is odd
+_APP1 = 0xE1  # the segment of EXIF and XMP
 MAX_PIXELS = 2**27  # 134 megapixels: more than any camera of these data sets, 400 MB decoded
 
 
@@ -74,3 +76,15 @@ def read_size(data: bytes, source: str | Path, remedy: str = "get it again") -> 
 def encode(image: np.ndarray) -> bytes:
     """JPEG of a (height, width, 3) uint8 BGR image, colour at half resolution (4:2:0)."""
     return simplejpeg.encode_jpeg(image, QUALITY, "BGR", "420", fastdct=False)
+
+
+def without_exif(data: bytes) -> bytes:
+    """The same image without what cameras note in it (EXIF, XMP): a note of how the camera was held
+    makes some programs turn the image, and with it what our coordinates mean."""
+    kept, place = [data[:2]], 2
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] not in _SCAN_OR_END:
+        size = int.from_bytes(data[place + 2 : place + 4], "big")
+        if data[place + 1] != _APP1:
+            kept.append(data[place : place + 2 + size])
+        place += 2 + size
+    return b"".join([*kept, data[place:]])

@@ -1,0 +1,1 @@
+"""What phones store images in, read without more memory or rights than these need."""
