@@ -105,15 +105,18 @@ class MovementBench(Bench):
             rule=RULE, sentences=movement_questions.load_sentences(prompt),
         )  # fmt: skip
 
+        limits = movement_questions.limits_of(clip, request, {}, {})
+
         def draw() -> object:
-            return movement_questions.draw_pairs(sampling.generator(0), clip, request, {}, {})
+            rng = sampling.generator(0)
+            return movement_questions.draw_pairs(rng, clip, request, limits, {}, {})
 
         pairs = draw()
         self.add(f"pairs, {prompt} (with rigid bodies)", "pairs", len(pairs),
                  *self.compare(lambda _: draw(),
                                lambda _: rigid_bodies.rigid_bodies(clip.tracks_cam)), 0,
                  "rigid bodies alone")  # fmt: skip
-        measured = movement_questions.measure(clip, pairs, RULE)
+        measured = movement_questions.measure(clip, pairs, limits.still_m)
         if prompt == "dot":
             keys = set(zip(pairs.first.tolist(), pairs.points.tolist(), strict=True))
             sources = [self.frames / CLIP / f"{frame:05d}.jpg" for frame, _ in sorted(keys)]

@@ -1,4 +1,4 @@
-"""Random cameras, and the form that every error of the engine must have."""
+"""Random cameras, the usual tasks, and the form that every error of the engine must have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from spatial_engine.errors import EngineError
+from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 from spatial_engine.utils.questions.templates import ASKING, Variant, load_forms
+
+# The tasks that are asked without further flags: those of the benchmark, and of drivetrack.
+USUAL_TASKS = {*SUBTASKS, *(task for task in TASKS if task.endswith("_drivetrack"))}
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:

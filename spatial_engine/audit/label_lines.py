@@ -32,7 +32,7 @@ from spatial_engine.audit.raw.limits import RawDataError
 
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
 
-Place = tuple[str, str]  # data set; scene or clip
+Place = tuple[str, str]  # data set of scenes, or set of clips; scene or clip
 
 
 class Lines(NamedTuple):
@@ -54,7 +54,7 @@ class Index(NamedTuple):
 
 
 def ids_of_split(root: Path, split: str) -> dict[str, frozenset[str] | str]:
-    """{data set: its scenes or clips, or why there is no list of them}."""
+    """{data set or set of clips: its scenes or clips, or why there is no list of them}."""
     readers = {name: partial(read_split_list, root, split, name) for name in scene_datasets(root)}
     readers |= {dataset: partial(read_clip_list, root, dataset, split) for dataset in DATASETS}
     found: dict[str, frozenset[str] | str] = {}

@@ -108,7 +108,8 @@ class LabelFile(NamedTuple):
 class Question(NamedTuple):
     """What a record asks about, of which no file may hold it twice (None: the clip's check sees).
 
-    source: the data set; place: the scene or clip; again: the complaint, {} is the line.
+    source: the data set, or set of clips; place: the scene or clip; again: the complaint, {} is the
+    line.
     """
 
     source: str
@@ -191,7 +192,8 @@ def promised_tasks(path: Path) -> set[str]:
     if match := re.match("object_perception_((height|length|width)(_marked)?)_k[0-9]+_", stem):
         return {f"object_{match[1]}"}
     for quantity, question_type in _QUANTITIES.items():
-        if match := re.match(f"(adt|pstudio)_{question_type}_(train|val)", stem):
+        datasets = "|".join(DATASETS)
+        if match := re.match(f"({datasets})_{question_type}_(train|val)", stem):
             return {f"movement_{prompt}_{quantity}_{match[1]}" for prompt in PROMPTS}
     return TASKS
 

@@ -1,7 +1,7 @@
 """Input check: looks at what was read of scenes and clips before anything is asked about them.
 
 Reads  scenes_{train,val}_info_i_D5.parquet, the points and some images of each of their scenes;
-       data/tapvid3d_dataset/{adt,pstudio}/<clip>.npz.
+       data/tapvid3d_dataset/{adt,pstudio,drivetrack}/<clip>.npz.
 Writes <root>/inputs_check.json: by scene and clip, what was measured, and what is suspect with
        its figure, limit and reason (limits: docs/inputs.md).
 Costs  the same for a scene of any number of frames (docs/performance.md).
@@ -31,6 +31,7 @@ from spatial_engine.checks.inputs.clip_check import check_clip
 from spatial_engine.checks.inputs.scene_check import check_scene
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.clips.clip_lists import clips_on_disk
+from spatial_engine.utils.clips.clip_sets import CLIP_SETS
 from spatial_engine.utils.paths import (
     CLIP_DATASETS,
     SCANNET,
@@ -54,7 +55,6 @@ SURFACE_WINDOW_PX = 2
 
 PART = "checked.json"
 OUTPUT = "checked"
-MOVING_CAMERAS = ("adt",)  # data sets; the cameras of others stand still
 CHECKS = {"scenes": check_scene, "clips": check_clip}
 
 
@@ -109,7 +109,7 @@ def clip_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
             if not args.scenes or clip_id in args.scenes:
                 path = clip_path(args.root, dataset, clip_id)
                 read = provenance.file_digest(path)
-                arguments = ("clips", read, path, dataset in MOVING_CAMERAS)
+                arguments = ("clips", read, path, CLIP_SETS[dataset])
                 jobs.append(SceneJob(clip_id, arguments, [read, dataset]))
     return jobs
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spatial_engine.utils.geometry.body_motion import BodyMotion
 from spatial_engine.utils.geometry.sampling import balanced_quotas
 
 NUM_BINS = 10
@@ -33,6 +34,28 @@ class MovementRule:
         """Metres from which a point has moved in a clip of this jitter, NaN where not known."""
         least = max(self.still_m, self.moved_m)
         return least if np.isnan(jitter) else max(least, self.jitter_times * jitter)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A point of a clip that moves less than `still_m` metres is still, from `moved_m` on it has
+    moved. `one_body`: all points are of one body, so that either all are still or none is."""
+
+    still_m: float
+    moved_m: float
+    one_body: bool = False
+
+    @classmethod
+    def of(cls, rule: MovementRule, jitter: float) -> Limits:
+        """In a clip of this jitter."""
+        return cls(rule.still_m, rule.moved_from(jitter))
+
+    @classmethod
+    def of_body(cls, rule: MovementRule, motion: BodyMotion) -> Limits:
+        """In a clip whose points all lie on one body: nothing is known of small motions, and of
+        still points only where the body is parked."""
+        least = max(rule.still_m, rule.moved_m)
+        return cls(motion.still_below, motion.moved_from(least, rule.jitter_times), one_body=True)
 
 
 PUBLISHED = MovementRule(still_m=0.01, moved_m=0.01, jitter_times=0.0, static_share=0.0)

@@ -15,6 +15,7 @@ import numpy as np
 
 from spatial_engine.object_movement.movement_pairs import (
     NUM_BINS,
+    Limits,
     MovementRule,
     PointPairs,
     draw_point_pairs,
@@ -23,8 +24,10 @@ from spatial_engine.object_movement.movement_pairs import (
     with_still_share,
 )
 from spatial_engine.utils.clips import clips
+from spatial_engine.utils.clips.clip_sets import CLIP_SETS
 from spatial_engine.utils.clips.clips import Clip
 from spatial_engine.utils.geometry import sampling
+from spatial_engine.utils.geometry.body_motion import BodyMotion
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE, permille
 from spatial_engine.utils.geometry.point_motions import Motions
 from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
@@ -42,6 +45,7 @@ PROMPTS = ("coord", "dot")
 QUANTITIES = ("distance", "vector")
 CAMERA_MOVES_M = 0.01  # a camera that moves less counts as still; as published
 BETWEEN = "pairs in which the point moved by less than can be told (between still and moved)"
+JUMPING = "clips whose points jump from frame to frame: how they move is not known"
 RADIUS_SHARE = 100  # a dot's radius is the image's width divided by this
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -104,16 +108,17 @@ def load_sentences(prompt: str, published: bool = False) -> dict[str, Templates]
 def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResult:
     """Write one clip's records about both quantities, and its pictures for dots."""
     path, request = arguments
-    clip = clips.read_clip(path, camera_moves=request.dataset == "adt")
+    clip = clips.read_clip(path, camera_moves=CLIP_SETS[request.dataset].camera_moves)
     prompt = f"movement_{request.prompt}"
     rng = sampling.generator(request.seed, prompt, request.split, request.clip_id)
     drops: dict[str, int] = {}
     notes: dict[str, int] = {}
-    pairs = draw_pairs(rng, clip, request, drops, notes)
+    limits = limits_of(clip, request, drops, notes)
+    pairs = draw_pairs(rng, clip, request, limits, drops, notes)
     if 0 <= request.at_most < len(pairs):  # no picture for records that will not be taken
         drops["more pairs of one clip than are wanted of all"] = len(pairs) - request.at_most
         pairs = pairs.where(sampling.draw(rng, len(pairs), request.at_most))
-    measured = measure(clip, pairs, request.rule)
+    measured = measure(clip, pairs, limits.still_m)
     colors: dict[tuple[int, int], str] = {}
     if request.prompt == "dot":
         colors = draw_pictures(clip, measured, request, part_dir / marked_images.FOLDER)
@@ -128,30 +133,46 @@ def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResul
     return result
 
 
+def limits_of(
+    clip: Clip, request: ClipRequest, drops: dict[str, int], notes: dict[str, int]
+) -> Limits:
+    """What counts as still and as moved in a clip; counts what nothing is known of."""
+    arrays = clip.tracks_cam, clip.visible, clip.world_from_cam
+    if CLIP_SETS[request.dataset].one_body:
+        motion = BodyMotion.of(*arrays)
+        drops[JUMPING] = int(motion.jumps)
+        return Limits.of_body(request.rule, motion)
+    jitter = Motions.of(*arrays).jitter
+    notes["clips whose jitter is not known: nothing stands still"] = int(np.isnan(jitter))
+    return Limits.of(request.rule, jitter)
+
+
 def draw_pairs(
     rng: np.random.Generator,
     clip: Clip,
     request: ClipRequest,
+    limits: Limits,
     drops: dict[str, int],
     notes: dict[str, int],
 ) -> PointPairs:
     """Pairs of frames of points drawn from each rigid body; `drops` counts what is left out,
     `notes` what else is of interest."""
-    rule = request.rule
-    share = rule.static_share if request.split == "train" else 0
-    jitter = Motions.of(clip.tracks_cam, clip.visible, clip.world_from_cam).jitter
-    notes["clips whose jitter is not known: nothing stands still"] = int(np.isnan(jitter))
+    still_m = limits.still_m
+    share = request.rule.static_share if request.split == "train" else 0
     most_still = NUM_BINS * request.pairs_per_bin if share else 1
     untold, parts = 0, []
     for pairs in _pairs_of_points(rng, clip, request, drops):
-        is_told = (pairs.moved < rule.still_m) | (pairs.moved >= rule.moved_from(jitter))
+        is_told = (pairs.moved < still_m) | (pairs.moved >= limits.moved_m)
         told = pairs.where(np.flatnonzero(is_told))
         untold += len(pairs) - len(told)
-        parts.append(draw_point_pairs(rng, told, rule.still_m, request.pairs_per_bin, most_still))
+        most = most_still
+        if limits.one_body:  # still pairs of one clip are to come with the moving ones of another
+            most = max(1, round(share * min(most_still, len(pairs))))
+        parts.append(draw_point_pairs(rng, told, still_m, request.pairs_per_bin, most))
     drops[BETWEEN] = untold
     drawn = PointPairs.joined(parts)
-    if share:
-        drawn, missing = with_still_share(rng, drawn, rule.still_m, share)
+    if share and not limits.one_body:
+        drawn, missing = with_still_share(rng, drawn, still_m, share)
         notes["pairs of still points missing to STATIC_SHARE"] = missing
     if request.split == "train":
         drawn = PointPairs.joined([drawn, swapped_extra(rng, drawn)])
@@ -198,14 +219,14 @@ def mark_size(image_size: tuple[int, int]) -> MarkSize:
     return MarkSize.of(max(1, image_size[0] // RADIUS_SHARE), image_size)
 
 
-def measure(clip: Clip, pairs: PointPairs, rule: MovementRule) -> MeasuredPairs:
+def measure(clip: Clip, pairs: PointPairs, still_m: float) -> MeasuredPairs:
     """Measure drawn pairs. A displacement of a still point counts as 0."""
     world, pixels = clip.tracks_world(), clip.project()
     both = np.stack([pairs.first, pairs.second], axis=1)
     step = world[pairs.second, pairs.points] - world[pairs.first, pairs.points]
     cam_from_world = np.linalg.inv(clip.world_from_cam)[:, :3, :3]
     vector = (cam_from_world[pairs.first] @ step[:, :, None])[:, :, 0]
-    moving = pairs.moved >= rule.still_m
+    moving = pairs.moved >= still_m
     cameras = clip.world_from_cam[:, :3, 3]
     cam_moved = np.linalg.norm(cameras[pairs.second] - cameras[pairs.first], axis=1)
     return MeasuredPairs(

@@ -1,9 +1,10 @@
 """Object movement, by coordinates: how far, and where to, does the point at [ x , y ] move?
 
-Reads  data/tapvid3d_dataset/{adt,pstudio}/<clip>.npz and meta_data/{adt,pstudio}/{train,val}.txt
+Reads  data/tapvid3d_dataset/<set>/<clip>.npz and meta_data/<set>/{train,val}.txt of the sets adt,
+       pstudio and drivetrack, where they are there
        (made by make_split_lists.py, and here where they are missing), templates/.
 Writes data/my_tapvid3d_images/<clip>/{frame:05d}.jpg, once for both prompts;
-       training_data/object_movement_coord/v1_0/{adt,pstudio}/
+       training_data/object_movement_coord/v1_0/<set>/
        <set>_<type>_train_15points_30pairs.jsonl and evaluation_data/.../<set>_<type>_val.jsonl;
        images: data/my_tapvid3d_images.
 Costs  half of the time goes into rigid bodies (docs/performance.md).
@@ -28,7 +29,8 @@ VAL_POINTS_PER_GROUP = 1
 TRAIN_PAIRS_PER_BIN = 30
 VAL_PAIRS_PER_BIN = 1
 # Metres: a point that moves less than STILL_M is still. It moved if it did so by MOVED_M and by
-# JITTER_TIMES the jitter of its clip, which is measured. In between it is not asked about.
+# JITTER_TIMES the jitter of its clip, which is measured. In between it is not asked about. Clips of
+# drivetrack have limits of their own (SPEC 9.3).
 STILL_M = 0.01  # published: 0.01
 MOVED_M = 0.02  # published: 0.01, nothing lies between
 JITTER_TIMES = 5.0  # published: 0

@@ -1,7 +1,7 @@
 """Scene viewer: a ScanNet scene or a TAPVid-3D clip in 3D, as a recording for rerun.
 
 Reads  of a scene: scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parquet, its
-       points and its images; of a clip: data/tapvid3d_dataset/{adt,pstudio}/<clip>.npz.
+       points and its images; of a clip: data/tapvid3d_dataset/<set>/<clip>.npz.
 Writes report/<id>.rrd (or --output), which `rerun FILE` shows; --open does so at once.
 Costs  most of it depth; --max-frames bounds it (docs/performance.md).
 
@@ -22,6 +22,7 @@ from itertools import product
 from pathlib import Path
 
 from spatial_engine.errors import EngineError, MissingInputError, SettingsError
+from spatial_engine.utils.clips.clip_sets import CLIP_SETS
 from spatial_engine.utils.clips.clips import read_clip
 from spatial_engine.utils.paths import (
     CLIP_DATASETS,
@@ -69,7 +70,8 @@ def record(root: Path, name: str, path: Path, max_frames: int) -> int:
     for clips in CLIP_DATASETS:
         clip = clip_path(root, clips, name)
         if clip.is_file():
-            return record_clip(read_clip(clip, camera_moves=clips == "adt"), path, max_frames)
+            camera_moves = CLIP_SETS[clips].camera_moves
+            return record_clip(read_clip(clip, camera_moves=camera_moves), path, max_frames)
     there = product(datasets_below(root), SPLITS)
     present = [(dataset, split) for dataset, split in there if info_path(dataset, split).is_file()]
     for dataset, split in present:

@@ -1,4 +1,4 @@
-"""Makes five sample scenes in ScanNet's raw formats and eight TAPVid-3D clips, all ray-cast; and a
+"""Makes five sample scenes in ScanNet's raw formats and twelve TAPVid-3D clips, all ray-cast; and a
 room in the formats of other captures.
 
     python -m spatial_engine.sample_data --root demo
@@ -8,9 +8,9 @@ room in the formats of other captures.
 Reads nothing. Writes under ROOT/data/scannet: scans/<scene>/<scene>{.sens, _vh_clean_2.ply,
 .aggregation.json, _vh_clean_2.0.010000.segs.json, .txt} and meta_data/{scannetv2_train.txt,
 scannetv2_val.txt, scannetv2-labels.combined.tsv}. Writes under ROOT/data/tapvid3d_dataset:
-{adt,pstudio}/<clip>.npz and adt/tmp/<clip>.npz. The same bytes for the same seed. Data of other
-origin under ROOT is never touched. Costs about 80 s of one core; --small, 13 s. --scenes makes the
-scenes and clips of these ids alone; the lists of scenes name all five in any case.
+{adt,pstudio,drivetrack}/<clip>.npz and adt/tmp/<clip>.npz. The same bytes for the same seed. Data
+of other origin under ROOT is never touched. Costs about 100 s of one core; --small, 18 s. --scenes
+makes the scenes and clips of these ids alone; the lists of scenes name all five in any case.
 
 --captures makes no scenes nor clips (unless --scenes names some), but one furnished room of 60
 frames in each of the formats, below ROOT/captures/<format>. Files of ARKitScenes and ScanNet++ are
@@ -34,7 +34,7 @@ a reader must survive is in one of the scenes:
                 segments and things not annotated; label table with CRLF and empty last columns
 
 and of real clips in one of the clips (adt: the camera walks; pstudio: it stands still, and there
-are no extrinsics):
+are no extrinsics; drivetrack: it drives, all points lie on one car, numbers are float64):
   Apartment_release_meal_seq136_8                 none: float32, pictures as bytes of one width
   Apartment_release_decoration_skeleton_seq133_2  float64; pictures in an array of objects; a point
                                                   without any coordinates
@@ -45,8 +45,14 @@ are no extrinsics):
   boxes_11                                        float64
   softball_3                                      pictures in an array of objects
   basketball_7                                    val
+  drivetrack, segment 9142545919543484617 ...     a car that drives past (camera 2), and one that is
+                                                  parked (camera 1; pictures in an array of objects)
+  drivetrack, segment 4414235478445376689 ...     a parked car; the camera's places jump by 0.5 m
+  drivetrack, segment 9142545919549657452 ...     val. A van that starts
   all                                             points never visible; coordinates of hidden
-                                                  points, NaN for some; two bodies that move alike
+                                                  points, NaN for some; of adt and pstudio, two
+                                                  bodies that move alike; of drivetrack, queries in
+                                                  frames that do not show their points
   adt/tmp, pstudio/tmp                            hold no clips: annotation files, nothing
 """
 

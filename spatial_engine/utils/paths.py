@@ -15,16 +15,19 @@ from pathlib import Path
 SCANNET = "scannet"
 SPLITS = ("train", "val")
 CLIPS = Path("data/tapvid3d_dataset")
-CLIP_DATASETS = ("adt", "pstudio")
+CLIP_DATASETS = ("adt", "pstudio", "drivetrack")
 CLIP_FRAMES = "my_tapvid3d_images"
 FOLDERS = {"train": "training_data", "val": "evaluation_data"}
 
-# Folders below training_data/, evaluation_data/ and data/ that are no data set of scenes.
-FAMILIES = (
-    "camera_movement", "depth_perception", "visual_correspondence", "object_perception",
-    "object_relations", "object_movement",
+# Folders of the questions' files. Below training_data/ and evaluation_data/, beside them, are those
+# of data sets other than ScanNet, which hold the same.
+TASK_FOLDERS = (
+    "camera_movement", "depth_estimation_dot", "depth_estimation_coor", "depth_comparison_dot",
+    "depth_comparison_coor", "visual_correspondence_dot_2_multichoice",
+    "visual_correspondence_coor_2_coor", "object_perception", "object_movement_coord",
+    "object_movement_dot",
 )  # fmt: skip
-NO_DATASETS = (*FAMILIES, "multispa", "exports", "configs", "tapvid3d_dataset", CLIP_FRAMES)
+NO_DATASETS = (*TASK_FOLDERS, "multispa", "exports", "configs", "tapvid3d_dataset", CLIP_FRAMES)
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ def datasets_below(root: Path) -> list[Dataset]:
     """Data sets with prepared scenes, or with tables or records; ScanNet first, there or not."""
     names = {path.parent.name for path in root.glob("data/*/posed_images")}
     for folder in FOLDERS.values():
-        for family in FAMILIES:
-            names |= {path.parent.name for path in root.glob(f"{folder}/*/{family}")}
+        for folder_of_task in TASK_FOLDERS:
+            names |= {path.parent.name for path in root.glob(f"{folder}/*/{folder_of_task}")}
     names -= {SCANNET, *NO_DATASETS}
     return [Dataset(root), *(Dataset(root, name) for name in sorted(names))]
 
@@ -200,11 +203,23 @@ def recording_of(clip_id: str) -> str:
 
     adt: a sequence `<activity>_seqNNN`, filmed by one device or two (`_M1292`, `_71292`) and cut
     into numbered clips. pstudio: an activity, filmed by several numbered cameras at once.
+    drivetrack: a segment of Waymo, five numbers, filmed by three cameras at once.
     """
+    if segment := drive_segment(clip_id):
+        return segment
     if sequence := re.match(r".+_seq\d+(?=_|$)", clip_id):
         return sequence.group()
     recording, _, number = clip_id.rpartition("_")
     return recording if recording and number.isdigit() else clip_id
+
+
+def drive_segment(clip_id: str) -> str | None:
+    """The segment of Waymo that a clip of drivetrack is cut from; None for another name.
+
+    Names are `tapvid3d_<segment>_<camera>_<object>`: five numbers, 1 to 3, and 22 characters.
+    """
+    name = re.fullmatch(r"tapvid3d_(\d+(?:_\d+){4})_[123]_[A-Za-z0-9_-]{22}", clip_id, re.ASCII)
+    return name[1] if name else None
 
 
 # ---- what is made of the questions ----

@@ -28,12 +28,15 @@ from spatial_engine.checks.inputs.scene_look import Scene
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.object_movement import movement_engine
 from spatial_engine.sample_data import input_faults, write_sample_clips, write_sample_scenes
+from spatial_engine.sample_data.tapvid3d.sample_clips import CLIP_SPLITS
 from spatial_engine.utils import paths
+from spatial_engine.utils.clips.clip_sets import CLIP_SETS
 from spatial_engine.utils.clips.clips import read_clip
 from spatial_engine.utils.scannet_utils import make_visibility_info, update_info_file_with_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import suspects
 
+DRIFT = CLIP_SPLITS["drivetrack"]["train"][2]
 SCENES = ("scene0000_00", "scene0011_00", "scene0704_00")
 
 
@@ -223,9 +226,10 @@ def test_the_motion_of_the_image_is_estimated():
 @pytest.fixture(scope="module")
 def clips(made_root):
     found = {}
-    for dataset in paths.CLIP_DATASETS:
+    for dataset in ("adt", "pstudio"):
+        moves = CLIP_SETS[dataset].camera_moves
         for path in sorted(paths.clips_dir(made_root, dataset).glob("*.npz")):
-            found[path.stem] = read_clip(path, camera_moves=dataset == "adt"), dataset == "adt"
+            found[path.stem] = read_clip(path, camera_moves=moves), moves
     return found
 
 
@@ -269,13 +273,13 @@ def test_queries_are_compared_with_their_tracks(made_root, clips, tmp_path):
     name = next(iter(clips))
     source = paths.clip_path(made_root, "adt", name)
     clip = clips[name][0]
-    apart = check_clip(source, True).figures["query_p90_px"]
+    apart = check_clip(source, CLIP_SETS["adt"]).figures["query_p90_px"]
     assert 0 <= apart < 1.5
     with np.load(source, allow_pickle=False) as archive:
         arrays = dict(archive)
     arrays["queries_xyt"] = arrays["queries_xyt"] + np.array([1.4, 1.4, 0])
     np.savez(tmp_path / source.name, **arrays)
-    found = check_clip(tmp_path / source.name, True)
+    found = check_clip(tmp_path / source.name, CLIP_SETS["adt"])
     assert [suspect.fault for suspect in found.suspects] == ["queries beside tracks"]
     assert len(query_distances(clip, None)) == 0
 
@@ -295,9 +299,11 @@ def test_untouched_data_raises_no_alarm(made_root, tmp_path, capsys):
     root = link_root(made_root, tmp_path / "root")
     assert run(root) == 0
     report = report_of(root)
-    assert len(report["scenes"]) == 5 and len(report["clips"]) == 8
-    assert [s for one in report.values() for e in one.values() for s in e["suspects"]] == []
-    assert "0 suspect" in capsys.readouterr().out
+    assert len(report["scenes"]) == 5 and len(report["clips"]) == 12
+    entries = [(name, e) for one in report.values() for name, e in one.items()]
+    found = {name: [s["fault"] for s in e["suspects"]] for name, e in entries if e["suspects"]}
+    assert found == {DRIFT: ["points jump"]}, "which is made so"
+    assert "1 suspect" in capsys.readouterr().out
     figures = report["scenes"][SCENES[0]]["figures"]
     assert 0 < figures["distance_median_m"] < figures["distance_p90_m"] < 0.1
     assert figures["share_within_5_cm"] > 0.8 and figures["objects_without_vertices"] == 1
@@ -327,7 +333,7 @@ def test_suspects_are_listed_shown_and_left_out(made_root, tmp_path, capsys):
     data = [path.read_bytes() for path in images]
     for number, path in enumerate(images):  # colour of another time
         own_file(path).write_bytes(data[max(number - 1, 0)])
-    assert run(root) == 0
+    assert run(root, "--datasets", "adt", "pstudio") == 0
     out = capsys.readouterr().out
     assert f"1 suspect:\n  {SCENES[0]}  time shift" in out
     flags = ["--root", str(root), "--num-workers", "1", "--exclude-suspect", "--overwrite"]

@@ -78,7 +78,8 @@ def evaluation_records(root: Path) -> dict[str, list[dict]]:
     """All evaluation records by subtask, object sets of two images first."""
     found: dict[str, list[dict]] = {task: [] for task in SUBTASKS}
     for file in find_record_files(root, ["val"]):
-        found[file.task] += read_records(file)
+        if file.task in SUBTASKS:
+            found[file.task] += read_records(file)
     return found
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import REPOSITORY
-from helpers import raises_one_line
+from helpers import USUAL_TASKS, raises_one_line
 from PIL import Image
 
 from spatial_engine.errors import BadDataError, MissingInputError
@@ -44,7 +44,7 @@ from spatial_engine.utils.questions.record_files import (
     to_uniform,
 )
 from spatial_engine.utils.questions.records import RESERVED_FIELDS, format_value, read_jsonl
-from spatial_engine.utils.questions.tasks import ROWS, SUBTASKS
+from spatial_engine.utils.questions.tasks import ROWS
 from spatial_engine.utils.running import cli, provenance
 
 SAID = {"train": "conversations", "val": "text"}
@@ -275,7 +275,7 @@ def test_hf_datasets_loads_all_files_of_a_split_together(root, datasets, split, 
     loaded = datasets.load_dataset(builder, data_files=paths, split="train")
     assert len(loaded) == expected
     assert set(loaded.column_names) == {*UNIFORM_FIELDS, SAID[split]}
-    assert set(loaded["task"]) == set(SUBTASKS)
+    assert set(loaded["task"]) == USUAL_TASKS
     features = loaded.features
     assert all(features[name].dtype == "string" for name in ("id", "gt_value", "gt_unit", "extra"))
     streamed = datasets.load_dataset(builder, data_files=paths, split="train", streaming=True)

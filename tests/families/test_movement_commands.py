@@ -33,9 +33,11 @@ PSTUDIO = {"train": ["boxes_11", "softball_3"], "val": ["basketball_7"]}
 
 @pytest.fixture
 def root(raw_root, tmp_path) -> Path:
-    """The sample clips alone, free to be damaged; of adt the one without poses and one of val."""
+    """The sample clips alone, free to be damaged; of adt the one without poses and one of val, none
+    of drivetrack (test_drivetrack.py)."""
     folder = tmp_path / "root"
     shutil.copytree(raw_root / DATA, folder / DATA)
+    shutil.rmtree(folder / DATA / "drivetrack")
     for clip_id in (MEAL, DECORATION, WORK):
         (folder / DATA / "adt" / f"{clip_id}.npz").unlink()
     return folder

@@ -76,12 +76,18 @@ def request(
     return ClipRequest(*given, rule=rule, sentences=questions.load_sentences(prompt))
 
 
+def draw_pairs(rng, clip: Clip, asked: ClipRequest, drops: dict, notes: dict) -> PointPairs:
+    """As `write_clip` draws them."""
+    limits = questions.limits_of(clip, asked, drops, notes)
+    return questions.draw_pairs(rng, clip, asked, limits, drops, notes)
+
+
 def drawn(clip: Clip, asked: ClipRequest, seed: int = 0) -> PointPairs:
-    return questions.draw_pairs(np.random.default_rng(seed), clip, asked, {}, {})
+    return draw_pairs(np.random.default_rng(seed), clip, asked, {}, {})
 
 
 def records_of(clip: Clip, asked: ClipRequest, quantity: str, pairs: PointPairs) -> list[dict]:
-    measured = questions.measure(clip, pairs, PUBLISHED)
+    measured = questions.measure(clip, pairs, PUBLISHED.still_m)
     rng = np.random.default_rng(0)
     return list(questions.phrase(rng, clip, measured, {}, quantity, asked))
 
@@ -127,7 +133,7 @@ def test_a_vector_is_in_the_axes_of_the_first_camera():
     world = np.array([[[8, 0.1, 0.2]], [[8.04, 0.1, 0.5]]])
     clip = make_clip(world, np.stack([world_from_cam1, world_from_cam2]))
     pairs = PointPairs(*np.array([[0, 0], [0, 1], [1, 0]]), np.full(2, np.hypot(0.04, 0.3)))
-    measured = questions.measure(clip, pairs, PUBLISHED)
+    measured = questions.measure(clip, pairs, PUBLISHED.still_m)
     assert measured.vector_mm.tolist() == [[0, -300, 40], [0, 300, -40]]  # right, down, forward
     assert measured.distance_mm.tolist() == [303, 303]
     assert measured.point_moving.all() and measured.cam_moving.all()
@@ -141,7 +147,7 @@ def test_answers_are_those_of_a_plain_loop(seed):
     pairs = drawn(clip, request())
     assert len(pairs) > 100
     measured, inverse = (
-        questions.measure(clip, pairs, PUBLISHED),
+        questions.measure(clip, pairs, PUBLISHED.still_m),
         np.linalg.inv(clip.world_from_cam),
     )
     for row in range(len(pairs)):
@@ -193,8 +199,8 @@ def noisy_world(seed: int, noise: float, frames: int = 24) -> Clip:
 def test_what_is_between_still_and_moved_is_not_asked(noise, prompt):
     clip, drops = noisy_world(0, noise), {}
     asked = request(prompt, "train", points=1000, rule=USUAL)
-    pairs = questions.draw_pairs(np.random.default_rng(0), clip, asked, drops, {})
-    measured = questions.measure(clip, pairs, USUAL)
+    pairs = draw_pairs(np.random.default_rng(0), clip, asked, drops, {})
+    measured = questions.measure(clip, pairs, USUAL.still_m)
     moved_from = max(0.02, 5 * 1.54 * noise)  # half of normal noise is within 1.54 deviations
     still, moved = measured.distance_mm == 0, measured.distance_mm > 0
     assert still.any() and moved.any()
@@ -213,7 +219,7 @@ def test_what_is_between_still_and_moved_is_not_asked(noise, prompt):
 def test_pairs_left_out_are_counted():
     clip, drops = noisy_world(0, 0.0), {}
     asked = request("coord", "val", points=1000, rule=USUAL)
-    questions.draw_pairs(np.random.default_rng(0), clip, asked, drops, {})
+    draw_pairs(np.random.default_rng(0), clip, asked, drops, {})
     world, askable, count = clip.tracks_world(), questions.can_be_asked(clip, "coord"), 0
     for point in range(world.shape[1]):
         frames = np.flatnonzero(askable[:, point])
@@ -227,7 +233,7 @@ def test_pairs_left_out_are_counted():
 def test_a_tenth_of_training_records_are_about_still_points(seed):
     clip, notes = moving_world(seed), {}
     asked = request(points=30, rule=USUAL)
-    pairs = questions.draw_pairs(np.random.default_rng(seed), clip, asked, {}, notes)
+    pairs = draw_pairs(np.random.default_rng(seed), clip, asked, {}, notes)
     plain = pairs.where(np.flatnonzero(pairs.first < pairs.second))
     still = plain.moved < 0.01
     assert np.count_nonzero(still) == round(np.count_nonzero(~still) / 9) > 50
@@ -248,7 +254,7 @@ def test_where_nothing_stands_still_two_centimetres_have_moved():
     clip, notes = noisy_world(0, 0.0), {}
     clip = replace(clip, tracks_cam=clip.tracks_cam[:, 40:], visible=clip.visible[:, 40:])
     asked = request(points=20, rule=USUAL)
-    pairs = questions.draw_pairs(np.random.default_rng(0), clip, asked, {}, notes)
+    pairs = draw_pairs(np.random.default_rng(0), clip, asked, {}, notes)
     assert notes["clips whose jitter is not known: nothing stands still"] == 1
     moved = pairs.moved[pairs.moved >= 0.01]
     assert 0.02 <= moved.min() < 0.03
@@ -310,7 +316,7 @@ def test_points_outside_the_image_are_never_asked(prompt):
         place = clip.project()[frames, pairs.points]
         assert (place >= margin).all() and (place < np.array(SIZE) - margin).all()
     drops: dict[str, int] = {}
-    questions.draw_pairs(np.random.default_rng(0), clip, request(prompt), drops, {})
+    draw_pairs(np.random.default_rng(0), clip, request(prompt), drops, {})
     assert max(drops.values()) > 100
 
 

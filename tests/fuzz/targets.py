@@ -19,9 +19,9 @@ import seeds
 import texts
 from arkitscenes_targets import ARKITSCENES_TARGETS
 from audit_targets import AUDIT_TARGETS
+from phone_targets import PHONE_TARGETS
 from plain_targets import PLAIN_TARGETS
 from scannetpp_targets import SCANNETPP_TARGETS
-from phone_targets import PHONE_TARGETS
 from target import Target
 
 from spatial_engine.errors import BadDataError
@@ -543,46 +543,5 @@ TARGETS: dict[str, Target] = (
     | ARKITSCENES_TARGETS
     | SCANNETPP_TARGETS
     | PLAIN_TARGETS
+    | PHONE_TARGETS
 )
-    ),
-    "predictions_jsonl": Target(
-        read_predictions,
-        lambda: seeds.jsonls()[2:],
-        "x.jsonl",
-        reshape=(mutations.jsonl_tree,),
-        texts=texts.RECORDS,
-        tokens=texts.JSON_TOKENS,
-    ),
-    "predictions_json": Target(
-        read_predictions,
-        lambda: [b"[" + b",".join(data.splitlines()) + b"]" for data in seeds.jsonls()[2:]],
-        "x.json",
-        reshape=(mutations.json_tree,),
-        texts=texts.RECORDS,
-        tokens=(*texts.JSON_TOKENS, b"NaN", b"\xef\xbb\xbf", b"\xff\xfe"),
-    ),
-    "predictions_tsv": Target(
-        read_predictions,
-        seeds.prediction_tables,
-        "x.tsv",
-        texts=texts.TABLES,
-        tokens=(b"\t", b'"', b"\n", b"\r", b"\0", b"index", b"9" * 5000, b"\xef\xbb\xbf"),
-    ),
-    "predictions_csv": Target(
-        read_predictions,
-        seeds.prediction_csvs,
-        "x.csv",
-        texts=texts.TABLES.map(lambda data: data.replace(b"\t", b",")),
-        tokens=(b",", b'"', b"\n", b"\r", b"\0", b"index", b"1e5", b"\xef\xbb\xbf"),
-    ),
-    "predictions_xlsx": Target(
-        read_predictions,
-        seeds.workbooks,
-        "x.xlsx",
-        binary=True,
-        reshape=(mutations.zip_members(mutations.workbook_part),) * 2,
-        tokens=texts.ZIP_TOKENS,
-    ),
-    "answer": Target(read_answers, seeds.answers, texts=texts.SAID, tokens=texts.SAID_TOKENS),
-    **PHONE_TARGETS,
-} | AUDIT_TARGETS

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.paths import NO_DATASETS, TASK_FOLDERS
 from spatial_engine.utils.questions.record_files import (
     RecordFile,
     from_uniform,
@@ -15,6 +17,7 @@ from spatial_engine.utils.questions.record_files import (
     read_uniform,
 )
 from spatial_engine.utils.questions.records import MAX_LINE_BYTES, write_jsonl
+from spatial_engine.utils.questions.tasks import TASKS
 
 LINE = b'{"id":"x","image":["%s/00005.jpg"],"task":"camera_x_movement"}\n'
 
@@ -140,3 +143,12 @@ def test_a_field_that_is_missing_is_refused(tmp_path, field):
     else:
         with raises_one_line(BadDataError, f"{path}:1"):
             list(read_uniform(path))
+
+
+def test_the_folders_of_tasks_are_told_from_data_sets_by_name():
+    made = {
+        Path(task.file_of(split, "v1_0")).parts[0]
+        for task in TASKS.values()
+        for split in ("train", "val")
+    }
+    assert made == set(TASK_FOLDERS) and made <= set(NO_DATASETS)

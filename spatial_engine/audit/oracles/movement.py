@@ -13,6 +13,7 @@ How docs/spec.md was read where it leaves a choice, by section:
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import re
 from collections import Counter
 from functools import cached_property
@@ -59,6 +60,7 @@ HELD_OUT = {
     ),
     "pstudio": ("basketball*",),
 }
+DRIVE_NAME = "tapvid3d_([0-9]+(_[0-9]+){4})_[123]_[A-Za-z0-9_-]{22}"
 STATIC_OPENING = "The point did not move."
 
 
@@ -220,5 +222,10 @@ def images_folder(path: str | Path, root: str | Path, prompt: str) -> Path:
 
 
 def is_held_out(dataset: str, clip_id: str) -> bool:
-    """Whether a clip is of an activity that nothing may be trained on."""
+    """Whether a clip is of an activity, or segment of Waymo, that nothing may be trained on."""
+    if dataset == "drivetrack":
+        name = re.fullmatch(DRIVE_NAME, clip_id)
+        if name is None:
+            return False
+        return int(hashlib.sha256(name[1].encode()).hexdigest(), 16) % 10 == 0
     return any(fnmatch.fnmatchcase(clip_id, pattern) for pattern in HELD_OUT[dataset])

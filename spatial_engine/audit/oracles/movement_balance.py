@@ -31,6 +31,7 @@ from spatial_engine.audit.oracles.movement_points import (
 )
 from spatial_engine.audit.oracles.track_motions import groupings
 from spatial_engine.audit.raw.clip import BORDER_TIE, RawClip
+from spatial_engine.audit.raw.ids import ONE_BODY
 from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.records.lines import parse_line
 
@@ -49,11 +50,15 @@ class Asked(NamedTuple):
 
 
 class Most(NamedTuple):
-    """How much is drawn at most: points of a group, and of a point pairs of a bin, still pairs."""
+    """How much is drawn at most: points of a group, and of a point pairs of a bin, still pairs.
+
+    still_share: of each point so large a share of `still`, or of its pairs where these are fewer,
+    are drawn as still pairs, at least 1, where there are so many; None: the share is the clip's."""
 
     points: int
     of_bin: int
     still: int
+    still_share: float | None = None
 
 
 def check_balance(
@@ -69,6 +74,8 @@ def check_balance(
     """Complaints about the choice of points and pairs in a file of which no maximum took any."""
     share = rule.static_share if split == "train" else 0.0
     most = Most(points_per_group, pairs_per_bin, BINS * pairs_per_bin if share else 1)
+    if dataset in ONE_BODY:  # still pairs are of other clips than moving ones
+        most, share = most._replace(still_share=share), 0.0
     records_of: dict[str, list[dict]] = defaultdict(list)
     with open(path, "rb") as f:
         for record in map(parse_line, f):
@@ -223,9 +230,14 @@ def check_pairs(
     still = sum(metres < limits.still for metres in moved.values())
     drawn_still = sum(moved[pair] < limits.still for pair in drawn)
     complaints = []
-    least = min(still, 1) if most.still == 1 else 0  # else the clip's share says how many
-    if not least <= drawn_still <= min(still, most.still):
-        text = f"expected {least} to {min(still, most.still)}"
+    enough = most.still
+    if most.still_share is not None:
+        enough = max(1, round(most.still_share * min(most.still, len(moved))))
+    exact = most.still_share is not None or most.still == 1  # else the clip's share says how many
+    enough = min(still, enough)
+    least = enough if exact else 0
+    if not least <= drawn_still <= enough:
+        text = f"expected {least} to {enough}"
         complaints.append(f"{drawn_still} static pairs of {still}, {text}")
     between = sum(limits.still <= moved[pair] < limits.moves for pair in drawn)
     if between:

@@ -16,8 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from spatial_engine.audit.oracles.track_motions import groupings, jitter
+from spatial_engine.audit.oracles.track_motions import (
+    PARKED_M,
+    groupings,
+    is_parked,
+    jitter,
+    jump_and_noise,
+)
 from spatial_engine.audit.raw.clip import RawClip
+from spatial_engine.audit.raw.ids import ONE_BODY
 from spatial_engine.audit.records.constants import number
 from spatial_engine.audit.records.fields import is_coordinate, rounds_to
 from spatial_engine.audit.records.images import check_list_of_images
@@ -26,6 +33,8 @@ DISTANCE, VECTOR = "tapvid3d_total_distance", "tapvid3d_displacement_vector"
 CAMERA_MOVES_M = 0.01
 NOT_JUDGED_M = 1e-9
 MM_TIE = 0.01  # mm beyond half a mm
+TOLD_M = 0.5  # the one thing of a clip moves by this at least, or it is not known to
+JUMP_M = 0.3  # nothing is known of one that jumps by more
 MAX_MM = 10**9  # no answer is larger
 MOST_OF_RULE = 10**6  # no constant of a rule is larger
 
@@ -50,6 +59,13 @@ class MovementRule(NamedTuple):
     def limits(self, clip: RawClip) -> Limits:
         """Of the points of a clip."""
         least = max(self.still_m, self.moved_m)
+        if clip.dataset in ONE_BODY:
+            jump, noise = jump_and_noise(clip) or (np.inf, np.inf)
+            if jump > JUMP_M:
+                return Limits(0.0, np.inf)
+            if is_parked(clip):
+                return Limits(PARKED_M, np.inf)
+            return Limits(0.0, max(TOLD_M, least, self.jitter_times * noise))
         return Limits(self.still_m, max(least, self.jitter_times * (jitter(clip) or 0.0)))
 
 

@@ -1,4 +1,4 @@
-"""Which points of a clip move together, and how still the still ones are (SPEC 9.2, 9.3).
+"""Which points of a clip move together, and how still it is, or its one body (SPEC 9.2, 9.3).
 
 Cost of the groups: 1000 points in 300 frames take half a minute.
 
@@ -9,6 +9,7 @@ How docs/spec.md was read where it leaves a choice, by section:
 - 9.2 which of several equal least means is merged first: any. `groupings` holds the groups of some
   orders, and what follows from one of them is right.
 - 9.3 a point is seen where it is visible and its place known, in the image or not.
+- 9.3 of one body: a window is four frames with numbers in a row, each of which sees the point.
 - 9.3 the even path is the parabola of least squares over the numbers of the frames.
 """
 
@@ -29,6 +30,7 @@ LEAST_FRAMES, MOST_POINTS = 5, 300
 STANDS_M = 0.02  # strays and drifts no farther
 TO_AND_FRO_M = (0.01, 0.1)
 LEAST_STANDING, LEAST_TO_AND_FRO = 0.05, 0.2  # of the points looked at
+PARKED_M, PARKED_SHARE = 0.1, 0.9  # strays and drifts no farther; of the points looked at
 
 
 @kept
@@ -97,14 +99,7 @@ def average_linkage(values: np.ndarray, order: np.ndarray) -> list[list[int]]:
 @kept
 def jitter(clip: RawClip) -> float | None:
     """Metres by which still points stray from their places, median; None where none tells."""
-    seen = clip.visibility & np.isfinite(clip.world).all(axis=2)
-    frames = len(seen)
-    looked_at = [
-        point
-        for point in range(seen.shape[1])
-        if seen[:, point].sum() >= LEAST_FRAMES and 2 * seen[:, point].sum() >= frames
-    ]
-    looked_at = looked_at[:: int(np.ceil(len(looked_at) / MOST_POINTS)) or 1]
+    seen, looked_at = _looked_at(clip)
     standing, to_and_fro = [], []
     for point in looked_at:
         numbers = np.flatnonzero(seen[:, point])
@@ -119,6 +114,18 @@ def jitter(clip: RawClip) -> float | None:
     if to_and_fro and len(to_and_fro) >= LEAST_TO_AND_FRO * len(looked_at):
         return float(np.median(to_and_fro))
     return None
+
+
+def _looked_at(clip: RawClip) -> tuple[np.ndarray, list[int]]:
+    """(T, N) bool, which frames see a point whose place is known; the points that are looked at."""
+    seen = clip.visibility & np.isfinite(clip.world).all(axis=2)
+    frames = len(seen)
+    points = [
+        point
+        for point in range(seen.shape[1])
+        if seen[:, point].sum() >= LEAST_FRAMES and 2 * seen[:, point].sum() >= frames
+    ]
+    return seen, points[:: int(np.ceil(len(points) / MOST_POINTS)) or 1]
 
 
 def _spread(places: np.ndarray) -> tuple[float, float, float]:
@@ -136,3 +143,36 @@ def _way(places: np.ndarray, numbers: np.ndarray) -> float:
     powers = np.stack([np.ones_like(since), since, since**2], axis=1)
     path = powers @ np.linalg.lstsq(powers, places, rcond=None)[0]
     return float(np.sqrt(((path[-1] - path[0]) ** 2).sum()))
+
+
+# ---- one body ------------------------------------------------------------------------------------
+
+
+@kept
+def is_parked(clip: RawClip) -> bool:
+    """Whether the one thing that a clip is about stands still from its first frame to its last."""
+    seen, looked_at = _looked_at(clip)
+    near = 0
+    for point in looked_at:
+        numbers = np.flatnonzero(seen[:, point])
+        places = clip.world[numbers, point]
+        near += _spread(places)[1] <= PARKED_M and _way(places, numbers) <= PARKED_M
+    return bool(looked_at) and near >= PARKED_SHARE * len(looked_at)
+
+
+@kept
+def jump_and_noise(clip: RawClip) -> tuple[float, float] | None:
+    """Metres by which the one thing of a clip jumps at most, and by which its places are off; None
+    where no four frames running see a point."""
+    seen = clip.visibility & np.isfinite(clip.world).all(axis=2)
+    by_window = []
+    for frame in range(len(seen) - 3):
+        bends = []
+        for point in np.flatnonzero(seen[frame : frame + 4].all(axis=0)):
+            p0, p1, p2, p3 = clip.world[frame : frame + 4, point]
+            bends.append(float(np.sqrt((((p3 - p0) - 3 * (p2 - p1)) ** 2).sum())))
+        if bends:
+            by_window.append(float(np.median(bends)))
+    if not by_window:
+        return None
+    return max(by_window) / 2, float(np.median(by_window)) / np.sqrt(1 + 9 + 9 + 1)

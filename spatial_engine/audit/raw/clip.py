@@ -1,7 +1,6 @@
 """What a raw TAPVid-3D clip says, read in the plainest way there is.
 
-Reads `data/tapvid3d_dataset/<set>/<clip>.npz` under `root`; <set> is adt or pstudio. Writes
-nothing.
+Reads `data/tapvid3d_dataset/<set>/<clip>.npz` under `root`; <set> of DATASETS. Writes nothing.
 
 Frames of reference: `cam` is x right, y down, z forward, of each frame; `world` is that of
 `extrinsics_w2c`, and of pstudio the cam of all its frames. Metres, float64. Pixels are u, v.
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.audit.raw.cameras import check_camera, check_rigid
-from spatial_engine.audit.raw.ids import DATASETS
+from spatial_engine.audit.raw.ids import DATASETS, STANDING_CAMERAS
 from spatial_engine.audit.raw.kept import kept
 from spatial_engine.audit.raw.limits import MAX_FRAMES, RawDataError
 from spatial_engine.audit.raw.npz_file import NpzFile
@@ -78,7 +77,7 @@ class RawClip:
         self._file.check_shape("fx_fy_cx_cy", self.intrinsics, (4,))
         self._file.check_sound("fx_fy_cx_cy", self.intrinsics)
         self.cam_from_world = np.tile(np.eye(4), (frames, 1, 1))
-        if self.dataset == "adt":
+        if self.dataset not in STANDING_CAMERAS:
             self.cam_from_world = self._file.numbers("extrinsics_w2c", 3)
             self._file.check_shape("extrinsics_w2c", self.cam_from_world, (frames, 4, 4))
             self._file.check_sound("extrinsics_w2c", self.cam_from_world)

@@ -3,7 +3,7 @@
 Reads, under `root`:
     data/scannet/meta_data/scannetv2_<split>.txt           scene ids, one a line
     data/<dataset>/meta_data/<split>.txt                   of any other data set of scenes
-    data/tapvid3d_dataset/meta_data/<set>/<split>.txt      clip ids; <set> is adt or pstudio
+    data/tapvid3d_dataset/meta_data/<set>/<split>.txt      clip ids; <set> of DATASETS
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 3.2 a frame's name is its number in the `.sens` with any zeros before it ("5", "00005").
@@ -17,7 +17,9 @@ from pathlib import Path
 from spatial_engine.audit.raw.limits import RawDataError
 
 SCANNET = "scannet"
-DATASETS = ("adt", "pstudio")
+DATASETS = ("adt", "pstudio", "drivetrack")
+STANDING_CAMERAS = ("pstudio",)
+ONE_BODY = ("drivetrack",)  # all points of a clip lie on one thing
 FRAME_STEP = 5  # "D5": every later step of the engine reads frames 0, 5, 10, ...
 FRAME_PATTERN = "[0-9]{1,200}"  # name of a frame, within a regular expression
 

@@ -6,25 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_engine.checks.inputs.body_fit import find_body_faults
 from spatial_engine.checks.inputs.clip_fit import QUERY_LIMIT_PX, find_clip_faults
+from spatial_engine.utils.clips.clip_sets import ClipSet
 from spatial_engine.utils.clips.clips import Clip, read_clip, read_queries
 from spatial_engine.utils.tables.suspects import Checked, Suspect
 
 
-def check_clip(path: Path, camera_moves: bool) -> Checked:
+def check_clip(path: Path, clip_set: ClipSet) -> Checked:
     """Look at a clip. Raises `BadDataError` for what its reader refuses."""
-    clip = read_clip(path, camera_moves=camera_moves)
-    motions, suspects = find_clip_faults(
-        clip.tracks_cam, clip.visible, clip.world_from_cam, camera_moves
-    )
-    figures = {
-        "frames": len(clip.images),
-        "points": clip.visible.shape[1],
-        "points_looked_at": len(motions.stray),
-        "share_still": motions.share_still,
-        "jitter_m": motions.jitter,
-        "query_p90_px": None,
-    }
+    clip = read_clip(path, camera_moves=clip_set.camera_moves)
+    arrays = clip.tracks_cam, clip.visible, clip.world_from_cam
+    figures: dict[str, float | None]
+    figures = {"frames": len(clip.images), "points": clip.visible.shape[1]}
+    if clip_set.one_body:
+        motion, suspects = find_body_faults(*arrays)
+        figures |= {"farthest_m": motion.farthest, "jump_m": motion.jump, "noise_m": motion.noise}
+    else:
+        motions, suspects = find_clip_faults(*arrays, clip_set.camera_moves)
+        figures["points_looked_at"] = len(motions.stray)
+        figures |= {"share_still": motions.share_still, "jitter_m": motions.jitter}
+    figures["query_p90_px"] = None
     apart = query_distances(clip, read_queries(path))
     if len(apart):
         figures["query_p90_px"] = p90 = float(np.quantile(apart, 0.9))

@@ -35,17 +35,16 @@ def find_clip_faults(
     """How the points move, and what speaks against a clip. `camera_moves`: whether the cameras of
     its data set do."""
     motions = Motions.of(tracks_cam, visible, poses)
-    if camera_moves and np.ptp(poses, axis=0).max() < SAME_POSE:
-        kind = "the identity" if np.allclose(poses, np.eye(4)) else "the same"
-        reason = f"extrinsics of all frames are {kind}, and cameras of this data set move"
-        return motions, [_still(CONSTANT, motions, reason)]
+    if camera_moves and (constant := constant_poses(poses)):
+        fault, reason = constant
+        return motions, [_still(fault, motions, reason)]
     if not len(motions.stray):
         return motions, []
     if motions.share_still >= LEAST_STILL:
         if motions.jitter <= JITTER_LIMIT_M:
             return motions, []
         return motions, [_jitter(motions.jitter)]
-    for fault, reason, frames, other in _other_poses(poses) if camera_moves else ():
+    for fault, reason, frames, other in other_poses(poses) if camera_moves else ():
         share = Motions.of(tracks_cam[frames], visible[frames], other).share_still
         if share >= MOST_STILL:
             return motions, [_still(fault, motions, f"{reason} {share:.0%} of the points do")]
@@ -62,7 +61,15 @@ def find_clip_faults(
     return motions, [_still(FOREIGN, motions, reason)]
 
 
-def _other_poses(poses: np.ndarray) -> Iterator[tuple[str, str, slice, np.ndarray]]:
+def constant_poses(poses: np.ndarray) -> tuple[str, str] | None:
+    """(fault, reason) where all poses of a camera that moves are the same."""
+    if np.ptp(poses, axis=0).max() >= SAME_POSE:
+        return None
+    kind = "the identity" if np.allclose(poses, np.eye(4)) else "the same"
+    return CONSTANT, f"extrinsics of all frames are {kind}, and cameras of this data set move"
+
+
+def other_poses(poses: np.ndarray) -> Iterator[tuple[str, str, slice, np.ndarray]]:
     """(fault, what is done about it, frames, poses for them) of what all poses can have wrong."""
     every = slice(None)
     yield INVERTED, "with extrinsics inverted", every, np.linalg.inv(poses)

@@ -1,4 +1,5 @@
-"""The three rooms of the sample clips, as data: an apartment, a small bright room, a capture dome.
+"""The rooms of the sample clips, as data: an apartment, a small bright room, a capture dome, and a
+garage.
 
 Walls are numbered as in `layouts`. There is room on the floor: things move here.
 """
@@ -85,4 +86,27 @@ DOME = Layout(
     path=(),
 )
 
-CLIP_ROOMS = {layout.name: layout for layout in (APARTMENT, LITE, DOME)}
+GARAGE = Layout(
+    name="garage",
+    scene_type="Garage",
+    polygon=((-9.5, -6.0), (9.5, -6.0), (9.5, 6.0), (-9.5, 6.0)),
+    height=3.4,
+    floor="stone:8a8d92",
+    walls=("plaster:c9ced1", "brick:a85a44", "plaster:b9c4cc", "plaster:cfdbe2"),
+    ceiling="plaster:d8dcde",
+    openings=(Opening("window", 2, 8.0, 3.0, 1.2, 1.4, "town"),),
+    items=(
+        at("pillar", -1.2, -2.6),
+        at("pillar", -0.8, 2.6, color="b3372f"),
+        at("pillar", 5.2, -2.6),
+        at("parked_car", 7.2, 4.2, 90),
+        at("parked_car", 6.6, -4.6, 85, color="f4efe2", trim="7a2f8a"),
+        on(1, "picture", 6.0, name="poster:letters", z=1.2, w=1.6, h=1.2),
+    ),
+    lamps=((-6.0, 0.0), (0.0, 0.0), (6.0, 0.0)),
+    path=(),
+)
+
+CLIP_ROOMS = {layout.name: layout for layout in (APARTMENT, LITE, DOME, GARAGE)}
+# By kind of clip, the rooms that it is filmed in.
+ROOMS_OF = {"adt": (APARTMENT, LITE), "pstudio": (DOME,), "drivetrack": (GARAGE,)}

@@ -12,6 +12,7 @@ import numpy as np
 
 from spatial_engine.sample_data.rooms import furniture
 from spatial_engine.sample_data.rooms.solids import Quad, box, prism
+from spatial_engine.sample_data.rooms.vehicles import car
 
 
 def ball(
@@ -95,5 +96,5 @@ def piece(name: str, **options: object) -> list[Quad]:
 
 MOVING: dict[str, Callable[..., list[Quad]]] = {
     function.__name__: function
-    for function in (ball, crate, carton, truck, jug, poster_board, bat, piece)
+    for function in (ball, crate, carton, truck, jug, poster_board, bat, piece, car)
 }

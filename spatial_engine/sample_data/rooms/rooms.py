@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.sample_data.rooms import fittings, furniture
+from spatial_engine.sample_data.rooms import fittings, furniture, vehicles
 from spatial_engine.sample_data.rooms.solids import Quad, Thing, box, moved, panel
 
-BUILDERS = furniture.BUILDERS | fittings.BUILDERS
+BUILDERS = furniture.BUILDERS | fittings.BUILDERS | vehicles.BUILDERS
 DOOR_DEPTH = 0.06  # metres a door leaf stands back from the wall's face
 WINDOW_DEPTH = 0.14
 CEILING = 1  # number of the ceiling among the things of any room

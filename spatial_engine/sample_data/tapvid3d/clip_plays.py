@@ -1,7 +1,8 @@
 """What happens in each sample clip, as data: bodies, how they move, how the camera walks.
 
 In every play some body only shifts, some turn as they go, one moves in a part of the clip only, one
-moves little for long and much at the end (a long tail of displacements), and two move alike.
+moves little for long and much at the end (a long tail of displacements), and two move alike. Plays
+of cars (`drive_plays`) have one body each.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 
 from spatial_engine.sample_data.tapvid3d.clip_spec import Body, Motion, Play
+from spatial_engine.sample_data.tapvid3d.drive_plays import DRIVE_PLAYS
 
 
 def _motion(*keys: tuple[float, ...]) -> Motion:
@@ -296,4 +298,5 @@ PLAYS: dict[str, Play] = {
     "boxes": BOXES,
     "softball": SOFTBALL,
     "basketball": BASKETBALL,
+    **DRIVE_PLAYS,
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from spatial_engine.sample_data.tapvid3d.clip_stage import Stage
 
-BODY_SHARE = 0.6  # of the points sit on bodies
+BODY_SHARE = {"adt": 0.6, "pstudio": 0.6, "drivetrack": 1.0}  # of the points sit on bodies
 LEAST_ON_BODY = 8
 CANDIDATES = 12  # places tried for each point on a body
 LOOKS = 24  # frames at most in which places of the room are looked for
@@ -96,7 +96,7 @@ def choose(stage: Stage, rng: np.random.Generator) -> tuple[Points, np.ndarray, 
     Each body has `LEAST_ON_BODY` at least, one of which is never seen where there is such a place.
     """
     total, bodies = stage.spec.num_points, len(stage.motion)
-    each = max(LEAST_ON_BODY, int(BODY_SHARE * total) // bodies)
+    each = max(LEAST_ON_BODY, int(BODY_SHARE[stage.spec.kind] * total) // bodies)
     tried = [_on_body(stage, body, CANDIDATES * each, rng) for body in range(bodies)]
     points = Points.joined([*tried, _static(stage, max(0, total - each * bodies), rng)])
     tracks = in_camera(stage, points)

@@ -16,6 +16,7 @@ from spatial_engine.sample_data.rendering.render import Camera
 CAMERAS = {
     "adt": ((512, 512), (280.0, 280.0, 256.0, 256.0)),
     "pstudio": ((640, 360), (536.4, 536.9, 321.3, 178.8)),
+    "drivetrack": ((1920, 1280), (2082.68, 2082.68, 984.54, 643.28)),
 }
 
 
@@ -74,7 +75,8 @@ class ClipQuirks:
     object_array: pictures in an array of objects, which only unpickling reads (else fixed-width
     bytes); double: coordinates in float64 (else float32); compressed: a deflated npz;
     without_extrinsics: an adt clip as the official script leaves it; lost_point: one point that is
-    never visible has no coordinates at all.
+    never visible has no coordinates at all; hidden_queries: some queries are in frames that do not
+    show their points; jumps: cameras jump by half a metre between frames, and only they do.
     """
 
     object_array: bool = False
@@ -82,6 +84,8 @@ class ClipQuirks:
     compressed: bool = False
     without_extrinsics: bool = False
     lost_point: bool = False
+    hidden_queries: bool = False
+    jumps: bool = False
 
 
 NO_CLIP_QUIRKS = ClipQuirks()

@@ -1,6 +1,7 @@
 """A room with moving bodies at each frame of a clip: surfaces, poses, owners, light.
 
-The world of an adt clip is the room's frame (z up); the world of a pstudio clip is its camera.
+The world of an adt clip is the room's frame (z up); the world of a pstudio clip is its camera; that
+of drivetrack has the axes of the room, and its origin far away.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from spatial_engine.sample_data.rooms.rooms import Layout, furnish
 from spatial_engine.sample_data.rooms.solids import Thing, moved
 from spatial_engine.sample_data.tapvid3d.clip_plays import PLAYS
 from spatial_engine.sample_data.tapvid3d.clip_spec import Body, ClipSpec, Play
+
+DRIVE_ORIGIN = (-2841.5, 1206.25, 31.75)  # the room's, in the world of drivetrack, metres
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,6 @@ def build_stage(spec: ClipSpec) -> Stage:
     times = np.linspace(0, 1, spec.num_frames)
     by_motion = np.stack([play.motions[name].poses(times) for name in names])
     room_from_cam = _camera_poses(spec, play)
-    cam_from_room = np.linalg.inv(room_from_cam)
-    still = spec.kind == "pstudio"
     return Stage(
         spec=spec,
         room=room,
@@ -128,9 +129,20 @@ def build_stage(spec: ClipSpec) -> Stage:
         owner=np.maximum(rest.thing - len(room.things), -1),
         room_from_body=by_motion[motion],
         room_from_cam=room_from_cam,
-        cam_from_world=np.tile(np.eye(4), (spec.num_frames, 1, 1)) if still else cam_from_room,
+        cam_from_world=_cam_from_world(spec, room_from_cam),
         motion=motion,
     )
+
+
+def _cam_from_world(spec: ClipSpec, room_from_cam: np.ndarray) -> np.ndarray:
+    if spec.kind == "pstudio":
+        return np.tile(np.eye(4), (spec.num_frames, 1, 1))
+    cam_from_room = np.linalg.inv(room_from_cam)
+    if spec.kind == "adt":
+        return cam_from_room
+    room_from_world = np.eye(4)
+    room_from_world[:3, 3] = np.negative(DRIVE_ORIGIN)
+    return cam_from_room @ room_from_world
 
 
 def _camera_poses(spec: ClipSpec, play: Play) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.sample_data.rooms.clip_rooms import CLIP_ROOMS, DOME
+from spatial_engine.sample_data.rooms.clip_rooms import CLIP_ROOMS, ROOMS_OF
 from spatial_engine.sample_data.tapvid3d import clip_points
 from spatial_engine.sample_data.tapvid3d.clip_pictures import pictures
 from spatial_engine.sample_data.tapvid3d.clip_plays import PLAYS
@@ -22,13 +22,16 @@ from spatial_engine.sample_data.tapvid3d.clip_spec import (
     ClipQuirks,
     ClipSpec,
 )
-from spatial_engine.sample_data.tapvid3d.clip_stage import Stage, build_stage
+from spatial_engine.sample_data.tapvid3d.clip_stage import DRIVE_ORIGIN, Stage, build_stage
 from spatial_engine.utils.running import files
 
 UNKNOWN = 0.05  # of the points have no coordinates where they are not visible
 JITTER = 0.0005  # metres, standard deviation of each coordinate of a track, as of tracked points
 STEP_NOISE, APART = 0.01, 0.3  # metres: changes up to the one do not count, the other is plenty
-FULL_FRAMES = {"adt": 300, "pstudio": 150}  # of real clips
+FULL_FRAMES = {"adt": 300, "pstudio": 150, "drivetrack": 100}  # of real clips
+# Of drivetrack: noise of each place of the camera, and its jumps, where a clip has them; metres.
+POSE_NOISE, POSE_JUMP = 0.005, 0.5
+HIDDEN_QUERIES = 0.2  # of the points that some frame does not show
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,10 @@ def write_clip(
 ) -> ClipSpec:
     """Write one clip of true size to `path` (`<id>.npz`), whole or not at all; its description.
 
-    For benchmarks and tests. `kind` is adt or pstudio and gives the defaults: 300 frames of
-    512x512, or 150 of 640x360. `play` names one of `PLAYS`, by default the seed chooses it. Every
-    picture stands for `picture_repeat` frames; tracks and visibility are those of each frame.
+    For benchmarks and tests. `kind` is adt, pstudio or drivetrack and gives the defaults: 300
+    frames of 512x512, 150 of 640x360, or 100 of 1920x1280. `play` names one of `PLAYS`, by default
+    the seed chooses it. Every picture stands for `picture_repeat` frames; tracks and visibility are
+    those of each frame.
     """
     path = Path(path)
     names = plays_of(kind)
@@ -88,10 +92,12 @@ def write_clip(
 
 
 def plays_of(kind: str) -> list[str]:
-    """Names of the plays for adt (a walking camera) or pstudio (one that stands still)."""
+    """Names of the plays for adt (a walking camera), pstudio (one that stands still) or drivetrack
+    (one that drives)."""
     if kind not in CAMERAS:
         raise SettingsError(f"{kind}: no kind of clip; there are {', '.join(CAMERAS)}")
-    return [name for name, play in PLAYS.items() if (play.room == DOME.name) == (kind == "pstudio")]
+    rooms = {room.name for room in ROOMS_OF[kind]}
+    return [name for name, play in PLAYS.items() if play.room in rooms]
 
 
 def write_clip_file(path: Path, spec: ClipSpec) -> None:
@@ -111,19 +117,19 @@ def write_annotation_file(path: Path, spec: ClipSpec) -> None:
 
 
 def annotation(spec: ClipSpec) -> dict[str, np.ndarray]:
-    """All arrays of a clip but the pictures; `extrinsics_w2c` for adt only."""
+    """All arrays of a clip but the pictures; `extrinsics_w2c` where the camera moves."""
     stage, _, _, visibility = _made(spec)
     tracks = _tracked(spec)
     kind = np.float64 if spec.quirks.double else np.float32
     camera = spec.camera().K
     arrays = {
-        "queries_xyt": _queries(stage, tracks, visibility).astype(kind),
+        "queries_xyt": _queries(spec, stage, tracks, visibility).astype(kind),
         "tracks_XYZ": np.where(_gaps(spec)[..., None], np.nan, tracks).astype(kind),
         "visibility": visibility,
         "fx_fy_cx_cy": camera[[0, 1, 0, 1], [0, 1, 2, 2]].astype(kind),
     }
-    if spec.kind == "adt":
-        arrays["extrinsics_w2c"] = stage.cam_from_world.astype(kind)
+    if spec.kind != "pstudio":
+        arrays["extrinsics_w2c"] = _found_extrinsics(spec, stage.cam_from_world).astype(kind)
     return arrays
 
 
@@ -133,6 +139,8 @@ def clip_truth(spec: ClipSpec) -> ClipTruth:
     world = np.stack([clip_points.positions(stage, points, t) for t in range(spec.num_frames)])
     if spec.kind == "pstudio":
         world = tracks.copy()
+    if spec.kind == "drivetrack":
+        world += DRIVE_ORIGIN
     return ClipTruth(
         body=points.body,
         motion=np.append(stage.motion, -1)[points.body],
@@ -161,13 +169,32 @@ def _made_once(spec: ClipSpec) -> Made:
     return stage, *clip_points.choose(stage, spec.generator("points"))
 
 
-def _queries(stage: Stage, tracks: np.ndarray, visibility: np.ndarray) -> np.ndarray:
+def _queries(
+    spec: ClipSpec, stage: Stage, tracks: np.ndarray, visibility: np.ndarray
+) -> np.ndarray:
     """(N, 3) pixel x, y and frame: of a frame in which the point is visible, else of one in which
     it lies farthest before the camera."""
+    if spec.quirks.hidden_queries:
+        hidden = spec.generator("hidden queries").uniform(size=visibility.shape[1])
+        visibility = visibility != ((hidden < HIDDEN_QUERIES) & ~visibility.all(0))
     draw = stage.spec.generator("queries").uniform(size=visibility.shape)
     frame = np.where(visibility.any(0), (visibility * draw).argmax(0), tracks[..., 2].argmax(0))
     chosen = tracks[frame, np.arange(len(frame))]
     return np.column_stack([clip_points.pixels(stage, chosen), frame])
+
+
+def _found_extrinsics(spec: ClipSpec, cam_from_world: np.ndarray) -> np.ndarray:
+    """(T, 4, 4) extrinsics as a clip tells them: those of drivetrack are near the true ones, or
+    jump away from them and back, a time or two."""
+    if spec.kind != "drivetrack":
+        return cam_from_world
+    world_from_cam = np.linalg.inv(cam_from_world)
+    rng = spec.generator("pose noise")
+    world_from_cam[:, :3, 3] += rng.normal(0, POSE_NOISE, (len(world_from_cam), 3))
+    if spec.quirks.jumps:
+        first, second = 4 * len(world_from_cam) // 10, 7 * len(world_from_cam) // 10
+        world_from_cam[first:second, 0, 3] += POSE_JUMP
+    return np.linalg.inv(world_from_cam)
 
 
 def _tracked(spec: ClipSpec) -> np.ndarray:

@@ -24,6 +24,14 @@ CLIP_SPLITS = {
         "val": ("Apartment_release_work_seq107_3", "Lite_release_recognition_Mug_seq030_0"),
     },
     "pstudio": {"train": ("boxes_11", "softball_3"), "val": ("basketball_7",)},
+    "drivetrack": {
+        "train": (
+            "tapvid3d_9142545919543484617_86_000_106_000_2_5AKc-TYQochsSWXpv376cA",
+            "tapvid3d_9142545919543484617_86_000_106_000_1_Zk_3-sampleParkedCar_a",
+            "tapvid3d_4414235478445376689_2020_000_2040_000_3_sampleDriftingCar-00_1",
+        ),
+        "val": ("tapvid3d_9142545919549657452_91_000_111_000_1_sampleStartingVan_00-2",),
+    },
 }
 CLIPS = {
     "Apartment_release_meal_seq136_8": ("meal", ClipQuirks()),
@@ -37,10 +45,21 @@ CLIPS = {
     "boxes_11": ("boxes", ClipQuirks(double=True)),
     "softball_3": ("softball", ClipQuirks(object_array=True)),
     "basketball_7": ("basketball", ClipQuirks()),
+    **{
+        clip_id: (play, replace(quirks, double=True, hidden_queries=True))
+        for clip_id, play, quirks in zip(
+            (clip_id for ids in CLIP_SPLITS["drivetrack"].values() for clip_id in ids),
+            ("drive past", "parked", "drift", "start"),
+            (ClipQuirks(), ClipQuirks(object_array=True), ClipQuirks(jumps=True), ClipQuirks()),
+            strict=True,
+        )
+    },
 }
 FRAMES, POINTS = 24, 120
 # The variant for tests: the same clips and oddities, smaller.
-SMALL_FRAMES, SMALL_POINTS, SMALL_SHARE = 10, 60, 0.25
+SMALL_FRAMES, SMALL_POINTS = 10, 60
+# Of the size of a real image, in the usual variant and in the small one.
+IMAGE_SHARES = {"adt": (1.0, 0.25), "pstudio": (1.0, 0.25), "drivetrack": (0.3, 0.1)}
 MARKS = ".sample_clips"  # folder that knows which clips are ours and finished
 
 
@@ -49,7 +68,7 @@ def sample_clip_specs(seed: int = 0, small: bool = False) -> list[ClipSpec]:
     frames, points = (SMALL_FRAMES, SMALL_POINTS) if small else (FRAMES, POINTS)
     specs = []
     for kind, splits in CLIP_SPLITS.items():
-        share = SMALL_SHARE if small else 1.0
+        share = IMAGE_SHARES[kind][small]
         width, height = (round(side * share) for side in CAMERAS[kind][0])
         for clip_id in (clip_id for ids in splits.values() for clip_id in ids):
             play, quirks = CLIPS[clip_id]
@@ -81,8 +100,9 @@ def write_sample_clips(
     with files.locked(base / MARKS):
         for spec in specs:
             _check(base, spec)
-        for kind in CAMERAS:
+        for kind in ("adt", "pstudio"):
             (base / kind / "tmp").mkdir(parents=True, exist_ok=True)
+        (base / "drivetrack").mkdir(exist_ok=True)
         jobs = [SceneJob(spec.clip_id, spec, asdict(spec)) for spec in specs]
         run = run_scenes(
             STEP,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.paths import clip_list_path, clips_dir
+from spatial_engine.utils.paths import clip_list_path, clips_dir, drive_segment
 from spatial_engine.utils.running.files import atomic_path, check_id, remove_left
 from spatial_engine.utils.running.input_files import read_id_list
 
@@ -23,6 +24,8 @@ HELD_OUT = {
     ),
     "pstudio": ("basketball*",),
 }
+# Of the segments of drivetrack, one of so many is held out: those whose SHA-256 it divides.
+HELD_OUT_SEGMENTS = 10
 
 
 def clips_on_disk(root: Path, dataset: str) -> list[str]:
@@ -49,7 +52,19 @@ def read_lists(root: Path, dataset: str) -> dict[str, list[str]]:
 
 
 def split_of(dataset: str, clip_id: str) -> str:
-    """Split of a clip by the name of its activity."""
+    """Split of a clip by the name of its activity, or of its segment of Waymo.
+
+    Raises `BadDataError` for a name of drivetrack that does not tell its segment.
+    """
+    if dataset == "drivetrack":
+        segment = drive_segment(clip_id)
+        if segment is None:
+            raise BadDataError(
+                f"{clip_id}.npz: not a name of DriveTrack (tapvid3d_<segment>_<camera>_<object>), "
+                "so its segment is not known; give it the name that it was published with"
+            )
+        number = int.from_bytes(hashlib.sha256(segment.encode()).digest(), "big")
+        return "train" if number % HELD_OUT_SEGMENTS else "val"
     held_out = any(fnmatchcase(clip_id, pattern) for pattern in HELD_OUT[dataset])
     return "val" if held_out else "train"
 

@@ -24,7 +24,10 @@ from spatial_engine.utils.running.input_files import check_content, missing
 
 CLIP_REMEDY = "get the clip again"
 EXTRINSICS = "extrinsics_w2c"
-EXTRINSICS_REMEDY = "run spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py"
+EXTRINSICS_REMEDY = (
+    "adt: run spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py; drivetrack: get the clip "
+    "of release v1.0"
+)
 MAX_MEMBER_BYTES = 256 * 2**20  # of one array; the largest real ones have some 30 MB
 MAX_METRES = 1e100  # of a coordinate; products of three are still numbers
 # Clips are of rooms: half of what is seen lies nearer. In millimetres it would be farther.

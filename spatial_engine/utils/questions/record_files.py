@@ -18,10 +18,10 @@ import orjson
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import (
-    FAMILIES,
     FOLDERS,
     NO_DATASETS,
     SCANNET,
+    TASK_FOLDERS,
     Dataset,
     Place,
     clip_frames_dir,
@@ -75,12 +75,12 @@ def image_root(root: Path, task: str, path: Path) -> Path:
 
 
 def dataset_of(root: Path, path: Path) -> Dataset:
-    """The data set of a file of records, by its place: `<split's folder>/<data set>/<family>/...`,
-    of ScanNet without the second."""
+    """The data set of a file of records by its place below the folder of its split:
+    `<data set>/<folder of the task>/...`, of ScanNet without the first."""
     inside = path.relative_to(root) if path.is_relative_to(root) else path
     folders = "|".join(FOLDERS.values())
     match = re.search(rf"(?:^|/)(?:{folders})/([^/]+)/([^/]+)/", inside.as_posix())
-    other = match and match[1] not in NO_DATASETS and match[2] in FAMILIES
+    other = match and match[1] not in NO_DATASETS and match[2] in TASK_FOLDERS
     return Dataset(root, match[1]) if other else Dataset(root)
 
 

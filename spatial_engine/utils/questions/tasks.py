@@ -1,4 +1,4 @@
-"""The 26 tasks of the MultiSPA benchmark and three more, each described once (SPEC 10, 11).
+"""The 26 tasks of the MultiSPA benchmark and seven more, each described once (SPEC 10, 11).
 
 Whatever has to know what a record of a task is asks here: scripts, checks, report, scorer,
 baselines, exports. Imports the standard library alone, as `plain_record` does, and for the same
@@ -72,7 +72,7 @@ class Task:
 
     @property
     def sentences(self) -> str:
-        """Name of the file of its sentences. Both sets of clips share theirs, and so do objects
+        """Name of the file of its sentences. All sets of clips share theirs, and so do objects
         with and without a mark."""
         shared = self.of_clips or "mark_points" in self.fields
         return self.name.rpartition("_")[0] if shared else self.name
@@ -150,7 +150,7 @@ def _direction(axis: str, group: str, *options: str) -> Task:
     return _camera(question_type, group, "direction", answer=WORD, unit="word", options=options)
 
 
-def _movement(prompt: str, quantity: str, dataset: str) -> Task:
+def _movement(prompt: str, quantity: str, dataset: str, **more: Any) -> Task:
     published = {"distance": "total_distance", "vector": "displacement_vector"}[quantity]
     question_type, marked = f"tapvid3d_{published}", prompt == "dot"
     colors = ("mark_colors",) if marked else ()
@@ -162,9 +162,7 @@ def _movement(prompt: str, quantity: str, dataset: str) -> Task:
         rule=task_rules.moved_or_still, num_points=1, marked=marked, of_clips=True,
         file=f"object_movement_{prompt}/{{version}}/{dataset}/"
         f"{dataset}_{question_type}_{{split}}{{numbers}}.jsonl",
-        group="object movement", row=f"Object movement {quantity}",
-        # An estimate: 13 million over eight files, by the clips of each data set (1,647 and 131).
-        full_length={"adt": 3_010_000, "pstudio": 240_000}[dataset],
+        group="object movement", **more,
     )  # fmt: skip
 
 
@@ -205,15 +203,23 @@ _LIST = [
     _camera("total_distance", "translation", "distance", answer=NUMBER, unit="mm"),
     _camera("displacement_vector", "translation", "vector", answer=VECTOR, unit="mm"),
     *(
-        _movement(prompt, quantity, dataset)
+        _movement(
+            prompt, quantity, dataset, row=f"Object movement {quantity}", full_length=full_length
+        )
         for prompt in ("coord", "dot")
         for quantity in ("distance", "vector")
-        for dataset in ("pstudio", "adt")
+        # An estimate: 13 million over eight files, by the clips of each data set (131 and 1,647).
+        for dataset, full_length in (("pstudio", 240_000), ("adt", 3_010_000))
     ),
     _object("height", full_length=457_409, row="Object size"),
     _object("length", full_length=667_299, row="Object size"),
     _object("width", full_length=425_229, row="Object size"),
     *(_object(side, marked=True) for side in ("height", "length", "width")),
+    *(
+        _movement(prompt, quantity, "drivetrack")
+        for prompt in ("coord", "dot")
+        for quantity in ("distance", "vector")
+    ),
 ]  # fmt: skip
 
 TASKS: dict[str, Task] = {task.name: task for task in _LIST}

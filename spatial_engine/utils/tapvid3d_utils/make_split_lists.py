@@ -1,9 +1,10 @@
 """TAPVid-3D: lists of the clips for training and for evaluation.
 
-Reads  the names of data/tapvid3d_dataset/{adt,pstudio}/*.npz.
-Writes data/tapvid3d_dataset/meta_data/{adt,pstudio}/{train,val}.txt, those that are not there.
+Reads  the names of data/tapvid3d_dataset/{adt,pstudio,drivetrack}/*.npz.
+Writes data/tapvid3d_dataset/meta_data/<set>/{train,val}.txt, those that are not there.
 
-Whole activities are held out for evaluation (`HELD_OUT` in clip_lists.py). An existing list is
+Whole activities, of drivetrack a tenth of the segments of Waymo, are held out for evaluation
+(`clip_lists.py`). An existing list is
 never overwritten. The movement scripts also make lists that are missing.
 """
 
