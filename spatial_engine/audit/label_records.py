@@ -3,12 +3,12 @@
 Reads nothing but names and parsed lines; the command that reads files is audit_labels. A record is
 in the engine's own form (SPEC 10) or in the uniform form of the exports and the benchmark (images
 relative to the root, `gt_value` and `extra` as JSON text), which is turned back here, by a reader
-of the audit's own: that of the engine could hide a fault of the exports.
+of the audit's own: that of the engine could hide a fault of the exports. The data set of a scene is
+what the path of its record's images says, or the path of the file.
 
 How docs/spec.md was read where it leaves a choice, by section:
 - 10, 11 the kind of a record is its `task`; the name of a file may promise which tasks it holds.
 - 2 the split is what the file's name or folders say, else training if records hold conversations.
-- 14 the data set of a scene is what the path of its record's images says, or that of the file.
 - 11 images of the uniform form lie below the folder that SPEC 10 names for their task, those of dot
   tasks and of the multiple choice in a folder `images` somewhere below the root.
 """
@@ -156,7 +156,7 @@ def _made(told: dict[str, Any], root: Path, split: str, dataset: str) -> Made:
 
 
 def dataset_of(path: Path) -> str | None:
-    """The data set of the scenes of what is at a path, by the folders of SPEC 14; None where they
+    """The data set of the scenes of what is at a path, by its folders; None where they
     do not say it."""
     parts = path.parts
     for k in range(len(parts) - 1, 0, -1):

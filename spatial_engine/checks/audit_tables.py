@@ -4,7 +4,7 @@ Reads  data/scannet/scannet_instance_data/{train,val}_visibility_info_D5.parquet
        {training,evaluation}_data/camera_movement/{train,val}_camera_info_D5.parquet; the raw scans.
        Of other data sets data/<dataset>/instance_data/{train,val}_visibility_info_D1.parquet,
        {training,evaluation}_data/<dataset>/camera_movement/{train,val}_camera_info_D1.parquet; what
-       data/<dataset>/meta_data/sources.json names.
+       data/<dataset>/meta_data/sources.json names, and the images, depth and poses made of it.
 Writes <root>/table_audit.json: every complaint with table and scene.
 Costs  docs/performance.md; one scene in memory for each worker.
 
@@ -27,6 +27,7 @@ from spatial_engine.audit.audit_labels import ALL, AuditParser, add_flags
 from spatial_engine.audit.captures.capture import RawCapture
 from spatial_engine.audit.captures.fused import check_fused
 from spatial_engine.audit.captures.opened import raw_scene, scene_datasets
+from spatial_engine.audit.captures.prepared import check_prepared
 from spatial_engine.audit.label_records import FOLDER_OF
 from spatial_engine.audit.label_report import FileReport, exit_code, say, write_report
 from spatial_engine.audit.label_tables import OF_SCENE, draw, draw_scenes
@@ -83,7 +84,10 @@ def check_scene(job: Job) -> tuple[list[str], str]:
 
 def _check_visibility(job: Job, scene: PosedScene) -> list[str]:
     chosen = draw(scene.valid_frame_ids, OF_SCENE, job.seed) if job.seed else None
-    complaints = check_fused(scene) if isinstance(scene, RawCapture) else []
+    complaints = []
+    if isinstance(scene, RawCapture):
+        complaints += check_fused(scene, job.seed)
+        complaints += check_prepared(scene, scene.valid_frame_ids if chosen is None else chosen)
     for rule, surface in ((PUBLISHED, None), (SURFACE, _surface_rule(job.path))):
         found = VisibilityInfoHandler(job.path, rule).load_scene(job.scene_id)
         seen = {image_id: found.points(image_id) for image_id in found.image_ids}

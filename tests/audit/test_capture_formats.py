@@ -566,11 +566,17 @@ def test_stray_scanner_that_is_refused(tmp_path):
     put(path / "odometry.csv", "a, b\n1, 2\n")
     with pytest.raises(RawDataError, match="no columns"):
         opened(tmp_path, "stray", path, [1])
-    put(path / "rgb.mp4", b"no video")
-    with pytest.raises(RawDataError, match="is no video"):
-        opened(tmp_path, "stray", path, [1])
+    for content, text in (
+        (b"no video", "neither Matroska nor MP4"),
+        (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "neither Matroska nor MP4"),
+        (b"ffconcat version 1.0\nfile /etc/hostname\n", "neither Matroska nor MP4"),
+        (b"\0\0\0\x18ftypmp42" + bytes(90), "is no video that can be decoded"),
+    ):
+        put(path / "rgb.mp4", content)
+        with pytest.raises(RawDataError, match=text):
+            opened(tmp_path, "stray", path, [1])
     (path / "rgb.mp4").unlink()
-    with pytest.raises(RawDataError, match="no such file"):
+    with pytest.raises(RawDataError, match="No such file"):
         opened(tmp_path, "stray", path, [1])
 
 

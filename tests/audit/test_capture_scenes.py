@@ -17,6 +17,7 @@ from spatial_engine.audit import audit_labels
 from spatial_engine.audit.captures.capture import RawCapture
 from spatial_engine.audit.captures.fused import check_fused, supported
 from spatial_engine.audit.captures.opened import raw_scene, scene_datasets
+from spatial_engine.audit.captures.prepared import check_prepared
 from spatial_engine.audit.label_lines import ids_of_split, index_file
 from spatial_engine.audit.label_records import dataset_of, find_label_files, label_file, read_record
 from spatial_engine.audit.label_tables import check_tables
@@ -182,6 +183,38 @@ def test_names_of_data_sets_and_scenes(root, name):
         raw_scene(root, DATASET, name)
 
 
+# ---- prepared files ------------------------------------------------------------------------------
+
+
+def test_prepared_files_are_those_of_the_source(root, capture):
+    def prepared() -> list[str]:
+        again = RawCapture(root, DATASET, SCENE)
+        return check_prepared(again, again.valid_frame_ids)
+
+    folder = capture.posed_images
+    assert prepared() == []
+    for frame in capture.valid_frame_ids:
+        put(folder / f"{frame}.png", depth_png(np.full((6, 8), 4000)))
+        text = "\n".join(" ".join(f"{x:.6f}" for x in row) for row in capture.world_from_cam(frame))
+        put(folder / f"{frame}.txt", text)
+    assert prepared() == []
+    depth = np.full((6, 8), 4000)
+    depth[2, 3] = 4001
+    for name, content, text in (
+        ("00000.png", depth_png(depth), "1 of 48 depths are wrong, as 4001 mm at (3, 2), expected"),
+        ("00000.png", depth_png(depth[:, 1:]), "depth of (6, 7)"),
+        ("00000.png", b"", "is no PNG"),
+        ("00005.txt", (folder / "00000.txt").read_bytes(), "a pose that differs by 1 "),
+        ("00005.txt", b"1 2 3", "3 numbers"),
+        ("00005.jpg", (folder / "00000.jpg").read_bytes(), "is not the JPEG of its frame"),
+    ):
+        sound = (folder / name).read_bytes()
+        put(folder / name, content)
+        (complaint,) = prepared()
+        assert complaint.startswith(f"image {name}: ") and text in complaint
+        put(folder / name, sound)
+
+
 # ---- fused points --------------------------------------------------------------------------------
 
 
@@ -204,7 +237,14 @@ def test_fused_points_lie_on_what_two_frames_measure(tmp_path):
     path.parent.mkdir(parents=True)
     np.save(path, np.c_[points, np.zeros((6, 3))])
     assert capture.is_fused
-    assert supported(capture).tolist() == [True, True, False, False, False, False]
+    assert supported(capture, capture.vertices_aligned).tolist() == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     (complaint,) = check_fused(capture)
     assert "4 of 6 fused points" in complaint
     np.save(path, np.c_[points, np.zeros((6, 3))][:2])

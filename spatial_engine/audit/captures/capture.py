@@ -10,11 +10,11 @@ Writes nothing.
 Frames of reference: `world` is that of the prepared scene (metres, z up); `cam` is x right, y down,
 z forward, of the image as prepared: upright, undistorted, with the K of its frame.
 
-How docs/spec.md was read where it leaves a choice, by section:
-- 14 JPEG bytes are kept where nothing is done to the picture. Any other is encoded once: its file
+What was chosen where the definitions leave a choice:
+- JPEG bytes are kept where nothing is done to the picture. Any other is encoded once: its file
   may differ from what is computed here by a mean of twice what one encoding changes, and
   MEAN_SLACK, where it was undistorted LENS_SLACK. Marks are compared with the file that does.
-- 14 turned: where images were turned, the sky must have lain as is told, by the mean of the poses.
+- turned: where images were turned, the sky must have lain as is told, by the mean of the poses.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Depth images of captures in whole millimetres, with what an honest program may get otherwise.
 
-How docs/spec.md was read where it leaves a choice, by section:
-- 14 depth in whole millimetres: rounded half to even from the source's value. Of a value that is
+What was chosen where the definitions leave a choice:
+- depth in whole millimetres: rounded half to even from the source's value. Of a value that is
   as near to a tie as float32 can tell, either may be; also 0 or 65535 beyond 65535 mm.
-- 14 masked: a depth pixel is dropped where the mask drops all of the colour pixels around it, kept
+- masked: a depth pixel is dropped where the mask drops all of the colour pixels around it, kept
   where it drops none of them; between, either may be.
-- 14 registered: each depth pixel goes to the colour camera's pixel nearest to where it is seen; of
+- registered: each depth pixel goes to the colour camera's pixel nearest to where it is seen; of
   several the nearest surface stays; nothing is filled.
 """
 

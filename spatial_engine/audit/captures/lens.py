@@ -1,7 +1,7 @@
 """Lenses that distort, by OpenCV's model, and images without their distortion, of the same K.
 
-How docs/spec.md was read where it leaves a choice, by section:
-- 14 undistorted once, colour and depth alike: colour between the four nearest pixels, black beyond
+What was chosen where the definitions leave a choice:
+- undistorted once, colour and depth alike: colour between the four nearest pixels, black beyond
   the image; depth of the nearest pixel, and either of two where they are LENS_TIE from a tie.
 """
 

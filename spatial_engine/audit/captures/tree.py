@@ -39,7 +39,8 @@ class Tree:
             raise RawDataError(f"{self.path}: {str(err) or type(err).__name__}") from err
         if len(members) > MAX_MEMBERS:
             raise RawDataError(f"{self.path}: {len(members)} members")
-        return {member.filename: member for member in members if not member.is_dir()}
+        names = ((member.filename, member) for member in members)
+        return {name: member for name, member in names if name and not name.endswith("/")}
 
     def within(self, names: tuple[str, ...]) -> str:
         """ "" where one of the names is here, or "<folder>/" where it is one level below."""
@@ -64,7 +65,7 @@ class Tree:
             inside = (name[len(start) :] for name in self._members if name.startswith(start))
             return sorted({name.split("/")[0] for name in inside})
         place = self.path / folder if folder else self.path
-        return sorted(self._listed(place)) if place.is_dir() else []
+        return sorted(self._listed(place)) if os.path.isdir(place) else []
 
     def _listed(self, place: Path) -> list[str]:
         try:
@@ -75,7 +76,7 @@ class Tree:
     def has(self, name: str) -> bool:
         """Whether there is such a file or folder."""
         if not self.zipped:
-            return (self.path / name).exists()
+            return os.path.exists(self.path / name)  # False of a name that is too long
         return name in self._members or any(m.startswith(f"{name}/") for m in self._members)
 
     def full(self, name: str) -> str:

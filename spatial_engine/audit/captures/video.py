@@ -15,6 +15,8 @@ import numpy as np
 
 from spatial_engine.audit.raw.limits import MAX_FRAMES, MAX_PIXELS, RawDataError
 
+MATROSKA, MP4 = b"\x1a\x45\xdf\xa3", b"ftyp"  # at the first byte, at the fifth
+
 
 class Video:
     """Frames by number from 0. size: (width, height)."""
@@ -28,8 +30,14 @@ class Video:
     def _opened(self) -> Any:
         import cv2  # beside numpy and Pillow, and for videos alone
 
-        if not self.path.is_file():
-            raise RawDataError(f"{self.path}: no such file")
+        try:
+            with open(self.path, "rb") as f:
+                start = f.read(12)
+        except OSError as err:
+            raise RawDataError(f"{self.path}: {err.strerror or err}") from err
+        # nothing else is opened: a list of other files, say, which a decoder would follow
+        if not start.startswith(MATROSKA) and start[4:8] != MP4:
+            raise RawDataError(f"{self.path}: is no video: neither Matroska nor MP4")
         # "file:" keeps a name from being taken for an address or a pattern of image names
         found = cv2.VideoCapture(f"file:{self.path.absolute()}", cv2.CAP_FFMPEG)
         if not found.isOpened():

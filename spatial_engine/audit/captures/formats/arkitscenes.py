@@ -1,6 +1,6 @@
 """Reads a video of ARKitScenes, of the 3dod or the raw download.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - Images are `lowres_wide`, numbered in order of time, those without depth, camera or pose included.
 - The pose of an image is the nearest in time, less than 0.005 s away; its camera is that of the
   same time, else of a millisecond less, else of one more. Times are compared in milliseconds.

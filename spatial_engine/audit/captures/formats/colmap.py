@@ -1,6 +1,6 @@
 """Reads a text model of COLMAP, `cameras.txt` and `images.txt`, with depth images from elsewhere.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - The model is in the folder, or in sparse/0, sparse or colmap of it; images are in `images`, or
   where their names lead from the folder; depth is in `depth` or `depths`, `.png` or `.npy` of the
   same name, and in metres of its own unit (0.001) whatever the unit of the poses.

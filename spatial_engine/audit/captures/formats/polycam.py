@@ -1,6 +1,6 @@
 """Reads a raw export of Polycam, an archive or a folder: `keyframes/` with images, cameras, depth.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - Frames are numbered in order of time (their stem) among all images, with or without depth.
 - A confidence of 0, 1 or 2 that is asked for stands for 0, 127 and 255.
 """

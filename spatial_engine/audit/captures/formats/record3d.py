@@ -1,7 +1,7 @@
 """Reads a Record3D recording, an `.r3d` archive or the folder of it: `metadata`, `rgbd/0.jpg`,
 `0.depth`, `0.conf`.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - Depth and confidence are LZFSE, or raw bytes where they are as long as the image is large.
 - Without dw and dh the size of depth images is one of SIZES, by the number of bytes.
 - The other export ("EXR + JPG") is not read.

@@ -1,6 +1,6 @@
 """Reads images with a trajectory of Open3D: `.log` (Redwood) or `.json` (PinholeCameraTrajectory).
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - The first pose belongs to the first colour image and the first depth image in order of their
   names, and so on; that place is the number of the frame.
 - Intrinsics are those given by hand, else of the trajectory, else of a JSON with intrinsic_matrix

@@ -1,7 +1,7 @@
 """Reads Replica as rendered for iMAP and nice-slam: `traj.txt`, `results/frame%06d.jpg` and
 `depth%06d.png`, `cam_params.json`, and a mesh where one is there.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - The mesh is `habitat/mesh_semantic.ply` with `info_semantic.json` where they are there, else
   `<scene>_mesh.ply` beside the scene's folder, without objects.
 - An object is an entry of `objects`, by its id; a vertex is of the object that most of its faces

@@ -1,6 +1,6 @@
 """Reads a scene of ScanNet++: the phone's frames, and the annotated mesh of the scanner.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - Extracted `rgb/`, `depth/`, `rgb_masks/` are taken where they are there, each by itself, else
   `rgb.mkv` (or `rgb.mp4`), `depth.bin`, `rgb_mask.mkv`.
 - Poses are `aligned_pose` of `pose_intrinsic_imu.json`; a frame without finite ones is none.

@@ -1,6 +1,6 @@
 """Reads a sequence of 7-Scenes: `frame-000000.{color.png|color.jpg,depth.png,pose.txt}`.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - The pose is that of the depth camera, and so are the intrinsics of `camera-intrinsics.txt`, or
   those given by hand; colour has f 525, c (320, 240). Where depth is registered already, they and
   the pose are those of colour.

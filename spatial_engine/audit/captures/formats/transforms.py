@@ -1,6 +1,6 @@
 """Reads `transforms.json` of nerfstudio and instant-ngp, with depth files.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - Frames are numbered in order of `file_path`, those without depth included. The world is that of
   the file: applied_transform is not undone.
 - Intrinsics of a frame win over those of the file. Pixel centres are at integers + 0.5.
@@ -11,6 +11,7 @@ How docs/formats.md was read where it leaves a choice:
 from __future__ import annotations
 
 import math
+import os
 import re
 
 import numpy as np
@@ -95,7 +96,7 @@ def _pose(frame: dict, where: str) -> np.ndarray:
 def _found(tree: Tree, name: str) -> str | None:
     """The file of a name that may lack its end."""
     for end in ENDS:
-        if tree.has(name + end) and (tree.path / (name + end)).is_file():
+        if os.path.isfile(tree.path / (name + end)):
             return name + end
     return None
 

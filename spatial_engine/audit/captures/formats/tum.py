@@ -1,6 +1,6 @@
 """Reads a sequence of TUM RGB-D: `rgb.txt`, `depth.txt`, `groundtruth.txt` and their images.
 
-How docs/formats.md was read where it leaves a choice:
+What was chosen where the format leaves a choice:
 - A frame is a line of rgb.txt, numbered in order of time, those without depth or pose included.
 - The depth and the pose of a frame are the nearest in time, at most 0.02 s away, each used once.
 - The camera is that of the sequence by the name of its folder; intrinsics given by hand have no
