@@ -24,6 +24,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.object_views import box_slack, count_others, view_objects
+from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
@@ -180,6 +181,16 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
     dump_items(object_table.iterate_dictionaries(outputs["table"]), outputs[OUTPUT])
 
 
+def refuse_without_objects(splits: Mapping[str, SceneInfoHandler], dataset: Dataset) -> None:
+    """Raise `MissingInputError` where no scene has annotated objects, as captures without a mesh."""
+    scenes = [(handler, scene) for handler in splits.values() for scene in handler.scene_ids]
+    if not any(handler.object_ids(scene) for handler, scene in scenes):
+        raise MissingInputError(
+            f"{dataset.folder}: none of its {len(scenes)} scenes has annotated objects, so nothing "
+            "can be asked about objects; the other questions need none"
+        )
+
+
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__, dataset=True)
     text = "share of its vertices that an image must see to see an object, 0 to 1"
@@ -193,6 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("compute_object_visibility", args, args.constants, __file__)
     splits = dict(load_splits(args, step))
+    refuse_without_objects(splits, args.dataset)
     for split in step.present_inputs(
         list(splits), partial(paths.visibility_table_path, args.dataset), visibility_table.REMEDY
     ):

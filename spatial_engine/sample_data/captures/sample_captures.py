@@ -32,7 +32,7 @@ FOCUS = 0.01  # share by which the focal length of a phone goes up and down
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is written: by the function `write` of a module of this folder, which gets the
+    """How a format is written: by a function of a module of this folder, which gets the
     room, an empty folder and `arguments`. Sizes of images are (width, height). `place` is where
     files of a data set that is downloaded whole stand below the root."""
 
@@ -42,6 +42,7 @@ class Format:
     focus: float = 0.0
     place: str | None = None
     arguments: tuple[Any, ...] = ()
+    function: str = "write"
 
     @property
     def name(self) -> str:
@@ -59,7 +60,9 @@ FORMATS = {
     "redwood": Format("redwood", VGA, VGA),
     "replica": Format("replica", (1200, 680), (1200, 680)),
     "scannet": Format("scannet", (1296, 968), VGA, arguments=("scene9000_00",)),
-    "scannetpp": Format("scannetpp", PHONE, LIDAR, FOCUS, "data/scannetpp"),
+    "scannetpp": Format(
+        "scannetpp", PHONE, LIDAR, FOCUS, "data/scannetpp", function="write_data_set"
+    ),
     "stray": Format("stray", PHONE, LIDAR),
     "transforms": Format("transforms", PHONE, PHONE),
     "tum": Format("tum", VGA, VGA),
@@ -123,7 +126,7 @@ def _work(arguments: tuple[str, int, bool], folder: Path) -> PartResult:
         for width, height in (kind.color_size, kind.depth_size)
     )
     made = room.make_room(color, depth, num_frames=FRAMES, seed=seed, focus=kind.focus)
-    import_module(kind.name).write(made, folder, *kind.arguments)
+    getattr(import_module(kind.name), kind.function)(made, folder, *kind.arguments)
     return PartResult(counts={"frames": len(made.frames)})
 
 

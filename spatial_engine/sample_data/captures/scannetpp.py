@@ -30,6 +30,9 @@ _ARKIT_FROM_SCAN = np.array(
 _NOT_PACKED = 0xF0  # token of an LZ4 block that is 15 or more bytes as they are
 
 
+SCENE = "0a7cc12c0e"  # ids are ten hex digits
+
+
 @dataclass(frozen=True)
 class Quirks:
     """What scenes of ScanNet++ differ in. Frames are told by number."""
@@ -63,6 +66,12 @@ def write(room: CaptureRoom, folder: Path, quirks: Quirks | None = None) -> None
         _write_masks(phone, quirks.masks, room.color_size, masks)
     if quirks.scan:
         _write_scan(folder / "scans", room, quirks)
+
+
+def write_data_set(room: CaptureRoom, folder: Path) -> None:
+    """Write a data set of one scene to `folder`, which stands for data/scannetpp."""
+    write(room, folder / "data" / SCENE)
+    write_lists(folder, [SCENE], [])
 
 
 def write_lists(folder: Path, train: Iterable[str], val: Iterable[str], **more: Iterable[str]):
