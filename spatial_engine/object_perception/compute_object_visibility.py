@@ -182,7 +182,7 @@ def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
 
 
 def refuse_without_objects(splits: Mapping[str, SceneInfoHandler], dataset: Dataset) -> None:
-    """Raise `MissingInputError` where no scene has annotated objects, as captures without a mesh."""
+    """Raise `MissingInputError` where no scene has annotated objects, as plain captures."""
     scenes = [(handler, scene) for handler in splits.values() for scene in handler.scene_ids]
     if not any(handler.object_ids(scene) for handler, scene in scenes):
         raise MissingInputError(

@@ -43,6 +43,7 @@ class Format:
     place: str | None = None
     arguments: tuple[Any, ...] = ()
     function: str = "write"
+    one_depth_size: bool = False  # the format knows no other
 
     @property
     def name(self) -> str:
@@ -61,7 +62,13 @@ FORMATS = {
     "replica": Format("replica", (1200, 680), (1200, 680)),
     "scannet": Format("scannet", (1296, 968), VGA, arguments=("scene9000_00",)),
     "scannetpp": Format(
-        "scannetpp", PHONE, LIDAR, FOCUS, "data/scannetpp", function="write_data_set"
+        "scannetpp",
+        PHONE,
+        LIDAR,
+        FOCUS,
+        "data/scannetpp",
+        function="write_data_set",
+        one_depth_size=True,
     ),
     "stray": Format("stray", PHONE, LIDAR),
     "transforms": Format("transforms", PHONE, PHONE),
@@ -121,10 +128,10 @@ def _inputs(name: str, seed: int, small: bool) -> dict[str, Any]:
 def _work(arguments: tuple[str, int, bool], folder: Path) -> PartResult:
     name, seed, small = arguments
     kind = FORMATS[name]
-    color, depth = (
-        (width // SMALL, height // SMALL) if small else (width, height)
-        for width, height in (kind.color_size, kind.depth_size)
-    )
+    color, depth = kind.color_size, kind.depth_size
+    if small:
+        color = (color[0] // SMALL, color[1] // SMALL)
+        depth = depth if kind.one_depth_size else (depth[0] // SMALL, depth[1] // SMALL)
     made = room.make_room(color, depth, num_frames=FRAMES, seed=seed, focus=kind.focus)
     getattr(import_module(kind.name), kind.function)(made, folder, *kind.arguments)
     return PartResult(counts={"frames": len(made.frames)})
