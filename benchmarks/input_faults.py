@@ -29,7 +29,7 @@ from spatial_engine.checks.check_inputs import SURFACE_WINDOW_PX
 from spatial_engine.checks.inputs.clip_fit import find_clip_faults
 from spatial_engine.checks.inputs.scene_check import check_scene
 from spatial_engine.sample_data import write_clip, write_scene
-from spatial_engine.sample_data.input_faults import CLIP_FAULTS, SCENE_FAULTS
+from spatial_engine.sample_data.input_faults import CLIP_FAULTS, FUSED_FAULTS, SCENE_FAULTS
 from spatial_engine.sample_data.rooms.layouts import LAYOUTS
 from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.utils import paths
@@ -37,7 +37,7 @@ from spatial_engine.utils.clips.clips import Clip, read_clip
 from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
-# By kind of images; of the frames, every fifth is kept: 10 and 15.
+# By kind of images; of the frames, every fifth is kept: 10, 15 and 40.
 SCENE_SIZES: dict[str, dict[str, Any]] = {
     "small": {
         "num_frames": 50,
@@ -51,6 +51,13 @@ SCENE_SIZES: dict[str, dict[str, Any]] = {
         "color_size": (640, 480),
         "depth_size": (640, 480),
         "vertex_spacing": 0.05,
+    },
+    "capture": {
+        "num_frames": 40,
+        "frame_repeat": 5,
+        "color_size": (324, 242),
+        "depth_size": (160, 120),
+        "vertex_spacing": 0.12,
     },
 }
 CLIP_SIZES = {"num_frames": 10, "num_points": 60, "picture_repeat": 10}
@@ -99,7 +106,7 @@ def check_scenes(scenes: SceneInfoHandler, ids: Sequence[str], most: int, chosen
             checked = check_scene(scenes, name, SURFACE_WINDOW_PX)
             yield ("scene", NO_FAULT, ""), faults_of(checked.suspects), name
     for seed, name in enumerate(ids[:most]):
-        for fault, (named, put) in SCENE_FAULTS.items():
+        for fault, (named, put) in (SCENE_FAULTS | FUSED_FAULTS).items():
             if fault in chosen:
                 rng = np.random.default_rng([seed, *fault.encode()])
                 faulty = put(scenes, name, ids[seed - 1], rng)
@@ -150,7 +157,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="kept for the next start")
     parser.add_argument("--seeds", type=int, default=20, help="of scenes and clips")
     parser.add_argument("--fault-seeds", type=int, default=20, help="of them that get the faults")
-    every = [NO_FAULT, *dict.fromkeys([*SCENE_FAULTS, *CLIP_FAULTS])]
+    every = [NO_FAULT, *dict.fromkeys([*SCENE_FAULTS, *FUSED_FAULTS, *CLIP_FAULTS])]
     parser.add_argument("--faults", nargs="+", choices=every, default=every)
     parser.add_argument("--images", choices=list(SCENE_SIZES), default="small", help="of scenes")
     args = parser.parse_args()

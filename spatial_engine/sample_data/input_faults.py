@@ -6,13 +6,15 @@ function that puts it in. Sizes and places are drawn by the generator that is gi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from spatial_engine.utils.preparation.fusion import PosedFrame, fuse
+from spatial_engine.utils.preparation.up_axis import UPS, rotation_to_z_up
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
 JUMP_M, JUMP_DEG = (0.2, 0.6), (8.0, 20.0)
@@ -31,7 +33,8 @@ class FaultyScene(SceneInfoHandler):
     camera: factor of the focal length; depth_factor: of the measured depth; depth_lag, color_lag:
     by how many frames the depth or colour of a frame is late; color_scale, color_shift: colour is
     drawn so many times as large about its middle, and so many pixels of the depth image to the
-    right; mesh_of: whose vertices it has.
+    right; mesh_of: whose vertices it has; fused: its vertices are fused from what it says, so that
+    they agree with whatever is wrong.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class FaultyScene(SceneInfoHandler):
         color_scale: float = 1.0,
         color_shift: float = 0.0,
         mesh_of: str | None = None,
+        fused: bool = False,
     ):
         vars(self).update(vars(scenes))
+        self._fused = fused
         self._poses, self._mesh_of = poses, mesh_of
         self._camera, self._depth_factor = camera, depth_factor
         self._depth_lag, self._color_lag = depth_lag, color_lag
@@ -67,12 +72,26 @@ class FaultyScene(SceneInfoHandler):
 
     def points(self, scene_id: str) -> np.ndarray:
         """As the reader gives them."""
+        if self._fused:
+            return fuse(lambda: self.posed_frames(scene_id))[:, :3]
         return super().points(self._mesh_of or scene_id)
+
+    def object_ids(self, scene_id: str) -> list[int]:
+        """As the reader gives them; fused points have none."""
+        return [] if self._fused else super().object_ids(scene_id)
+
+    def posed_frames(self, scene_id: str) -> Iterator[PosedFrame]:
+        """What points are fused from."""
+        K = self.intrinsic(scene_id)[:3, :3]
+        for image_id, pose in zip(*self.valid_frames(scene_id), strict=True):
+            yield PosedFrame(
+                pose, K, self.depth(scene_id, image_id), self.color(scene_id, image_id)
+            )
 
     def depth(self, scene_id: str, image_id: str) -> np.ndarray:
         """As the reader gives it."""
         depth = super().depth(scene_id, self._before(scene_id, image_id, self._depth_lag))
-        return np.minimum(depth * self._depth_factor, 65535).astype(np.uint16)
+        return np.minimum(depth * float(self._depth_factor), 65535).astype(np.uint16)
 
     def color(self, scene_id: str, image_id: str) -> np.ndarray:
         """As the reader gives it."""
@@ -196,6 +215,55 @@ SCENE_FAULTS = {
     "depth too large": of_files("depth scale", depth_factor=DEPTH_FACTOR),
     "depth too small": of_files("depth scale", depth_factor=1 / DEPTH_FACTOR),
 }
+
+
+def fused_faults() -> dict[str, SceneFault]:
+    """Faults of a whole capture without a mesh: its points are fused from the faulty frames."""
+
+    def of(named: str, change=lambda poses: poses, depth_factor: float = 1.0) -> SceneFault:
+        def put(scenes, scene_id, other_id, rng):
+            align = scenes.axis_align_matrix(scene_id)
+            poses = align @ change(np.linalg.inv(align) @ scenes.valid_frames(scene_id)[1])
+            return FaultyScene(scenes, poses=poses, depth_factor=depth_factor, fused=True)
+
+        return SceneFault(named, put)
+
+    def scaled(factor: float) -> SceneFault:
+        return of("depth scale", depth_factor=factor)
+
+    def with_up(axis: np.ndarray) -> SceneFault:
+        motion = np.eye(4)
+        motion[:3, :3] = rotation_to_z_up(axis).T
+        return of("up is not z", lambda poses: motion @ poses)
+
+    return {
+        "fused: none": of(""),
+        "fused: poses inverted": of("poses inverted", np.linalg.inv),
+        "fused: camera axes right, up, back": of("camera axes", lambda poses: poses @ FLIP),
+        "fused: rotations transposed": of("rotation transposed", transposed),
+        "fused: depth 5 times too large": scaled(5),
+        "fused: depth 5 times too small": scaled(1 / 5),
+        "fused: depth 6.5 times too large": scaled(6.5535),
+        "fused: depth 6.5 times too small": scaled(1 / 6.5535),
+        "fused: metres taken for millimetres": scaled(1 / 1000),
+        "fused: millimetres taken for metres": scaled(1000),
+        **{f"fused: {name} is up": with_up(up) for name, up in UPS.items() if name != "z"},
+        "fused: up is 35 degrees off": with_up(np.array([0.5, 0.287, 0.82])),
+        "fused: all 5 times too large": _of_size(5.0),
+        "fused: all 10 times too small": _of_size(0.1),
+    }
+
+
+def _of_size(factor: float) -> SceneFault:
+    def put(scenes, scene_id, other_id, rng):
+        poses = scenes.valid_frames(scene_id)[1].copy()
+        poses[:, :3, 3] *= factor
+        return FaultyScene(scenes, poses=poses, depth_factor=factor, fused=True)
+
+    return SceneFault("scale of the world", put)
+
+
+FUSED_FAULTS = fused_faults()
 
 
 class ClipFault(NamedTuple):

@@ -83,6 +83,15 @@ def test_a_fault_of_a_scene_is_named(handler, scene_id, fault):
     assert with_fault(handler, scene_id, fault, 0) == [input_faults.SCENE_FAULTS[fault].named]
 
 
+@pytest.mark.parametrize("fault", input_faults.FUSED_FAULTS)
+def test_a_fault_is_named_where_points_are_fused_from_the_faulty_frames(handler, fault):
+    """Points and poses agree then, however wrong they are."""
+    expected = input_faults.FUSED_FAULTS[fault].named
+    put = input_faults.FUSED_FAULTS[fault].put
+    found = named(put(handler, SCENES[0], SCENES[1], None), SCENES[0])
+    assert found == ([expected] if expected else [])
+
+
 @pytest.mark.parametrize("kind", ["jump", "drift"])
 def test_poses_that_turn_about_any_place_are_named(handler, kind):
     """Also about the middle of the room, which then stays where it is."""

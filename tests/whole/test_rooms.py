@@ -44,11 +44,12 @@ MAY_IMPORT = {
     "object_movement": FAMILY,
     "evaluation": FINISHED,
     "exports": FINISHED | {"evaluation"},
-    "checks": FINISHED | SCENES | CLIPS | {"audit"},
+    "checks": FINISHED | SCENES | CLIPS | {"audit", "utils.preparation"},
     # What knows nothing of the engine: how processes start and end.
     "audit": {"utils.running.processes", "utils.running.stopping"},
     "report": FAMILY | {"object_perception"},
-    "sample_data": FRAME | {"utils.questions", "utils.scannet_utils", "utils.scenes"},
+    "sample_data": FRAME
+    | {f"utils.{name}" for name in ("preparation", "questions", "scannet_utils", "scenes")},
 }
 LIBRARIES = {"utils.geometry": {"numpy", "scipy"}, "utils.paths": set(), "errors": set()}
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from spatial_engine.checks.inputs import camera_motion
 from spatial_engine.checks.inputs.color_faults import Images, find_color_faults
+from spatial_engine.checks.inputs.frame_conventions import find_convention_fault
 from spatial_engine.checks.inputs.scene_faults import MOST_FRAMES, find_faults, some
 from spatial_engine.checks.inputs.scene_look import Scene
+from spatial_engine.utils.preparation.up_axis import find_up
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.suspects import Checked, Suspect
 
@@ -18,6 +20,9 @@ MOST_BLIND_SHARE = 0.2  # of the frames with a pose; a camera in a scanned room 
 MOST_UNMEASURED_SHARE = 0.5  # of the frames looked at; a camera that looks out of a window
 # Of the vertices that are not hidden. With twice the noise of a Kinect it is 0.6 to 0.77.
 LEAST_NEAR_SHARE, NEAR_M = 0.5, 0.05
+# In height, of vertices and cameras; and of the cameras above the floor, half of them.
+LEAST_SPAN_M, MOST_SPAN_M, MOST_ABOVE_M = 0.3, 12.0, 5.0
+MOST_TILT_DEG = 8.0  # of the level surfaces; known to 0.3 degrees in sample rooms
 MOST_EMPTY_SHARE = 0.5  # of the objects; a few have no vertices, since segments are claimed twice
 
 
@@ -37,6 +42,7 @@ def check_scene(scenes: SceneInfoHandler, scene_id: str, window_px: int) -> Chec
         scale @ scenes.intrinsic(scene_id)[:3, :3],
         scenes.points(scene_id),
         lambda number: scenes.depth(scene_id, image_ids[number]),
+        gaps=not scenes.object_ids(scene_id),  # as where points were fused from depth
     )
     frames = len(scenes.image_ids(scene_id))
     figures = {"frames": frames, "frames_without_pose": frames - len(image_ids)}
@@ -48,12 +54,15 @@ def check_scene(scenes: SceneInfoHandler, scene_id: str, window_px: int) -> Chec
             "of the frames have no pose that can be used",
         )
     )
+    convention = find_convention_fault(scene, figures)
+    suspects += convention
     if image_ids and len(scene.points):
         numbers = sorted({*some(range(len(image_ids)), MOST_FRAMES),
                           *camera_motion.outliers(aligned)})  # fmt: skip
-        found = [*find_faults(scene, numbers)]
+        found = [] if convention else find_faults(scene, numbers)
         figures |= _fit_figures(scene, numbers) | _motion_figures(aligned)
-        found = found or [*_of_fit(scene, numbers, aligned, depth_size, figures)]
+        if not (convention or found):
+            found = [*_of_fit(scene, numbers, aligned, depth_size, figures)]
         if all(suspect.fault != "time shift" for suspect in found):
             images = Images(scenes, scene_id, scene)
             found += find_color_faults(images, numbers, window_px, figures)
@@ -103,15 +112,47 @@ def _of_fit(
         "frames without depth", figures["frames_without_depth"] / len(numbers),
         MOST_UNMEASURED_SHARE, "of the frames looked at have hardly any depth",
     )  # fmt: skip
+    size = [*_of_size(poses[:, 2, 3], scene.points[:, 2], figures)]
     near = figures.get("share_within_5_cm")
-    if near is not None and near < LEAST_NEAR_SHARE:
+    if near is not None and near < LEAST_NEAR_SHARE and not size:  # 5 cm of a room's own size
         reason = f"{near:.0%} of the vertices that are not hidden lie within 5 cm of the depth"
         yield Suspect("depth far from the mesh", near, LEAST_NEAR_SHARE, "share", reason)
-    up, axis = camera_motion.way_up(poses, scene.points)
+    yield from _of_up(poses, scene.points, figures)
+    yield from size
+
+
+def _of_size(cameras: np.ndarray, heights: np.ndarray, figures: dict) -> Iterator[Suspect]:
+    """By heights of cameras (n,) and vertices (m,)."""
+    low, high = np.quantile(heights, [0.01, 0.99])
+    span = float(max(high, cameras.max()) - min(low, cameras.min()))
+    above = float(np.median(cameras) - low)
+    figures |= {"height_m": span, "camera_height_m": above}
+    fault, remedy = "scale of the world", "is the unit of depth and poses another?"
+    if not LEAST_SPAN_M <= span <= MOST_SPAN_M:
+        limit = MOST_SPAN_M if span > MOST_SPAN_M else LEAST_SPAN_M
+        reason = f"vertices and cameras span {span:.2g} m in height; {remedy}"
+        yield Suspect(fault, span, limit, "m", reason)
+    elif above > MOST_ABOVE_M:
+        reason = f"cameras are {above:.2g} m above the lowest vertices; {remedy}"
+        yield Suspect(fault, above, MOST_ABOVE_M, "m", reason)
+
+
+def _of_up(poses: np.ndarray, points: np.ndarray, figures: dict) -> Iterator[Suspect]:
+    up, axis = camera_motion.way_up(poses, points)
     figures["up_z"] = up
     if axis:
         reason = f"images and floor say that {axis} is up; turn the world so that z is"
         yield Suspect("up is not z", up, camera_motion.UP_LIMIT, "cosine", reason)
+        return
+    found = find_up(poses, points)
+    tilt = float(np.degrees(np.arccos(np.clip(np.abs(found.direction[2]), 0, 1))))
+    if found.doubt:
+        return
+    figures["tilt_deg"] = tilt
+    if tilt > MOST_TILT_DEG:
+        told = ", ".join(f"{value:.2f}" for value in found.direction)
+        reason = f"images and floor say that ({told}) is up; turn the world so that z is"
+        yield Suspect("up is not z", tilt, MOST_TILT_DEG, "degrees", reason)
 
 
 def _of_objects(scenes: SceneInfoHandler, scene_id: str, figures: dict) -> Iterator[Suspect]:

@@ -260,7 +260,8 @@ def _score(
         if scale != 1.0:
             depth = np.minimum(depth / scale, 65535).astype(np.uint16)
         pose = scene.aligned(number) if poses is None else poses[k]
-        scores.append(agreement(scene.points, intrinsic, pose, depth, strictness).score)
+        fit = agreement(scene.points, intrinsic, pose, depth, strictness, scene.gaps)
+        scores.append(fit.score)
     return float(np.median(scores))
 
 

@@ -61,11 +61,13 @@ def agreement(
     world_from_cam: np.ndarray,
     depth_mm: np.ndarray,
     strictness: float = 1.0,
+    gaps: bool = False,
 ) -> Agreement:
     """How well points (n, 3) in the world agree with the depth image of a frame.
 
     Points behind the measured surface may be hidden and say nothing. `strictness` divides the
-    tolerance.
+    tolerance. `gaps`: points may be missing where a frame measures something, so recall is told by
+    the cells alone that hold one.
     """
     rows, columns, z = _in_view(points, intrinsic, world_from_cam, depth_mm.shape)
     depth = depth_mm[rows, columns] / MM_PER_METRE
@@ -74,7 +76,8 @@ def agreement(
     nearer = depth - z
     tolerance = np.maximum(TOLERANCE_M, TOLERANCE_SHARE * depth) / strictness
     agree, before = np.abs(nearer) <= tolerance, nearer > tolerance
-    recall = _recall(rows[agree], columns[agree], depth_mm)
+    held = _cells(rows, columns, depth_mm.shape) if gaps else True
+    recall = _recall(_cells(rows[agree], columns[agree], depth_mm.shape), depth_mm, held)
     distances = np.abs(nearer[agree | before])
     return Agreement(
         int(agree.sum()), int(before.sum()), int((~agree & ~before).sum()), recall, distances
@@ -160,14 +163,20 @@ def _in_view(points, intrinsic, world_from_cam, shape, with_numbers=False):
     return rows, columns, z
 
 
-def _recall(rows: np.ndarray, columns: np.ndarray, depth_mm: np.ndarray) -> float:
-    """Share of the cells with depth that hold one of these pixels."""
-    height, width = depth_mm.shape
+def _cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(c, CELLS) bool: cells of an image of a shape (h, w) that hold one of these pixels."""
+    height, width = shape
     down = max(round(CELLS * height / width), 1)
     cells = np.zeros((down, CELLS), bool)
     cells[rows * down // height, columns * CELLS // width] = True
-    share = cv2.resize((depth_mm > 0).astype(np.float32), (CELLS, down), None, 0, 0, cv2.INTER_AREA)
-    measured = share >= LEAST_MEASURED
+    return cells
+
+
+def _recall(cells: np.ndarray, depth_mm: np.ndarray, counted: np.ndarray | bool) -> float:
+    """Share of the `counted` cells with depth that are among `cells`."""
+    share = (depth_mm > 0).astype(np.float32)
+    share = cv2.resize(share, cells.shape[::-1], None, 0, 0, cv2.INTER_AREA)
+    measured = (share >= LEAST_MEASURED) & counted
     return float((cells & measured).sum() / max(measured.sum(), 1))
 
 

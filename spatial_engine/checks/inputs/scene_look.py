@@ -36,6 +36,7 @@ class Scene:
     intrinsic: np.ndarray
     points: np.ndarray
     read_depth: Callable[[int], np.ndarray]
+    gaps: bool = False  # whether points were fused from some of the frames, and miss what one sees
     least_found: float = FOUND  # score of a frame that was moved until it agrees
     _depths: dict[int, np.ndarray] = field(default_factory=dict)
     _views: dict[int, View] = field(default_factory=dict)
@@ -105,12 +106,12 @@ class View:
     def of(cls, scene: Scene, number: int, start: np.ndarray) -> View:
         """Look at a frame, and move it from the pose `start` (4, 4) on."""
         depth, pose, camera = scene.depth(number), scene.aligned(number), scene.intrinsic
-        fit = agreement(scene.points, camera, pose, depth)
+        fit = agreement(scene.points, camera, pose, depth, gaps=scene.gaps)
         if np.count_nonzero(depth) < LEAST_MEASURED * depth.size:
             return cls(fit, pose, pose, 0.0, scene.least_found, False)
         matched = scene.points[:: max(len(scene.points) // MOST_MATCHED, 1)]
         moved = move_to_fit(matched, camera, start, depth)
-        score = agreement(scene.points, camera, moved, depth).score
+        score = agreement(scene.points, camera, moved, depth, gaps=scene.gaps).score
         return cls(fit, pose, moved, score, scene.least_found, True)
 
     @property

@@ -21,7 +21,7 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import camera_fault, pose_fault
 from spatial_engine.utils.paths import SPLITS, Dataset
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.preparation import fusion
+from spatial_engine.utils.preparation import agreement, fusion
 from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
 from spatial_engine.utils.preparation.object_infos import join_object_infos
 from spatial_engine.utils.preparation.plan import Wanted, make_plan, planned_again
@@ -103,6 +103,9 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
     posed_images.write_cameras(part_dir, ids, kept.intrinsics)
     unmeasured, depth_size = 0, None
     written = set()
+    pairs = agreement.choose_pairs(kept.poses)
+    compared = {ids[k]: k for pair in pairs for k in pair}
+    views: dict[int, agreement.DepthView] = {}
     for picture in kept.images(kept.numbers.tolist()):
         name = posed_images.frame_id(picture.number)
         color = picture.color if isinstance(picture.color, bytes) else jpeg.encode(picture.color)
@@ -118,14 +121,19 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
         (part_dir / f"{name}.png").write_bytes(posed_images.encode_depth(picture.depth_mm))
         unmeasured += not picture.depth_mm.any()
         written.add(name)
+        if (k := compared.get(name)) is not None:
+            views[k] = _view(kept, k, picture.depth_mm)
     if missing := [image_id for image_id in ids if image_id not in written]:
         raise BadDataError(
             f"{scene_id}: {len(missing)} of {len(ids)} frames could not be read, {missing[0]} "
             "among them; get it again"
         )
+    agreement.refuse_wrong_convention(views, pairs, scene_id)
     for image_id, pose in zip(ids, kept.poses, strict=True):
         (part_dir / f"{image_id}.txt").write_text(posed_images.format_matrix(pose))
-    files.dump_json({**source.about, **asdict(wanted), **plan.told()}, part_dir / SOURCE)
+    points = {"points": "fused" if capture.mesh is None else "mesh"}
+    told = {**source.about, **points, **asdict(wanted), **plan.told()}
+    files.dump_json(told, part_dir / SOURCE)
     left_out = {why: number for why, number in capture.left_out.items() if number}
     notes = {
         "without depth": unmeasured,
@@ -134,6 +142,12 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
     return PartResult(
         counts={"frames": len(ids)}, drops={"frames": left_out}, notes={"frames": notes}
     )
+
+
+def _view(capture: Capture, place: int, depth_mm: np.ndarray) -> agreement.DepthView:
+    """The depth of a frame with its camera."""
+    scale = np.diag([*np.divide(depth_mm.shape[::-1], capture.color_size), 1.0])
+    return agreement.DepthView(capture.poses[place], scale @ capture.intrinsics[place], depth_mm)
 
 
 def make_points(arguments: tuple[str, Source, Path], part_dir: Path) -> PartResult:
