@@ -52,32 +52,31 @@ def masked(depth: Depth, keep: np.ndarray) -> Depth:
     """Without what (H, W) bool drops. Of each depth pixel the colour pixels around it count that
     are less than the side of a depth pixel away."""
     height, width = depth.plain.shape
-    some, every, here = (np.zeros((height, width), dtype=bool) for _ in range(3))
-    step_x, step_y = keep.shape[1] / width, keep.shape[0] / height
-    for row in range(height):
-        top, bottom = _span(row, step_y, keep.shape[0])
-        band = keep[top:bottom]
-        any_of, all_of = band.any(axis=0), band.all(axis=0)
-        for column in range(width):
-            left, right = _span(column, step_x, keep.shape[1])
-            some[row, column] = any_of[left:right].any()
-            every[row, column] = all_of[left:right].all()
-            y, x = (
-                min(int(row * step_y), len(keep) - 1),
-                min(int(column * step_x), keep.shape[1] - 1),
-            )
-            here[row, column] = keep[y, x]
+    step_y, step_x = keep.shape[0] / height, keep.shape[1] / width
+    top, bottom = _spans(height, step_y, keep.shape[0])
+    left, right = _spans(width, step_x, keep.shape[1])
+    sums = np.zeros((keep.shape[0] + 1, keep.shape[1] + 1), dtype=np.int64)
+    sums[1:, 1:] = keep.cumsum(axis=0).cumsum(axis=1)  # of what is above and to the left
+    upper, lower = sums[top], sums[bottom]
+    kept = lower[:, right] - lower[:, left] - upper[:, right] + upper[:, left]
+    every = kept == np.outer(bottom - top, right - left)
+    rows, columns = (
+        (np.arange(height) * step_y).astype(int),
+        (np.arange(width) * step_x).astype(int),
+    )
     return Depth(
-        np.where(here, depth.plain, 0),
+        np.where(keep[np.ix_(rows, columns)], depth.plain, 0),
         np.where(every, depth.low, 0),
-        np.where(some, depth.high, 0),
+        np.where(kept > 0, depth.high, 0),
     )
 
 
-def _span(place: int, step: float, size: int) -> tuple[int, int]:
-    """First and end of the colour pixels around a depth pixel; one at least."""
-    first = int(np.clip(np.floor((place - 1) * step) + 1, 0, size - 1))
-    return first, max(first + 1, min(size, int(np.ceil((place + 1) * step))))
+def _spans(count: int, step: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and end of the colour pixels around each of `count` depth pixels; one at least."""
+    places = np.arange(count)
+    first = np.clip(np.floor((places - 1) * step) + 1, 0, size - 1).astype(int)
+    end = np.clip(np.ceil((places + 1) * step), 0, size).astype(int)
+    return first, np.maximum(end, first + 1)
 
 
 def undistorted(depth: Depth, K: np.ndarray, size: tuple[int, int], lens: np.ndarray) -> Depth:
