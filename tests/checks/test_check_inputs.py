@@ -55,7 +55,7 @@ def read(handler, scene_id) -> Scene:
         ids,
         np.linalg.inv(alignment) @ aligned,
         alignment,
-        scale @ handler.intrinsic(scene_id)[:3, :3],
+        scale @ handler.intrinsics(scene_id, ids)[:, :3, :3],
         handler.points(scene_id),
         lambda number: handler.depth(scene_id, ids[number]),
     )

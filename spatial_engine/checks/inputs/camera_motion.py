@@ -63,14 +63,14 @@ def _floor_share(points: np.ndarray, positions: np.ndarray, axis: np.ndarray) ->
     return float((counts + np.append(counts[1:], 0)).max() / len(points))
 
 
-def blind_frames(points: np.ndarray, intrinsic: np.ndarray, size, poses: np.ndarray) -> np.ndarray:
+def blind_frames(points: np.ndarray, cameras: np.ndarray, size, poses: np.ndarray) -> np.ndarray:
     """(n,) bool: frames in whose image of `size` (width, height) there is no vertex at all.
 
-    `intrinsic` (3, 3) in pixels of that image; a few thousand of the points (m, 3) are looked at.
+    `cameras` (n, 3, 3) in pixels of that image; a few thousand of the points (m, 3) are looked at.
     """
     few = points[:: max(len(points) // SEEN_POINTS, 1)]
     blind = np.ones(len(poses), bool)
-    for number, matrix in enumerate(projection_matrix(intrinsic, poses)):
+    for number, matrix in enumerate(projection_matrix(cameras, poses)):
         x, y, z = matrix[:, :3] @ few.T + matrix[:, 3:]
         inside = (z > 0) & (x >= 0) & (y >= 0) & (x < size[0] * z) & (y < size[1] * z)
         blind[number] = not inside.any()

@@ -22,7 +22,7 @@ def find_convention_fault(scene: Scene, figures: dict) -> list[Suspect]:
     """The convention that is wrong, if that is clear; adds to the `figures`."""
     pairs = choose_pairs(scene.poses)
     numbers = sorted({number for pair in pairs for number in pair})
-    views = {n: DepthView(scene.poses[n], scene.intrinsic, scene.depth(n)) for n in numbers}
+    views = {n: DepthView(scene.poses[n], scene.cameras[n], scene.depth(n)) for n in numbers}
     share, wrong = wrong_convention(views, pairs)
     figures["share_frames_agree"] = share
     if wrong is None:

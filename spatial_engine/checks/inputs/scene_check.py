@@ -39,7 +39,7 @@ def check_scene(scenes: SceneInfoHandler, scene_id: str, window_px: int) -> Chec
         image_ids,
         np.linalg.inv(alignment) @ aligned,
         alignment,
-        scale @ scenes.intrinsic(scene_id)[:3, :3],
+        scale @ scenes.intrinsics(scene_id, image_ids)[:, :3, :3],
         scenes.points(scene_id),
         lambda number: scenes.depth(scene_id, image_ids[number]),
         gaps=not scenes.object_ids(scene_id),  # as where points were fused from depth
@@ -102,7 +102,7 @@ def _of_fit(
     scene: Scene, numbers: Sequence[int], poses: np.ndarray, size: tuple[int, int], figures: dict
 ) -> Iterator[Suspect]:
     """What is unlikely about a scene whose frames and mesh agree."""
-    blind = camera_motion.blind_frames(scene.points, scene.intrinsic, size, poses)
+    blind = camera_motion.blind_frames(scene.points, scene.cameras, size, poses)
     figures["frames_that_see_nothing"] = int(blind.sum())
     yield from _of_share(
         "frames that see nothing", float(blind.mean()), MOST_BLIND_SHARE,

@@ -228,9 +228,10 @@ def _stranger(scene: Scene, tried: Sequence[int], score: float) -> Suspect:
         for other in (number - 1, number + 1):
             if 0 <= other < len(scene.poses):
                 points = world_points(
-                    scene.depth(number), scene.intrinsic, scene.aligned(number), 8
+                    scene.depth(number), scene.cameras[number], scene.aligned(number), 8
                 )
-                fit = agreement(points, scene.intrinsic, scene.aligned(other), scene.depth(other))
+                pose, camera = scene.aligned(other), scene.cameras[other]
+                fit = agreement(points, camera, pose, scene.depth(other))
                 if fit.agree + fit.before > 50:
                     shares.append(fit.precision)
     among = float(np.median(shares)) if shares else np.nan
@@ -251,11 +252,11 @@ def _score(
     strictness: float = 1.0,
 ) -> float:
     """Median score of frames under a hypothesis; `camera` has factors of fx, fy, cx, cy."""
-    intrinsic = scene.intrinsic.copy()
-    if camera is not None:
-        intrinsic[[0, 1, 0, 1], [0, 1, 2, 2]] *= camera
     scores = []
     for k, number in enumerate(numbers):
+        intrinsic = scene.cameras[number].copy()
+        if camera is not None:
+            intrinsic[[0, 1, 0, 1], [0, 1, 2, 2]] *= camera
         depth = scene.depth(number + shift)
         if scale != 1.0:
             depth = np.minimum(depth / scale, 65535).astype(np.uint16)

@@ -27,13 +27,14 @@ CLEAR_GAIN = 0.1  # by which one frame alone is off, whatever else is in it
 @dataclass
 class Scene:
     """What was read of a scene. `poses` (n, 4, 4) scan_from_cam of all usable frames `image_ids`;
-    `aligned_from_scan` (4, 4); `intrinsic` (3, 3) in pixels of the depth images; `points` (m, 3)
+    `aligned_from_scan` (4, 4); `cameras` (n, 3, 3) their
+    intrinsics in pixels of the depth images; `points` (m, 3)
     vertices in the aligned frame; `read_depth(k)` the depth image (h, w) of frame k in mm."""
 
     image_ids: Sequence[str]
     poses: np.ndarray
     aligned_from_scan: np.ndarray
-    intrinsic: np.ndarray
+    cameras: np.ndarray
     points: np.ndarray
     read_depth: Callable[[int], np.ndarray]
     gaps: bool = False  # whether points were fused from some of the frames, and miss what one sees
@@ -44,6 +45,11 @@ class Scene:
     def __post_init__(self) -> None:
         finite = self.points[np.isfinite(self.points).all(axis=1)]
         self.points = finite[:: max(-(-len(finite) // MOST_POINTS), 1)]
+
+    @cached_property
+    def intrinsic(self) -> np.ndarray:
+        """(3, 3) the camera, the median where they differ by frame."""
+        return np.median(self.cameras, axis=0)
 
     def depth(self, number: int) -> np.ndarray:
         """Depth image of a frame, read once."""
@@ -105,7 +111,7 @@ class View:
     @classmethod
     def of(cls, scene: Scene, number: int, start: np.ndarray) -> View:
         """Look at a frame, and move it from the pose `start` (4, 4) on."""
-        depth, pose, camera = scene.depth(number), scene.aligned(number), scene.intrinsic
+        depth, pose, camera = scene.depth(number), scene.aligned(number), scene.cameras[number]
         fit = agreement(scene.points, camera, pose, depth, gaps=scene.gaps)
         if np.count_nonzero(depth) < LEAST_MEASURED * depth.size:
             return cls(fit, pose, pose, 0.0, scene.least_found, False)
