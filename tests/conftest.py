@@ -58,6 +58,7 @@ EVALUATION = tuple(  # what makes something of records, in the order of the READ
         "checks/audit_tables",
     )
 )  # fmt: skip
+OBJECT_JOB = "spatial_engine/object_perception/object_coverage_job.py"  # of find_object_coverage.sh
 PLAIN = ("copy_adt_extrinsics.py", "make_split_lists.py")  # commands without the common flags
 # Two points of a frame can be chosen in millions of ways, and clips give thousands of questions;
 # so many are enough here.
@@ -281,3 +282,60 @@ def made_root(shared_folder, prepared_root) -> Path:
         run_commands(COMMANDS[3:], folder, "--num-workers", "2", run=run_here)
 
     return made_once(shared_folder / "made", make)
+
+
+# Data sets beside ScanNet: how they are prepared, and what is asked about their scenes. A capture
+# split by time has scenes of both splits; ARKitScenes has objects.
+CAPTURED = {"my_rooms": "transforms", "arkitscenes": "arkitscenes"}
+CAPTURE_COMMANDS = {
+    "my_rooms": tuple(c for c in COMMANDS[3:12] if "depth_estimation_coor" not in c),
+    "arkitscenes": (*COMMANDS[3:6], *COMMANDS[12:16]),
+}
+
+
+@pytest.fixture(scope="session")
+def captured_root(shared_folder) -> Path:
+    """Root with questions about two small data sets of captures, and nothing of ScanNet; not to be
+    written to."""
+    from spatial_engine.sample_data.captures.sample_captures import write_sample_captures
+
+    utils = "spatial_engine/utils"
+    prepare = {
+        "my_rooms": (
+            f"{utils}/capture_utils/prepare_captures.py", "--dataset", "my_rooms",
+            "--format", "transforms", "--frame-skip", "2", "--split-by-time", "--val-share", "0.4",
+        ),
+        "arkitscenes": (f"{utils}/arkitscenes_utils/prepare_arkitscenes.py",),
+    }  # fmt: skip
+
+    def make(folder: Path) -> None:
+        write_sample_captures(folder, small=True, names=list(CAPTURED.values()), num_workers=1)
+        for dataset, (command, *flags) in prepare.items():
+            if "--format" in flags:
+                flags += ["--input", str(folder / "captures" / CAPTURED[dataset])]
+            lines = [(command, *flags)]
+            for asking in CAPTURE_COMMANDS[dataset]:
+                numbers = ()
+                if asking.endswith(".sh"):
+                    asking, numbers = OBJECT_JOB, ("0", "2", "1", *FEWER[asking])
+                elif "engine" in asking.rsplit("/", 1)[1]:
+                    numbers = ("--train-max-samples", "8", "--val-max-samples", "6")
+                lines.append((asking, *numbers, *FEWER.get(asking, ()), "--dataset", dataset))
+            for line in lines:
+                workers = () if line[0] == OBJECT_JOB else ("--num-workers", "1")
+                done = run_here(line[0], folder, *line[1:], *workers)
+                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+    return made_once(shared_folder / "captured", make)
+
+
+@pytest.fixture(scope="session")
+def gathered_root(shared_folder, made_root, captured_root) -> Path:
+    """Root with the questions about ScanNet, clips and two data sets of captures; not to be written
+    to."""
+
+    def make(folder: Path) -> None:
+        for root in (made_root, captured_root):
+            link_root(root, folder)
+
+    return made_once(shared_folder / "gathered", make)

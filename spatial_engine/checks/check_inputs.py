@@ -3,7 +3,8 @@
 Reads  scenes_{train,val}_info_i_D5.parquet, the points and some images of each of their scenes;
        data/tapvid3d_dataset/{adt,pstudio,drivetrack}/<clip>.npz.
 Writes <root>/inputs_check.json: by scene and clip, what was measured, and what is suspect with
-       its figure, limit and reason (limits: docs/inputs.md).
+       its figure, limit and reason (limits: docs/inputs.md). With --dataset or --datasets, what
+       it tells of the others stays.
 Costs  the same for a scene of any number of frames (docs/performance.md).
 
 Suspect is what is unlikely, and named as the fault that would explain it: poses of another scene,
@@ -21,7 +22,7 @@ import spatial_engine  # noqa: F401  # first, see its __init__
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -29,7 +30,7 @@ from pathlib import Path
 
 from spatial_engine.checks.inputs.clip_check import check_clip
 from spatial_engine.checks.inputs.scene_check import check_scene
-from spatial_engine.errors import MissingInputError
+from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.clips.clip_lists import clips_on_disk
 from spatial_engine.utils.clips.clip_sets import CLIP_SETS
 from spatial_engine.utils.paths import (
@@ -41,7 +42,8 @@ from spatial_engine.utils.paths import (
     info_path,
     inputs_check_path,
 )
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_files import SceneFiles
@@ -55,6 +57,7 @@ SURFACE_WINDOW_PX = 2
 
 PART = "checked.json"
 OUTPUT = "checked"
+KEPT = "found by other code or constants"  # in place of the inputs of a scene or clip
 CHECKS = {"scenes": check_scene, "clips": check_clip}
 
 
@@ -62,11 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     settings = {"SURFACE_WINDOW_PX": args.surface_window_px}
     step = Step("check_inputs", args, settings, __file__)
-    jobs = [*scene_jobs(args, step), *clip_jobs(args, step)]
-    known = {job.scene_id for job in jobs} | set(step.table.failures) | set(step.guard.absent)
+    asked = [*scene_jobs(args, step), *clip_jobs(args, step)]
+    known = {job.scene_id for job in asked} | set(step.table.failures) | set(step.guard.absent)
     if unknown := sorted(set(args.scenes or ()) - known):
         raise MissingInputError(f"--scenes {unknown[0]}: no such scene or clip; {REMEDY}")
     output = inputs_check_path(args.root)
+    jobs = [*asked, *kept_jobs(args, step, known)] if asked else []
     step.make({OUTPUT: output}, jobs, check, join)
     status = step.close()
     if output.is_file():
@@ -75,9 +79,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def scene_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
-    """A job for each scene of the splits that is asked for."""
+    """A job for each scene of the splits that is asked for.
+
+    Raises `MissingInputError` where there are no infos of a data set that is named.
+    """
     jobs = []
     datasets = args.datasets_of_scenes or datasets_below(args.root)
+    with_infos = [d for d in datasets if any(info_path(d, s).exists() for s in args.splits)]
+    if without := [d for d in args.datasets_of_scenes or () if d not in with_infos]:
+        raise MissingInputError(missing(info_path(without[0], args.splits[0]), REMEDY))
+    if with_infos:  # ScanNet need not be there
+        datasets = with_infos
     for dataset, split in product(datasets, args.splits):
         path = info_path(dataset, split)
         if not path.exists():
@@ -94,6 +106,7 @@ def scene_job(scenes: SceneInfoHandler, window_px: int, scene_id: str) -> SceneJ
     """Job of one scene."""
     listed, read = SceneFiles.of(scenes, scene_id), scenes.input_hash(scene_id)
     inputs = [read, scenes.objects_hash(scene_id), listed.depths, listed.colors]
+    inputs.append(scenes.dataset.name)
     arguments = ("scenes", read, scenes.only(scene_id), scene_id, window_px)
     return SceneJob(scene_id, arguments, inputs)
 
@@ -114,10 +127,50 @@ def clip_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
     return jobs
 
 
+def kept_jobs(args: argparse.Namespace, step: Step, known: Collection[str]) -> list[SceneJob]:
+    """A job for each scene and clip in the finished report that is of a data set which this run
+    was not asked about: it takes over what was found. `known` are those that this run works on.
+
+    What other code or constants found has other inputs than a check of now would have, so that the
+    next run that is asked about it checks it again.
+    """
+    output = inputs_check_path(args.root)
+    scenes = None if args.datasets_of_scenes is None else {d.name for d in args.datasets_of_scenes}
+    asked = {"scenes": scenes, "clips": set(args.datasets)}
+    if scenes is None and asked["clips"] == set(CLIP_DATASETS):
+        return []
+    try:
+        report = suspects.read(args.root)
+    except MissingInputError:
+        return []
+    meta, told = provenance.read_meta(output), provenance.read_inputs(output)
+    current = meta.get("settings") == json.loads(json.dumps(step.settings))
+    jobs = []
+    for group, found in report.items():
+        for name, checked in found.items():
+            inputs = told.get(name)
+            dataset = inputs[-1] if isinstance(inputs, list) and inputs else None
+            if asked[group] is None or dataset in asked[group] or name in known:
+                continue
+            files.check_id(name, output)  # the report may be anyone's
+            try:
+                checked.as_json()
+            except (TypeError, ValueError, OverflowError) as error:
+                raise BadDataError(
+                    f"{output}: not a report of inputs ({name}: {error}); remove it, then run this "
+                    "for all data sets"
+                ) from None
+            if not current:
+                inputs = [KEPT, provenance.digest(inputs), dataset]
+            jobs.append(SceneJob(name, (group, checked.input, checked), inputs))
+    return jobs
+
+
 def check(arguments: tuple, part_dir: Path) -> PartResult:
-    """Check one scene or clip, and write what was found, with a digest of what was read."""
+    """Check one scene or clip, or take over what was found before, and write it with a digest of
+    what was read."""
     group, read, *what = arguments
-    checked = CHECKS[group](*what)
+    checked = what[0] if isinstance(what[0], Checked) else CHECKS[group](*what)
     text = json.dumps({"group": group, **replace(checked, input=read).as_json()})
     (part_dir / PART).write_text(text, encoding="utf-8")
     found = {f"suspect: {suspect.fault}": 1 for suspect in checked.suspects}

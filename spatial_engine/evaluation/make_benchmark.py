@@ -23,6 +23,7 @@ from spatial_engine.utils.questions.plain_record import from_uniform
 from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.record_files import (
     RecordFile,
+    dataset_shown,
     find_record_files,
     place_of,
     places_in,
@@ -71,25 +72,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     made_of = {"benchmark": provenance.file_fingerprint(benchmark, args.root)}
     step.make_file("images", images, made_of, lambda path: list_images(benchmark, path, args.root))
     code = step.close()
-    say_what_is_short(benchmark, args.samples_per_subtask)
+    say_what_is_short(benchmark, args.samples_per_subtask, args.root)
     return code
 
 
 def gather(files: Sequence[RecordFile], root: Path, wanted: int) -> Iterator[dict[str, Any]]:
     """The first `wanted` records of each subtask, uniform; several data sets take turns. Lines of a
-    file are in random order already; of object perception the file of two-image sets comes first.
+    file are in random order already; of object perception, files of two-image sets come first.
     """
-    by_task: dict[str, dict[str, list[RecordFile]]] = {}
+    by_task: dict[str, list[RecordFile]] = {}
     for file in files:
-        by_task.setdefault(file.task, {}).setdefault(file.dataset, []).append(file)
-    for by_dataset in by_task.values():
-        sources = [_distinct(mine, root) for mine in by_dataset.values()]
-        yield from islice(_in_turns(sources), wanted)
+        by_task.setdefault(file.task, []).append(file)
+    for mine in by_task.values():
+        yield from islice(_of_a_task(mine, root), wanted)
 
 
-def _distinct(files: Sequence[RecordFile], root: Path) -> Iterator[dict[str, Any]]:
-    """Records of files of one task; those of other numbers of samples can lie side by side."""
+def _of_a_task(files: Sequence[RecordFile], root: Path) -> Iterator[dict[str, Any]]:
+    """Records of one task, the larger sets of images of all data sets before the smaller ones."""
     ids: set[str] = set()
+    for number in sorted({file.images_per_record for file in files}, reverse=True):
+        by_dataset: dict[str, list[RecordFile]] = {}
+        for file in files:
+            if file.images_per_record == number:
+                by_dataset.setdefault(file.dataset, []).append(file)
+        yield from _in_turns([_distinct(mine, root, ids) for mine in by_dataset.values()])
+
+
+def _distinct(files: Sequence[RecordFile], root: Path, ids: set[str]) -> Iterator[dict[str, Any]]:
+    """Records of files that are not among `ids`, which grow: files of one task that were made with
+    other numbers of samples can lie side by side."""
     for file in files:
         for record in read_records(file):
             if record["id"] not in ids:
@@ -133,14 +144,17 @@ def list_images(benchmark: Path, output: Path, root: Path) -> int:
     return len(names)
 
 
-def say_what_is_short(benchmark: Path, wanted: int) -> None:
-    """Print the subtasks with fewer questions than requested, and how many are asked in which
-    wording."""
+def say_what_is_short(benchmark: Path, wanted: int, root: Path) -> None:
+    """Print the subtasks with fewer questions than requested, how many are asked in which wording
+    and, of several data sets of scenes, about which."""
     found: Counter[str] = Counter()
     wordings: Counter[str] = Counter()
+    datasets: Counter[str] = Counter()
     for record in map(from_uniform, read_uniform(benchmark)):
         found[record["task"]] += 1
         wordings[record.get("wording", "")] += 1
+        if not SUBTASKS[record["task"]].of_clips:
+            datasets[dataset_shown(root, record["task"], root / record["image"][0])] += 1
     short = [f"{task} {found[task]}" for task in SUBTASKS if found[task] < wanted]
     print(f"{len(SUBTASKS) - len(short)} of {len(SUBTASKS)} subtasks have {wanted} questions")
     if short:
@@ -148,6 +162,9 @@ def say_what_is_short(benchmark: Path, wanted: int) -> None:
     asked = [f"{wordings[wording]} {wording}" for wording in WORDINGS if wordings[wording]]
     if asked:
         print(f"wording: {', '.join(asked)}")
+    if len(datasets) > 1:
+        listed = ", ".join(f"{number} of {name}" for name, number in datasets.items())
+        print(f"about scenes: {listed}")
 
 
 def _training_files(root: Path, version: str) -> list[RecordFile]:

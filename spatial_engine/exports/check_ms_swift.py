@@ -45,11 +45,11 @@ def faults(record: Mapping[str, Any], root: Path) -> Iterator[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = cli.make_records_parser(__doc__)
+    parser = cli.make_records_parser(__doc__, datasets=True)
     text = "records checked in each file, from its start"
     cli.add_constant(parser, "CHECKED_RECORDS", CHECKED_RECORDS, text, 1)
     args = parser.parse_args(argv)
-    uniform = find_uniform(args.root, "train", args.version)
+    uniform = find_uniform(args.root, "train", args.version, args.datasets_of_scenes)
     bad = checked = 0
     for path in uniform:
         for number, record in enumerate(islice(read_jsonl(path), args.checked_records), 1):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.paths import FOLDERS, SCANNET, benchmark_path
+from spatial_engine.utils.paths import FOLDERS, SCANNET, Dataset, benchmark_path
 from spatial_engine.utils.questions.record_files import FIRST_VERSION, RecordFile
+from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
@@ -18,6 +19,8 @@ from spatial_engine.utils.running.step import Step
 T = TypeVar("T")
 
 UNIFORM_REMEDY = "run spatial_engine/exports/export_uniform.py"
+# Names that `export_name` gives: data set, task, the rest.
+_NAME = re.compile(rf"(?:(.+?)_)?({'|'.join(TASKS)})(?:_.*)?")
 BENCHMARK_REMEDY = "run spatial_engine/evaluation/make_benchmark.py"
 
 
@@ -38,10 +41,25 @@ def export_name(file: RecordFile) -> str:
     return f"{of}{file.task}{num_images.group() if num_images else ''}{numbers}"
 
 
-def find_uniform(root: Path, split: str, version: str) -> list[Path]:
-    """Uniform jsonl files of a split, by name; `MissingInputError` when there is none."""
+def find_uniform(
+    root: Path, split: str, version: str, datasets: Sequence[Dataset] | None = None
+) -> list[Path]:
+    """Uniform jsonl files of a split, by name; of scenes those of some data sets, or of all.
+
+    Raises `MissingInputError` when there is none, or none of a data set that is named.
+    """
     folder = exports_dir(root, split, "uniform", version)
     found = sorted(folder.glob("*.jsonl"))
+    if datasets is not None:
+        named = {path: _NAME.fullmatch(path.stem) for path in found}
+        shown = {path: match[1] or SCANNET for path, match in named.items() if match}
+        clips = {path for path, match in named.items() if match and TASKS[match[2]].of_clips}
+        there = {name for path, name in shown.items() if path not in clips}
+        if without := [one.name for one in datasets if one.name not in there]:
+            what = f"no *.jsonl of the data set {without[0]} in it"
+            raise MissingInputError(f"{folder}: {what}; {UNIFORM_REMEDY}")
+        chosen = {one.name for one in datasets}
+        found = [path for path in found if path in clips or shown.get(path) in chosen]
     if not found:
         raise MissingInputError(f"{folder}: no *.jsonl in it; {UNIFORM_REMEDY}")
     return found
@@ -55,13 +73,19 @@ def present_benchmark(root: Path, version: str) -> Path:
     return path
 
 
-def obsolete(step: Step, outputs: Iterable[Path], jobs: Mapping[Path, SceneJob]) -> set[Path]:
+def obsolete(
+    step: Step,
+    outputs: Iterable[Path],
+    jobs: Mapping[Path, SceneJob],
+    known: Collection[str] = (),
+) -> set[Path]:
     """Those of the `outputs` that none of the `jobs` makes, to be retired when these are done.
+    Those of the `known` names are of records that this run leaves out, and stay.
 
     Raises `MissingInputError` for one whose records are gone with the whole folder that held them,
     as of a disk that is not mounted.
     """
-    others = set(outputs) - set(jobs)
+    others = {path for path in outputs if path not in jobs and path.stem not in known}
     for output in sorted(others if not step.options.overwrite else ()):
         meta = provenance.read_meta(output)
         inputs = provenance.read_inputs(output) if meta.get("step") == step.name else {}

@@ -33,8 +33,8 @@ def entry(file_name: str) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = cli.make_records_parser(__doc__, overwrite=True).parse_args(argv)
-    uniform = find_uniform(args.root, "train", args.version)
+    args = cli.make_records_parser(__doc__, datasets=True, overwrite=True).parse_args(argv)
+    uniform = find_uniform(args.root, "train", args.version, args.datasets_of_scenes)
     folder = exports_dir(args.root, "train", "llama_factory", args.version)
     away = relative_root(uniform[0].parent, folder)  # LLaMA-Factory looks from its dataset_dir
     entries = {path.stem: entry(f"{away}{path.name}") for path in uniform}

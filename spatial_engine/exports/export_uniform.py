@@ -2,7 +2,8 @@
 
 Reads  every file of records of training_data/ and evaluation_data/.
 Writes {training,evaluation}_data/exports/uniform/<task>*.jsonl, one for each, lines in the same
-       order; with `--formats parquet` or `--formats jsonl parquet` also parquet of one schema.
+       order (<data set>_<task>*.jsonl for scenes of another data set than ScanNet); with
+       `--formats parquet` or `--formats jsonl parquet` also parquet of one schema.
        Fields: id, image (relative to --root), conversations (training) or text (evaluation),
        height_list, width_list, question_type, task, gt_value (JSON text), gt_unit, extra (JSON
        text: everything else).
@@ -149,13 +150,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("export_uniform", args, {}, __file__)
+    every = find_record_files(args.root, args.splits, args.version)
     found = find_record_files(args.root, args.splits, args.version, args.datasets_of_scenes)
     folders = {s: exports_dir(args.root, s, "uniform", args.version) for s in args.splits}
     jobs = {split: make_jobs(args, found, split) for split in args.splits}
     gone = {
-        split: obsolete(step, (p for f in args.formats for p in folder.glob(f"*.{f}")), jobs[split])
+        split: obsolete(
+            step, (p for f in args.formats for p in folder.glob(f"*.{f}")), jobs[split],
+            {export_name(file) for file in every if file.split == split},
+        )
         for split, folder in folders.items()
-    }
+    }  # fmt: skip
     for split, folder in folders.items():
         parts = folder.with_name(f"{folder.name}{files.PARTS_SUFFIX}")
         step.make_files(jobs[split], export_file, parts)

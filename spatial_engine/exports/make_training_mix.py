@@ -14,7 +14,9 @@ import argparse
 import json
 import logging
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
@@ -49,10 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.absolute_paths:
         folder = args.root.resolve()
         files = [
-            MixFile(f.task, str(folder / f.annotation), str(folder / f.image_root), f.length,
-                    f.num_images)
-            for f in files
-        ]  # fmt: skip
+            replace(
+                file,
+                annotation=str(folder / file.annotation),
+                image_root=str(folder / file.image_root),
+            )
+            for file in files
+        ]
     plan = mix_shares.plan_mix(files, args.total, args.max_repeat)
     meta = mix_shares.make_meta(files, plan.wanted)
     if not meta:
@@ -82,7 +87,7 @@ def files_on_disk(
             continue
         key = (file.task, file.dataset)
         if key in longest:
-            log.warning("%s: there are several files of this task; the longest is used", file.task)
+            log.warning("%s of %s: there are several files of this task; the longest is used", *key)
         if length > longest.get(key, (0,))[0]:
             longest[key] = (length, file)
     return [
@@ -126,13 +131,20 @@ def full_set() -> list[MixFile]:
 
 
 def say_what_is_in_it(files: Sequence[MixFile], plan: mix_shares.Mix, total: int) -> None:
-    """Print records by group, and what limits the mix."""
+    """Print records by group, of several data sets of scenes also by these, and what limits the
+    mix."""
     groups = dict.fromkeys(mix_shares.GROUP_RECORDS, 0)
+    datasets: Counter[str] = Counter()
     for file, wanted in zip(files, plan.wanted, strict=True):
         groups[TASKS[file.task].group] += wanted
+        if not TASKS[file.task].of_clips:
+            datasets[file.dataset] += wanted
     for group, number in groups.items():
         print(f"  {group:<20} {number:>9,}" + ("" if number else "  (no file)"))
     print(f"  {'together':<20} {sum(plan.wanted):>9,} of {total:,}")
+    if len(datasets) > 1:
+        listed = ", ".join(f"{number:,} of {name}" for name, number in datasets.items())
+        print(f"about scenes: {listed}")
     if plan.short:
         print(
             f"smaller than requested: too few records of {plan.short} to keep the proportions; "

@@ -23,7 +23,7 @@ from spatial_engine.report.overview import Overview, human_bytes, reasons
 from spatial_engine.report.plots import OUTLIERS, Plot
 from spatial_engine.report.thumbnails import Thumbnail
 from spatial_engine.utils.paths import FOLDERS
-from spatial_engine.utils.questions.record_files import scene_of
+from spatial_engine.utils.questions.record_files import dataset_shown, scene_of
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import files
 
@@ -51,7 +51,7 @@ def write_page(
 
     `args` are the flags it was made with, `faults` what went wrong, a line each.
     """
-    data = page_data(output, groups, thumbnails)
+    data = page_data(output, args.root, groups, thumbnails)
     with files.atomic_path(output / DATA) as partial:
         partial.write_bytes(b"window.reportData = " + script_json(data) + b";\n")
     for name in ("report.css", "report.js", *(f"third_party/{n}" for n in (ALPINE, *LICENCES))):
@@ -70,6 +70,7 @@ def write_page(
         plots=plots,
         plots_folder=PLOTS,
         scenes=data["scenes"],
+        datasets=data["datasets"],
         splits=[split for split in FOLDERS if any(split == mine for _, mine in groups)],
         shown=len(data["records"]),
         doubtful=sum(bool(record["warnings"]) for record in data["records"]),
@@ -84,9 +85,10 @@ def write_page(
 
 
 def page_data(
-    output: Path, groups: Mapping[Key, Group], thumbnails: Mapping[Path, Thumbnail]
+    output: Path, root: Path, groups: Mapping[Key, Group], thumbnails: Mapping[Path, Thumbnail]
 ) -> dict[str, Any]:
-    """What the page's script needs: tasks, scenes and images once, and records that number them.
+    """What the page's script needs: tasks, scenes, data sets and images once, and records that
+    number them.
 
     Addresses are relative to `output`.
     """
@@ -95,6 +97,8 @@ def page_data(
         (task, split, drawn) for (task, split), group in groups.items() for drawn in group.drawn
     ]
     scenes = sorted({_scene(drawn) for *_, drawn in shown})
+    told = [dataset_shown(root, task, drawn.image_paths[0]) for task, _, drawn in shown]
+    datasets = sorted({record_view.escaped(name) for name in told})
     numbers: dict[Path, int] = {}
     images = []
     for *_, drawn in shown:
@@ -109,6 +113,7 @@ def page_data(
             "task": tasks.index(task),
             "split": split,
             "scene": scene_numbers[_scene(drawn)],
+            "dataset": datasets.index(record_view.escaped(dataset)),
             "images": [numbers[path] for path in drawn.image_paths],
             "marks": [
                 [mark.image, mark.kind, mark.x, mark.y, record_view.escaped(mark.label)[:8]]
@@ -117,11 +122,11 @@ def page_data(
             "dotted": TASKS[drawn.record["task"]].marked,
             "lines": [list(line) for line in drawn.box.lines] if drawn.box else [],
         }
-        for task, split, drawn in shown
+        for (task, split, drawn), dataset in zip(shown, told, strict=True)
     ]
     return {
-        "tasks": tasks, "scenes": scenes, "images": images, "names": record_view.NAMES,
-        "records": records,
+        "tasks": tasks, "scenes": scenes, "datasets": datasets, "images": images,
+        "names": record_view.NAMES, "records": records,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ const PAGE_SIZE = 24;
 const RING = { width: 84, usual: 1296, least: 30 };
 
 // Records stay outside the component: Alpine would watch each of them for changes.
-const data = window.reportData || { tasks: [], scenes: [], images: [], names: {}, records: [] };
+const data = window.reportData || { tasks: [], scenes: [], datasets: [], images: [], names: {}, records: [] };
 
 const records = data.records.map((record, number) => ({
   ...record,
@@ -15,6 +15,7 @@ const records = data.records.map((record, number) => ({
   anchor: `record-${number}`,
   taskName: data.tasks[record.task],
   sceneName: data.scenes[record.scene],
+  datasetName: data.datasets[record.dataset],
   link: `#${encodeURIComponent(record.id)}`,
   kinds: [...record.marks.map((mark) => mark[1]), ...record.lines.map(kindOfLine)],
 }));
@@ -41,7 +42,7 @@ function partsOf(text) {
   });
 }
 
-const FILTERS = ["task", "split", "scene", "text", "onlyDoubtful"];
+const FILTERS = ["task", "split", "dataset", "scene", "text", "onlyDoubtful"];
 
 const numberById = new Map();
 for (const record of records) if (!numberById.has(record.id)) numberById.set(record.id, record.key);
@@ -102,6 +103,7 @@ document.addEventListener("alpine:init", () => {
     view: "overview",
     task: "",
     split: "",
+    dataset: "",
     scene: "",
     text: "",
     onlyDoubtful: false,
@@ -130,6 +132,7 @@ document.addEventListener("alpine:init", () => {
         (!this.task || record.taskName === this.task) &&
         (!this.split || record.split === this.split) &&
         (!this.onlyDoubtful || record.warnings.length) &&
+        (!this.dataset || record.datasetName === this.dataset) &&
         (!this.scene || record.sceneName === this.scene) &&
         words.every((word) => haystack(record).includes(word))
       ).map((record) => record.key);
@@ -138,13 +141,13 @@ document.addEventListener("alpine:init", () => {
       this.legend = legendOf(this.found.map((number) => records[number]));
     },
     clear() {
-      this.task = this.split = this.scene = this.text = "";
+      this.task = this.split = this.dataset = this.scene = this.text = "";
       this.onlyDoubtful = false;
     },
     toggleDoubtful() { this.onlyDoubtful = !this.onlyDoubtful; },
     get pressedDoubtful() { return String(this.onlyDoubtful); },
     get isAll() {
-      return !(this.task || this.split || this.scene || this.text || this.onlyDoubtful);
+      return !FILTERS.some((name) => this[name]);
     },
     get isEmpty() { return this.found.length === 0; },
     showTask(event) {

@@ -77,11 +77,20 @@ def image_root(root: Path, task: str, path: Path) -> Path:
 def dataset_of(root: Path, path: Path) -> Dataset:
     """The data set of a file of records by its place below the folder of its split:
     `<data set>/<folder of the task>/...`, of ScanNet without the first."""
-    inside = path.relative_to(root) if path.is_relative_to(root) else path
+    root_is, path = root.absolute(), path.absolute()
+    inside = path.relative_to(root_is) if path.is_relative_to(root_is) else path
     folders = "|".join(FOLDERS.values())
     match = re.search(rf"(?:^|/)(?:{folders})/([^/]+)/([^/]+)/", inside.as_posix())
     other = match and match[1] not in NO_DATASETS and match[2] in TASK_FOLDERS
     return Dataset(root, match[1]) if other else Dataset(root)
+
+
+def dataset_shown(root: Path, task: str, image: Path) -> str:
+    """The data set that an image of a record shows: of scenes by its path, of clips by the task."""
+    if TASKS[task].of_clips:
+        return task.rpartition("_")[2]
+    frames = re.search(r"(?:^|/)data/([^/]+)/posed_images/", image.as_posix())
+    return frames[1] if frames else dataset_of(root, image).name
 
 
 def find_record_files(
@@ -93,10 +102,10 @@ def find_record_files(
     """Every file of records that the engine wrote under the root, by split and task; of scenes,
     those of some data sets, or of all. Files about clips belong to no data set of scenes.
 
-    Raises `MissingInputError` when there is none.
+    Raises `MissingInputError` when there is none, or none of a data set that is named.
     """
     splits, chosen = list(splits), datasets or datasets_below(root)
-    found = []
+    found: list[RecordFile] = []
     for split in splits:
         for task, kind in TASKS.items():
             files = [
@@ -109,10 +118,12 @@ def find_record_files(
                 files,
                 key=lambda f: (f.dataset != SCANNET, f.dataset, -f.images_per_record, f.path.name),
             )
-    if not found:
-        of = f" of {', '.join(one.name for one in datasets)}" if datasets else ""
-        folders = " and ".join(f"{root / FOLDERS[split]}/" for split in splits) + of
-        raise MissingInputError(f"{folders}: no records of {version}; run the question scripts")
+    of_scenes = {file.dataset for file in found if not TASKS[file.task].of_clips}
+    without = [one.name for one in datasets or () if one.name not in of_scenes]
+    if without or not found:
+        of = f" of the data set {without[0]}" if without else ""
+        folders = " and ".join(f"{root / FOLDERS[split]}/" for split in splits)
+        raise MissingInputError(f"{folders}: no records{of} of {version}; run the question scripts")
     return found
 
 
