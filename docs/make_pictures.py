@@ -3,7 +3,8 @@
 bash run_demo.sh && python docs/make_pictures.py
 python benchmarks/label_truth.py --folder /tmp/labels && python docs/make_pictures.py /tmp/labels
 
-The second line draws labels.jpg alone: labels that are wrong by the published rule.
+The second line draws labels.jpg alone: labels that are wrong by the published rule. own_data.jpg is
+of the capture that the demo prepares, the others are of its ScanNet scenes and clips.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from spatial_engine.utils.questions.record_files import find_record_files
+from spatial_engine.utils.paths import Dataset
+from spatial_engine.utils.questions.record_files import RecordFile, find_record_files
 from spatial_engine.utils.questions.records import read_jsonl
 
 DOCS = Path(__file__).parent
 DEMO = DOCS.parent / "demo"
-WIDTH = 88  # characters in a line of text
+WIDTH = 80  # characters in a line of text
+OWN = "my_rooms"  # the demo's data set of a capture of one's own
 
 # Each picture: four tasks, with the images of a record.
 PICTURES = {
@@ -52,12 +55,16 @@ PICTURES = {
         ("object_width", 2),
     ],
 }
+OWN_PICTURE = [("camera_displacement_vector", 2), ("correspondence_multichoice", 2)]
+OWN_SHARE = 0.6  # of the way to the least overlap: the most is of frames one after the other
 
 
-def choose_record(path: Path, taken: set[str]) -> dict:
-    """The record with the most overlap, easiest to follow, of frames not shown yet."""
-    best = sorted(read_jsonl(path), key=lambda record: (-record.get("overlap", 0), record["id"]))
-    return next(record for record in best if not taken & frames_of(record))
+def choose_record(path: Path, taken: set[str], share: float) -> dict:
+    """Of the records of frames not shown yet, by falling overlap: the one at `share` of the list.
+    At 0 it is the easiest to follow."""
+    order = sorted(read_jsonl(path), key=lambda record: (-record.get("overlap", 0), record["id"]))
+    free = [record for record in order if not taken & frames_of(record)]
+    return free[int(share * (len(free) - 1))]
 
 
 def frames_of(record: dict) -> set[str]:
@@ -153,16 +160,39 @@ def draw_labels(folder: Path) -> None:
     figure.savefig(DOCS / "labels.jpg", pil_kwargs={"quality": 85})
 
 
+def draw_records(
+    name: str,
+    files: dict[tuple[str, int], RecordFile],
+    chosen: list[tuple[str, int]],
+    share: float = 0.0,
+) -> None:
+    """A picture of records of the chosen tasks, two side by side; `share` as in `choose_record`."""
+    rows = len(chosen) // 2
+    figure = plt.figure(figsize=(13, 4.9 * rows), dpi=90)
+    taken: set[str] = set()
+    for cell, key in zip(figure.subfigures(rows, 2).flat, chosen, strict=True):
+        record = choose_record(files[key].path, taken, share)
+        taken |= frames_of(record)
+        draw_record(cell, record, files[key].image_root)
+    figure.savefig(DOCS / name, pil_kwargs={"quality": 88})
+
+
+def files_of(dataset: Dataset) -> dict[tuple[str, int], RecordFile]:
+    """Training records by task and number of images."""
+    found = find_record_files(dataset.root, ["train"], datasets=[dataset])
+    return {(file.task, file.images_per_record): file for file in found}
+
+
+def draw_own(root: Path) -> None:
+    """own_data.jpg, from the root of a demo."""
+    draw_records("own_data.jpg", files_of(Dataset(root, OWN)), OWN_PICTURE, OWN_SHARE)
+
+
 def main() -> None:
-    found = {(f.task, f.images_per_record): f for f in find_record_files(DEMO, ["train"])}
+    found = files_of(Dataset(DEMO))
     for name, chosen in PICTURES.items():
-        figure = plt.figure(figsize=(13, 9.8), dpi=90)
-        taken: set[str] = set()
-        for cell, key in zip(figure.subfigures(2, 2).flat, chosen, strict=True):
-            record = choose_record(found[key].path, taken)
-            taken |= frames_of(record)
-            draw_record(cell, record, found[key].image_root)
-        figure.savefig(DOCS / name, pil_kwargs={"quality": 88})
+        draw_records(name, found, chosen)
+    draw_own(DEMO)
 
 
 if __name__ == "__main__":

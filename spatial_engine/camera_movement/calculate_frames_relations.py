@@ -4,6 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet and the visibility table. Where the 
        stale, the depth images, from which the same is computed.
 Writes training_data/camera_movement/train_camera_info_D5.parquet and
        evaluation_data/camera_movement/val_camera_info_D5.parquet, one row for each pair of frames.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  little where the visibility table is there (docs/performance.md).
 """
 

@@ -4,6 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_camera_info_D5.parquet,
        posed_images/*/*, templates/.
 Writes training_data/camera_movement/v1_0/<type>_train.jsonl and
        evaluation_data/camera_movement/v1_0/<type>_val.jsonl; images: data/scannet/posed_images.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  docs/performance.md, row "camera questions".
 """
 

@@ -4,6 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
        each scene, posed_images/*/*.jpg (names only), templates/.
 Writes {training,evaluation}_data/depth_estimation_coor/v1_0/depth_estimation_coor.jsonl;
        images: data/scannet/posed_images.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  mostly opening the visibility of each scene (docs/performance.md).
 """
 

@@ -4,6 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
        each scene, posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/depth_estimation_dot/v1_0/depth_estimation_dot.jsonl;
        a marked picture for each record under images/<scene>/ beside it.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  decoding and encoding a JPEG for each record (docs/performance.md).
 """
 

@@ -4,6 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
        instances of every scene.
 Writes {training,evaluation}_data/object_perception/object_visibility.pkl, for users, and
        object_visibility.parquet beside it, which the next steps read scene by scene.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  mostly opening the visibility of each scene (docs/performance.md).
 """
 

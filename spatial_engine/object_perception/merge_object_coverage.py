@@ -5,6 +5,7 @@ Reads  {training,evaluation}_data/object_perception/<split>_<start>_<end>/*.parq
        and the names of posed_images/*/*, to see whether the table is stale.
 Writes merged_<split>_object_coverage_{height,length,width}.parquet there, and beside each a pickle
        of the same content, for users.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  little, most of it loading infos and coverage.
 """
 

@@ -6,6 +6,7 @@ Writes <split>_<start>_<end>/<split>_object_coverage_{height,length,width}_<star
        there, the minimal sets of images, and beside each a pickle of the same content for users:
        {scene: {object_id: {k: [(image_id, ...), ...]}}}. Removes such folders of earlier lists or
        constants once others hold all their scenes.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  little (docs/performance.md).
 
 `find_object_coverage.sh` does this for all scenes of both splits in several processes.

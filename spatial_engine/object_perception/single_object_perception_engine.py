@@ -8,6 +8,7 @@ Writes object_perception_{height,length,width}_k<k>_<split>_<max>.jsonl in the s
        for sets of k images (images: data/scannet/posed_images); -1 stands for all. With
        --mark-objects also object_perception_{height,length,width}_marked_k<k>_<split>_<max>.jsonl
        (images: images/ beside them).
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  docs/performance.md, row "object questions".
 """
 

@@ -5,6 +5,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
 Writes {training,evaluation}_data/visual_correspondence_coor_2_coor/v1_0/
        {train,val}_visual_correspondence_coor_2_coor.jsonl;
        images: data/scannet/posed_images.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  mostly opening the visibility of each scene (docs/performance.md).
 """
 

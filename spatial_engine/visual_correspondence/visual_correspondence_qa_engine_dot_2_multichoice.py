@@ -5,6 +5,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
 Writes {training,evaluation}_data/visual_correspondence_dot_2_multichoice/v1_0/
        {train,val}_visual_correspondence_dot_2_multichoice.jsonl;
        two marked pictures for each record under images/<scene>/ beside it.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  two marked pictures for each record (docs/performance.md).
 """
 

@@ -2,6 +2,7 @@
 
 Reads  scenes_{train,val}_info_i_D5.parquet, the points and the depth images of every scene.
 Writes data/scannet/scannet_instance_data/{train,val}_visibility_info_D5.parquet.
+       These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  little more than decoding each depth image once (docs/performance.md).
 """
 
