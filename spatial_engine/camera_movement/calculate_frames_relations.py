@@ -22,8 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spatial_engine.errors import MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.visibility import intersection_counts, overlap_percent
+from spatial_engine.utils.paths import SCANNET, Dataset
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
@@ -44,11 +46,12 @@ def relate_scene(
     scenes, scene_id, table = arguments
     image_ids, poses = scenes.valid_frames(scene_id)
     geometry = scenes.geometry_hash(scene_id)
+    rule = overlap_rule(scenes.dataset)
     if table is None:
         sight = see_points(scenes, scene_id)
         seen, num_points = sight.visible, sight.num_points
     else:
-        handler = visibility_table.VisibilityInfoHandler(table)
+        handler = visibility_table.VisibilityInfoHandler(table, rule)
         handler.check_is_about(scene_id, geometry)
         visibility = handler.load_scene(scene_id)
         seen, num_points = visibility.point_lists(), visibility.num_points
@@ -62,6 +65,12 @@ def relate_scene(
     warnings = [text] if blind >= 2 else []
     notes = {"with overlap": int(np.count_nonzero(columns["overlap"]))}
     return PartResult(counts={"pairs": rows}, notes={"pairs": notes}, warnings=warnings)
+
+
+def overlap_rule(dataset: Dataset) -> str:
+    """By which rule vertices are seen in both frames. ScanNet's overlap is the published one. By
+    it, points that were fused from depth, which lie on what was measured, are seen by chance."""
+    return visibility_table.PUBLISHED if dataset.name == SCANNET else visibility_table.SURFACE
 
 
 def made_from(table: Path) -> dict[str, list[str]]:
@@ -79,6 +88,10 @@ def make_job(
     """Job of one scene, from the table if that holds the scene as it is now."""
     inputs = visibility_inputs(scenes, scene_id)
     usable = table_inputs.get(scene_id) == inputs
+    if not usable and overlap_rule(scenes.dataset) != visibility_table.PUBLISHED:
+        raise MissingInputError(
+            f"{table}: does not hold {scene_id} as it is now; {visibility_table.REMEDY}"
+        )
     if not usable and scene_id in table_inputs:
         log.warning("%s: %s is stale, depth is used; %s", scene_id, table, visibility_table.REMEDY)
     return SceneJob(scene_id, (scenes.only(scene_id), scene_id, table if usable else None), inputs)

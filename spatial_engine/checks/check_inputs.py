@@ -47,7 +47,7 @@ from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_files import SceneFiles
-from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler, remedy_of
 from spatial_engine.utils.tables import suspects
 from spatial_engine.utils.tables.suspects import Checked
 
@@ -87,14 +87,16 @@ def scene_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
     datasets = args.datasets_of_scenes or datasets_below(args.root)
     with_infos = [d for d in datasets if any(info_path(d, s).exists() for s in args.splits)]
     if without := [d for d in args.datasets_of_scenes or () if d not in with_infos]:
-        raise MissingInputError(missing(info_path(without[0], args.splits[0]), REMEDY))
+        raise MissingInputError(
+            missing(info_path(without[0], args.splits[0]), remedy_of(without[0]))
+        )
     if with_infos:  # ScanNet need not be there
         datasets = with_infos
     for dataset, split in product(datasets, args.splits):
         path = info_path(dataset, split)
         if not path.exists():
             what = split if dataset.name == SCANNET else f"{split} of {dataset.name}"
-            step.table.absent[f"{what}, no {path.name} ({REMEDY})"] += 1
+            step.table.absent[f"{what}, no {path.name} ({remedy_of(dataset)})"] += 1
             continue
         scenes = SceneInfoHandler.load(dataset, split)
         wanted = [s for s in scenes.scene_ids if not args.scenes or s in args.scenes]

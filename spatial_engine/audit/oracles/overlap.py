@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from spatial_engine.audit.oracles.visibility import visible, visible_points
+from spatial_engine.audit.oracles.visibility import (
+    SurfaceRule,
+    seen,
+    seen_rule,
+    visibility_table,
+    visible,
+)
+from spatial_engine.audit.raw.ids import SCANNET
 from spatial_engine.audit.raw.posed import PosedScene
+from spatial_engine.audit.records.constants import read_provenance
 
 OVERLAP_TOLERANCE = 0.01  # percent
 MIN_OVERLAP, MAX_OVERLAP = 6, 35  # percent, both included
@@ -30,16 +38,33 @@ def overlap(scene: PosedScene, frame_i: str, frame_j: str) -> OverlapBounds:
     Both bounds are reached: least, when every tie is seen by exactly one frame where it can be;
     most, when what both can see is seen by both and no other tie is seen.
     """
-    must_i, ties_i = visible_points(scene, frame_i)
-    must_j, ties_j = visible_points(scene, frame_j)
-    plain_i = set(visible(scene, frame_i).plain.tolist())
-    plain_j = set(visible(scene, frame_j).plain.tolist())
+    rule = overlap_rule(scene)
+    (must_i, ties_i), (must_j, ties_j) = (
+        tuple(set(some.tolist()) for some in seen(scene, frame, rule))
+        for frame in (frame_i, frame_j)
+    )
+    plain_i, plain_j = must_i, must_j
+    if rule is None:
+        plain_i = set(visible(scene, frame_i).plain.tolist())
+        plain_j = set(visible(scene, frame_j).plain.tolist())
     may_i, may_j = must_i | ties_i, must_j | ties_j
     return OverlapBounds(
         value=_percent(plain_i & plain_j, plain_i | plain_j),
         low=_percent(must_i & must_j, may_i | may_j),
         high=_percent(may_i & may_j, must_i | must_j | (may_i & may_j)),
     )
+
+
+def overlap_rule(scene: PosedScene) -> SurfaceRule | None:
+    """By which rule the frames of a scene overlap: None for the published one, of ScanNet; of other
+    data sets the surface that they show, with the constants of the table that holds the scene."""
+    if scene.dataset == SCANNET:
+        return None
+    for split in ("train", "val"):
+        told = read_provenance(visibility_table(scene.root, split, scene.dataset)).get("scenes")
+        if isinstance(told, list) and scene.scene_id in told:
+            return seen_rule({}, scene.root, split, scene.dataset)
+    return SurfaceRule()
 
 
 def _percent(part: set[int], whole: set[int]) -> float:

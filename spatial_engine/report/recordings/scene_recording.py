@@ -28,7 +28,7 @@ from spatial_engine.utils.paths import instance_data_dir, posed_images_dir, visi
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.running.files import check_disk
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler, remedy_of
 from spatial_engine.utils.tables.visibility_table import SceneVisibility, VisibilityInfoHandler
 
 SEEN_COLOR = (255, 120, 0)
@@ -49,9 +49,13 @@ def record_scene(
     image_ids, poses = scenes.valid_frames(scene_id)
     points, colors = scenes.points(scene_id), read_colors(scenes, scene_id)
     if not image_ids or not len(points):
-        raise BadDataError(f"{scene_id}: no frame with a valid pose, or no vertex; {REMEDY}")
+        raise BadDataError(
+            f"{scene_id}: no frame with a valid pose, or no vertex; {remedy_of(scenes.dataset)}"
+        )
     if not all(image_id.isdecimal() and len(image_id) < 10 for image_id in image_ids):
-        raise BadDataError(f"{scene_id}: image ids that are not numbers; {REMEDY}")
+        raise BadDataError(
+            f"{scene_id}: image ids that are not numbers; {remedy_of(scenes.dataset)}"
+        )
     frames = spread_evenly(len(image_ids), max_frames)
     width, height = scenes.depth_size(scene_id)
     image_bytes = sum(len(read_jpeg(scenes, scene_id, image_ids[k])) for k in frames)

@@ -21,7 +21,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import Place, instance_data_dir, posed_images_dir
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler, remedy_of
 
 OBJECT_INFO = "object_info.arrow"  # of a scene's folder: what step 1 tells of it
 Entries = Sequence[tuple[str, int | None]]  # as of `provenance.folder_entries`
@@ -125,7 +125,7 @@ def check_infos(scenes: SceneInfoHandler, scene_id: str, folder: Path, entries: 
     if objects and told.get("objects") not in (None, objects):
         raise BadDataError(
             f"scene info: {scene_id} is stale, its points or annotations have changed since; "
-            f"{REMEDY}"
+            f"{remedy_of(scenes.dataset)}"
         )
     names, difference = [name for name, _ in entries], ""
     if told.get("poses") != _poses_digest(folder, entries):
@@ -135,7 +135,7 @@ def check_infos(scenes: SceneInfoHandler, scene_id: str, folder: Path, entries: 
     if difference:
         raise BadDataError(
             f"{folder}: holds other frames than the scene info of {scene_id} ({difference}); "
-            f"{REMEDY}"
+            f"{remedy_of(scenes.dataset)}"
         )
 
 

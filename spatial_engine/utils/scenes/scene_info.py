@@ -16,6 +16,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, is_valid_pose, pose_fault
 from spatial_engine.utils.paths import (
+    SCANNET,
     Place,
     dataset_at,
     info_path,
@@ -28,6 +29,14 @@ from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.tables.info_table import SceneInfos
 
 REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py"
+
+
+def remedy_of(place: Place) -> str:
+    """What makes the scene infos of a data set."""
+    dataset = dataset_at(place)
+    if dataset.name == SCANNET:
+        return REMEDY
+    return f"prepare the scenes of {dataset.name} again (docs/own_data.md)"
 
 
 class SceneInfoHandler:
@@ -52,7 +61,7 @@ class SceneInfoHandler:
     def load(cls, place: Place, split: str) -> SceneInfoHandler:
         """Infos with images of "train", "val" or "train_val" of a data set, or of ScanNet below a
         root; `MissingInputError` without them."""
-        infos = SceneInfos(info_path(place, split), REMEDY)
+        infos = SceneInfos(info_path(place, split), remedy_of(place))
         return cls(place, infos, read_inputs(info_pickle_path(place, split)))
 
     @property
@@ -202,7 +211,7 @@ class SceneInfoHandler:
 
     def _scene(self, scene_id: str) -> dict[Any, Any]:
         if scene_id not in self._infos:
-            raise BadDataError(f"scene info: no {scene_id}; {REMEDY}")
+            raise BadDataError(f"scene info: no {scene_id}; {remedy_of(self.dataset)}")
         return self._infos[scene_id]
 
     def _get(self, scene_id: str, key: Any) -> Any:
@@ -257,4 +266,6 @@ class SceneInfoHandler:
         return self.dataset.folder / path
 
     def _bad(self, scene_id: str, key: Any) -> BadDataError:
-        return BadDataError(f"scene info: {scene_id} has no usable {key}; {REMEDY}")
+        return BadDataError(
+            f"scene info: {scene_id} has no usable {key}; {remedy_of(self.dataset)}"
+        )

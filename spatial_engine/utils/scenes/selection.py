@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.paths import info_path
-from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler, remedy_of
 from spatial_engine.utils.tables import suspects
 
 T = TypeVar("T")
@@ -35,14 +35,15 @@ def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, Scene
     A split without infos is counted; `MissingInputError` when there is none at all, or when a
     scene of `--scenes` is in none.
     """
-    present = step.present_inputs(args.splits, lambda split: info_path(args.dataset, split), REMEDY)
+    remedy = remedy_of(args.dataset)
+    present = step.present_inputs(args.splits, lambda split: info_path(args.dataset, split), remedy)
     handlers = [(split, SceneInfoHandler.load(args.dataset, split)) for split in present]
     if args.scenes:
         known = {scene for _, scenes in handlers for scene in scenes.scene_ids}
         if set(args.scenes) - known:
             unknown = min(set(args.scenes) - known)
             raise MissingInputError(
-                f"--scenes {unknown}: no such scene in the scene infos; {REMEDY}"
+                f"--scenes {unknown}: no such scene in the scene infos; {remedy}"
             )
         handlers = [
             (split, scenes.only(*sorted(set(args.scenes) & set(scenes.scene_ids))))
