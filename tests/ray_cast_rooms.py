@@ -9,18 +9,13 @@ import numpy as np
 
 from spatial_engine.sample_data.rendering import render
 from spatial_engine.sample_data.rendering.camera_path import tracked
-from spatial_engine.sample_data.rendering.sensor import (
-    REAL,
-    NoiseBank,
-    Sensor,
-    measured_depth,
-    photograph,
-)
+from spatial_engine.sample_data.rendering.scanner import CameraPair
+from spatial_engine.sample_data.rendering.sensor import REAL, Sensor
 from spatial_engine.sample_data.rendering.surfaces import Surfaces
 from spatial_engine.sample_data.rooms import rooms
 from spatial_engine.sample_data.rooms.layouts import LAYOUTS
 from spatial_engine.sample_data.scannet import scene_writer
-from spatial_engine.sample_data.scannet.frames import _exact
+from spatial_engine.sample_data.scannet.frames import make_scanner
 from spatial_engine.sample_data.scannet.scene_spec import SceneSpec
 from spatial_engine.utils.preparation.fusion import PosedFrame
 
@@ -48,19 +43,14 @@ def scan(
     scene = _room(layout, seed)
     poses = scene_writer.true_poses(spec)
     known = tracked(poses, sensor.drift_metres, sensor.drift_degrees, spec.generator("drift"))
-    color, depth = spec.cameras()
-    bank = NoiseBank.of(spec.generator("noise"))
-    shift = sensor.draw_shift(spec.generator("shift"))
+    cameras = CameraPair.of(*spec.cameras())
+    scanner = make_scanner(scene, spec)
     frames = []
     for number, pose in enumerate(poses):
-        rng = spec.generator("frame", number)
-        quads = render.first_quads(scene, depth.rays(), pose)
-        exact = _exact(scene, depth, depth.rays(), pose, quads)
-        metres = measured_depth(exact, sensor, shift, bank, rng)
-        quads = render.upsample_quads(scene, quads, color, color.rays(), pose)
-        image = photograph(render.color_image(scene, color, pose, quads), 1.0, bank, rng)
-        depth_mm = np.round(metres * 1000).astype(np.uint16)
-        frames.append(PosedFrame(known[number], color.K, depth_mm, image[..., ::-1].copy()))
+        shot = scanner.shot(cameras, pose, spec.generator("frame", number))
+        depth_mm = np.round(shot.depth * 1000).astype(np.uint16)
+        image = shot.image[..., ::-1].copy()
+        frames.append(PosedFrame(known[number], cameras.color.K, depth_mm, image))
     return Scanned(scene.surfaces, tuple(frames))
 
 

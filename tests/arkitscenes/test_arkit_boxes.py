@@ -129,8 +129,8 @@ def test_what_is_no_box_is_refused(path, wrong, words):
     "content, words",
     [
         ("", "is empty"),
-        ("[]", "but a list"),
-        ("5", "but a number"),
+        ("[]", "holds no json object"),
+        ("5", "holds no json object"),
         ("{}", "'data' is missing"),
         ('{"data": {}}', "'data' is missing"),
         ('{"segGroups": []}', "'data' is missing"),

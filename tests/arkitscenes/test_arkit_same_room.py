@@ -11,7 +11,7 @@ from captures.same_room import Tolerance, check_same_room
 from spatial_engine.sample_data.captures import arkitscenes
 from spatial_engine.sample_data.captures.room import make_room
 from spatial_engine.utils.arkitscenes_utils.video import open_capture
-from spatial_engine.utils.preparation import upright
+from spatial_engine.utils.preparation.images import upright
 
 SIZE = (64, 48)
 FRAMES = 8

@@ -23,7 +23,7 @@ from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.sample_data.captures.arkitscenes import TURNS
 from spatial_engine.utils.arkitscenes_utils import video as reader
 from spatial_engine.utils.geometry.cameras import is_rigid
-from spatial_engine.utils.preparation import upright
+from spatial_engine.utils.preparation.images import upright
 
 DOWNLOADS = ("3dod", "raw")
 ALL = list(range(NUM_FRAMES))

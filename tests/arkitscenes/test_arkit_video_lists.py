@@ -86,7 +86,7 @@ def test_what_is_no_list_is_refused(source, tmp_path, text, words):
     with raises_one_line(BadDataError, path, words):
         scene_lists(tmp_path)
     path.write_bytes(b"\xff\xff\xff")
-    with raises_one_line(BadDataError, path, "not a list"):
+    with raises_one_line(BadDataError, path, "not a text file"):
         scene_lists(tmp_path)
 
 

@@ -107,7 +107,7 @@ def test_models_in_other_folders(tmp_path, room, place):
         open_capture(tmp_path / "a", NONE), room, EXACT, metres_per_unit=METRES_PER_UNIT
     )
     assert list(colmap.scenes_in(tmp_path)) == ["a"]
-    assert colmap.looks_like(tmp_path) and not colmap.looks_like(tmp_path / "a/rgb")
+    assert colmap.scenes_in(tmp_path) and not colmap.scenes_in(tmp_path / "a/rgb")
 
 
 def test_images_without_depth_are_left_out(tmp_path, room):

@@ -10,6 +10,7 @@ from spatial_engine.sample_data.captures import polycam as polycam_files
 from spatial_engine.sample_data.captures import stray as stray_files
 from spatial_engine.sample_data.captures.held import held_upright
 from spatial_engine.utils.capture_utils import polycam, stray
+from spatial_engine.utils.preparation.images import upright
 
 ROOM = tiny_room((96, 128), (96, 128), num_frames=12)
 HELD = held_upright(ROOM)
@@ -31,7 +32,6 @@ def test_they_come_back_on_their_side_and_can_be_made_upright(tmp_path, files, r
     poses = np.stack([files.Y_UP_FROM_Z_UP @ frame.pose for frame in HELD.frames])
     check_pictures(capture, HELD, poses=poses)
     assert capture.may_be_turned
-    upright = pytest.importorskip("spatial_engine.utils.preparation.upright")
     turns = upright.turns_to_upright(capture.poses, capture.up)
     poses = np.stack([files.Y_UP_FROM_Z_UP @ frame.pose for frame in ROOM.frames])
     check_pictures(upright.turn_capture(capture, turns), ROOM, poses=poses)

@@ -109,7 +109,7 @@ def test_scenes_of_a_folder(tmp_path, room):
     (tmp_path / "a" / "odometry.log").write_text("")
     assert list(redwood.scenes_in(tmp_path)) == ["a", "b"]
     assert list(redwood.scenes_in(tmp_path / "a")) == ["a"]
-    assert redwood.looks_like(tmp_path) and not redwood.looks_like(tmp_path / "a" / "color")
+    assert redwood.scenes_in(tmp_path) and not redwood.scenes_in(tmp_path / "a" / "color")
     check_same_room(open_capture(tmp_path / "a", NONE), room)
 
 

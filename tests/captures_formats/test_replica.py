@@ -67,7 +67,7 @@ def test_scenes_of_a_folder(tmp_path, room):
     (tmp_path / "room0_mesh.ply").write_bytes(b"ply")
     assert sorted(replica.scenes_in(tmp_path)) == ["office3", "room0"]
     assert list(replica.scenes_in(tmp_path / "office3")) == ["office3"]
-    assert replica.looks_like(tmp_path) and not replica.looks_like(tmp_path / "room0" / "results")
+    assert replica.scenes_in(tmp_path) and not replica.scenes_in(tmp_path / "room0" / "results")
 
 
 def fault(folder, options=NONE) -> str:

@@ -206,8 +206,8 @@ def test_scenes_of_a_folder(tmp_path, room):
     every = ["chess_seq-01", "chess_seq-02", "fire_seq-01", "plain"]
     assert sorted(scenes(tmp_path)) == every
     assert scenes(tmp_path / "empty") == {} == scenes(tmp_path / "nowhere")
-    assert seven_scenes.looks_like(tmp_path / "chess")
-    assert not seven_scenes.looks_like(tmp_path / "empty")
+    assert seven_scenes.scenes_in(tmp_path / "chess")
+    assert not seven_scenes.scenes_in(tmp_path / "empty")
 
 
 # ---- bad input -----------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_two_images_of_one_frame(tmp_path, room):
         ("pose.txt", "1 0 0 0\n0 1 0 0\n0 0 -1 0\n0 0 0 1\n", "mirrored"),
         ("pose.txt", "a b\n", "not a number"),
         ("pose.txt", "", "is empty"),
-        ("color.png", "<!doctype html>", "neither a JPEG nor a PNG"),
+        ("color.png", "<!doctype html>", "is a web page"),
         ("depth.png", "", "is empty"),
     ],
 )

@@ -128,16 +128,37 @@ def test_a_video_that_ends_before_what_it_claims_is_named(folder):
     end = data.index(b"moov") - 4
     lost = start + (end - start) // 3
     (folder / "rgb.mp4").write_bytes(data[:lost] + bytes(end - lost) + data[end:])
-    refused(folder, "rgb.mp4: (ends after|image .* cannot be decoded)")
+    refused(folder, "rgb.mp4: (frame .* cannot be|cannot be) decoded")
+
+
+def test_a_damaged_packet_is_named_and_shifts_no_number(folder):
+    path = folder / "rgb.mp4"
+    code = cv2.VideoWriter.fourcc(*"MJPG")  # each image by itself, so that the others stay right
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 60, ROOM.color_size)
+    for frame in ROOM.frames:
+        writer.write(np.ascontiguousarray(frame.image[..., ::-1]))
+    writer.release()
+    packets = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, (cv2.CAP_PROP_FORMAT, -1))
+    packet = [packets.read()[1].tobytes() for _ in range(6)][5]
+    data = path.read_bytes()
+    assert data.count(packet) == 1
+    path.write_bytes(data.replace(packet, bytes(len(packet))))
+    capture = open_capture(folder)
+    numbers = [0, 4, 6, 8, 11]
+    for number, picture in zip(numbers, capture.images(numbers), strict=True):
+        shown = picture.color[..., ::-1].astype(int)
+        differs = [np.abs(shown - frame.image).mean() for frame in ROOM.frames]
+        assert int(np.argmin(differs)) == number
+    refused(folder, "rgb.mp4: frame 5 cannot be decoded")
 
 
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"", "not an mp4"),
-        (b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", "not an mp4"),
-        (b"ffconcat version 1.0\nfile other.mp4\n", "not an mp4"),
-        (b"\0\0\0\x18ftypmp42" + bytes(4000), "cannot be opened|claims"),
+        (b"", "is neither|is empty"),
+        (b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", "is neither|is empty"),
+        (b"ffconcat version 1.0\nfile other.mp4\n", "is neither|is empty"),
+        (b"\0\0\0\x18ftypmp42" + bytes(4000), "is no video"),
     ],
 )
 def test_what_is_no_video_is_refused(folder, data, match, capfd):

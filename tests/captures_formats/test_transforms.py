@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
-import types
 import zipfile
 
 import cv2
 import numpy as np
 import pytest
 from captures_formats.tiny_room import cast_rays, check_pictures, tiny_room
-from PIL import Image
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.sample_data.captures import transforms as sample
+from spatial_engine.utils.capture_utils import transforms
 from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.capture_utils.transforms import looks_like, open_capture
 
@@ -75,16 +72,14 @@ def test_black_of_a_mask_is_not_measured(tmp_path):
     assert (depth[:, :12] == 0).all() and (depth[:, 12:] > 0).all()
 
 
-def test_a_world_of_another_scale_is_not_metric(folder, caplog):
+def test_a_world_of_another_scale_is_not_metric(folder):
     def shrink(content):
         for frame in content["frames"]:
             for row in frame["transform_matrix"][:3]:
                 row[3] *= 0.4
 
     change(folder, shrink)
-    capture = open_capture(folder)
-    assert not capture.metric
-    assert re.search(r"--metres-per-unit 2.(5|49|51)\b", caplog.text)
+    assert not open_capture(folder).metric
 
 
 def test_a_world_whose_y_axis_is_up_has_no_known_up(tmp_path):
@@ -154,8 +149,7 @@ def test_distortion_is_removed_once_for_colour_and_depth(tmp_path, monkeypatch):
         def depth(self, depth):
             return depth[:, ::-1]
 
-    name = "spatial_engine.utils.preparation.undistortion"
-    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(Undistortion=Undistortion))
+    monkeypatch.setattr(transforms, "Undistortion", Undistortion)
     sample.write(ROOM, tmp_path, distortion={"k1": 0.1, "k2": 0.02, "p1": 0.003, "p2": 0.004})
     picture = next(iter(open_capture(tmp_path).images([1])))
     np.testing.assert_allclose(picture.depth_mm[:, ::-1], 1000 * ROOM.frames[1].depth, atol=1)
@@ -178,7 +172,6 @@ def test_distortion_is_removed_once_for_colour_and_depth(tmp_path, monkeypatch):
 @pytest.mark.parametrize("fisheye", [False, True])
 def test_a_bent_room_is_made_straight(tmp_path, fisheye):
     """The room as a lens sees it, ray by ray, comes back as a pinhole camera sees it."""
-    pytest.importorskip("spatial_engine.utils.preparation.undistortion")
     size, k1, k2 = (128, 96), 0.12, -0.03
     room = tiny_room(size, size)
     for frame in room.frames:
@@ -283,17 +276,8 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path):
 def test_json_bombs_are_refused(folder):
     path = folder / "transforms.json"
     path.write_text("[" * 100_000)
-    refused(folder, "nested too deeply|not valid json")
+    refused(folder, "not json")
     path.write_text("[" + "1," * 4_000_001 + "1]")
     refused(folder, "more than 4,000,000 items")
     path.write_bytes(b"/*" * 1_000_000)  # comments that never end
-    refused(folder, "not valid json")
-
-
-def test_notes_of_how_a_camera_was_held_are_left_out(folder):
-    path = folder / "images/frame_00000.jpg"
-    notes = Image.Exif()
-    notes[0x0112] = 6
-    Image.open(path).save(path, quality=95, exif=notes)
-    picture = next(iter(open_capture(folder).images([0])))
-    assert b"Exif" in path.read_bytes() and b"Exif" not in picture.color
+    refused(folder, "not json")

@@ -191,8 +191,8 @@ def test_scenes_of_a_folder(tmp_path, room):
         "rgbd_dataset_freiburg1_desk",
         "rgbd_dataset_freiburg2_desk",
     ]
-    assert tum.looks_like(tmp_path / "rgbd_dataset_freiburg1_desk")
-    assert not tum.looks_like(tmp_path / "rgbd_dataset_freiburg1_desk" / "rgb")
+    assert tum.scenes_in(tmp_path / "rgbd_dataset_freiburg1_desk")
+    assert not tum.scenes_in(tmp_path / "rgbd_dataset_freiburg1_desk" / "rgb")
 
 
 def fault(folder, options) -> str:
@@ -213,7 +213,7 @@ def fault(folder, options) -> str:
         ("rgb", lambda lines: ["inf rgb/a.png"], "is no time"),
         ("rgb", lambda lines: [lines[3].split()[0] + " ../../secret.png"], "no file of its folder"),
         ("rgb", lambda lines: [lines[3].split()[0] + " /etc/passwd"], "no file of its folder"),
-        ("rgb", lambda lines: [lines[3].split()[0] + " rgb/no.png"], "no.png: no such image"),
+        ("rgb", lambda lines: [lines[3].split()[0] + " rgb/no.png"], "no.png: no such file"),
         ("groundtruth", lambda lines: ["1 2 3"], "3 numbers where time tx"),
         (
             "groundtruth",

@@ -26,7 +26,7 @@ from spatial_engine.sample_data.captures.room import CaptureRoom, RoomFrame
 from spatial_engine.utils.capture_utils import polycam, record3d, stray, transforms
 from spatial_engine.utils.capture_utils.codings import exr, lzfse
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid
-from spatial_engine.utils.preparation import image_data
+from spatial_engine.utils.preparation.images import image_data
 
 LIMIT = 4 * 12 * 16  # bytes of a depth image of the room
 

@@ -30,11 +30,11 @@ from spatial_engine.sample_data.captures.scannetpp import (
 )
 from spatial_engine.utils.geometry.cameras import is_rigid
 from spatial_engine.utils.preparation.capture import AnnotatedMesh
+from spatial_engine.utils.preparation.images.video import Video
 from spatial_engine.utils.scannetpp_utils import scan
 from spatial_engine.utils.scannetpp_utils.depth_bin import DepthBin
 from spatial_engine.utils.scannetpp_utils.label_map import read_label_map
 from spatial_engine.utils.scannetpp_utils.poses import read_posed_frames
-from spatial_engine.utils.scannetpp_utils.video import Video
 
 ROOM = hand_room(3)
 FRAMES = (0, 2)
@@ -56,7 +56,7 @@ def read_depth_bin(path: Path) -> None:
 
 
 def read_video(path: Path) -> None:
-    video = Video(path)
+    video = Video(path, "get it again")
     images = list(video.read(FRAMES))
     assert all(image.shape == (*video.size[::-1], 3) for image in images)
     assert len(images) == len(FRAMES)

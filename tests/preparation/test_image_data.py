@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.preparation import image_data
+from spatial_engine.utils.preparation.images import image_data
 
 IMAGE = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32) * 80
 

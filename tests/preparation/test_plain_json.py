@@ -22,9 +22,9 @@ def test_comments_are_left_out_and_texts_are_not():
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"", "not valid json"), (b"[1]", "no json object"), (b"{", "not valid json"),
-        (b"[" * 200_000, "nested too deeply|not valid json"), (b"\xff\xfe{}", "not a text file"),
-        (b'{"a": ' + b"1" * 5000 + b"}", "not valid json"),
+        (b"", "not json"), (b"[1]", "no json object"), (b"{", "not json"),
+        (b"[" * 200_000, "not json"), (b"\xff\xfe{}", "not json"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "not json"),
     ],
 )  # fmt: skip
 def test_what_is_no_json(data, match):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import random_rotation
 
-from spatial_engine.utils.preparation.registration import OVERLAP, SAME_SURFACE, Registration
+from spatial_engine.utils.preparation.images.registration import OVERLAP, SAME_SURFACE, Registration
 
 DEPTH_K = np.array([[58.5, 0, 32.0], [0, 58.5, 24.0], [0, 0, 1]])
 COLOR_K = np.array([[52.5, 0, 32.0], [0, 52.5, 24.0], [0, 0, 1]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatial_engine.utils.preparation.undistortion import Undistortion
+from spatial_engine.utils.preparation.images.undistortion import Undistortion
 
 SIZE = (64, 48)
 K = np.array([[52.0, 0, 31.2], [0, 51.0, 25.1], [0, 0, 1]])

@@ -7,8 +7,8 @@ from helpers import raises_one_line, random_pose, random_rotation
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import is_rigid, project
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.preparation import upright
 from spatial_engine.utils.preparation.capture import Capture, Picture
+from spatial_engine.utils.preparation.images import upright
 
 SIZE = (40, 30)
 UP = np.array([0.0, 0, 1])

@@ -129,7 +129,7 @@ BAD = {
     "an entry is a list": ({"frame_000000": []}, "frame 0 is no object"),
     "no frames": ({}, "no entry"),
     "other keys": ({"frame_1": entry(), "0": entry()}, "no entry"),
-    "a list": (b"[]", "no object"),
+    "a list": (b"[]", "no json object"),
     "not json": (b'{"frame_000000": {', "not json"),
     "empty": (b"", "empty"),
     "a web page": (b"<html></html>", "web page"),
@@ -152,11 +152,11 @@ def test_what_cannot_be_read_is_told_in_one_line(frames_of, name):
 
 @pytest.mark.parametrize("piece", [b"[],", b"{},", b"0,", b'{"a":{}},'])
 def test_json_that_unfolds_to_more_than_real_files_is_refused(frames_of, monkeypatch, piece):
-    monkeypatch.setattr(json_files, "MAX_VALUES", 100_000)
+    monkeypatch.setattr(json_files, "MAX_ITEMS", 100_000)
     data = b'{"frame_000000": [' + piece * 120_000 + b"0]}"
     tracemalloc.start()
     try:
-        with raises_one_line(BadDataError, "100,000 values"):
+        with raises_one_line(BadDataError, "100,000 items"):
             frames_of(data)
         assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
     finally:

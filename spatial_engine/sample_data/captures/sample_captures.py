@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.sample_data.captures import room
+from spatial_engine.sample_data.captures import colmap, room
 from spatial_engine.utils.running import engine_code, files
 from spatial_engine.utils.running.scene_runner import (
     DONE_FILE,
@@ -44,6 +44,7 @@ class Format:
     arguments: tuple[Any, ...] = ()
     function: str = "write"
     one_depth_size: bool = False  # the format knows no other
+    metres_per_unit: float = 1.0  # of its poses
 
     @property
     def name(self) -> str:
@@ -56,6 +57,7 @@ PHONE = (960, 720)  # half as wide as a phone's pictures
 FORMATS = {
     "7scenes": Format("seven_scenes", VGA, VGA),
     "arkitscenes": Format("arkitscenes", LIDAR, LIDAR, FOCUS, "data/arkitscenes"),
+    "colmap": Format("colmap", VGA, VGA, metres_per_unit=colmap.METRES_PER_UNIT),
     "polycam": Format("polycam", (1024, 768), LIDAR, FOCUS),
     "record3d": Format("record3d", PHONE[::-1], LIDAR[::-1], FOCUS),
     "redwood": Format("redwood", VGA, VGA),

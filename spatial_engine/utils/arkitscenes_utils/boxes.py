@@ -3,7 +3,6 @@ its mesh they hold: there are no labels by vertex."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.arkitscenes_utils.video_files import REMEDY, read_limited
+from spatial_engine.utils.arkitscenes_utils.video_files import REMEDY
+from spatial_engine.utils.preparation import plain_json
 from spatial_engine.utils.running.files import has_half_characters
 
 MAX_JSON_BYTES = 2**23  # real ones take 100 thousand; lists within lists take twenty times as much
@@ -44,12 +44,7 @@ def read_boxes(path: Path) -> list[Box]:
 
     Labels are words joined by `_`, as in the owners' list of classes.
     """
-    try:
-        content = json.loads(read_limited(path, MAX_JSON_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise BadDataError(f"{path}: not json ({error}); {REMEDY}") from None
-    if not isinstance(content, dict):
-        raise BadDataError(f"{path}: holds no annotation, but a {_kind(content)}; {REMEDY}")
+    content = plain_json.read(path, REMEDY, MAX_JSON_BYTES)
     if content.get("skipped") is True:
         return []
     items = _member(content, "data", list, path)
@@ -91,10 +86,6 @@ def _member(value: Any, name: str, kind: type, path: Path) -> Any:
     if not isinstance(member, kind):
         raise BadDataError(f"{path}: {name!r} is missing or of another type; {REMEDY}")
     return member
-
-
-def _kind(value: Any) -> str:
-    return {list: "list", str: "text"}.get(type(value), "number")
 
 
 def vertices_in_boxes(points: np.ndarray, boxes: Sequence[Box]) -> np.ndarray:

@@ -12,8 +12,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.arkitscenes_utils.video_files import REMEDY, read_limited
+from spatial_engine.utils.arkitscenes_utils.video_files import REMEDY
 from spatial_engine.utils.geometry.cameras import MAX_POSITION_M, camera_fault
+from spatial_engine.utils.running.input_files import read_bytes
 
 MAX_TRAJECTORY_BYTES = 2**24  # real ones take 100 thousand
 MAX_POSES = 100_000  # two hours and a half of ten a second
@@ -27,7 +28,7 @@ def read_trajectory(path: Path) -> tuple[np.ndarray, np.ndarray]:
     A line holds a time, the rotation of cam_from_world as an axis times an angle in radians, and
     its translation in metres. Raises `BadDataError` naming the line that holds something else.
     """
-    rows = [line.split() for line in read_limited(path, MAX_TRAJECTORY_BYTES).splitlines()]
+    rows = [line.split() for line in read_bytes(path, REMEDY, MAX_TRAJECTORY_BYTES).splitlines()]
     lines = [(number, row) for number, row in enumerate(rows, start=1) if row]
     if not lines:
         raise BadDataError(f"{path}: holds no poses; {REMEDY}")
@@ -55,7 +56,7 @@ def read_trajectory(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def read_camera(path: Path) -> tuple[np.ndarray, tuple[int, int]]:
     """Intrinsics (3, 3) float64 of a frame and the (width, height) of the images they are for."""
-    row = read_limited(path, MAX_CAMERA_BYTES).split()
+    row = read_bytes(path, REMEDY, MAX_CAMERA_BYTES).split()
     if len(row) != NUMBERS_A_CAMERA:
         raise BadDataError(f"{path}: {len(row)} numbers, not {NUMBERS_A_CAMERA}; {REMEDY}")
     width, height, fx, fy, cx, cy = values = _numbers(row, path, 1)

@@ -22,7 +22,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.arkitscenes_utils import video_files, video_lists
 from spatial_engine.utils.arkitscenes_utils.video import open_capture
 from spatial_engine.utils.preparation import prepare
@@ -30,6 +29,7 @@ from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes.split_lists import asked_for
 
 # Frames; ten a second have a pose, of which every 2nd is kept: five a second, about as dense as
 # the frames of ScanNet that are used. 1 keeps all.
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folders = present_videos(args, step, lists)
     sources = step.ready(folders, lambda video: make_source(args.root, folders[video], video))
     wanted = Wanted(args.frame_skip, keep_orientation=args.keep_orientation)
-    prepare.run(step, sources, lists, dict.fromkeys(sources, wanted))
+    prepare.run(step, sources, lists, dict.fromkeys(sources, wanted), owners_lists=True)
     return step.close()
 
 
@@ -54,10 +54,7 @@ def present_videos(
 ) -> dict[str, Path]:
     """Folders by id of the listed videos of `--splits` and `--scenes` that are on disk; the others
     are counted. Raises `MissingInputError` where one of `--scenes` is not listed."""
-    videos = sorted(video for split in args.splits for video in lists.get(split, ()))
-    if unknown := set(args.scenes or ()) - set(videos):
-        raise MissingInputError(f"--scenes {min(unknown)}: in none of the split lists")
-    videos = [video for video in videos if video in args.scenes] if args.scenes else videos
+    videos = asked_for(args, lists)
     found = {video: video_lists.find_video(args.root, video) for video in videos}
     folders = {video: folder for video, folder in found.items() if folder is not None}
     what = f"listed, not below {video_lists.SOURCE}, or nothing in it"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from spatial_engine.errors import BadDataError
@@ -26,19 +24,18 @@ from spatial_engine.utils.arkitscenes_utils.video_files import (
     REMEDY,
     VideoFiles,
     find_files,
-    read_limited,
 )
 from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture, MeshObject, Picture
+from spatial_engine.utils.preparation.frame_files import load_image, read_color
+from spatial_engine.utils.preparation.images import image_data
 from spatial_engine.utils.preparation.ply import read_vertices
 from spatial_engine.utils.running.files import dangling_link
 from spatial_engine.utils.running.input_files import found_instead
-from spatial_engine.utils.scenes.posed_images import MAX_SIDE, is_whole_png
 
 POSE_TOLERANCE_S = 0.005  # between a frame and its pose, as the owners' loader takes
 CAMERA_TOLERANCE_MS = 1  # between a frame and its intrinsics, whose names were rounded apart
 UP = np.array([0.0, 0.0, 1.0])
 GREY = 128  # of vertices without colours
-MAX_IMAGE_BYTES = 2**28
 NO_DEPTH, NO_COLOR = "without a depth image", "without a colour image"
 NO_POSE = f"without a pose within {1000 * POSE_TOLERANCE_S:g} ms"
 BEHIND_POSES = "after the last pose"
@@ -147,43 +144,27 @@ def _images(
 ) -> Iterator[Picture]:
     for number in numbers:
         color_path, depth_path = (files.path(kind, times[int(number)]) for kind in (COLOR, DEPTH))
-        yield Picture(int(number), _color(color_path, color_size), _depth(depth_path, color_size))
-
-
-def _color(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """(height, width, 3) uint8 BGR."""
-    data = read_limited(path, MAX_IMAGE_BYTES)
-    image = None
-    if is_whole_png(data, size):
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BadDataError(
-            f"{path}: not an image of {size[0]}x{size[1]} pixels, as its intrinsics tell, that can "
-            f"be read; {REMEDY}"
-        )
-    return image
+        color = read_color(color_path, color_size, REMEDY)
+        yield Picture(int(number), color, _depth(depth_path, color_size))
 
 
 def _depth(path: Path, color_size: tuple[int, int]) -> np.ndarray:
     """(height, width) uint16 millimetres."""
-    data = read_limited(path, MAX_IMAGE_BYTES)
-    size = struct.unpack_from(">II", data, 16) if len(data) >= 24 else (0, 0)
-    depth = None
-    if _same_view(size, color_size) and is_whole_png(data, size):
-        depth = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
+    data = load_image(path, REMEDY)
+    size = image_data.color_size(data, str(path), REMEDY)
+    if not _same_view(size, color_size):
         raise BadDataError(
-            f"{path}: not a 16-bit depth image of the shape of the colour images "
-            f"({color_size[0]}x{color_size[1]}) that can be read; {REMEDY}"
+            f"{path}: {size[0]}x{size[1]} pixels are not of the shape of the colour images "
+            f"({color_size[0]}x{color_size[1]}); {REMEDY}"
         )
-    return depth
+    return image_data.depth_png(data, str(path), REMEDY)
 
 
 def _same_view(size: tuple[int, int], color_size: tuple[int, int]) -> bool:
     """Whether images of these (width, height) have one shape, up to one pixel."""
     (width, height), (color_width, color_height) = size, color_size
     difference = abs(width * color_height - height * color_width)
-    return 0 < max(size) <= MAX_SIDE and difference <= max(color_size)
+    return difference <= max(color_size)
 
 
 def _annotated_mesh(files: VideoFiles) -> AnnotatedMesh:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import check_content, missing
+from spatial_engine.utils.running.input_files import missing
 
 REMEDY = "download the video again"
 COLOR, DEPTH, CAMERAS = "lowres_wide", "lowres_depth", "lowres_wide_intrinsics"
@@ -97,20 +96,6 @@ def find_files(folder: Path, video_id: str) -> VideoFiles:
 
 def _names_in(folder: Path) -> list[str]:
     return os.listdir(folder) if folder.is_dir() else []
-
-
-def read_limited(path: Path, most: int, remedy: str = REMEDY) -> bytes:
-    """A file's bytes; raises `BadDataError` for one of more than `most`, unread, and for one that
-    is not there."""
-    try:
-        check_content(path, remedy)
-        with naming(path), open(path, "rb") as file:
-            data = file.read(most + 1)
-    except FileNotFoundError:
-        raise MissingFileError(missing(path, remedy)) from None
-    if len(data) > most:
-        raise BadDataError(f"{path}: more than {most:,} bytes; {remedy}")
-    return data
 
 
 def fingerprint(files: VideoFiles, root: Path) -> list:

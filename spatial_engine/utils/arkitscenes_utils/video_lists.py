@@ -7,9 +7,9 @@ import io
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
-from spatial_engine.utils.arkitscenes_utils.video_files import COLOR, read_limited
+from spatial_engine.utils.arkitscenes_utils.video_files import COLOR
 from spatial_engine.utils.running.files import check_id, dangling_link
-from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running.input_files import missing, read_text
 
 SOURCE = Path("data/arkitscenes")
 FOLDS = {"Training": "train", "Validation": "val"}
@@ -62,10 +62,10 @@ def scene_lists(root: Path) -> dict[str, list[str]]:
 
 def read_split_table(path: Path) -> dict[str, str]:
     """ "Training" or "Validation" by video id, of one of the owners' lists of videos."""
-    data = read_limited(path, MAX_LIST_BYTES, LIST_REMEDY)
+    text = read_text(path, LIST_REMEDY, MAX_LIST_BYTES)
     folds: dict[str, str] = {}
     try:
-        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), ""))
+        rows = csv.DictReader(io.StringIO(text, ""))
         lacking = {"video_id", "fold"} - set(rows.fieldnames or ())
         if lacking:
             raise ValueError(f"no column {min(lacking)}")

@@ -19,21 +19,17 @@ from spatial_engine.utils.capture_utils.colmap_model import (
     read_images,
 )
 from spatial_engine.utils.capture_utils.options import CaptureOptions
-from spatial_engine.utils.preparation import frame_files, image_data
+from spatial_engine.utils.preparation import frame_files
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.frame_files import Change, Color, FrameFiles, FrameSource
-from spatial_engine.utils.preparation.undistortion import Undistortion
+from spatial_engine.utils.preparation.images import image_data
+from spatial_engine.utils.preparation.images.undistortion import Undistortion
 
 CAMERAS, IMAGES = "cameras.txt", "images.txt"
 MODEL_FOLDERS = (".", "sparse", "sparse/0", "colmap", "colmap/sparse", "colmap/sparse/0")
 COLOR_FOLDERS = ("images", "color", "image", "rgb", ".")
 DEPTH_FOLDERS = ("depth", "depths", "depth_maps", "depth_images")
 METRES_PER_UNIT = 0.001
-
-
-def looks_like(folder: Path) -> bool:
-    """Whether a folder holds a capture of this format, or several."""
-    return bool(scenes_in(folder))
 
 
 def scenes_in(folder: Path) -> dict[str, Path]:

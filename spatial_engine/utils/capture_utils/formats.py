@@ -20,6 +20,7 @@ from spatial_engine.utils.capture_utils import (
     tum,
 )
 from spatial_engine.utils.capture_utils.options import CaptureOptions
+from spatial_engine.utils.preparation import frame_files
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.running import provenance
 
@@ -67,13 +68,18 @@ def open_capture(form: str, path: Path, options: CaptureOptions) -> Capture:
     return READERS[form].open_capture(path, options)
 
 
-def fingerprint(path: Path, root: Path) -> list:
-    """What tells whether a capture has changed: names, sizes and samples of its files."""
+def fingerprint(form: str, path: Path, root: Path) -> list:
+    """What tells whether a capture has changed: names, sizes and samples of its files, and the
+    cameras of a format that are beside them or above."""
     if path.is_file():
         return provenance.file_fingerprint(path, root)
     files = sorted(p for p in path.rglob("*") if p.is_file())
     entries = [(p.relative_to(path).as_posix(), p.stat().st_size) for p in files]
-    return provenance.fingerprint_of(path, root, entries)
+    cameras = frame_files.beside_or_above(path, getattr(READERS[form], "CAMERA_FILES", ()))
+    return [
+        provenance.fingerprint_of(path, root, entries),
+        *(provenance.file_fingerprint(camera, root) for camera in cameras),
+    ]
 
 
 def _captures_in(reader: ModuleType, path: Path) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.geometry.cameras import MAX_POSITION_M
 
+OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # of camera axes, from the right; and back
 UP_OF_ARKIT = (0.0, 1.0, 0.0)
 # ARKit's levels are 0 (low), 1 and 2. Depth of level 0 is guessed across edges and far surfaces.
 MEDIUM = 1

@@ -17,14 +17,13 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils.capture_utils import phone
 from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.geometry.cameras import camera_fault, is_lost_pose, pose_fault
-from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.preparation import image_data, plain_json
+from spatial_engine.utils.preparation import plain_json
 from spatial_engine.utils.preparation.archives import Members, open_members, peek, places
 from spatial_engine.utils.preparation.capture import Capture, Picture
+from spatial_engine.utils.preparation.images import image_data
 
 REMEDY = "export the capture again from Polycam (raw data)"
 KEYFRAMES = "keyframes"
-OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # of camera axes, from the right
 # Images and cameras: those that Polycam optimised and undistorted, where both are there.
 CORRECTED = ("corrected_images", "corrected_cameras")
 AS_TAKEN = ("images", "cameras")
@@ -171,7 +170,7 @@ def _camera(
         return None
     if fault := pose_fault(pose):
         raise BadDataError(f"{where}: the pose is not a rigid motion: {fault}; {REMEDY}")
-    return intrinsic, pose @ OPENCV_FROM_OPENGL, (width, height)
+    return intrinsic, pose @ phone.OPENCV_FROM_OPENGL, (width, height)
 
 
 def _picture(members: Members, keyframe: _Keyframe, options: CaptureOptions) -> Picture:
@@ -195,8 +194,6 @@ def _picture(members: Members, keyframe: _Keyframe, options: CaptureOptions) -> 
         )
         depth = phone.confident(depth, levels, least, members.where(name), REMEDY)
     color = image_data.color(data, where, REMEDY)
-    if isinstance(color, bytes):
-        color = jpeg.without_exif(color)
     if keyframe.color.startswith(CORRECTED[0]):
         depth = _without_border(depth, image_data.pixels(color, where, REMEDY))
     return Picture(keyframe.number, color, depth)

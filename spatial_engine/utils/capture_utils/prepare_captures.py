@@ -75,7 +75,7 @@ def make_source(args: argparse.Namespace, path: Path, options: CaptureOptions) -
     """The source of one capture."""
     about = {"format": args.format, "path": str(path.absolute()), **asdict(options)}
     opener = partial(formats.open_capture, args.format, path, options)
-    return Source(opener, formats.fingerprint(path, args.root), about)
+    return Source(opener, formats.fingerprint(args.format, path, args.root), about)
 
 
 def split_by_time(

@@ -20,13 +20,12 @@ from spatial_engine.utils.capture_utils import phone
 from spatial_engine.utils.capture_utils.codings import exr, lzfse
 from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.geometry.cameras import camera_fault
-from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.preparation import image_data, plain_json
+from spatial_engine.utils.preparation import plain_json
 from spatial_engine.utils.preparation.archives import Members, open_members, peek, with_file
 from spatial_engine.utils.preparation.capture import Capture, Picture
+from spatial_engine.utils.preparation.images import image_data
 
 REMEDY = "export the recording again from Record3D"
-OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # of camera axes, from the right
 ZEROED = 0.01  # radians: a first rotation of less was set to zero, as nobody holds a phone so still
 SPARE_BYTES = 2**16  # that packed data may have more than what it holds
 FLOAT_BYTES = 4
@@ -109,7 +108,7 @@ def _poses(content: Mapping[str, Any], where: str) -> np.ndarray:
         if not isinstance(row, list) or len(row) != 7:
             raise BadDataError(f"{where}: pose {index} is not a list of 7 numbers; {REMEDY}")
         numbers[index] = [_or_nan(value, f"pose {index}", where) for value in row]
-    return phone.poses_of(numbers[:, 4:], numbers[:, :4]) @ OPENCV_FROM_OPENGL
+    return phone.poses_of(numbers[:, 4:], numbers[:, :4]) @ phone.OPENCV_FROM_OPENGL
 
 
 def _or_nan(value: Any, what: str, where: str) -> float:
@@ -198,7 +197,7 @@ def _listed(members: Members, pattern: str) -> set[int]:
 def _up(poses: np.ndarray) -> np.ndarray | None:
     """The y axis; None where the app set the first rotation to zero, so that the world lies as the
     phone lay."""
-    first = poses[np.isfinite(poses).all(axis=(1, 2))][0, :3, :3] @ OPENCV_FROM_OPENGL[:3, :3]
+    first = poses[np.isfinite(poses).all(axis=(1, 2))][0, :3, :3] @ phone.OPENCV_FROM_OPENGL[:3, :3]
     angle = math.acos(min(1.0, max(-1.0, (np.trace(first) - 1) / 2)))
     return None if angle < ZEROED else np.array(phone.UP_OF_ARKIT)
 
@@ -230,7 +229,7 @@ def _picture(
         confidence = np.frombuffer(levels, np.uint8).reshape(depth.shape)
         least = phone.least_confidence(options, phone.MEDIUM)
         depth = phone.confident(depth, confidence, least, members.where(name), REMEDY)
-    return Picture(number, jpeg.without_exif(color), depth)
+    return Picture(number, color, depth)
 
 
 def _depth(

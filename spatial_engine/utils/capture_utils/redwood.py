@@ -12,7 +12,6 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.capture_utils.options import CaptureOptions
-from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.preparation import frame_files, plain_json
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.frame_files import FrameFiles, FrameSource
@@ -42,11 +41,6 @@ class Trajectory:
     places: list[str]
     intrinsics: np.ndarray | None = None
     sizes: list[tuple[int, int]] | None = None
-
-
-def looks_like(folder: Path) -> bool:
-    """Whether a folder holds a capture of this format, or several."""
-    return bool(scenes_in(folder))
 
 
 def scenes_in(folder: Path) -> dict[str, Path]:
@@ -191,7 +185,7 @@ def _positions(firsts: np.ndarray) -> np.ndarray:
 
 def _read_json(path: Path) -> Trajectory:
     """Matrices column after column; they lead from the world to the camera."""
-    content = _parse(path)
+    content = plain_json.read(path, REMEDY)
     if content.get("class_name") != TRAJECTORY_CLASS:
         raise BadDataError(f"{path}: its class_name is not {TRAJECTORY_CLASS}; {REMEDY}")
     poses, places, intrinsics, sizes = [], [], [], []
@@ -236,7 +230,7 @@ def _intrinsics(
         cameras = zip(trajectory.intrinsics, trajectory.sizes, trajectory.places, strict=True)
         return np.array([_checked(K, told, size, where, remedy) for K, told, where in cameras])
     for file in frame_files.beside_or_above(folder, CAMERA_FILES)[:1]:
-        K, told = _read_intrinsic(_parse(file), str(file))
+        K, told = _read_intrinsic(plain_json.read(file, REMEDY), str(file))
         return _checked(K, told, size, str(file), remedy)
     if size != SIZE:
         raise BadDataError(
@@ -264,11 +258,3 @@ def _read_intrinsic(entry: Any, where: str) -> tuple[np.ndarray, tuple[int, int]
     stored = plain_json.numbers(entry.get("intrinsic_matrix"), 9, "intrinsic_matrix", where, REMEDY)
     size = tuple(plain_json.side(entry.get(key), key, where, REMEDY) for key in ("width", "height"))
     return stored.reshape(3, 3).T, size
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > plain_json.MAX_BYTES:
-        raise BadDataError(
-            f"{path}: {path.stat().st_size:,} bytes, of {plain_json.MAX_BYTES:,} at most; {REMEDY}"
-        )
-    return plain_json.parse(jpeg.load(path, REMEDY), str(path), REMEDY)

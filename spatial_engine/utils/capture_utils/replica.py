@@ -9,7 +9,6 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.capture_utils.options import CaptureOptions
-from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.preparation import frame_files, plain_json
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.frame_files import FrameFiles, FrameSource
@@ -20,11 +19,6 @@ CAMERA_FILES = ("cam_params.json",)  # in the folder, or in the one above
 UNITS_PER_METRE = 6553.5  # where cam_params.json tells no scale
 UP = (0.0, 0.0, 1.0)
 _FILE = re.compile(r"(frame|depth)(\d{1,9})\.(png|jpg|jpeg)", re.ASCII)
-
-
-def looks_like(folder: Path) -> bool:
-    """Whether a folder holds a capture of this format, or several."""
-    return bool(scenes_in(folder))
 
 
 def scenes_in(folder: Path) -> dict[str, Path]:
@@ -140,9 +134,7 @@ def _camera(
 
 
 def _read_camera(path: Path, remedy: str) -> dict:
-    if path.stat().st_size > plain_json.MAX_BYTES:
-        raise BadDataError(f"{path}: is too large for a camera; {remedy}")
-    camera = plain_json.parse(jpeg.load(path, remedy), str(path), remedy).get("camera")
+    camera = plain_json.read(path, remedy).get("camera")
     if not isinstance(camera, dict):
         raise BadDataError(f"{path}: tells no camera; {remedy}")
     return camera

@@ -18,7 +18,7 @@ from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.preparation import frame_files
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.frame_files import Change, Color, FrameFiles, FrameSource
-from spatial_engine.utils.preparation.registration import Registration
+from spatial_engine.utils.preparation.images.registration import Registration
 from spatial_engine.utils.running.input_files import read_text
 from spatial_engine.utils.scenes.posed_images import parse_matrix
 
@@ -47,11 +47,6 @@ SAME_CENTRE_SHARE = 0.02  # of the image's width
 _FILE = re.compile(r"frame-(\d{1,9})\.(color|depth|pose)\.(png|jpg|jpeg|txt)", re.ASCII)
 _KINDS = {"color": ("png", "jpg", "jpeg"), "depth": ("png",), "pose": ("txt",)}
 _SEQUENCE = re.compile(r"seq-?\d+", re.ASCII)
-
-
-def looks_like(folder: Path) -> bool:
-    """Whether a folder holds a capture of this format, or several."""
-    return bool(scenes_in(folder))
 
 
 def scenes_in(folder: Path) -> dict[str, Path]:

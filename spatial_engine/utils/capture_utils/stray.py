@@ -17,19 +17,18 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.capture_utils import phone
-from spatial_engine.utils.capture_utils.codings import video
 from spatial_engine.utils.capture_utils.options import CaptureOptions
-from spatial_engine.utils.capture_utils.scale_fit import agreement
 from spatial_engine.utils.geometry.cameras import camera_fault
-from spatial_engine.utils.preparation import image_data
 from spatial_engine.utils.preparation.archives import FolderMembers, open_members, peek, with_file
 from spatial_engine.utils.preparation.capture import Capture, Picture
+from spatial_engine.utils.preparation.images import image_data
+from spatial_engine.utils.preparation.images.video import Video
+from spatial_engine.utils.preparation.scale_fit import agreement
 
 log = logging.getLogger(__name__)
 
 VIDEO, ODOMETRY, CAMERA = "rgb.mp4", "odometry.csv", "camera_matrix.csv"
 REMEDY = "copy the recording from the phone again"
-OPENGL_FROM_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])  # of camera axes, from the right
 COLUMNS = ("frame", "x", "y", "z", "qx", "qy", "qz", "qw")
 CAMERA_COLUMNS = ("fx", "fy", "cx", "cy")  # of newer versions of the app, by frame
 MAX_CSV_BYTES, MAX_ROWS = 2**26, 500_000
@@ -58,9 +57,10 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
         raise BadDataError(f"{path}: a video cannot be read within an archive; unpack it")
     where = members.where(ODOMETRY)
     table = _table(members)
-    size, count = video.size_and_count(members.path(VIDEO))
+    video = Video(members.path(VIDEO), REMEDY)
+    size = video.size
     depths = _depth_names(members)
-    numbers, poses, left_out, rows = _frames(table, depths, count, where)
+    numbers, poses, left_out, rows = _frames(table, depths, video.count, where)
     intrinsics = _intrinsics(members, table, rows, size, options)
 
     def depth_images(wanted: Sequence[int]) -> Iterator[Picture]:
@@ -68,8 +68,7 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
             yield Picture(int(number), b"", _depth(members, depths[int(number)], options))
 
     def images(wanted: Sequence[int]) -> Iterator[Picture]:
-        colors = video.frames(members.path(VIDEO), wanted, size)
-        for color, picture in zip(colors, depth_images(wanted), strict=True):
+        for color, picture in zip(video.read(wanted), depth_images(wanted), strict=True):
             yield replace(picture, color=color)
 
     capture = Capture(
@@ -220,7 +219,7 @@ def _depth(members: FolderMembers, file: str, options: CaptureOptions) -> np.nda
 def _with_axes(capture: Capture, where: str) -> np.ndarray:
     """Poses (n, 4, 4) with OpenCV axes: as they are, unless depth of different frames agrees only
     with them turned from OpenGL axes."""
-    turned = capture.poses @ OPENGL_FROM_OPENCV
+    turned = capture.poses @ phone.OPENCV_FROM_OPENGL
     if agreement(capture) < LOW and agreement(replace(capture, poses=turned)) > HIGH:
         log.warning("%s: depth agrees with camera axes of OpenGL, which are taken", where)
         return turned

@@ -6,8 +6,6 @@ of its own: whether it is in metres is measured by depth.
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.capture_utils import phone
 from spatial_engine.utils.capture_utils.options import CaptureOptions
-from spatial_engine.utils.capture_utils.scale_fit import SAME_SCALE, metres_per_unit
 from spatial_engine.utils.capture_utils.transforms_cameras import Camera, read_camera
 from spatial_engine.utils.geometry.cameras import pose_fault
-from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.preparation import image_data, plain_json
+from spatial_engine.utils.preparation import frame_files, plain_json
 from spatial_engine.utils.preparation.archives import (
     Members,
     open_members,
@@ -31,8 +28,9 @@ from spatial_engine.utils.preparation.archives import (
     with_file,
 )
 from spatial_engine.utils.preparation.capture import Capture, Picture
-
-log = logging.getLogger(__name__)
+from spatial_engine.utils.preparation.images import image_data
+from spatial_engine.utils.preparation.images.undistortion import Undistortion
+from spatial_engine.utils.preparation.scale_fit import SAME_SCALE, metres_per_unit
 
 FILE = "transforms.json"
 REMEDY = "correct this file, or export the capture again"
@@ -41,7 +39,6 @@ NO_DEPTH = (
     "Record3D: `ns-process-data ... --use-depth`), or use the app's own export with "
     "--format polycam or record3d"
 )
-OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # of camera axes, from the right
 MM = 0.001  # metres of a unit of depth unless told otherwise
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".JPG", ".JPEG", ".PNG")
 UP = (0.0, 0.0, 1.0)
@@ -69,8 +66,6 @@ class _Lens:
         self, camera: Camera, color: np.ndarray, depth: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Colour (h, w, 3) and depth of a camera without its distortion."""
-        from spatial_engine.utils.preparation.undistortion import Undistortion
-
         given = (camera.distortion, camera.size, camera.fisheye)
         key = (camera.intrinsic.tobytes(), *given)
         if key != self._key:
@@ -123,7 +118,7 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
         left_out=left_out,
         may_be_turned=True,  # many are made of phones' captures
     )
-    return replace(capture, metric=_is_metric(capture, where))
+    return replace(capture, metric=_is_metric(capture))
 
 
 def _depth_unit(content: Mapping[str, Any], options: CaptureOptions, where: str) -> float:
@@ -176,7 +171,7 @@ def _frames(
         if fault := pose_fault(pose):
             raise BadDataError(f"{at}: transform_matrix is not a rigid motion: {fault}; {REMEDY}")
         mask = _name(entry, "mask_path", at)
-        frames.append(_Frame(number, color, depth, mask, camera, pose @ OPENCV_FROM_OPENGL))
+        frames.append(_Frame(number, color, depth, mask, camera, pose @ phone.OPENCV_FROM_OPENGL))
     if not frames:
         raise BadDataError(f"{where}: {_why_none(members, named, left_out, without_depth)}")
     return frames, left_out
@@ -197,7 +192,7 @@ def _by_name(content: Mapping[str, Any], where: str) -> dict[str, Mapping[str, A
         if name in named:
             raise BadDataError(f"{where}: {name} is listed twice; remove one of the two frames")
         named[name] = entry
-    return {name: named[name] for name in sorted(named, key=_by_numbers)}
+    return {name: named[name] for name in sorted(named, key=frame_files.natural)}
 
 
 def _why_none(members: Members, named: Mapping, left_out: Mapping, without_depth: str) -> str:
@@ -222,14 +217,6 @@ def _name(entry: Mapping[str, Any], key: str, where: str) -> str | None:
             "put the files there and give their names from there"
         )
     return name
-
-
-def _by_numbers(name: str) -> list[tuple[int, str]]:
-    """Key that sorts names as people do: frame_2 before frame_10."""
-    return [
-        (int(part), "") if part.isdecimal() and part.isascii() else (-1, part)
-        for part in re.split(r"([0-9]{1,18})", name)
-    ] + [(-1, name)]
 
 
 def _with_ending(members: Members, name: str) -> str | None:
@@ -297,13 +284,8 @@ def _up(poses: np.ndarray, content: Mapping[str, Any]) -> np.ndarray | None:
     return None if contradict else np.array(UP)
 
 
-def _is_metric(capture: Capture, where: str) -> bool:
+def _is_metric(capture: Capture) -> bool:
     scale = metres_per_unit(capture)
-    if scale is not None and abs(np.log(scale)) >= SAME_SCALE:
-        log.warning(
-            "%s: depth and poses fit with %.3g metres for each unit of the poses "
-            "(--metres-per-unit %.3g)", where, scale, scale,
-        )  # fmt: skip
     return scale is not None and bool(abs(np.log(scale)) < SAME_SCALE)
 
 
@@ -318,8 +300,6 @@ def _picture(members: Members, frame: _Frame, unit: float, lens: _Lens) -> Pictu
             "fl_x, fl_y, cx and cy there, or use the images that they are of"
         )
     color = image_data.color(data, where, REMEDY)
-    if isinstance(color, bytes):
-        color = jpeg.without_exif(color)
     depth = _depth(members, frame.depth, unit)
     if frame.mask is not None:
         depth = _masked(depth, _mask(members, frame.mask))

@@ -9,10 +9,11 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.capture_utils.options import CaptureOptions
-from spatial_engine.utils.preparation import frame_files, image_data
+from spatial_engine.utils.preparation import frame_files
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.frame_files import Change, Color, FrameFiles, FrameSource
-from spatial_engine.utils.preparation.undistortion import Undistortion
+from spatial_engine.utils.preparation.images import image_data
+from spatial_engine.utils.preparation.images.undistortion import Undistortion
 
 REMEDY = "get the sequence again"
 COLOR_LIST, DEPTH_LIST, POSE_LIST = "rgb.txt", "depth.txt", "groundtruth.txt"
@@ -30,11 +31,6 @@ CAMERAS = {
     "3": ((535.4, 539.2, 320.1, 247.6), None),
 }
 _CAMERA = re.compile(r"(?:freiburg|fr)([123])(?!\d)", re.IGNORECASE)
-
-
-def looks_like(folder: Path) -> bool:
-    """Whether a folder holds a capture of this format, or several."""
-    return bool(scenes_in(folder))
 
 
 def scenes_in(folder: Path) -> dict[str, Path]:

@@ -11,10 +11,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.geometry.cameras import camera_fault, is_lost_pose, pose_fault
-from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.preparation import image_data
+from spatial_engine.utils.geometry.cameras import (
+    MM_PER_METRE,
+    camera_fault,
+    is_lost_pose,
+    pose_fault,
+)
 from spatial_engine.utils.preparation.capture import Capture, Picture
+from spatial_engine.utils.preparation.images import image_data
 from spatial_engine.utils.running import input_files
 from spatial_engine.utils.running.files import naming
 
@@ -92,12 +96,17 @@ class FrameSource:
 
 def image_size(path: Path, remedy: str) -> tuple[int, int]:
     """(width, height) from the header of a JPEG or PNG."""
-    return image_data.color_size(jpeg.load(path, remedy), str(path), remedy)
+    return image_data.color_size(load_image(path, remedy), str(path), remedy)
+
+
+def load_image(path: Path, remedy: str) -> bytes:
+    """Bytes of an image."""
+    return input_files.read_bytes(path, remedy, image_data.MAX_COLOR_BYTES)
 
 
 def read_color(path: Path, size: tuple[int, int], remedy: str) -> Color:
     """A JPEG as it is, or (h, w, 3) uint8 BGR of a PNG, of this (width, height)."""
-    data = jpeg.load(path, remedy)
+    data = load_image(path, remedy)
     check_size(path, image_data.color_size(data, str(path), remedy), size, remedy)
     if data.startswith(_JPEG) and _END_OF_JPEG not in data:
         raise BadDataError(f"{path}: the image is truncated; {remedy}")
@@ -106,9 +115,14 @@ def read_color(path: Path, size: tuple[int, int], remedy: str) -> Color:
 
 def read_depth(path: Path, size: tuple[int, int], remedy: str) -> np.ndarray:
     """(h, w) uint16 of a 16-bit PNG of this (width, height)."""
-    data = jpeg.load(path, remedy)
+    return read_grey(path, size, 16, remedy)
+
+
+def read_grey(path: Path, size: tuple[int, int], bits: int, remedy: str) -> np.ndarray:
+    """(h, w) of a grey PNG of so many bits and of this (width, height)."""
+    data = load_image(path, remedy)
     check_size(path, image_data.color_size(data, str(path), remedy), size, remedy)
-    return image_data.depth_png(data, str(path), remedy)
+    return image_data.grey_png(data, bits, str(path), remedy)
 
 
 def check_size(path: Path, found: tuple[int, int], size: tuple[int, int], remedy: str) -> None:
@@ -124,7 +138,7 @@ def millimetre_table(metres_per_unit: float, none: Collection[int] = ()) -> np.n
     """(65536,) uint16 millimetres of every value of a depth image, rounded; 0 for 0, for the values
     of `none`, and for what is too far for 16 bits."""
     with np.errstate(over="ignore"):
-        depth = np.rint(np.arange(2**16) * (metres_per_unit * image_data.MM_PER_METRE))
+        depth = np.rint(np.arange(2**16) * (metres_per_unit * MM_PER_METRE))
     depth[list(none)] = 0
     return np.where(depth <= image_data.MAX_DEPTH_MM, depth, 0).astype(np.uint16)
 

@@ -5,29 +5,35 @@ from __future__ import annotations
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.running.input_files import read_bytes
 
 MAX_BYTES = 2**25  # 34 megabytes: 20,000 frames of a transforms.json take 14
 MAX_ITEMS = 4_000_000  # commas and brackets, each of which takes memory
 _TEXT_OR_COMMENT = re.compile(rb'"(?:[^"\\\n]|\\.)*+"?|//[^\n]*+|/\*.*?(?:\*/|\Z)', re.DOTALL)
 
 
-def parse(data: bytes, where: str, remedy: str) -> dict[str, Any]:
-    """The object of a json file. Raises `BadDataError` for anything else."""
-    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_ITEMS:
-        raise BadDataError(f"{where}: has more than {MAX_ITEMS:,} items; {remedy}")
+def read(
+    path: Path, remedy: str, most_bytes: int = MAX_BYTES, most_items: int = MAX_ITEMS
+) -> dict[str, Any]:
+    """The object of a json file. Raises `BadDataError` for anything else, and for one that is
+    larger than any real one."""
+    return parse(read_bytes(path, remedy, most_bytes), str(path), remedy, most_items)
+
+
+def parse(data: bytes, where: str, remedy: str, most_items: int = MAX_ITEMS) -> dict[str, Any]:
+    """The same of bytes."""
+    if sum(map(data.count, (b",", b"[", b"{"))) > most_items:
+        raise BadDataError(f"{where}: has more than {most_items:,} items; {remedy}")
     try:
         value = _loads(data)
-    except UnicodeDecodeError as error:
-        raise BadDataError(f"{where}: not a text file ({error}); {remedy}") from None
-    except ValueError as error:
-        raise BadDataError(f"{where}: not valid json ({error}); {remedy}") from None
-    except RecursionError:
-        raise BadDataError(f"{where}: its json is nested too deeply; {remedy}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BadDataError(f"{where}: not json ({error}); {remedy}") from None
     if not isinstance(value, dict):
         raise BadDataError(f"{where}: holds no json object; {remedy}")
     return value

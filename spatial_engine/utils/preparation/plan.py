@@ -10,8 +10,10 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE
-from spatial_engine.utils.preparation import up_axis, upright
+from spatial_engine.utils.preparation import up_axis
 from spatial_engine.utils.preparation.capture import Capture
+from spatial_engine.utils.preparation.images import upright
+from spatial_engine.utils.preparation.scale_fit import metres_per_unit
 
 LEAST_FRAMES = 10  # of a scene: fewer have hardly any pairs to ask about
 SKIES = ("Up", "Left", "Down", "Right")  # where the sky was, by the clockwise turns made
@@ -63,9 +65,11 @@ def make_plan(capture: Capture, wanted: Wanted, name: str) -> Plan:
     up."""
     scale = wanted.metres_per_unit or 1.0
     if not capture.metric and wanted.metres_per_unit is None:
+        found = metres_per_unit(capture)
+        fit = f" (depth fits with {found:.4g})" if found else ""
         raise BadDataError(
             f"{name}: its poses have no scale in metres; measure a length in the scene, and give "
-            "--metres-per-unit (metres that one unit of the poses is)"
+            f"--metres-per-unit, the metres that one unit of the poses is{fit}"
         )
     kept = _thinned(capture, wanted)
     if len(kept.numbers) < LEAST_FRAMES:

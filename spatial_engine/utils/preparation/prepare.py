@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
 from spatial_engine.utils.preparation.object_infos import join_object_infos
 from spatial_engine.utils.preparation.plan import Wanted, make_plan, planned_again
 from spatial_engine.utils.preparation.scene_infos import make_scene_infos
-from spatial_engine.utils.running import files, provenance
-from spatial_engine.utils.running.finished_scenes import PartResult
+from spatial_engine.utils.running import files, finished_scenes, provenance
+from spatial_engine.utils.running.finished_scenes import PartResult, read_finished
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
@@ -60,16 +60,21 @@ def run(
     sources: Mapping[str, Source],
     lists: Mapping[str, Sequence[str]],
     wanted: Mapping[str, Wanted],
+    owners_lists: bool = False,
 ) -> None:
     """Prepare scenes, and write the infos and lists of their data set.
 
-    `lists` are the scenes of the data set by split, those of earlier runs too; `wanted` is what is
-    asked of each scene. Raises `SettingsError` where a scene stands in another data set, too.
+    `lists` are the scenes of the data set by split, those of earlier runs too; those that were
+    never prepared are not written, unless these are the lists of the owners of a data set. `wanted`
+    is what is asked of each scene. Raises `SettingsError` where a scene stands in another data set,
+    too.
     """
     dataset: Dataset = step.options.dataset
     refuse_known(dataset, [scene for ids in lists.values() for scene in ids])
-    write_lists(dataset, lists)
     frames_dir, points_dir = paths.posed_images_dir(dataset), paths.instance_data_dir(dataset)
+    listed = {scene for ids in lists.values() for scene in ids}
+    for folder in (frames_dir, points_dir):
+        take_over(step, folder, listed - sources.keys())
     jobs = [
         SceneJob(scene, (scene, source, wanted[scene]), [source.inputs, asdict(wanted[scene])])
         for scene, source in sources.items()
@@ -83,6 +88,10 @@ def run(
     points = step.make_folders(points_dir, jobs, make_points, unit="scenes")
     if not points.parts:
         return
+    if not owners_lists:
+        prepared = read_finished(points_dir).keys()
+        lists = {split: sorted(prepared & set(ids)) for split, ids in lists.items()}
+    write_lists(dataset, lists)
     tell_sources(step, dataset, frames_dir)
     listed = {scene for ids in lists.values() for scene in ids}
     join_object_infos(dataset, listed, step)
@@ -94,11 +103,12 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
     """Write the frames of one scene, and beside them where they came from."""
     scene_id, source, wanted = arguments
     capture = source.open()
-    plan = make_plan(capture, wanted, scene_id)
+    where = str(source.about.get("path", scene_id))
+    plan = make_plan(capture, wanted, where)
     kept = plan.capture
     for number, pose, intrinsic in zip(kept.numbers, kept.poses, kept.intrinsics, strict=True):
         if fault := pose_fault(pose) or camera_fault(intrinsic, kept.color_size):
-            raise BadDataError(f"{scene_id}: frame {number} cannot be right: {fault}")
+            raise BadDataError(f"{where}: frame {number} cannot be right: {fault}")
     ids = [posed_images.frame_id(number) for number in kept.numbers.tolist()]
     posed_images.write_cameras(part_dir, ids, kept.intrinsics)
     unmeasured, depth_size = 0, None
@@ -108,13 +118,14 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
     views: dict[int, agreement.DepthView] = {}
     for picture in kept.images(kept.numbers.tolist()):
         name = posed_images.frame_id(picture.number)
-        color = picture.color if isinstance(picture.color, bytes) else jpeg.encode(picture.color)
-        size = jpeg.read_size(color, f"{scene_id}: frame {picture.number}", AGAIN)
+        color = picture.color
+        color = jpeg.without_exif(color) if isinstance(color, bytes) else jpeg.encode(color)
+        size = jpeg.read_size(color, f"{where}: frame {picture.number}", AGAIN)
         posed_images.check_size(part_dir / f"{name}.jpg", size, kept.color_size)
         depth_size = depth_size or picture.depth_mm.shape
         if picture.depth_mm.shape != depth_size:
             raise BadDataError(
-                f"{scene_id}: the depth of frame {picture.number} has another size than that of "
+                f"{where}: the depth of frame {picture.number} has another size than that of "
                 "the first; get it again"
             )
         (part_dir / f"{name}.jpg").write_bytes(color)
@@ -125,10 +136,10 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
             views[k] = _view(kept, k, picture.depth_mm)
     if missing := [image_id for image_id in ids if image_id not in written]:
         raise BadDataError(
-            f"{scene_id}: {len(missing)} of {len(ids)} frames could not be read, {missing[0]} "
+            f"{where}: {len(missing)} of {len(ids)} frames could not be read, {missing[0]} "
             "among them; get it again"
         )
-    agreement.refuse_wrong_convention(views, pairs, scene_id)
+    agreement.refuse_wrong_convention(views, pairs, where)
     for image_id, pose in zip(ids, kept.poses, strict=True):
         (part_dir / f"{image_id}.txt").write_text(posed_images.format_matrix(pose))
     points = {"points": "fused" if capture.mesh is None else "mesh"}
@@ -161,7 +172,7 @@ def make_points(arguments: tuple[str, Source, Path], part_dir: Path) -> PartResu
         points = fusion.fuse(partial(_prepared_frames, frames_dir, capture))
         if not len(points):
             raise BadDataError(
-                f"{scene_id}: no two frames measure the same surface; check poses and depth"
+                f"{frames_dir}: no two frames measure the same surface; check poses and depth"
             )
         mesh = AnnotatedMesh(points, np.zeros(len(points), np.int32), [])
     else:
@@ -212,6 +223,24 @@ def _prepared_frames(folder: Path, capture: Capture) -> Iterator[fusion.PosedFra
 
 
 # ---- the data set ----
+
+
+def take_over(step: Step, folder: Path, earlier: Collection[str]) -> None:
+    """Make sure that scenes that were prepared earlier, and are not now, can stay beside the new
+    ones. Raises `SettingsError` where other code made them, unless finished work is accepted."""
+    found = read_finished(folder) if folder.is_dir() else {}
+    others = []
+    for scene, done in found.items():
+        of_now = replace(done.origin, step=step.name, settings=step.settings)
+        if scene in earlier and done.origin.key != of_now.key:
+            kept = step.options.accept_finished and finished_scenes.accept(folder / scene, of_now)
+            others += [] if kept else [scene]
+    if others:
+        raise SettingsError(
+            f"{folder}: {len(others)} scenes, {others[0]} among them, were prepared by another "
+            "version of the engine; prepare them together with the new ones, or keep them with "
+            "--accept-finished"
+        )
 
 
 def refuse_known(dataset: Dataset, scenes: Sequence[str]) -> None:

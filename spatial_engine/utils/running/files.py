@@ -85,6 +85,11 @@ def dangling_link(path: Path) -> str:
     return ""
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is at `path`. A link to nothing counts: whoever reads it names it."""
+    return path.exists() or bool(dangling_link(path))
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Name the file in errors of the system that do not (those of writing to an open file)."""

@@ -6,6 +6,7 @@ mounted. Every reader of raw data asks here, so that each of these is named as w
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -65,15 +66,24 @@ def check_content(path: Path, remedy: str, *, packed: bool = False, empty: bool 
         raise BadDataError(f"{path}: {cause}; {remedy}")
 
 
-def read_text(path: Path, remedy: str, *, errors: str = "strict") -> str:
-    """A text file in UTF-8, without the mark that some editors put at its start; line ends as they
-    are. Raises `MissingFileError` where there is none; `errors` is that of `bytes.decode`."""
+def read_bytes(path: Path, remedy: str, most: int | None = None) -> bytes:
+    """A file's bytes. Raises `BadDataError` for one of more than `most`, unread, and for what
+    `check_content` finds, `MissingFileError` where there is none."""
     try:
         check_content(path, remedy)
-        with naming(path):
-            return path.read_bytes().decode("utf-8-sig", errors)
+        with naming(path), open(path, "rb") as file:
+            if most is not None and os.fstat(file.fileno()).st_size > most:
+                raise BadDataError(f"{path}: more than {most:,} bytes; {remedy}")
+            return file.read()
     except FileNotFoundError:
         raise MissingFileError(missing(path, remedy)) from None
+
+
+def read_text(path: Path, remedy: str, most: int | None = None, *, errors: str = "strict") -> str:
+    """A text file in UTF-8, without the mark that some editors put at its start; line ends as they
+    are. Raises as `read_bytes` does; `errors` is that of `bytes.decode`."""
+    try:
+        return read_bytes(path, remedy, most).decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import logging
 import re
 from collections.abc import Sequence
@@ -19,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
+from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.geometry.cameras import pose_fault
-from spatial_engine.utils.running.files import has_half_characters, naming
-from spatial_engine.utils.running.input_files import check_content, missing, read_text
+from spatial_engine.utils.preparation import plain_json
+from spatial_engine.utils.running.files import has_half_characters
+from spatial_engine.utils.running.input_files import missing, read_text
 from spatial_engine.utils.scenes.posed_images import parse_matrix
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def read_objects(path: Path) -> list[AnnotatedObject]:
     An object that is there twice, the same in all, is one. Raises `BadDataError` for a file that
     says that it is of another scene or mesh.
     """
-    content = _read_json(path)
+    content = plain_json.read(path, REMEDY)
     groups = _member(content, "segGroups", list, path)
     _check_origin(content, path)
     objects: dict[int, AnnotatedObject] = {}
@@ -79,7 +79,7 @@ def read_objects(path: Path) -> list[AnnotatedObject]:
 
 def read_segments(path: Path) -> np.ndarray:
     """Segment id of every vertex from a `.segs.json`, (n,) int64; ids are sparse."""
-    content = _read_json(path)
+    content = plain_json.read(path, REMEDY)
     indices = _member(content, "segIndices", list, path)
     _check_origin(content, path)
     try:
@@ -201,18 +201,6 @@ def bounding_box(points: np.ndarray, nyu40_id: int) -> np.ndarray:
         low, high = points[:, :3].min(axis=0), points[:, :3].max(axis=0)
         box[:3], box[3:6] = (low + high) / 2, high - low
     return box
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        check_content(path, REMEDY)
-        with naming(path):
-            data = path.read_bytes()
-        return json.loads(data)
-    except FileNotFoundError:
-        raise MissingFileError(missing(path, REMEDY)) from None
-    except (ValueError, RecursionError) as error:
-        raise BadDataError(f"{path}: not json ({error}); {REMEDY}") from None
 
 
 def _member(value: Any, name: str, kind: type, path: Path) -> Any:

@@ -11,7 +11,7 @@ from spatial_engine.utils.paths import info_path, scan_dir, scene_list_path
 from spatial_engine.utils.running.files import dangling_link
 from spatial_engine.utils.running.input_files import found_instead, missing
 from spatial_engine.utils.running.step import Step
-from spatial_engine.utils.scenes.split_lists import read_split_lists
+from spatial_engine.utils.scenes.split_lists import asked_for, read_split_lists
 
 SCANNET = Path("data/scannet")
 # Where scans lie that are not where they belong, and what to do then.
@@ -38,16 +38,12 @@ def listed_scenes(args: argparse.Namespace, step: Step) -> list[str]:
             step.table.failures[split] = f"{path}: the list is empty; {_README}"
         if not lists.get(split) and info_path(args.dataset, split).exists():
             step.guard.unlisted = f"{path}: no scene is listed there any more"
-    scenes = sorted(scene for split in args.splits for scene in lists.get(split, ()))
-    if not scenes:
+    if not any(lists.get(split) for split in args.splits):
         path = scene_list_path(args.dataset, args.splits[0])
         raise MissingInputError(
             f"{path}: lists no scene; {_README}" if path.exists() else missing(path, _README)
         )
-    unknown = set(args.scenes or ()) - set(scenes)
-    if unknown:
-        raise MissingInputError(f"--scenes {min(unknown)}: in none of the split lists")
-    return [scene for scene in scenes if scene in args.scenes] if args.scenes else scenes
+    return asked_for(args, lists)
 
 
 def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "") -> list[str]:

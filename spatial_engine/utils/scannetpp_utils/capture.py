@@ -16,6 +16,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.preparation.capture import Capture, Picture
+from spatial_engine.utils.preparation.images.video import Video
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.scannetpp_utils import anonymised, poses, scan
 from spatial_engine.utils.scannetpp_utils.depth_bin import FILE as DEPTH_BIN
@@ -28,7 +29,6 @@ from spatial_engine.utils.scannetpp_utils.frame_files import (
 )  # fmt: skip
 from spatial_engine.utils.scannetpp_utils.json_files import REMEDY
 from spatial_engine.utils.scannetpp_utils.poses import IMAGE_SIZE, PosedFrames
-from spatial_engine.utils.scannetpp_utils.video import Video
 
 PHONE = "iphone"  # the folder of a scene that its phone capture is in
 COLOR, MASKS, DEPTH = "rgb", "rgb_masks", "depth"  # extracted
@@ -98,12 +98,12 @@ def _open_color(phone: Path) -> ColorFolder | Video:
         raise MissingFileError(
             missing(phone / VIDEOS[0], f"download it, or extract its frames to {COLOR}/")
         )
-    return Video(there[0])
+    return Video(there[0], REMEDY)
 
 
 def _open_depth(phone: Path) -> PngFolder | DepthBin:
     if (phone / DEPTH).is_dir():
-        return PngFolder(phone / DEPTH, np.uint16)
+        return PngFolder(phone / DEPTH, 16)
     if not (phone / DEPTH_BIN).exists():
         raise MissingFileError(
             missing(phone / DEPTH_BIN, "the capture has no depth: download it, or leave it out")
@@ -116,9 +116,9 @@ def _open_masks(phone: Path, size: tuple[int, int]) -> PngFolder | Video | None:
     capture has none."""
     masks: PngFolder | Video | None = None
     if (phone / MASKS).is_dir():
-        masks = PngFolder(phone / MASKS, np.uint8)
+        masks = PngFolder(phone / MASKS, 8)
     elif (phone / MASK_VIDEO).exists():
-        masks = Video(phone / MASK_VIDEO)
+        masks = Video(phone / MASK_VIDEO, REMEDY)
     if masks is not None and masks.size != size:
         where = phone / (MASKS if isinstance(masks, PngFolder) else MASK_VIDEO)
         raise BadDataError(

@@ -7,20 +7,16 @@ folder may have gaps (frames that were left out, every second of a video); numbe
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.preparation.frame_files import Color, image_size, read_color, read_grey
 from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.scenes.posed_images import is_whole_png
 
 EXTRACT = "extract the frames again (prepare_iphone_data of the ScanNet++ toolbox)"
-_PNG_HEAD = struct.Struct(">12x4sII")  # mark of the header, width, height
 
 
 class FrameFolder:
@@ -37,13 +33,10 @@ class FrameFolder:
             raise BadDataError(
                 f"{folder}: holds no frame_000000{suffix} or the like; {EXTRACT}, or remove it"
             )
+        self.size = image_size(self.path(int(self.numbers[0])), EXTRACT)
 
     def path(self, number: int) -> Path:
         return self.folder / f"frame_{number:06d}{self.suffix}"
-
-    def load(self, number: int) -> bytes:
-        """Bytes of the image of a frame."""
-        return jpeg.load(self.path(number), EXTRACT)
 
 
 class ColorFolder(FrameFolder):
@@ -51,51 +44,20 @@ class ColorFolder(FrameFolder):
 
     def __init__(self, folder: Path):
         super().__init__(folder, ".jpg")
-        first = int(self.numbers[0])
-        self.size = jpeg.read_size(self.load(first), self.path(first), EXTRACT)
 
-    def read(self, numbers: Sequence[int]) -> Iterator[bytes]:
+    def read(self, numbers: Sequence[int]) -> Iterator[Color]:
         for number in numbers:
-            data = self.load(number)
-            found = jpeg.read_size(data, self.path(number), EXTRACT)
-            _check_size(self.path(number), found, self.size)
-            yield data
+            yield read_color(self.path(number), self.size, EXTRACT)
 
 
 class PngFolder(FrameFolder):
     """`depth/` (16 bits) or `rgb_masks/` (8 bits): grey PNG files, decoded."""
 
-    def __init__(self, folder: Path, kind: type):
+    def __init__(self, folder: Path, bits: int):
         super().__init__(folder, ".png")
-        self._kind = np.dtype(kind)
-        first = int(self.numbers[0])
-        self.size = _png_size(self.load(first), self.path(first))
+        self._bits = bits
 
     def read(self, numbers: Sequence[int]) -> Iterator[np.ndarray]:
-        """Images (height, width) of the kind that the folder is of."""
+        """Images (height, width) of so many bits."""
         for number in numbers:
-            data, path = self.load(number), self.path(number)
-            _check_size(path, _png_size(data, path), self.size)
-            image = None
-            if is_whole_png(data, self.size):  # before memory is taken
-                image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-            if image is None or image.ndim != 2 or image.dtype != self._kind:
-                bits = 8 * self._kind.itemsize
-                raise BadDataError(f"{path}: not a grey image of {bits} bits; {EXTRACT}")
-            yield image
-
-
-def _png_size(data: bytes, path: Path) -> tuple[int, int]:
-    """(width, height) from the header."""
-    mark, width, height = _PNG_HEAD.unpack(data[: _PNG_HEAD.size].ljust(_PNG_HEAD.size, b"\0"))
-    if mark != b"IHDR":
-        raise BadDataError(f"{path}: not a PNG; {EXTRACT}")
-    return width, height
-
-
-def _check_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> None:
-    if found != size:
-        raise BadDataError(
-            f"{path}: has {found[0]}x{found[1]} pixels, the first image of its folder "
-            f"{size[0]}x{size[1]}; {EXTRACT}"
-        )
+            yield read_grey(self.path(number), self.size, self._bits, EXTRACT)

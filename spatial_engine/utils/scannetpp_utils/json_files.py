@@ -1,39 +1,17 @@
-"""Json of ScanNet++, read within bounds: a few bytes of json can ask for many of memory."""
+"""Json of ScanNet++, and the bounds of its files."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import check_content, missing
+from spatial_engine.utils.preparation import plain_json
 
 REMEDY = "download the scene again"
 MAX_BYTES = 2**27  # real ones take 30 million
-# Values, lists and objects of a file take up to 72 bytes of memory each; real files hold 3 million.
-MAX_VALUES = 8_000_000
+MAX_ITEMS = 8_000_000  # real ones hold 3 million
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The object that a json file holds; `NaN` and `Infinity` are numbers, as Python writes them.
-
-    Raises `BadDataError` for a missing or damaged file, and for one larger than any real one.
-    """
-    try:
-        check_content(path, REMEDY)
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"more than {MAX_BYTES:,} bytes")
-        with naming(path):
-            data = path.read_bytes()
-        if sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            raise ValueError(f"more than {MAX_VALUES:,} values")
-        content = json.loads(data)
-        if not isinstance(content, dict):
-            raise ValueError("it holds no object")
-        return content
-    except FileNotFoundError:
-        raise MissingFileError(missing(path, REMEDY)) from None
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise BadDataError(f"{path}: not json that can be read ({error}); {REMEDY}") from None
+    """The object that a json file holds (`plain_json.read`)."""
+    return plain_json.read(path, REMEDY, MAX_BYTES, MAX_ITEMS)

@@ -25,11 +25,9 @@ def read_label_map(path: Path) -> dict[str, str | None]:
     """
     if dangling_link(path) or not path.is_file():
         raise MissingInputError(missing(path, REMEDY))
-    if path.stat().st_size > MAX_BYTES:
-        raise BadDataError(f"{path}: more than {MAX_BYTES:,} bytes; {REMEDY}")
     labels: dict[str, str | None] = {}
     try:
-        rows = csv.DictReader(io.StringIO(read_text(path, REMEDY), ""))
+        rows = csv.DictReader(io.StringIO(read_text(path, REMEDY, MAX_BYTES), ""))
         lacking = {RAW, NEW} - set(rows.fieldnames or ())
         if lacking:
             raise BadDataError(

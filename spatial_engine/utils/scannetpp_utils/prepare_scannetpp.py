@@ -25,7 +25,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
@@ -35,6 +34,7 @@ from spatial_engine.utils.scannetpp_utils import label_map, split_lists
 from spatial_engine.utils.scannetpp_utils.capture import open_capture
 from spatial_engine.utils.scannetpp_utils.source_files import fingerprint
 from spatial_engine.utils.scannetpp_utils.split_lists import FOLDER, scene_folder
+from spatial_engine.utils.scenes.split_lists import asked_for
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     labels_path = args.root / FOLDER / label_map.FILE if args.benchmark_classes else None
     sources = step.ready(scenes, partial(make_source, args.root, labels_path))
     wanted = Wanted(args.frame_skip, keep_orientation=args.keep_orientation)
-    prepare.run(step, sources, lists, dict.fromkeys(sources, wanted))
+    prepare.run(step, sources, lists, dict.fromkeys(sources, wanted), owners_lists=True)
     return step.close()
 
 
@@ -67,10 +67,7 @@ def present_scenes(
 
     Raises `MissingInputError` where one of `--scenes` is not listed.
     """
-    scenes = sorted(scene for split in args.splits for scene in lists.get(split, ()))
-    if unknown := set(args.scenes or ()) - set(scenes):
-        raise MissingInputError(f"--scenes {min(unknown)}: in none of the split lists")
-    scenes = [scene for scene in scenes if scene in args.scenes] if args.scenes else scenes
+    scenes = asked_for(args, lists)
     lacks = split_lists.lacking(args.root, scenes)
     for what in sorted(set(lacks.values())):
         if what == split_lists.NO_DEPTH:

@@ -16,7 +16,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.preparation.capture import AnnotatedMesh, MeshObject
 from spatial_engine.utils.preparation.ply import read_vertices
-from spatial_engine.utils.running.files import dangling_link, has_half_characters
+from spatial_engine.utils.running.files import has_half_characters, is_there
 from spatial_engine.utils.running.input_files import read_text
 from spatial_engine.utils.scannetpp_utils.json_files import REMEDY, read_object
 
@@ -33,7 +33,7 @@ MAX_HIDDEN_BYTES = 2**24  # of the list of anonymised vertices, all of a scene a
 def has_mesh(folder: Path) -> bool:
     """Whether the scene in `folder` has a mesh, or must have one: objects are of a mesh. Scenes of
     the test lists have none. A link to nothing counts as there."""
-    return any(_is_there(folder / SCANS / name) for name in (MESH, OBJECTS))
+    return any(is_there(folder / SCANS / name) for name in (MESH, OBJECTS))
 
 
 def read_mesh(folder: Path, labels: Mapping[str, str | None] | None = None) -> AnnotatedMesh:
@@ -46,13 +46,13 @@ def read_mesh(folder: Path, labels: Mapping[str, str | None] | None = None) -> A
     scans = folder / SCANS
     points = read_vertices(scans / MESH, REMEDY)
     instances, objects = np.zeros(len(points), np.int32), []
-    if _is_there(scans / OBJECTS):
+    if is_there(scans / OBJECTS):
         groups = _kept(_read_groups(scans / OBJECTS), labels)
         segments = _read_segments(scans / SEGMENTS, len(points))
         instances = _instances(segments, groups, scans / OBJECTS)
         objects = [item for item, _ in groups]
     shown = np.ones(len(points), bool)
-    if _is_there(scans / HIDDEN):
+    if is_there(scans / HIDDEN):
         shown[_read_hidden(scans / HIDDEN, len(points))] = False
     return AnnotatedMesh(points[shown], instances[shown], objects)
 
@@ -140,13 +140,10 @@ def _instances(
 def _read_hidden(path: Path, num_vertices: int) -> np.ndarray:
     """Numbers of anonymised vertices, (k,) int64: of people and screens, which were blurred. They
     are no part of a room, and nothing refers to vertices by number later."""
-    size = path.stat().st_size if path.exists() else None  # of a link to nothing, below
-    if size is not None and size > MAX_HIDDEN_BYTES:
-        raise BadDataError(f"{path}: more than {MAX_HIDDEN_BYTES:,} bytes; {REMEDY}")
-    if size == 0:
+    if path.exists() and not path.stat().st_size:  # a link to nothing is told below
         return np.zeros(0, np.int64)
     try:
-        hidden = np.array(read_text(path, REMEDY).split(), np.int64)
+        hidden = np.array(read_text(path, REMEDY, MAX_HIDDEN_BYTES).split(), np.int64)
     except (ValueError, OverflowError):
         raise BadDataError(f"{path}: not a list of whole numbers; {REMEDY}") from None
     if len(hidden) and not (hidden.min() >= 0 and hidden.max() < num_vertices):
@@ -156,10 +153,6 @@ def _read_hidden(path: Path, num_vertices: int) -> np.ndarray:
     if len(np.unique(hidden)) < len(hidden):
         raise BadDataError(f"{path}: names a vertex twice, so it is no list of numbers; {REMEDY}")
     return hidden
-
-
-def _is_there(path: Path) -> bool:
-    return path.exists() or bool(dangling_link(path))
 
 
 def _list(value: dict[str, Any], name: str, path: Path) -> list[Any]:

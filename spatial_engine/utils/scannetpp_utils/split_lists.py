@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.utils.running.files import dangling_link
+from spatial_engine.errors import MissingInputError
+from spatial_engine.utils.running.files import is_there
 from spatial_engine.utils.running.input_files import missing, read_id_list
 from spatial_engine.utils.scannetpp_utils.capture import DEPTH, MASK_VIDEO, MASKS, PHONE
 from spatial_engine.utils.scannetpp_utils.depth_bin import FILE as DEPTH_BIN
 from spatial_engine.utils.scannetpp_utils.poses import FILE as POSES
+from spatial_engine.utils.scenes.split_lists import read_lists
 
 README = "get it as spatial_engine/utils/scannetpp_utils/README.md says"
 FOLDER = "data/scannetpp"  # below the root
@@ -35,19 +36,9 @@ def read_split_lists(root: Path) -> dict[str, list[str]]:
     both.
     """
     folder = root / FOLDER / "splits"
-    lists = {
-        split: read_id_list(folder / name, README)
-        for split, name in LISTS.items()
-        if (folder / name).exists() or dangling_link(folder / name)
-    }
+    lists = read_lists({split: folder / name for split, name in LISTS.items()}, README)
     if not any(lists.values()):
         raise MissingInputError(missing(folder / LISTS["train"], README, "list with scenes"))
-    both = set(lists.get("train", ())) & set(lists.get("val", ()))
-    if both:
-        raise SettingsError(
-            f"{folder}: {min(both)} is listed in {LISTS['train']} and in {LISTS['val']}; remove it "
-            "from one"
-        )
     return lists
 
 
@@ -57,11 +48,11 @@ def lacking(root: Path, scenes: Iterable[str]) -> dict[str, str]:
     found = {}
     for scene in scenes:
         phone = scene_folder(root, scene) / PHONE
-        if not _is_there(phone.parent):
+        if not is_there(phone.parent):
             found[scene] = f"listed, no {FOLDER}/data/<scene>"
-        elif not _is_there(phone / POSES):
+        elif not is_there(phone / POSES):
             found[scene] = f"listed, no {PHONE}/{POSES}"
-        elif not _is_there(phone / DEPTH) and not _is_there(phone / DEPTH_BIN):
+        elif not is_there(phone / DEPTH) and not is_there(phone / DEPTH_BIN):
             found[scene] = NO_DEPTH
     return found
 
@@ -72,7 +63,7 @@ def without_masks(root: Path, scenes: Iterable[str]) -> list[str]:
         scene
         for scene in scenes
         if not any(
-            _is_there(scene_folder(root, scene) / PHONE / name) for name in (MASKS, MASK_VIDEO)
+            is_there(scene_folder(root, scene) / PHONE / name) for name in (MASKS, MASK_VIDEO)
         )
     ]
 
@@ -89,7 +80,3 @@ def unlisted(root: Path, lists: Mapping[str, Iterable[str]]) -> list[str]:
         return []
     there = {entry.name for entry in (folder / "data").iterdir() if _SCENE.fullmatch(entry.name)}
     return sorted(there - known)
-
-
-def _is_there(path: Path) -> bool:
-    return path.exists() or bool(dangling_link(path))

@@ -11,11 +11,14 @@ from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.sample_data.captures.scannetpp import write_video
-from spatial_engine.utils.scannetpp_utils import video
-from spatial_engine.utils.scannetpp_utils.video import Video
+from spatial_engine.utils.preparation.images import video
 
 SIZE = (320, 260)
 NUMBER = 30
+
+
+def opened(path) -> video.Video:
+    return video.Video(path, "get it again")
 
 
 def marked_images(number: int = NUMBER) -> list[np.ndarray]:
@@ -49,8 +52,8 @@ def path(tmp_path):
 def test_wanted_frames_are_exact(path):
     images = marked_images()
     write_video(path, SIZE, images)
-    found = Video(path)
-    assert found.size == SIZE
+    found = opened(path)
+    assert found.size == SIZE and found.count == NUMBER
     for wanted in (range(NUMBER), [0], [NUMBER - 1], [3, 4, 17], []):
         for number, image in zip(wanted, found.read(wanted), strict=True):
             np.testing.assert_array_equal(image, images[number])
@@ -61,7 +64,7 @@ def test_other_codecs_and_containers(tmp_path, codec, ending):
     path = tmp_path / f"rgb.{ending}"
     coded(path, codec, marked_images())
     wanted = [0, 1, 12, 28]
-    assert [shown(image) for image in Video(path).read(wanted)] == wanted
+    assert [shown(image) for image in opened(path).read(wanted)] == wanted
 
 
 def test_a_note_that_images_are_to_be_turned_is_not_followed(tmp_path, monkeypatch):
@@ -74,13 +77,13 @@ def test_a_note_that_images_are_to_be_turned_is_not_followed(tmp_path, monkeypat
     path.write_bytes(data)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     assert capture.read()[1].shape == (*SIZE, 3)  # what OpenCV makes of it by itself
-    found = Video(path)
+    found = opened(path)
     assert found.size == SIZE and [shown(image) for image in found.read([1, 2])] == [1, 2]
 
 
 def test_a_video_that_ends_early_is_told_before_anything_is_decoded(path, monkeypatch):
     write_video(path, SIZE, marked_images())
-    found = Video(path)
+    found = opened(path)
     assert len(list(found.read([29]))) == 1
     with raises_one_line(BadDataError, path, "ends after 30 frames, before frame 40"):
         next(found.read([0, 40]))
@@ -93,10 +96,10 @@ def test_a_file_cut_off_gives_the_frames_before_or_is_told(path, share):
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     there = int(share * NUMBER) - 3
-    for number, image in enumerate(Video(path).read(range(there))):
+    for number, image in enumerate(opened(path).read(range(there))):
         np.testing.assert_array_equal(image, images[number])
     with raises_one_line(BadDataError, path):
-        list(Video(path).read([NUMBER - 1]))
+        list(opened(path).read([NUMBER - 1]))
 
 
 @pytest.mark.parametrize("length", [0, 4, 40, 300])
@@ -104,7 +107,7 @@ def test_a_file_cut_off_in_its_header_is_told(path, length):
     write_video(path, SIZE, marked_images(3))
     path.write_bytes(path.read_bytes()[:length])
     with raises_one_line(BadDataError, path):
-        list(Video(path).read([0]))
+        list(opened(path).read([0]))
 
 
 def test_frames_that_the_decoder_jumps_over_move_no_number(path, monkeypatch):
@@ -127,7 +130,7 @@ def test_frames_that_the_decoder_jumps_over_move_no_number(path, monkeypatch):
 
     opencv = cv2.VideoCapture
     monkeypatch.setattr(video.cv2, "VideoCapture", Jumping)
-    found = Video(path)
+    found = opened(path)
     assert [shown(image) for image in found.read([2, 4, 9, 20])] == [2, 4, 9, 20]
     with raises_one_line(BadDataError, path, "frame 7 cannot be decoded"):
         list(found.read([2, 7]))
@@ -147,7 +150,7 @@ def test_a_size_that_no_phone_has_is_refused_before_memory_is_taken(path, size):
     path.write_bytes(claiming(path.read_bytes(), *size))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with raises_one_line(BadDataError, path):
-        Video(path)
+        opened(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
@@ -161,7 +164,7 @@ def test_images_of_another_size_than_the_file_says_are_refused(path, number):
     path.write_bytes(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with raises_one_line(BadDataError, path):
-        list(Video(path).read([number]))
+        list(opened(path).read([number]))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
 
 
@@ -182,13 +185,13 @@ OTHERS = {
 def test_other_files_are_refused_in_one_line_and_nothing_is_printed(path, name, capfd):
     path.write_bytes(OTHERS[name])
     with raises_one_line(BadDataError, path):
-        Video(path)
+        opened(path)
     assert capfd.readouterr() == ("", "")
 
 
 def test_no_file_is_told(path):
     with raises_one_line(BadDataError, path, "no such file"):
-        Video(path)
+        opened(path)
 
 
 def test_flipped_bytes_raise_no_error_but_ours(path):
@@ -202,7 +205,7 @@ def test_flipped_bytes_raise_no_error_but_ours(path):
             flipped[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(flipped)
         try:
-            list(Video(path).read([0, 2]))
+            list(opened(path).read([0, 2]))
             outcomes["read"] += 1
         except BadDataError:
             outcomes["refused"] += 1

@@ -1,4 +1,4 @@
-"""Frames of a phone's video (`rgb.mkv`, `rgb_mask.mkv`, early copies `rgb.mp4`), in order, exactly.
+"""Frames of a phone's video (Matroska or MP4), in order, exactly.
 
 OpenCV's VideoCapture decodes: it is a dependency already, and PyAV would add a second FFmpeg of 100
 MB for the same speed (measured on 1920x1440 HEVC with B-frames: 3.6 ms a frame by either). The
@@ -6,10 +6,10 @@ processor decodes, as graphics cards give bytes of their own, in one thread, as 
 side by side. Every frame up to the last wanted one is decoded and only wanted ones become images;
 seeking to each costs seven times as much at every sixth frame.
 
-Both libraries jump over what they cannot decode without a word, up to the next key frame, so
-counting decoded frames would give wrong numbers. Hence a first pass lists the times of all packets
-without decoding them: a frame's number is the place of its time in that list. That is a second
-reading of the file, hardly more than a hundredth of the cost of decoding it.
+Both libraries jump over what they cannot decode, often without a word and up to the next key
+frame, so counting decoded frames would give wrong numbers. Hence a first pass lists the times of
+all packets without decoding them: a frame's number is the place of its time in that list. That is a
+second reading of the file, hardly more than a hundredth of the cost of decoding it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -25,12 +26,11 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.running.files import naming
 from spatial_engine.utils.running.input_files import check_content, missing
-from spatial_engine.utils.scannetpp_utils.json_files import REMEDY
 
 # FFmpeg prints what it meets, line by line; what is wrong is told here. It asks at its first file.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
-MAX_SIDE = 4096  # pixels: more than any phone of the data set films; an image takes 50 MB
+MAX_SIDE = 4096  # pixels: more than phones film; an image takes 50 MB
 MAX_FRAMES = 1_000_000
 _MATROSKA = b"\x1a\x45\xdf\xa3"
 _MP4 = b"ftyp"  # at the fifth byte
@@ -44,31 +44,40 @@ _PACKETS_ALONE = (cv2.CAP_PROP_FORMAT, -1)  # as they are in the file, in its or
 
 class Video:
     """A video file; `size` is the (width, height) of its images, as the sensor gave them: a note in
-    the file that they are to be turned is not followed, as poses and cameras are not turned."""
+    the file that they are to be turned is not followed, as poses and cameras are not turned.
+    `remedy` is what a message about it advises."""
 
-    def __init__(self, path: Path):
-        self.path = path
-        _check_container(path)
+    def __init__(self, path: Path, remedy: str):
+        self.path, self.remedy = path, remedy
+        _check_container(path, remedy)
         with self._opened() as capture:
             self.size = self._size_of(capture)
         if not all(0 < side <= MAX_SIDE for side in self.size):
             raise self._bad(f"claims images of {self.size[0]}x{self.size[1]} pixels")
 
+    @property
+    def count(self) -> int:
+        """How many frames there are, those among them that cannot be decoded."""
+        return len(self._times)
+
     def read(self, numbers: Sequence[int]) -> Iterator[np.ndarray]:
         """Images of frames (ascending numbers), each (height, width, 3) uint8 BGR."""
-        times = self._times()
+        times = self._times
         if len(numbers) and numbers[-1] >= len(times):
             raise self._bad(
                 f"ends after {len(times)} frames, before frame {numbers[-1]}, which has a pose "
                 "(is it cut off, or of fewer frames a second?)"
             )
         with self._opened() as capture:
-            number = -1
+            number, failed = -1, 0
             for wanted in numbers:
-                while number < wanted:
-                    if not capture.grab():
-                        raise self._bad(f"cannot be decoded up to frame {wanted}")
-                    number = self._number(capture, times, number)
+                while number < wanted and failed <= len(times):
+                    if capture.grab():
+                        number = self._number(capture, times, number)
+                    else:  # a damaged packet, and at the end of the file again and again
+                        failed += 1
+                if number < wanted:
+                    raise self._bad(f"cannot be decoded up to frame {wanted}")
                 if number > wanted:
                     raise self._bad(f"frame {wanted} cannot be decoded")
                 yield self._image(capture, number)
@@ -88,6 +97,7 @@ class Video:
             raise self._bad(f"frame {number} is no image of {self.size[0]}x{self.size[1]} pixels")
         return image
 
+    @cached_property
     def _times(self) -> np.ndarray:
         """Times of all frames in milliseconds, ascending; nothing is decoded."""
         times = []
@@ -123,17 +133,17 @@ class Video:
         )
 
     def _bad(self, cause: str) -> BadDataError:
-        return BadDataError(f"{self.path}: {cause}; {REMEDY}")
+        return BadDataError(f"{self.path}: {cause}; {self.remedy}")
 
 
-def _check_container(path: Path) -> None:
+def _check_container(path: Path, remedy: str) -> None:
     """Raise `BadDataError` for what is neither Matroska nor MP4, before FFmpeg opens it: it takes
     texts for lists of other files, or of addresses, and reads those."""
     try:
-        check_content(path, REMEDY)
+        check_content(path, remedy)
         with naming(path), open(path, "rb") as file:
             head = file.read(8)
     except FileNotFoundError:
-        raise MissingFileError(missing(path, REMEDY)) from None
+        raise MissingFileError(missing(path, remedy)) from None
     if not head.startswith(_MATROSKA) and head[4:] != _MP4:
-        raise BadDataError(f"{path}: is neither Matroska nor MP4; {REMEDY}")
+        raise BadDataError(f"{path}: is neither Matroska nor MP4; {remedy}")

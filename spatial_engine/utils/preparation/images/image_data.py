@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.geometry.cameras import MM_PER_METRE
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.scenes.posed_images import MAX_SIDE
+from spatial_engine.utils.scenes.posed_images import MAX_SIDE, is_whole_png
 
 MAX_COLOR_BYTES = 2**28  # of a coded image
 MAX_DEPTH_BYTES = 2**28
 MAX_DEPTH_MM = 65535
-MM_PER_METRE = 1000.0
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _NO_HEADER = (
@@ -59,11 +59,16 @@ def grey(data: bytes, where: str, remedy: str) -> np.ndarray:
 
 def depth_png(data: bytes, where: str, remedy: str) -> np.ndarray:
     """(h, w) uint16 of a grey PNG of 16 bits."""
+    return grey_png(data, 16, where, remedy)
+
+
+def grey_png(data: bytes, wanted: int, where: str, remedy: str) -> np.ndarray:
+    """(h, w) of a grey PNG of so many bits, 8 or 16."""
     _, _, bits, kind = _png_header(data, where, remedy)
-    if (bits, kind) != (16, 0):
+    if (bits, kind) != (wanted, 0):
         raise BadDataError(
-            f"{where}: a PNG of {bits} bits, {_PNG_KINDS.get(kind, 'unknown')}; depth is 16 bits, "
-            f"grey; {remedy}"
+            f"{where}: a PNG of {bits} bits, {_PNG_KINDS.get(kind, 'unknown')}; {wanted} bits, "
+            f"grey, are expected; {remedy}"
         )
     return _decoded(data, cv2.IMREAD_UNCHANGED, where, remedy)
 
@@ -121,11 +126,7 @@ def _png_header(data: bytes, where: str, remedy: str) -> tuple[int, int, int, in
     width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise BadDataError(f"{where}: claims {width}x{height} pixels; {remedy}")
-    place, name = 8, b""
-    while name != b"IEND" and place + 12 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, place)
-        place += 12 + length
-    if name != b"IEND" or place != len(data):
+    if not is_whole_png(data, (width, height)):
         raise BadDataError(f"{where}: the image is truncated; {remedy}")
     return width, height, bits, kind
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from captures_formats.tiny_room import tiny_room
 
-from spatial_engine.utils.capture_utils.scale_fit import agreement, metres_per_unit
 from spatial_engine.utils.preparation.capture import Capture, Picture
+from spatial_engine.utils.preparation.scale_fit import agreement, metres_per_unit
 
 ROOM = tiny_room(num_frames=20)
 

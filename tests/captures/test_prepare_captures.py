@@ -1,0 +1,88 @@
+"""The command for a user's own captures: what is listed, what is made again, what images keep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from captures_formats.plain_room import make_plain_room
+from conftest import run_here
+from PIL import Image
+
+from spatial_engine.sample_data.captures import colmap, replica
+from spatial_engine.sample_data.captures.sample_captures import FORMATS
+from spatial_engine.utils.paths import Dataset
+from spatial_engine.utils.scenes.split_lists import read_split_lists
+
+COMMAND = "spatial_engine/utils/capture_utils/prepare_captures.py"
+ROOM = make_plain_room((96, 72), (96, 72), num_frames=12)
+
+
+def prepare(root: Path, form: str, *flags: str):
+    flags = ("--format", form, "--frame-skip", "1", "--num-workers", "1", *flags)
+    return run_here(COMMAND, root, "--dataset", "mine", "--input", str(root / "own"), *flags)
+
+
+def listed(root: Path) -> set[str]:
+    lists = read_split_lists(Dataset(root, "mine"), "")
+    return {scene for ids in lists.values() for scene in ids}
+
+
+def frames_of(root: Path, scene: str) -> Path:
+    return root / "data/mine/posed_images" / scene
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_another_camera_makes_the_scene_again(tmp_path, beside):
+    replica.write(ROOM, tmp_path / "own", camera_beside=beside)
+    assert prepare(tmp_path, "replica").returncode == 0
+    camera = next((tmp_path / "own").rglob("cam_params.json"))
+    made = sorted(frames_of(tmp_path, replica.SCENE).glob("intrinsic*"))
+    before = [path.read_bytes() for path in made]
+    told = json.loads(camera.read_text())
+    told["camera"]["fx"] *= 1.01
+    camera.write_text(json.dumps(told))
+    assert prepare(tmp_path, "replica").returncode == 0
+    assert made and all(path.read_bytes() != old for path, old in zip(made, before, strict=True))
+
+
+def test_prepared_images_hold_no_note_of_how_a_camera_was_held(tmp_path):
+    replica.write(ROOM, tmp_path / "own")
+    images = sorted((tmp_path / "own").rglob("frame*.jpg"))
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    for path in images:
+        Image.open(path).save(path, quality=95, exif=notes)
+    assert b"Exif" in images[0].read_bytes()
+    assert prepare(tmp_path, "replica").returncode == 0
+    made = sorted(frames_of(tmp_path, replica.SCENE).glob("*.jpg"))
+    assert len(made) == len(images)
+    assert not any(b"Exif" in path.read_bytes() for path in made)
+
+
+def test_what_cannot_be_prepared_is_listed_once_it_is(tmp_path):
+    for name in ("hall", "kitchen"):
+        colmap.write(ROOM, tmp_path / "own" / name)
+    scale = FORMATS["colmap"].metres_per_unit
+    hall = ("--scenes", "hall", "--metres-per-unit", str(scale))
+    assert prepare(tmp_path, "colmap", *hall).returncode == 0
+    assert listed(tmp_path) == {"hall"}
+
+    done = prepare(tmp_path, "colmap", "--scenes", "kitchen")
+    assert done.returncode == 1 and listed(tmp_path) == {"hall"}
+    words = (done.stdout + done.stderr).split("depth fits with ")[1]
+    assert float(words.split(")")[0]) == pytest.approx(scale, rel=0.02)
+
+    assert prepare(tmp_path, "colmap", "--metres-per-unit", str(scale)).returncode == 0
+    assert listed(tmp_path) == {"hall", "kitchen"}
+
+
+def test_frames_of_colmap_are_in_metres(tmp_path):
+    colmap.write(ROOM, tmp_path / "own")
+    flags = ("--metres-per-unit", str(FORMATS["colmap"].metres_per_unit), "--up", "z")
+    assert prepare(tmp_path, "colmap", *flags).returncode == 0
+    for frame in ROOM.frames:
+        pose = np.loadtxt(frames_of(tmp_path, "own") / f"{frame.number:05d}.txt")
+        np.testing.assert_allclose(pose, frame.pose, atol=1e-5)
