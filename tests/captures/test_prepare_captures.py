@@ -86,3 +86,23 @@ def test_frames_of_colmap_are_in_metres(tmp_path):
     for frame in ROOM.frames:
         pose = np.loadtxt(frames_of(tmp_path, "own") / f"{frame.number:05d}.txt")
         np.testing.assert_allclose(pose, frame.pose, atol=1e-5)
+
+
+def test_scenes_that_another_version_prepared_are_kept_or_refused_before_anything_changes(tmp_path):
+    colmap.write(ROOM, tmp_path / "own" / "hall")
+    scale = ("--metres-per-unit", str(FORMATS["colmap"].metres_per_unit))
+    assert prepare(tmp_path, "colmap", *scale).returncode == 0
+    for mark in (tmp_path / "data/mine").rglob(".done.json"):
+        told = json.loads(mark.read_text())
+        told["origin"]["settings"]["code"]["utils/preparation/plan.py"] = "of another version"
+        mark.write_text(json.dumps(told))
+    before = {p: p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file()}
+    colmap.write(ROOM, tmp_path / "more" / "kitchen")
+
+    more = ("--input", str(tmp_path / "more"), *scale)
+    done = prepare(tmp_path, "colmap", *more)
+    assert done.returncode == 2 and "hall" in done.stderr and "--accept-finished" in done.stderr
+    assert {p: p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file()} == before
+
+    assert prepare(tmp_path, "colmap", *more, "--accept-finished").returncode == 0
+    assert listed(tmp_path) == {"hall", "kitchen"}
