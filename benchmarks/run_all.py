@@ -24,8 +24,10 @@ from bench_growth import COUNTS
 
 SCRIPTS = (
     "bench_scannet", "bench_points", "bench_objects", "bench_movement", "bench_growth",
-    "bench_full_size",
+    "bench_full_size", "bench_captures",
 )  # fmt: skip
+STAGED = SCRIPTS[:4]  # of the stages of the full set
+IN_TURNS = (*STAGED, "bench_captures")
 PAGE = REPOSITORY / "docs/performance.md"
 BEGIN, END = "<!-- measured: {} -->", "<!-- end of measured -->"
 
@@ -60,7 +62,7 @@ def stages_table(results: dict[str, Any]) -> list[str]:
         "| stage | rate on one core | ratio to its floor | the floor is | peak MiB |",
         "|---|---|---|---|---|",
     ]
-    for name in SCRIPTS[:4]:
+    for name in STAGED:
         for stage in results[name]["stages"]:
             rate = f"{stage['rate']:,.{1 if stage['rate'] < 100 else 0}f} {stage['unit']}/s"
             ratio = f"{stage['ratio']:.2f}" if stage["floor"] else ""
@@ -71,7 +73,7 @@ def stages_table(results: dict[str, Any]) -> list[str]:
 
 def full_table(results: dict[str, Any]) -> list[str]:
     """Core hours of the full set, stage by stage."""
-    rates = {s["stage"]: s["rate"] for name in SCRIPTS[:4] for s in results[name]["stages"]}
+    rates = {s["stage"]: s["rate"] for name in STAGED for s in results[name]["stages"]}
     lines = ["| stage | at full size | hours of one core |", "|---|---|---|"]
     total = 0.0
     for stage, (count, what) in FULL_COUNTS.items():
@@ -111,11 +113,32 @@ def memory_table(results: dict[str, Any]) -> list[str]:
     return lines
 
 
+def captures_table(results: dict[str, Any]) -> list[str]:
+    """Preparation of each format: frames, and points fused from depth."""
+    stages = {stage["stage"]: stage for stage in results["bench_captures"]["stages"]}
+    lines = [
+        "| format | images, depth | frames/s | ratio | the floor decodes "
+        "| points: frames/s | ratio | peak MiB, 30 to 120 frames |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, stage in stages.items():
+        form, part = name.split()
+        if part == "frames":
+            points = stages.get(f"{form} points")
+            fused = f"{points['rate']:.0f} | {points['ratio']:.1f}" if points else "of its mesh |"
+            peaks = f"{stage['peak_mib_fewer']:.0f} to {stage['peak_mib']:.0f}"
+            lines.append(
+                f"| {form} | {stage['sizes']} | {stage['rate']:.0f} | {stage['ratio']:.2f} | "
+                f"{stage['floor']} | {fused} | {peaks} |"
+            )
+    return lines
+
+
 def write_page(results: dict[str, Any]) -> None:
     """Put the tables between their marks."""
     page = PAGE.read_text(encoding="utf-8")
     tables = {"stages": stages_table, "full size": full_table, "growth": growth_table,
-              "memory": memory_table}  # fmt: skip
+              "memory": memory_table, "captures": captures_table}  # fmt: skip
     for name, make in tables.items():
         before, _, rest = page.partition(BEGIN.format(name))
         _, mark, after = rest.partition(END)
@@ -137,7 +160,7 @@ def main() -> None:
     for name in SCRIPTS if args.only is None else args.only:
         print(name, flush=True)
         line = [sys.executable, str(REPOSITORY / "benchmarks" / f"{name}.py")]
-        turns = ["--turns", str(args.turns)] if name in SCRIPTS[:4] else []
+        turns = ["--turns", str(args.turns)] if name in IN_TURNS else []
         subprocess.run([*line, "--folder", str(args.folder), *turns], check=True)
     results = {
         name: json.loads(results_path(args.folder, name).read_text(encoding="utf-8"))

@@ -149,8 +149,11 @@ def _images(
     capture: Capture, by_number: Mapping[int, RoomFrame], wanted: list[int], tolerance: Tolerance
 ) -> Iterator[str]:
     found = []
-    for picture in capture.images(wanted):
+    alone = list(capture.depth_images(wanted))
+    for picture, depth_mm in zip(capture.images(wanted), alone, strict=False):
         found.append(picture.number)
+        if not np.array_equal(picture.depth_mm, depth_mm):
+            yield f"frame {picture.number}: its depth alone differs from that of its picture"
         if picture.number in by_number:
             yield from _picture(capture, picture, by_number[picture.number], tolerance)
     if found != wanted:

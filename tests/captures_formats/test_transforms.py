@@ -281,3 +281,11 @@ def test_json_bombs_are_refused(folder):
     refused(folder, "more than 4,000,000 items")
     path.write_bytes(b"/*" * 1_000_000)  # comments that never end
     refused(folder, "not json")
+
+
+def test_depth_alone_needs_no_colour(tmp_path):
+    sample.write(ROOM, tmp_path)
+    capture = open_capture(tmp_path)
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    assert len(list(capture.depth_images(capture.numbers.tolist()))) == len(ROOM.frames)

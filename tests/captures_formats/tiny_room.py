@@ -70,6 +70,8 @@ def check_pictures(capture, room, *, numbers=None, poses=None, tolerance_mm=1.5,
     assert capture.color_size == room.color_size
     pictures = list(capture.images([int(n) for n in capture.numbers]))
     assert [p.number for p in pictures] == capture.numbers.tolist()
+    alone = list(capture.depth_images(capture.numbers.tolist()))
+    np.testing.assert_array_equal(alone, [picture.depth_mm for picture in pictures])
     for picture, frame in zip(pictures, frames, strict=True):
         assert picture.depth_mm.dtype == np.uint16
         if exact:

@@ -159,3 +159,19 @@ def test_a_missing_image_and_a_dangling_link_are_named(path):
     path.symlink_to(path.with_name("gone.jpg"))
     with raises_one_line(BadDataError, path, "no such image", "get it"):
         jpeg.read(path, "get it")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_brightness_is_no_more_than_the_largest_colour(seed):
+    image = np.random.default_rng(seed).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    image[:9] //= 8
+    data = jpeg.encode(image)
+    colors, found = jpeg.decode(data, "it", ""), jpeg.brightness(data, "it", "")
+    assert found.shape == (40, 60) and found.dtype == np.uint8
+    assert (found.astype(int) <= colors.max(axis=2).astype(int) + 1).all()
+
+
+def test_brightness_of_a_damaged_image_is_refused_in_a_line():
+    data = jpeg.encode(smooth(83, 61))
+    with pytest.raises(BadDataError, match=r"it\.jpg"):
+        jpeg.brightness(data[: len(data) // 2], "it.jpg", "get it")

@@ -153,3 +153,19 @@ def test_a_skew_is_not_turned():
     capture.intrinsics[:, 0, 1] = 0.5
     with raises_one_line(BadDataError, "skew"):
         upright.turn_capture(capture, 1)
+
+
+def test_depth_alone_is_turned_as_in_the_pictures():
+    depths = {n: np.arange(12, dtype=np.uint16).reshape(3, 4) + n for n in (3, 5)}
+
+    def images(numbers):
+        return (Picture(n, np.zeros((30, 40, 3), np.uint8), depths[n]) for n in numbers)
+
+    capture = Capture(
+        np.array([3, 5]), np.stack([np.eye(4)] * 2), np.stack([np.eye(3)] * 2), SIZE, images, UP
+    )
+    turned = upright.turn_capture(capture, 1)
+    pictures = list(turned.images([3, 5]))
+    assert pictures[0].depth_mm.shape == (4, 3)
+    for picture, alone in zip(pictures, turned.depth_images([3, 5]), strict=True):
+        assert np.array_equal(picture.depth_mm, alone)

@@ -132,15 +132,19 @@ def _undistorting(
         return None
     made: dict[int, Undistortion] = {}  # of the camera used last: maps take memory
 
-    def change(frame: FrameFiles, color: Color, depth: np.ndarray) -> tuple[Color, np.ndarray]:
+    def change(
+        frame: FrameFiles, color: Color | None, depth: np.ndarray
+    ) -> tuple[Color | None, np.ndarray]:
         camera_id = camera_of[frame.number]
         lens = lenses[camera_id]
         if not lens.bends:
             return color, depth
-        image = image_data.pixels(color, str(frame.color), REMEDY)
         if camera_id not in made:
             made.clear()
             made[camera_id] = Undistortion(lens.K, lens.coefficients, lens.size, lens.fisheye)
-        return made[camera_id].color(image), made[camera_id].depth(depth)
+        if color is not None:
+            image = image_data.pixels(color, str(frame.color), REMEDY)
+            color = made[camera_id].color(image)
+        return color, made[camera_id].depth(depth)
 
     return change

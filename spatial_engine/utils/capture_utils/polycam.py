@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.capture_utils import phone
 from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.geometry.cameras import camera_fault, is_lost_pose, pose_fault
+from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.preparation import plain_json
 from spatial_engine.utils.preparation.archives import Members, open_members, peek, places
 from spatial_engine.utils.preparation.capture import Capture, Picture
@@ -195,13 +197,22 @@ def _picture(members: Members, keyframe: _Keyframe, options: CaptureOptions) -> 
         depth = phone.confident(depth, levels, least, members.where(name), REMEDY)
     color = image_data.color(data, where, REMEDY)
     if keyframe.color.startswith(CORRECTED[0]):
-        depth = _without_border(depth, image_data.pixels(color, where, REMEDY))
+        depth = _without_border(depth, color, where)
     return Picture(keyframe.number, color, depth)
 
 
-def _without_border(depth_mm: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """Depth (h, w) without what an image of the same view, (H, W, 3), has black along its sides."""
-    black = color.max(axis=2) <= BLACK
+def _is_dark_along(brightness: np.ndarray) -> bool:
+    """Whether an image (H, W) uint8 may have a black side. The largest of three colours is no less
+    than their brightness, but for its rounding."""
+    sides = (brightness[0], brightness[-1], brightness[:, 0], brightness[:, -1])
+    return any((side <= BLACK + 1).mean() > BLACK_SHARE for side in sides)
+
+
+def _without_border(depth_mm: np.ndarray, color: bytes | np.ndarray, where: str) -> np.ndarray:
+    """Depth (h, w) without what an image of the same view has black along its sides."""
+    if isinstance(color, bytes) and not _is_dark_along(jpeg.brightness(color, where, REMEDY)):
+        return depth_mm
+    black = cv2.inRange(image_data.pixels(color, where, REMEDY), (0, 0, 0), (BLACK,) * 3) > 0
     border = np.zeros_like(black)
     width = round(BORDER * max(black.shape))
     for turns in range(4):

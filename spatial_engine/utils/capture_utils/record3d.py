@@ -84,6 +84,9 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
         for number in wanted:
             yield _picture(members, layout, int(number), size, depth_size, options)
 
+    def depths(wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        return (_depth(members, layout, int(n), size, depth_size, options) for n in wanted)
+
     return Capture(
         numbers=np.array(numbers, np.int64),
         poses=poses[numbers],
@@ -93,6 +96,7 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
         up=_up(poses),
         left_out=left_out,
         may_be_turned=True,  # where the phone was held on its side
+        depths=depths,
     )
 
 
@@ -218,7 +222,20 @@ def _picture(
             f"{members.where(name)}: has {found[0]}x{found[1]} pixels, {size[0]}x{size[1]} by the "
             f"metadata; {REMEDY}"
         )
-    metres = _depth(members, layout, number, size, depth_size)
+    depth = _depth(members, layout, number, size, depth_size, options)
+    return Picture(number, color, depth)
+
+
+def _depth(
+    members: Members,
+    layout: _Layout,
+    number: int,
+    size: tuple[int, int],
+    depth_size: tuple[int, int] | None,
+    options: CaptureOptions,
+) -> np.ndarray:
+    """(h, w) uint16 millimetres of a frame, without what is of low confidence."""
+    metres = _metres(members, layout, number, size, depth_size)
     depth = image_data.depth_mm(metres, options.depth_unit or 1.0)
     name = layout.confidence.format(number)
     if name and members.has(name):
@@ -229,10 +246,10 @@ def _picture(
         confidence = np.frombuffer(levels, np.uint8).reshape(depth.shape)
         least = phone.least_confidence(options, phone.MEDIUM)
         depth = phone.confident(depth, confidence, least, members.where(name), REMEDY)
-    return Picture(number, color, depth)
+    return depth
 
 
-def _depth(
+def _metres(
     members: Members,
     layout: _Layout,
     number: int,

@@ -149,7 +149,9 @@ def _registering(
 ) -> Change:
     made: list[Registration] = []  # when the first image has been read: its size is true
 
-    def change(frame: FrameFiles, color: Color, depth: np.ndarray) -> tuple[Color, np.ndarray]:
+    def change(
+        frame: FrameFiles, color: Color | None, depth: np.ndarray
+    ) -> tuple[Color | None, np.ndarray]:
         if not made:
             cameras = depth_K, color_K, COLOR_FROM_DEPTH, depth_size, color_size
             made.append(Registration(*cameras))

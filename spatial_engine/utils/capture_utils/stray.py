@@ -63,25 +63,27 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
     numbers, poses, left_out, rows = _frames(table, depths, video.count, where)
     intrinsics = _intrinsics(members, table, rows, size, options)
 
-    def depth_images(wanted: Sequence[int]) -> Iterator[Picture]:
-        for number in wanted:
-            yield Picture(int(number), b"", _depth(members, depths[int(number)], options))
+    def depth_images(wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        return (_depth(members, depths[int(number)], options) for number in wanted)
 
     def images(wanted: Sequence[int]) -> Iterator[Picture]:
-        for color, picture in zip(video.read(wanted), depth_images(wanted), strict=True):
-            yield replace(picture, color=color)
+        for number, color, depth in zip(
+            wanted, video.read(wanted), depth_images(wanted), strict=True
+        ):
+            yield Picture(int(number), color, depth)
 
     capture = Capture(
         numbers=numbers,
         poses=poses,
         intrinsics=intrinsics,
         color_size=size,
-        images=depth_images,
+        images=images,
+        depths=depth_images,
         up=np.array(phone.UP_OF_ARKIT),
         left_out=left_out,
         may_be_turned=True,
     )
-    return replace(capture, poses=_with_axes(capture, where), images=images)
+    return replace(capture, poses=_with_axes(capture, where))
 
 
 def _table(members: FolderMembers) -> dict[str, np.ndarray]:

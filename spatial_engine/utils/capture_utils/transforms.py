@@ -56,21 +56,19 @@ class _Frame:
     pose: np.ndarray  # (4, 4) OpenCV axes
 
 
-class _Lens:
-    """Makes images straight; what is computed for a camera is kept for the next of its images."""
+class _Lenses:
+    """What makes images straight; what is computed for a camera is kept for its next image."""
 
     def __init__(self) -> None:
         self._key: tuple | None = None
 
-    def straight(
-        self, camera: Camera, color: np.ndarray, depth: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Colour (h, w, 3) and depth of a camera without its distortion."""
+    def of(self, camera: Camera) -> Undistortion:
+        """That of a camera with distortion."""
         given = (camera.distortion, camera.size, camera.fisheye)
         key = (camera.intrinsic.tobytes(), *given)
         if key != self._key:
             self._key, self._lens = key, Undistortion(camera.intrinsic, *given)
-        return self._lens.color(color), self._lens.depth(depth)
+        return self._lens
 
 
 def looks_like(path: Path) -> bool:
@@ -102,11 +100,16 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
     color_size = _common_size(frames, where)
 
     def images(numbers: Sequence[int]) -> Iterator[Picture]:
-        by_number = {frame.number: frame for frame in frames}
-        lens = _Lens()
+        lenses = _Lenses()
         for number in numbers:
-            yield _picture(members, by_number[int(number)], unit, lens)
+            yield _picture(members, by_number[int(number)], unit, lenses)
 
+    def depths(numbers: Sequence[int]) -> Iterator[np.ndarray]:
+        lenses = _Lenses()
+        for number in numbers:
+            yield _depth(members, by_number[int(number)], unit, lenses)
+
+    by_number = {frame.number: frame for frame in frames}
     poses = np.stack([frame.pose for frame in frames])
     capture = Capture(
         numbers=np.array([frame.number for frame in frames], np.int64),
@@ -117,6 +120,7 @@ def open_capture(path: Path, options: CaptureOptions | None = None) -> Capture:
         up=_up(poses, content),
         left_out=left_out,
         may_be_turned=True,  # many are made of phones' captures
+        depths=depths,
     )
     return replace(capture, metric=_is_metric(capture))
 
@@ -289,7 +293,7 @@ def _is_metric(capture: Capture) -> bool:
     return scale is not None and bool(abs(np.log(scale)) < SAME_SCALE)
 
 
-def _picture(members: Members, frame: _Frame, unit: float, lens: _Lens) -> Picture:
+def _picture(members: Members, frame: _Frame, unit: float, lenses: _Lenses) -> Picture:
     where = members.where(frame.color)
     data = members.read(frame.color, image_data.MAX_COLOR_BYTES, REMEDY)
     size = image_data.color_size(data, where, REMEDY)
@@ -300,15 +304,20 @@ def _picture(members: Members, frame: _Frame, unit: float, lens: _Lens) -> Pictu
             "fl_x, fl_y, cx and cy there, or use the images that they are of"
         )
     color = image_data.color(data, where, REMEDY)
-    depth = _depth(members, frame.depth, unit)
+    if frame.camera.distortion:
+        color = lenses.of(frame.camera).color(image_data.pixels(color, where, REMEDY))
+    return Picture(frame.number, color, _depth(members, frame, unit, lenses))
+
+
+def _depth(members: Members, frame: _Frame, unit: float, lenses: _Lenses) -> np.ndarray:
+    """(h, w) uint16 millimetres of a frame, straight and without what is masked."""
+    depth = _read_depth(members, frame.depth, unit)
     if frame.mask is not None:
         depth = _masked(depth, _mask(members, frame.mask))
-    if frame.camera.distortion:
-        color, depth = lens.straight(frame.camera, image_data.pixels(color, where, REMEDY), depth)
-    return Picture(frame.number, color, depth)
+    return lenses.of(frame.camera).depth(depth) if frame.camera.distortion else depth
 
 
-def _depth(members: Members, name: str, unit: float) -> np.ndarray:
+def _read_depth(members: Members, name: str, unit: float) -> np.ndarray:
     """(h, w) uint16 millimetres of a 16-bit PNG or an .npy file."""
     data, where = members.read(name, image_data.MAX_DEPTH_BYTES, REMEDY), members.where(name)
     if name.lower().endswith((".exr", ".tif", ".tiff", ".npz", ".pfm")):

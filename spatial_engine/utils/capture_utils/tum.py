@@ -195,8 +195,11 @@ def _camera(
 
 
 def _undistorting(lens: Undistortion) -> Change:
-    def change(frame: FrameFiles, color: Color, depth: np.ndarray) -> tuple[Color, np.ndarray]:
-        image = image_data.pixels(color, str(frame.color), REMEDY)
-        return lens.color(image), lens.depth(depth)
+    def change(
+        frame: FrameFiles, color: Color | None, depth: np.ndarray
+    ) -> tuple[Color | None, np.ndarray]:
+        if color is not None:
+            color = lens.color(image_data.pixels(color, str(frame.color), REMEDY))
+        return color, lens.depth(depth)
 
     return change

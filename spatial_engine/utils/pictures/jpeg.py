@@ -54,11 +54,23 @@ def decode(
     scale = {}
     if at_least and width % 8 == 0 and height % 8 == 0:
         scale = {"min_width": at_least[0], "min_height": at_least[1], "min_factor": 2}
+    return _decoded(data, "BGR", source, remedy, scale)
+
+
+def brightness(data: bytes, source: str | Path, remedy: str) -> np.ndarray:
+    """(height, width) uint8 brightness of a JPEG, at half the cost of its colours."""
+    read_size(data, source, remedy)
+    return _decoded(data, "GRAY", source, remedy, {})[:, :, 0]
+
+
+def _decoded(
+    data: bytes, channels: str, source: str | Path, remedy: str, scale: dict[str, int]
+) -> np.ndarray:
     try:
-        return simplejpeg.decode_jpeg(data, "BGR", **scale)
+        return simplejpeg.decode_jpeg(data, channels, **scale)
     except ValueError as error:
         if HARMLESS in str(error):
-            return simplejpeg.decode_jpeg(data, "BGR", strict=False, **scale)
+            return simplejpeg.decode_jpeg(data, channels, strict=False, **scale)
         raise BadDataError(f"{source}: could not read the image ({error}); {remedy}") from None
 
 

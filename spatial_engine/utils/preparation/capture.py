@@ -58,3 +58,11 @@ class Capture:
     left_out: Mapping[str, int] = field(default_factory=dict)  # frames that lack something, by why
     mesh: Callable[[], AnnotatedMesh] | None = None  # None: points are fused from depth
     may_be_turned: bool = False  # whether a device held upright gives images on their side
+    depths: Callable[[Sequence[int]], Iterator[np.ndarray]] | None = None  # see `depth_images`
+
+    def depth_images(self, numbers: Sequence[int]) -> Iterator[np.ndarray]:
+        """The depth of the wanted pictures, without their colour where the source can do without
+        reading it (`depths`)."""
+        if self.depths is not None:
+            return self.depths(numbers)
+        return (picture.depth_mm for picture in self.images(numbers))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,8 @@ class FrameFiles:
     pose: np.ndarray
 
 
-Change = Callable[[FrameFiles, Color, np.ndarray], tuple[Color, np.ndarray]]
+# None stands for colour that is not wanted.
+Change = Callable[[FrameFiles, Color | None, np.ndarray], tuple[Color | None, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class FrameSource:
             intrinsics=np.array(np.broadcast_to(intrinsics, (count, 3, 3)), np.float64),
             color_size=self.color_size,
             images=self.pictures,
+            depths=self.depths,
             up=up,
             metric=metric,
             left_out={why: count for why, count in self.left_out.items() if count},
@@ -85,10 +88,17 @@ class FrameSource:
         for number in numbers:
             frame = by_number[int(number)]
             color = read_color(frame.color, self.color_size, self.remedy)
-            depth = self.millimetres[read_depth(frame.depth, self.depth_size, self.remedy)]
-            if self.change:
-                color, depth = self.change(frame, color, depth)
-            yield Picture(frame.number, color, depth)
+            yield Picture(frame.number, *self._changed(frame, color))
+
+    def depths(self, numbers: Sequence[int]) -> Iterator[np.ndarray]:
+        """Depth of the wanted frames, one at a time."""
+        by_number = {frame.number: frame for frame in self.frames}
+        return (self._changed(by_number[int(number)], None)[1] for number in numbers)
+
+    def _changed(self, frame: FrameFiles, color: Color | None) -> tuple[Any, np.ndarray]:
+        """Colour and depth of a frame as they are handed on."""
+        depth = self.millimetres[read_depth(frame.depth, self.depth_size, self.remedy)]
+        return self.change(frame, color, depth) if self.change else (color, depth)
 
 
 # ---- images --------------------------------------------------------------------------------------

@@ -31,12 +31,14 @@ SLACK_M = 1e-3  # by which rounding may move a block
 
 class PosedFrame(NamedTuple):
     """world_from_cam (4, 4), rigid; K (3, 3) of the colour image; depth_mm (h, w) uint16, 0 = not
-    measured; color (H, W, 3) uint8 BGR, of the same field of view."""
+    measured; color() gives (H, W, 3) uint8 BGR, of the same field of view and of `color_size`
+    (width, height). It is called in pass 2 alone."""
 
     world_from_cam: np.ndarray
     K: np.ndarray
     depth_mm: np.ndarray
-    color: np.ndarray
+    color_size: tuple[int, int]
+    color: Callable[[], np.ndarray]
 
 
 def fuse(frames: Callable[[], Iterable[PosedFrame]]) -> np.ndarray:
@@ -51,7 +53,7 @@ def fuse(frames: Callable[[], Iterable[PosedFrame]]) -> np.ndarray:
     del seen  # a quarter of what is held
     measured = _Measured(places, _Blocks.of(places, keys))
     for frame in frames():
-        measured.look(_View.of(frame), frame.color)
+        measured.look(_View.of(frame), frame.color())
     return measured.points(side)
 
 
@@ -71,7 +73,7 @@ class _View(NamedTuple):
     def of(cls, frame: PosedFrame) -> _View:
         pose, K = np.asarray(frame.world_from_cam, np.float64), np.asarray(frame.K, np.float64)
         height, width = frame.depth_mm.shape
-        size = frame.color.shape[1::-1]
+        size = frame.color_size
         depth_from_color = np.diag([width / size[0], height / size[1], 1.0])
         depth = np.where(is_usable(frame.depth_mm), frame.depth_mm / MM_PER_METRE, 0.0)
         return cls(
@@ -102,7 +104,8 @@ class _View(NamedTuple):
         (x, y, z), (width, height) = self.pixel_from_world, self.size
         borders = np.array([z, x, width * z - x, y, height * z - y])
         found = blocks.inside(borders)
-        x, y, z = (_weigh(row, points[:, found]) for row in self.pixel_from_world)
+        near = points[:, found]
+        x, y, z = (_weigh(row, near) for row in self.pixel_from_world)
         inside = (z > 0) & (x >= 0) & (x < width * z) & (y >= 0) & (y < height * z)
         x, y, z = x[inside], y[inside], z[inside]
         return found[inside], x / z, y / z, z

@@ -138,10 +138,9 @@ def _some_points(capture: Capture) -> np.ndarray:
 
 def _points_of_frames(capture: Capture) -> Iterator[np.ndarray]:
     step = -(-len(capture.numbers) // UP_FRAMES)
-    place = {number: k for k, number in enumerate(capture.numbers.tolist())}
-    for picture in capture.images(capture.numbers[::step].tolist()):
-        k = place[picture.number]
-        depth_mm = picture.depth_mm
+    places = range(0, len(capture.numbers), step)
+    depths = capture.depth_images(capture.numbers[::step].tolist())
+    for k, depth_mm in zip(places, depths, strict=True):
         height, width = depth_mm.shape
         scale = np.diag([width / capture.color_size[0], height / capture.color_size[1], 1.0])
         some = depth_mm[::UP_STEP, ::UP_STEP]

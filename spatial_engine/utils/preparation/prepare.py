@@ -218,8 +218,8 @@ def _prepared_frames(folder: Path, capture: Capture) -> Iterator[fusion.PosedFra
         name = posed_images.frame_id(number)
         depth_size = depth_size or posed_images.read_image_size(folder / f"{name}.png")
         depth = posed_images.read_depth(folder / f"{name}.png", depth_size)
-        color = posed_images.read_color(folder / f"{name}.jpg")
-        yield fusion.PosedFrame(pose, intrinsic, depth, color)
+        color = partial(posed_images.read_color, folder / f"{name}.jpg")
+        yield fusion.PosedFrame(pose, intrinsic, depth, capture.color_size, color)
 
 
 # ---- the data set ----

@@ -7,6 +7,7 @@ length of the way between the two cameras brings this about.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,15 +28,15 @@ SAME_SCALE = 0.05  # a difference that is none: focal lengths are no better know
 def metres_per_unit(capture: Capture) -> float | None:
     """The scale at which depth of different frames agrees; None where none stands out, as where
     the camera hardly moves or the poses are wrong."""
-    ways, points, depths, cameras = _between_frames(capture)
-    if not points:
+    looks = _Looks.of(capture)
+    if looks is None:
         return None
-    scores = np.array([_agreement(s, ways, points, depths, cameras) for s in RANGE])
+    scores = np.array([looks.agreement(scale) for scale in RANGE])
     best = RANGE[scores.argmax()]
     if scores.max() < LEAST_AGREEMENT or np.median(scores) > DISTINCT * scores.max():
         return None
     near = best * np.exp(np.linspace(-0.08, 0.08, 33))
-    fine = np.array([_agreement(s, ways, points, depths, cameras, CLOSE) for s in near])
+    fine = np.array([looks.agreement(scale, CLOSE) for scale in near])
     good = fine >= 0.98 * fine.max()
     return float(np.exp(np.log(near[good]).mean()))
 
@@ -43,34 +44,63 @@ def metres_per_unit(capture: Capture) -> float | None:
 def agreement(capture: Capture) -> float:
     """Share of the surface points of frames that lie where other frames measure a surface; 0 where
     no other frame sees them."""
-    return _agreement(1.0, *_between_frames(capture))
+    looks = _Looks.of(capture)
+    return looks.agreement(1.0) if looks else 0.0
 
 
-def _between_frames(capture: Capture) -> tuple[list, list, list, list]:
-    """For each pair of frames: the way (3,) from one camera to the other in units, points (n, 3) of
-    the one in metres along the axes of the other, and the other's depth in metres and intrinsics
-    of this depth."""
-    count = len(capture.numbers)
-    places = np.unique(np.linspace(0, count - 1, NUM_PLACES).astype(int))
-    beside = np.minimum(places + max(1, count // 40), count - 1)
-    pairs = {(int(i), int(j)) for i, j in zip(places, beside, strict=True) if i != j}
-    pairs |= {(int(i), int(j)) for i, j in pairwise(places)}
-    wanted = sorted({place for pair in pairs for place in pair})
-    depths = {}
-    for place, picture in zip(
-        wanted, capture.images([int(capture.numbers[p]) for p in wanted]), strict=True
-    ):
-        depths[place] = picture.depth_mm / MM_PER_METRE
-    found: tuple[list, list, list, list] = ([], [], [], [])
-    for i, j in sorted(pairs):
-        j_from_i = np.linalg.inv(capture.poses[j]) @ capture.poses[i]
-        points = _points(depths[i], _intrinsics(capture, i, depths[i]))
-        if len(points):
-            of_j = _intrinsics(capture, j, depths[j])
-            values = (j_from_i[:3, 3], points @ j_from_i[:3, :3].T, depths[j], of_j)
-            for rows, value in zip(found, values, strict=True):
-                rows.append(value)
-    return found
+class _Looks(NamedTuple):
+    """Points (n, 3) that frames measure, in metres along the axes of another frame: the way (n, 3)
+    from the one camera to the other in units of the poses, K (n, 3, 3) of the other's depth image,
+    its (width, height), and where it begins in `depth_mm`, which holds all images."""
+
+    points: np.ndarray
+    ways: np.ndarray
+    K: np.ndarray
+    sizes: np.ndarray
+    starts: np.ndarray
+    depth_mm: np.ndarray
+
+    @classmethod
+    def of(cls, capture: Capture) -> _Looks | None:
+        """Those of pairs of frames all over the recording; None where there are none."""
+        count = len(capture.numbers)
+        places = np.unique(np.linspace(0, count - 1, NUM_PLACES).astype(int))
+        beside = np.minimum(places + max(1, count // 40), count - 1)
+        pairs = {(int(i), int(j)) for i, j in zip(places, beside, strict=True) if i != j}
+        pairs |= {(int(i), int(j)) for i, j in pairwise(places)}
+        wanted = sorted({place for pair in pairs for place in pair})
+        read = capture.depth_images([int(capture.numbers[p]) for p in wanted])
+        depths = dict(zip(wanted, read, strict=True))
+        ends = np.cumsum([depth.size for depth in depths.values()]).tolist()
+        starts = dict(zip(wanted, [0, *ends], strict=False))
+        rows: list[tuple] = []
+        for i, j in sorted(pairs):
+            j_from_i = np.linalg.inv(capture.poses[j]) @ capture.poses[i]
+            points = _points(depths[i], _intrinsics(capture, i, depths[i]))
+            of_j = (_intrinsics(capture, j, depths[j]), depths[j].shape[::-1], starts[j])
+            values = (j_from_i[:3, 3], *of_j)
+            repeated = (np.repeat(np.array(value)[None], len(points), axis=0) for value in values)
+            rows.append((points @ j_from_i[:3, :3].T, *repeated))
+        if not sum(len(row[0]) for row in rows):
+            return None
+        columns = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return cls(*columns, np.concatenate([depth.ravel() for depth in depths.values()]))
+
+    def agreement(self, scale: float, tolerance: float = TOLERANCE) -> float:
+        """Share of the points that lie, at a scale, where the other frame measures a surface, among
+        those that it sees."""
+        moved = self.points + scale * self.ways
+        before = moved[:, 2] > 0
+        z = np.where(before, moved[:, 2], 1.0)
+        pixels = np.rint(np.einsum("nij,nj->ni", self.K[:, :2], moved) / z[:, None])
+        inside = before & ((pixels >= 0) & (pixels < self.sizes)).all(axis=1)
+        column, row = pixels[inside].astype(int).T
+        places = self.starts[inside] + row * self.sizes[inside, 0] + column
+        measured, z = self.depth_mm[places] / MM_PER_METRE, z[inside]
+        known = measured > 0
+        agreeing = known & (np.abs(measured - z) < tolerance * z)
+        seen = int(known.sum())
+        return int(agreeing.sum()) / seen if seen > LEAST_SEEN * len(self.points) else 0.0
 
 
 def _intrinsics(capture: Capture, place: int, depth: np.ndarray) -> np.ndarray:
@@ -80,37 +110,10 @@ def _intrinsics(capture: Capture, place: int, depth: np.ndarray) -> np.ndarray:
     return capture.intrinsics[place] * ratio[:, None]
 
 
-def _points(depth: np.ndarray, intrinsic: np.ndarray) -> np.ndarray:
+def _points(depth_mm: np.ndarray, intrinsic: np.ndarray) -> np.ndarray:
     """(n, 3) points in metres of some pixels of a depth image, spread over it."""
-    rows, columns = np.nonzero(depth)
+    rows, columns = np.nonzero(depth_mm)
     chosen = np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).astype(int)
     rows, columns = rows[chosen], columns[chosen]
     rays = np.stack([columns, rows, np.ones(len(rows))], axis=1) @ np.linalg.inv(intrinsic).T
-    return rays * depth[rows, columns][:, None]
-
-
-def _agreement(
-    scale: float,
-    ways: list,
-    points: list,
-    depths: list,
-    cameras: list,
-    tolerance: float = TOLERANCE,
-) -> float:
-    """Share of the points that lie, at a scale, where the other frame measures a surface, among
-    those that it sees."""
-    seen = agreeing = total = 0
-    for way, rotated, depth, intrinsic in zip(ways, points, depths, cameras, strict=True):
-        total += len(rotated)
-        moved = rotated + scale * way
-        moved = moved[moved[:, 2] > 0]
-        pixels = moved @ intrinsic.T
-        pixels = np.rint(pixels[:, :2] / pixels[:, 2:])
-        height, width = depth.shape
-        inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
-        column, row = pixels[inside].astype(int).T
-        measured, z = depth[row, column], moved[inside, 2]
-        known = measured > 0
-        seen += int(known.sum())
-        agreeing += int((np.abs(measured - z)[known] < tolerance * z[known]).sum())
-    return agreeing / seen if seen > LEAST_SEEN * total else 0.0
+    return rays * (depth_mm[rows, columns] / MM_PER_METRE)[:, None]

@@ -22,6 +22,7 @@ SAME_SURFACE = 0.03  # of the depth: a patch that is nearer by less hides nothin
 LARGEST_SPREAD = 16  # pixels of the result for one of depth; more is no registration
 LEAST_DEPTH_M = 0.01  # before the colour camera
 NONE = np.iinfo(np.uint16).max
+BAND = 2**14  # pixels at a time: arrays of more do not stay in the processor's cache
 
 
 class Registration:
@@ -63,49 +64,48 @@ class Registration:
         width, height = self.size
         if depth_mm.shape != (height, width):
             raise ValueError(f"a depth image of {depth_mm.shape[::-1]}, not {self.size}")
-        u, v, values = self._patches(depth_mm)
         found = np.full(width * height, NONE, np.uint16)
-        margins = []
-        for place, off_x, off_y in self._pixels(u, v):
-            true = (off_x <= self._reach[0]) & (off_y <= self._reach[1])
-            margin = (
-                ~true & (off_x <= OVERLAP * self._reach[0]) & (off_y <= OVERLAP * self._reach[1])
-            )
-            true &= place >= 0
-            margin &= place >= 0
-            np.minimum.at(found, place[true], values[true])
-            margins.append((place[margin], values[margin]))
-        for place, nearer in margins:
+        margins: list[list[tuple[np.ndarray, np.ndarray]]] = []  # by band and pixel of a patch
+        for start in range(0, width * height, BAND):
+            u, v, values = self._patches(depth_mm.ravel()[start : start + BAND], start)
+            margins.append([])
+            for x, y in self._pixels(u, v):
+                off_x, off_y = np.abs(x - u), np.abs(y - v)
+                near = (off_x <= OVERLAP * self._reach[0]) & (off_y <= OVERLAP * self._reach[1])
+                near &= (x >= 0) & (x < width) & (y >= 0) & (y < height)
+                true = near & (off_x <= self._reach[0]) & (off_y <= self._reach[1])
+                place = y.astype(np.int32) * np.int32(width) + x.astype(np.int32)
+                np.minimum.at(found, place[true], values[true])
+                margin = np.flatnonzero(near ^ true)
+                margins[-1].append((place[margin], values[margin]))
+        for bands in zip(*margins, strict=True):
+            place, nearer = (np.concatenate(parts) for parts in zip(*bands, strict=True))
             hides = found[place] > nearer * np.float32(1 + SAME_SURFACE)
             np.minimum.at(found, place[hides], nearer[hides])
         found[found == NONE] = 0
         return found.reshape(height, width)
 
-    def _patches(self, depth_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Centres of the patches in the result, x and y, each (n,) float32, and their depths (n,)
-        uint16 millimetres."""
-        z = depth_mm.ravel() * np.float32(1e-3)
-        w = self._rays[2] * z + self._shift[2]
+    def _patches(
+        self, depth_mm: np.ndarray, start: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of depth (k,) of the pixels from the number `start` on: centres of the patches in the
+        result, x and y, each (n,) float32, and their depths (n,) uint16 millimetres."""
+        z = depth_mm * np.float32(1e-3)
+        rays = self._rays[:, start : start + len(z)]
+        w = rays[2] * z + self._shift[2]
         seen = (z > 0) & (w >= LEAST_DEPTH_M) & (w < NONE * 1e-3)
-        scale = np.divide(np.float32(1), w, where=seen, out=np.zeros_like(w))
-        u, v = ((self._rays[i] * z + self._shift[i]) * scale for i in (0, 1))
+        scale = np.float32(1) / np.where(seen, w, np.float32(1))
+        u, v = ((rays[i] * z + self._shift[i]) * scale for i in (0, 1))
         width, height = self.size
         x, y = OVERLAP * self._reach
         seen &= (u >= -x) & (u <= width - 1 + x) & (v >= -y) & (v <= height - 1 + y)
         places = np.flatnonzero(seen)
         return u[places], v[places], np.rint(w[places] * np.float32(1000)).astype(np.uint16)
 
-    def _pixels(
-        self, u: np.ndarray, v: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Pixels that patches can cover, one for each patch at a time: their places in the result,
-        -1 outside, and how far their centres are from those of the patches in x and y."""
-        width, height = self.size
+    def _pixels(self, u: np.ndarray, v: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pixels x and y that patches can cover, one for each patch at a time; some are outside."""
         reach = np.float32(OVERLAP) * self._reach
         first_x, first_y = np.ceil(u - reach[0]), np.ceil(v - reach[1])
         for row in range(int(np.ceil(2 * reach[1]))):
             for column in range(int(np.ceil(2 * reach[0]))):
-                x, y = first_x + np.float32(column), first_y + np.float32(row)
-                inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-                place = y.astype(np.int32) * np.int32(width) + x.astype(np.int32)
-                yield np.where(inside, place, -1), np.abs(x - u), np.abs(y - v)
+                yield first_x + np.float32(column), first_y + np.float32(row)

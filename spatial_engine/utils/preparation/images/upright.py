@@ -96,4 +96,5 @@ def turn_capture(capture: Capture, turns: int) -> Capture:
         color_size=turn_size(capture.color_size, turns),
         images=images,
         may_be_turned=False,
+        depths=lambda numbers: (turn_image(d, turns) for d in capture.depth_images(numbers)),
     )
