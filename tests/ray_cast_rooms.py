@@ -50,7 +50,11 @@ def scan(
         shot = scanner.shot(cameras, pose, spec.generator("frame", number))
         depth_mm = np.round(shot.depth * 1000).astype(np.uint16)
         image = shot.image[..., ::-1].copy()
-        frames.append(PosedFrame(known[number], cameras.color.K, depth_mm, image))
+        frames.append(
+            PosedFrame(
+                known[number], cameras.color.K, depth_mm, color_size, lambda image=image: image
+            )
+        )
     return Scanned(scene.surfaces, tuple(frames))
 
 

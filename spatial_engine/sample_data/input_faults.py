@@ -7,6 +7,7 @@ function that puts it in. Sizes and places are drawn by the generator that is gi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -84,9 +85,8 @@ class FaultyScene(SceneInfoHandler):
         """What points are fused from."""
         K = self.intrinsic(scene_id)[:3, :3]
         for image_id, pose in zip(*self.valid_frames(scene_id), strict=True):
-            yield PosedFrame(
-                pose, K, self.depth(scene_id, image_id), self.color(scene_id, image_id)
-            )
+            depth, color = self.depth(scene_id, image_id), partial(self.color, scene_id, image_id)
+            yield PosedFrame(pose, K, depth, self.color_size(scene_id), color)
 
     def depth(self, scene_id: str, image_id: str) -> np.ndarray:
         """As the reader gives it."""
@@ -251,6 +251,7 @@ def fused_faults() -> dict[str, SceneFault]:
         "fused: up is 35 degrees off": with_up(np.array([0.5, 0.287, 0.82])),
         "fused: all 5 times too large": _of_size(5.0),
         "fused: all 10 times too small": _of_size(0.1),
+        "fused: all 40 times too small": _of_size(1 / 40),
     }
 
 

@@ -75,12 +75,33 @@ def test_the_factor_of_depth_is_told(layout, factor):
     assert f"divided by {factor:.4g} fits" in wrong.sentence
 
 
+@pytest.mark.parametrize("layout", ROOMS)
 @pytest.mark.parametrize("factor,size", [(1 / 1000, "0.00"), (1000, "65.5")])
-def test_metres_and_millimetres_are_told_by_size(factor, size):
+def test_metres_and_millimetres_are_told_by_size(layout, factor, size):
     with pytest.raises(
         BadDataError, match=rf"here: half .* below {size}\d* m; is its unit another"
     ):
-        refuse_wrong_convention(*views_of("kitchen", depth_factor=factor), "here")
+        refuse_wrong_convention(*views_of(layout, depth_factor=factor), "here")
+
+
+@pytest.mark.parametrize("layout", ROOMS)
+@pytest.mark.parametrize("factor,size", [(0.03, "small"), (0.02, "small"), (16, "large")])
+def test_a_world_of_another_scale_is_no_wrong_unit_of_depth(layout, factor, size):
+    """Frames whose depth cannot be agree with each other as they are."""
+    views, pairs = views_of(layout, scaled(factor), factor)
+    share, wrong = wrong_convention(views, pairs)
+    assert wrong.fault == "scale of the world" and share > 0.6
+    said = f"half .* and fits the poses: all is too {size}; .*--depth-unit and --metres-per-unit"
+    with pytest.raises(BadDataError, match=f"poses.txt: {said}"):
+        refuse_wrong_convention(views, pairs, "poses.txt")
+
+
+@pytest.mark.parametrize("factor", [1 / 1000, 1 / 50, 1000])
+def test_depth_that_cannot_be_says_nothing_of_the_world_where_the_camera_stands_still(factor):
+    """It agrees with itself whatever its unit."""
+    views, pairs = views_of("kitchen", depth_factor=factor)
+    first = next(iter(views.values()))
+    assert wrong_convention(dict.fromkeys(views, first), pairs)[1].fault == "depth scale"
 
 
 def test_what_no_convention_mends_is_not_refused():

@@ -28,7 +28,8 @@ def wall(shift, depth_mm=2000, size=(32, 24), color=(10, 20, 30)) -> PosedFrame:
     pose[0, 3] = shift
     K = np.array([[40.0, 0, size[0] / 2], [0, 40.0, size[1] / 2], [0, 0, 1]])
     depth = np.full(size[::-1], depth_mm, np.uint16)
-    return PosedFrame(pose, K, depth, np.full((*size[::-1], 3), color, np.uint8))
+    image = np.full((*size[::-1], 3), color, np.uint8)
+    return PosedFrame(pose, K, depth, size, lambda: image)
 
 
 @pytest.mark.parametrize("layout", ["living room", "kitchen"])
@@ -116,10 +117,9 @@ def test_colours_are_means_of_the_frames_that_agree():
 
 def test_colour_images_of_another_size_are_looked_up_by_field_of_view():
     small = wall(0)
-    large = small._replace(
-        K=np.diag([4.0, 3.0, 1.0]) @ small.K,
-        color=np.repeat(np.repeat(small.color, 3, axis=0), 4, axis=1),
-    )
+    image = np.repeat(np.repeat(small.color(), 3, axis=0), 4, axis=1)
+    K = np.diag([4.0, 3.0, 1.0]) @ small.K
+    large = small._replace(K=K, color_size=image.shape[1::-1], color=lambda: image)
     assert (fused([small, small]) == fused([large, large])).all()
 
 
@@ -176,7 +176,9 @@ def test_a_slow_computation_from_the_definition_gives_the_same():
         depth = frame.depth_mm.copy()
         depth[rng.random(depth.shape) < 0.05] = 0
         K = frame.K * [[1 + 0.01 * number], [1], [1]]
-        frames.append(PosedFrame(turn @ frame.world_from_cam, K, depth, frame.color))
+        frames.append(
+            frame._replace(world_from_cam=turn @ frame.world_from_cam, K=K, depth_mm=depth)
+        )
     frames.append(frames[1])
     found, slow = fused(frames), slow_fuse(frames)
     assert len(found) > 300
@@ -196,7 +198,8 @@ def slow_fuse(frames) -> list[list[float]]:
         agree, through = [], 0
         for number, frame in enumerate(frames):
             (u,), (v,), (z,) = project(frame, point[None])
-            height, width = frame.color.shape[:2]
+            width, height = frame.color_size
+            image = frame.color()
             if not (z > 0 and 0 <= u < width and 0 <= v < height):
                 continue
             h, w = frame.depth_mm.shape
@@ -208,7 +211,7 @@ def slow_fuse(frames) -> list[list[float]]:
             if d - z > 2 * tolerance:
                 through += 1
             elif abs(d - z) <= tolerance:
-                pixel = frame.color[min(round(v), height - 1), min(round(u), width - 1)]
+                pixel = image[min(round(v), height - 1), min(round(u), width - 1)]
                 agree.append([*slow_place(frame, row, column), *pixel[::-1].tolist()])
         if len(agree) >= 2 and through < len(agree):
             sums = [sum(column) for column in zip(*agree, strict=True)]
@@ -238,7 +241,7 @@ def slow_usable(depth_mm) -> np.ndarray:
 
 def slow_place(frame, row, column) -> list[int]:
     """Place of a depth pixel, whole units of 0.01 mm."""
-    size, (h, w) = frame.color.shape[1::-1], frame.depth_mm.shape
+    size, (h, w) = frame.color_size, frame.depth_mm.shape
     ray = np.linalg.solve(frame.K, [column * size[0] / w, row * size[1] / h, 1.0])
     cam = ray * frame.depth_mm[row, column] / 1000
     world = frame.world_from_cam[:3, :3] @ cam + frame.world_from_cam[:3, 3]
@@ -257,7 +260,7 @@ def project(frame, points) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def depth_at(frame, u, v, z) -> list[float]:
-    size, (h, w) = frame.color.shape[1::-1], frame.depth_mm.shape
+    size, (h, w) = frame.color_size, frame.depth_mm.shape
     found = []
     for x, y, far in zip(u, v, z, strict=True):
         inside = far > 0 and 0 <= x < size[0] and 0 <= y < size[1]

@@ -28,7 +28,13 @@ LEAST_LANDING = 0.1  # of the points of a frame that have to lie in the other on
 # the mean 0.1 under another convention, 0.66 at most with depth five times as large.
 LEAST_SHARE, LEAST_PAIRS, CLEARLY = 0.6, 1 / 3, 0.2
 # Depth in thousands of metres, or metres taken for millimetres: no scale is told by so few steps.
+# Only where frames agree as they are, and not with depth divided by `OTHER_FACTOR`, the whole world
+# is too small or large.
 LEAST_DEPTH_M, MOST_DEPTH_M = 0.1, 30.0  # median of a capture
+OTHER_FACTOR = 3.0
+# A smaller world is compared as if its median depth were so large: 2 cm say nothing in a world that
+# is ten times too small.
+TOLERANT_M = AGREE_M / AGREE_SHARE
 
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenGL's camera axes (right, up, back) and back
 _USUAL = (2.0, 4.0, 5.0, 6.5535, 10.0, 100.0, 1000.0)
@@ -36,7 +42,7 @@ USUAL_FACTORS = (*_USUAL, *(1 / factor for factor in _USUAL))
 FACTORS = (*USUAL_FACTORS, *np.geomspace(0.05, 20, 119))  # of depth, that are tried
 AS_GOOD = 0.03  # of the share: by which a usual factor may be worse than the best one
 INVERTED, AXES, TRANSPOSED = "poses inverted", "camera axes", "rotation transposed"
-DEPTH_SCALE = "depth scale"
+DEPTH_SCALE, WORLD_SCALE = "depth scale", "scale of the world"
 LOOK_LIKE = {
     INVERTED: "poses look like world-to-camera; invert them",
     AXES: "poses look like OpenGL's, whose camera axes are right, up and back; turn y and z round",
@@ -91,12 +97,13 @@ def wrong_convention(
     depths = [view.depth_mm[view.depth_mm > 0].astype(np.float64) for view in views.values()]
     typical = [np.median(depth) for depth in depths if len(depth)]
     metres = float(np.median(typical)) / MM_PER_METRE if typical else 1.0
-    if not LEAST_DEPTH_M <= metres <= MOST_DEPTH_M:
-        sentence = f"half of the measured depth is below {metres:.3g} m; is its unit another?"
-        return None, Convention(DEPTH_SCALE, sentence, depth_m=metres)
-    seen = {number: _Seen.of(view) for number, view in views.items()}
-    poses = {number: np.asarray(view.world_from_cam) for number, view in views.items()}
+    size = max(TOLERANT_M / metres, 1.0)
+    seen = {number: _Seen.of(view, size) for number, view in views.items()}
+    poses = {number: _enlarged(view.world_from_cam, size) for number, view in views.items()}
     given = pair_shares(seen, poses, pairs)
+    if not LEAST_DEPTH_M <= metres <= MOST_DEPTH_M:
+        other = pair_shares(seen, poses, pairs, OTHER_FACTOR)
+        return float(given.mean()), _of_impossible_depth(metres, given, other)
     if given.mean() + CLEARLY >= 1:
         return float(given.mean()), None
     tried = []
@@ -116,6 +123,18 @@ def wrong_convention(
     return float(given.mean()), wrong
 
 
+def _of_impossible_depth(metres: float, given: np.ndarray, other: np.ndarray) -> Convention:
+    """What is wrong where the median depth is so many `metres`, which cannot be, by the shares of
+    the pairs as given and with another scale of depth."""
+    sentence = f"half of the measured depth is below {metres:.3g} m"
+    agree = (given >= LEAST_SHARE) & (given >= other + CLEARLY)
+    if agree.mean() < LEAST_PAIRS:
+        return Convention(DEPTH_SCALE, f"{sentence}; is its unit another?", depth_m=metres)
+    size = "small" if metres < LEAST_DEPTH_M else "large"
+    sentence = f"{sentence}, and fits the poses: all is too {size}; are the units of both others?"
+    return Convention(WORLD_SCALE, sentence, depth_m=metres)
+
+
 def refuse_wrong_convention(
     views: Mapping[int, DepthView], pairs: Sequence[tuple[int, int]], source: str
 ) -> float | None:
@@ -123,8 +142,11 @@ def refuse_wrong_convention(
     before, wrong = wrong_convention(views, pairs)
     if wrong is None:
         return before
+    if wrong.depth_m is not None:
+        both = " (prepare_captures.py takes --depth-unit and --metres-per-unit)"
+        raise BadDataError(f"{source}: {wrong.sentence}{both * (wrong.fault == WORLD_SCALE)}")
     shares = f" (frames then agree on {wrong.after:.0%} of their depth, now on {wrong.before:.0%})"
-    raise BadDataError(f"{source}: {wrong.sentence}{shares if wrong.depth_m is None else ''}")
+    raise BadDataError(f"{source}: {wrong.sentence}{shares}")
 
 
 def transposed(pose: np.ndarray) -> np.ndarray:
@@ -132,6 +154,13 @@ def transposed(pose: np.ndarray) -> np.ndarray:
     turned = pose.copy()
     turned[:3, :3] = pose[:3, :3].T
     return turned
+
+
+def _enlarged(pose: np.ndarray, factor: float) -> np.ndarray:
+    """A pose (4, 4) in a world that is so many times as large."""
+    pose = np.array(pose, np.float64)
+    pose[:3, 3] *= factor
+    return pose
 
 
 CHANGES = {INVERTED: np.linalg.inv, AXES: lambda pose: pose @ FLIP, TRANSPOSED: transposed}
@@ -178,8 +207,10 @@ class _Seen(NamedTuple):
     K: np.ndarray
 
     @classmethod
-    def of(cls, view: DepthView) -> _Seen:
-        image = np.where(is_usable(view.depth_mm), view.depth_mm / MM_PER_METRE, 0.0)
+    def of(cls, view: DepthView, size: float) -> _Seen:
+        """A frame in a world that is `size` times as large."""
+        metres = view.depth_mm / MM_PER_METRE * size
+        image = np.where(is_usable(view.depth_mm), metres, 0.0)
         step = max(int(np.sqrt(image.size / POINTS)), 1)
         rows, columns = np.nonzero(image[::step, ::step])
         rows, columns = rows * step, columns * step
