@@ -29,7 +29,7 @@ from tqdm import tqdm
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.utils import paths
-from spatial_engine.utils.paths import FOLDERS, Dataset
+from spatial_engine.utils.paths import FOLDERS, SCANNET, Dataset
 from spatial_engine.utils.running import cli, executors, processes
 from spatial_engine.utils.tables import object_table
 
@@ -51,9 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code := run_chunks(args, chunks, num_processes):
         say_error("some chunks failed (named above); start again, finished ones are kept")
         return code
+    of = "" if args.dataset.name == SCANNET else f" --dataset {args.dataset.name}"
     print(
         f"coverage of {len(chunks)} chunks is there; "
-        "next: python spatial_engine/object_perception/merge_object_coverage.py"
+        f"next: python spatial_engine/object_perception/merge_object_coverage.py{of}"
     )
     return 0
 

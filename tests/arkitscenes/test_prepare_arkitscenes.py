@@ -125,7 +125,7 @@ def test_videos_become_scenes_upright_with_a_camera_for_each_frame(prepared):
         np.testing.assert_allclose(pose[:3, 3], room.frames[4].pose[:3, 3], atol=2e-5)
     told = json.loads((root / SOURCE / "meta_data/sources.json").read_text())
     assert told[VIDEO]["turned"] == "Left" and told[OTHER]["turned"] == "Up"
-    assert told[OTHER]["path"] == str(root / SOURCE / "raw/Validation" / OTHER)
+    assert told[OTHER]["path"] == (SOURCE / "raw/Validation" / OTHER).as_posix()
     assert (root / SOURCE / "meta_data/val.txt").read_text() == f"{OTHER}\n"
 
 

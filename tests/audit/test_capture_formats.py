@@ -842,7 +842,8 @@ def scannetpp(folder: Path, frames: int = 3, colours: bool = True) -> Path:
         told[f"frame_{k:06d}"] = {
             "timestamp": k / 60,
             "pose": shifted(9, 9, 9).tolist(),
-            "intrinsic": [[40 + k, 0, 31.5], [0, 40, 23.5], [0, 0, 1]],
+            # for 1920x1440, thirty times the pictures
+            "intrinsic": [[1200 + 30 * k, 0, 945], [0, 1200, 705], [0, 0, 1]],
             "aligned_pose": shifted(k, 2, 3).tolist(),
         }
         if colours:

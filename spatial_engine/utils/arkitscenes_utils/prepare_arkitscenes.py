@@ -27,7 +27,7 @@ from spatial_engine.utils.arkitscenes_utils.video import open_capture
 from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
-from spatial_engine.utils.running import cli
+from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import asked_for
 
@@ -67,7 +67,7 @@ def present_videos(
 def make_source(root: Path, folder: Path, video: str) -> Source:
     """The source of one video."""
     inputs = video_files.fingerprint(video_files.find_files(folder, video), root)
-    about = {"format": DATASET, "path": str(folder.absolute())}
+    about = {"format": DATASET, "path": provenance.place_of(folder, root)}
     return Source(partial(open_capture, folder, video), inputs, about)
 
 

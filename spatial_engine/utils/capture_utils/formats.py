@@ -69,16 +69,18 @@ def open_capture(form: str, path: Path, options: CaptureOptions) -> Capture:
 
 
 def fingerprint(form: str, path: Path, root: Path) -> list:
-    """What tells whether a capture has changed: names, sizes and samples of its files, and the
-    cameras of a format that are beside them or above."""
+    """What tells whether a capture has changed: its place, as `sources.json` tells it, names, sizes
+    and samples of its files, and the cameras of a format that are beside them or above."""
+    place = provenance.place_of(path, root)
     if path.is_file():
-        return provenance.file_fingerprint(path, root)
+        return [place, *provenance.file_fingerprint(path, root)[1:]]
     files = sorted(p for p in path.rglob("*") if p.is_file())
     entries = [(p.relative_to(path).as_posix(), p.stat().st_size) for p in files]
     cameras = frame_files.beside_or_above(path, getattr(READERS[form], "CAMERA_FILES", ()))
     return [
-        provenance.fingerprint_of(path, root, entries),
-        *(provenance.file_fingerprint(camera, root) for camera in cameras),
+        place,
+        *provenance.fingerprint_of(path, root, entries)[1:],
+        *(provenance.file_fingerprint(camera, root)[1:] for camera in cameras),
     ]
 
 

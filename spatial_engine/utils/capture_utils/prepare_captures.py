@@ -32,7 +32,7 @@ from spatial_engine.utils.preparation import prepare, up_axis
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
 from spatial_engine.utils.preparation.split import split_scenes
-from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running import cli, flag_types, provenance
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import read_split_lists
 
@@ -73,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_source(args: argparse.Namespace, path: Path, options: CaptureOptions) -> Source:
     """The source of one capture."""
-    about = {"format": args.format, "path": str(path.absolute()), **asdict(options)}
+    place = provenance.place_of(path, args.root)
+    about = {"format": args.format, "path": place, **asdict(options)}
     opener = partial(formats.open_capture, args.format, path, options)
     return Source(opener, formats.fingerprint(args.format, path, args.root), about)
 

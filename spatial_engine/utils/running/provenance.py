@@ -240,6 +240,13 @@ def relative(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
+def place_of(path: Path, root: Path) -> str:
+    """Where something of a user's is, so that root and it can be moved: together if it is below the
+    root, else the root alone."""
+    path, root = (Path(os.path.abspath(place)) for place in (path, root))
+    return relative(path, root) if path.is_relative_to(root) else path.as_posix()
+
+
 def contents_of(path: Path) -> int | dict[str, list[int]]:
     """Bytes of a file; of a folder what it holds."""
     return path.stat().st_size if path.is_file() else files.contents(path)

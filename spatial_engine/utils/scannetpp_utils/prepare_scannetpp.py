@@ -98,7 +98,7 @@ def make_source(root: Path, labels_path: Path | None, scene: str) -> Source:
         inputs.append(provenance.content_hash(labels_path))
     about = {
         "format": DATASET,
-        "path": str(folder.absolute()),
+        "path": provenance.place_of(folder, root),
         "benchmark_classes": labels is not None,
     }
     return Source(partial(open_capture, folder, labels), inputs, about)

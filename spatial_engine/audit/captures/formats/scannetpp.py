@@ -4,6 +4,7 @@ What was chosen where the format leaves a choice:
 - Extracted `rgb/`, `depth/`, `rgb_masks/` are taken where they are there, each by itself, else
   `rgb.mkv` (or `rgb.mp4`), `depth.bin`, `rgb_mask.mkv`.
 - Poses are `aligned_pose` of `pose_intrinsic_imu.json`; a frame without finite ones is none.
+- Intrinsics are for images of 1920x1440, whatever the size of the pictures.
 - An object has the id objectId - 1, of the group without `remove` as its label. Its vertices are
   those of its segments, by segIndices. Of several objects of a vertex the one with the fewest
   vertices has it, of equal ones the first.
@@ -28,6 +29,7 @@ from spatial_engine.audit.captures.video import MaskVideo, Video
 from spatial_engine.audit.raw.annotations import MAX_OBJECTS
 from spatial_engine.audit.raw.limits import RawDataError
 
+TOLD_SIZE = 1920, 1440  # (width, height) of the images that intrinsics are for
 KEPT, KEPT_OF_VIDEO = 255, 250  # of a mask; white loses a little in a video
 DROPPED_LABEL = "remove"
 MESH = "scans/mesh_aligned_0.05.ply"
@@ -36,15 +38,15 @@ Image = Callable[[], np.ndarray]
 
 def read(source: Source) -> SourceScan:
     tree = Tree(source.path)
-    cameras = _cameras(tree, source)
-    colours, jpegs, guesses = _colours(tree, cameras)
+    cameras = _cameras(tree)
+    colours, jpegs, guesses, scale = _colours(tree, cameras)
     depths, truncated = _depths(tree, cameras)
     masks = _masks(tree, source.numbers)
     frames = {}
     for number in sorted(cameras.keys() & colours.keys() & depths.keys()):
         pose, K = cameras[number]
         frames[number] = SourceFrame(
-            number, pose, K, colours[number], depths[number], jpegs.get(number),
+            number, pose, scale @ K, colours[number], depths[number], jpegs.get(number),
             keep=masks.get(number), guess=guesses.get(number),
         )  # fmt: skip
     return SourceScan(
@@ -52,7 +54,7 @@ def read(source: Source) -> SourceScan:
     )
 
 
-def _cameras(tree: Tree, source: Source) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def _cameras(tree: Tree) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """{number: (world_from_cam, K)} of the frames whose numbers are all finite."""
     name = "iphone/pose_intrinsic_imu.json"
     told, where = tree.json(name), tree.full(name)
@@ -63,28 +65,37 @@ def _cameras(tree: Tree, source: Source) -> dict[int, tuple[np.ndarray, np.ndarr
         if item.get("aligned_pose") is None:
             continue
         pose = matrix(item["aligned_pose"], (4, 4), f"{where}: {key}: aligned_pose")
-        K = source.camera()
-        if K is None:
-            K = matrix(item.get("intrinsic"), (3, 3), f"{where}: {key}: intrinsic")
+        K = matrix(item.get("intrinsic"), (3, 3), f"{where}: {key}: intrinsic")
         if np.isfinite(pose).all() and np.isfinite(K).all():
             found[number] = pose, K
     return found
 
 
-def _colours(tree: Tree, cameras: dict) -> tuple[dict[int, Image], dict[int, Callable[[], bytes]]]:
-    """Pictures, the bytes of those that are stored as JPEG, and quick guesses, by number."""
+def _colours(
+    tree: Tree, cameras: dict
+) -> tuple[dict[int, Image], dict[int, Callable[[], bytes]], dict[int, Image], np.ndarray]:
+    """Pictures, the bytes of those that are stored as JPEG, and quick guesses, by number; and the
+    (3, 3) scaling of intrinsics to their size."""
     names = by_number(tree.names("iphone/rgb"), r"frame_([0-9]+)\.(?:jpg|png)")
     if names:
         paths = {number: f"iphone/rgb/{name}" for number, name in names.items()}
         jpegs = {number: jpeg_of(tree, path) for number, path in paths.items()}
         pictures = {number: colour_of(tree, path) for number, path in paths.items()}
-        return pictures, {number: jpeg for number, jpeg in jpegs.items() if jpeg}, {}
+        height, width, _ = pictures[min(pictures)]().shape
+        jpegs = {number: jpeg for number, jpeg in jpegs.items() if jpeg}
+        return pictures, jpegs, {}, _scaling((width, height))
     for name in ("rgb.mkv", "rgb.mp4"):
         if tree.has(f"iphone/{name}"):
             video = Video(tree.path / "iphone" / name)
             guesses = {number: partial(video.guess, number) for number in cameras}
-            return {number: partial(video.picture, number) for number in cameras}, {}, guesses
+            pictures = {number: partial(video.picture, number) for number in cameras}
+            return pictures, {}, guesses, _scaling(video.size)
     raise RawDataError(f"{tree.path}/iphone: no rgb, rgb.mkv nor rgb.mp4")
+
+
+def _scaling(size: tuple[int, int]) -> np.ndarray:
+    """(3, 3) from pixels of the told size to those of images of `size`."""
+    return np.diag([size[0] / TOLD_SIZE[0], size[1] / TOLD_SIZE[1], 1.0])
 
 
 def _depths(tree: Tree, cameras: dict) -> tuple[dict[int, Image], bool]:
