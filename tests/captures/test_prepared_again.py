@@ -225,7 +225,7 @@ def test_a_split_without_scenes_asks_for_scenes(captures, tmp_path):
     prepared(tmp_path, captures, "kitchen")
     done = run_here(STEPS[0], tmp_path, "--dataset", "mine", "--num-workers", "1")
     assert done.returncode == 0
-    assert "prepare such scenes of mine first" in done.stdout
+    assert "prepare scenes of mine for it" in done.stdout
     assert "update_info_file_with_images" not in done.stdout
 
 

@@ -36,7 +36,7 @@ def remedy_of(place: Place) -> str:
     dataset = dataset_at(place)
     if dataset.name == SCANNET:
         return REMEDY
-    return f"prepare the scenes of {dataset.name} again (docs/own_data.md)"
+    return f"prepare scenes of {dataset.name} for it (docs/own_data.md)"
 
 
 class SceneInfoHandler:
