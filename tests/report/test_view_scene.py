@@ -18,6 +18,7 @@ from spatial_engine.report import view_scene
 from spatial_engine.utils.clips.clips import Clip, read_clip
 from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
 from spatial_engine.utils.paths import (
+    Dataset,
     clip_path,
     info_path,
     instance_data_dir,
@@ -160,6 +161,20 @@ def test_the_lenses_and_the_images(scene, scenes, scene_id, made_root):
     depth_mm = np.frombuffer(bytes(row["DepthImage:buffer"][0]), np.uint16)
     np.testing.assert_array_equal(depth_mm, scenes.depth(scene_id, image_id).ravel())
     assert row["DepthImage:meter"] == [1000.0]
+
+
+def test_where_cameras_differ_each_frame_has_its_own_lenses(gathered_root, tmp_path):
+    scenes = SceneInfoHandler.load(Dataset(gathered_root, "arkitscenes"), "train")
+    scene_id = scenes.scene_ids[0]
+    image_ids, _ = scenes.valid_frames(scene_id)
+    matrices = scenes.intrinsics(scene_id, image_ids)[:, :3, :3]
+    assert len(np.unique(matrices[:, 0, 0])) > 1
+    shown = record(gathered_root, scene_id, tmp_path / "scene.rrd")
+    for image_id, matrix in zip(image_ids, matrices, strict=True):
+        row = shown.frames["/world/camera/image"][int(image_id)]
+        lens = np.reshape(row["Pinhole:image_from_camera"], (3, 3)).T
+        np.testing.assert_allclose(lens, matrix, rtol=1e-6)
+    assert "Pinhole:image_from_camera" not in shown.static["/world/camera/image"]
 
 
 def test_boxes_bear_the_annotators_words(scene, scenes, scene_id):

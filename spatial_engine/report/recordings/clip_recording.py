@@ -17,7 +17,8 @@ from spatial_engine.report.recordings.recordings import (
     IMAGE,
     TIMELINE,
     WORLD,
-    log_camera,
+    log_lens,
+    log_path,
     log_view,
     spread_evenly,
     write_recording,
@@ -44,7 +45,8 @@ def record_clip(clip: Clip, path: Path, max_frames: int) -> int:
     step = -(-len(clip.images) // len(frames))  # frames between two that are shown, at most
     with write_recording(path, "clip", clip.clip_id, make_blueprint(step)) as stream:
         stream.log(WORLD, up_axis(clip.world_from_cam), static=True)
-        log_camera(stream, clip.world_from_cam[:, :3, 3], clip.intrinsic, clip.image_size)
+        log_path(stream, clip.world_from_cam[:, :3, 3])
+        log_lens(stream, IMAGE, clip.intrinsic, clip.image_size)
         for k in frames:
             log_view(stream, k, clip.world_from_cam[k], clip.images[k])
             log_tracks(stream, tracks[k], clip.visible[k], colors)

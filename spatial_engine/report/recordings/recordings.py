@@ -49,26 +49,27 @@ def spread_evenly(count: int, at_most: int) -> list[int]:
     return np.linspace(0, count - 1, min(count, at_most)).round().astype(int).tolist()
 
 
-def log_camera(
-    stream: rr.RecordingStream, positions: np.ndarray, intrinsic: np.ndarray, size: tuple[int, int]
-) -> None:
-    """The camera's lens (3, 3) in pixels, for all frames, and its path (n, 3) in metres."""
+def log_path(stream: rr.RecordingStream, positions: np.ndarray) -> None:
+    """The path (n, 3) of the camera in metres."""
     path = rr.LineStrips3D([positions], colors=[(90, 160, 255)], radii=rr.Radius.ui_points(1))
     stream.log(f"{WORLD}/camera_path", path, static=True)
-    log_lens(stream, IMAGE, intrinsic, size)
 
 
 def log_lens(
-    stream: rr.RecordingStream, entity: str, intrinsic: np.ndarray, size: tuple[int, int]
+    stream: rr.RecordingStream,
+    entity: str,
+    intrinsic: np.ndarray,
+    size: tuple[int, int],
+    of_all: bool = True,
 ) -> None:
-    """Intrinsics (3, 3) of images of (width, height), for all frames."""
+    """Intrinsics (3, 3) of images of (width, height), for all frames or the present one."""
     lens = rr.Pinhole(
         image_from_camera=intrinsic,
         resolution=size,
         camera_xyz=rr.ViewCoordinates.RDF,
         image_plane_distance=FRUSTUM_M,
     )
-    stream.log(entity, lens, static=True)
+    stream.log(entity, lens, static=of_all)
 
 
 def log_view(stream: rr.RecordingStream, frame: int, pose: np.ndarray, jpeg: bytes) -> None:

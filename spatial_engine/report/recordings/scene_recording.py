@@ -17,8 +17,8 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.report.recordings.recordings import (
     IMAGE,
     WORLD,
-    log_camera,
     log_lens,
+    log_path,
     log_view,
     spread_evenly,
     write_recording,
@@ -68,9 +68,15 @@ def record_scene(
         cloud = rr.Points3D(points, colors=colors, radii=rr.Radius.ui_points(1.5))
         stream.log(f"{WORLD}/points", cloud, static=True)
         log_boxes(stream, scenes, scene_id)
-        log_lenses(stream, scenes, scene_id, poses)
+        log_path(stream, poses[:, :3, 3])
+        cameras = scenes.intrinsics(scene_id, image_ids)[:, :3, :3]
+        one_camera = bool((cameras == cameras[0]).all())
+        if one_camera:
+            log_lenses(stream, scenes, scene_id, cameras[0])
         for k in frames:
             log_frame(stream, scenes, scene_id, image_ids[k], poses[k])
+            if not one_camera:
+                log_lenses(stream, scenes, scene_id, cameras[k], of_all=False)
             log_seen(stream, points, visibility, image_ids[k])
     return len(frames)
 
@@ -116,15 +122,18 @@ def plain_text(text: str) -> str:
 
 
 def log_lenses(
-    stream: rr.RecordingStream, scenes: SceneInfoHandler, scene_id: str, poses: np.ndarray
+    stream: rr.RecordingStream,
+    scenes: SceneInfoHandler,
+    scene_id: str,
+    intrinsic: np.ndarray,
+    of_all: bool = True,
 ) -> None:
-    """Both cameras: depth is read where the colour image shows the point, so it has the colour
-    camera's lens, in its own pixels."""
-    intrinsic = scenes.intrinsic(scene_id)[:3, :3]
+    """Both cameras, of all frames or the present one: depth is read where the colour image shows
+    the point, so it has the colour camera's lens (3, 3), in its own pixels."""
     color_size, depth_size = scenes.color_size(scene_id), scenes.depth_size(scene_id)
-    log_camera(stream, poses[:, :3, 3], intrinsic, color_size)
+    log_lens(stream, IMAGE, intrinsic, color_size, of_all)
     scale = np.diag([*np.divide(depth_size, color_size), 1.0])
-    log_lens(stream, DEPTH, scale @ intrinsic, depth_size)
+    log_lens(stream, DEPTH, scale @ intrinsic, depth_size, of_all)
 
 
 def log_frame(
