@@ -42,6 +42,9 @@ FROM_OPENCV = np.diag([1.0, -1, -1, 1])
 POINTS = [(2, 1.25, 0.2), (2, 0.1, 0.2), (2, -0.5, 0.2), (1, 2, 0.5)]
 POSES = {0: pose(EAST, 0, 0, 0), 5: pose(NORTH, 1, -0.25, 0.5), 6: pose(SOUTH, 0, -9, 0)}
 
+# Depth is four metres everywhere; so that vertices before it count as of the surface that is shown.
+NEAR_IS_SURFACE = {"SURFACE_WINDOW_PX": 0, "DEPTH_TOLERANCE_M": 10.0, "DEPTH_TOLERANCE_SHARE": 0.0}
+
 
 @pytest.fixture
 def root(tmp_path) -> Path:
@@ -65,6 +68,8 @@ def root(tmp_path) -> Path:
         put(tmp_path / "data" / DATASET / "posed_images" / SCENE / f"{frame_id}.jpg", content)
     put(split_list_path(tmp_path, "train", DATASET), f"{SCENE}\n")
     put(split_list_path(tmp_path, "val", DATASET), "other\n")
+    table = visibility_table(tmp_path, "train", DATASET)
+    put(Path(f"{table}.meta.json"), {"scenes": [SCENE], "settings": NEAR_IS_SURFACE})
     return tmp_path
 
 
@@ -374,6 +379,7 @@ def test_visibility_of_another_data_set(root, capture):
     assert path.relative_to(root).as_posix() == (
         f"data/{DATASET}/instance_data/train_visibility_info_D1.parquet"
     )
+    Path(f"{path}.meta.json").unlink()  # the usual constants
     frames = list(seen)
     by_rule = {
         PUBLISHED_RULE: [np.array(seen[frame], np.int32) for frame in frames],
