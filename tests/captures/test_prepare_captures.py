@@ -106,3 +106,19 @@ def test_scenes_that_another_version_prepared_are_kept_or_refused_before_anythin
 
     assert prepare(tmp_path, "colmap", *more, "--accept-finished").returncode == 0
     assert listed(tmp_path) == {"hall", "kitchen"}
+
+
+def test_what_is_wanted_of_a_scene_makes_it_again_and_leaves_the_others(tmp_path):
+    for name in ("hall", "kitchen"):
+        colmap.write(ROOM, tmp_path / "own" / name)
+    scale = FORMATS["colmap"].metres_per_unit
+    assert prepare(tmp_path, "colmap", "--metres-per-unit", str(scale)).returncode == 0
+    poses = {
+        scene: [path.read_text() for path in sorted(frames_of(tmp_path, scene).glob("0*.txt"))]
+        for scene in ("hall", "kitchen")
+    }
+    wanted = ("--metres-per-unit", str(1.01 * scale), "--scenes", "hall")
+    assert prepare(tmp_path, "colmap", *wanted).returncode == 0
+    for scene, before in poses.items():
+        now = [path.read_text() for path in sorted(frames_of(tmp_path, scene).glob("0*.txt"))]
+        assert len(before) == 12 and (now == before) == (scene == "kitchen")

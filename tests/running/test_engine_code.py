@@ -126,7 +126,10 @@ FLAGS = [  # of constants that do not count as code
     for module, tree in (
         (path, ast.parse(path.read_text()))
         for path in sorted(Path(spatial_engine.__file__).parent.rglob("*.py"))
-        if "Step(" in path.read_text() and "running" not in path.parts
+        if "Step(" in path.read_text()
+        and "running" not in path.parts
+        # Constants of a preparation are what is wanted of each scene: inputs of its job.
+        and "plan import Wanted" not in path.read_text()
     )
     for node in engine_code._defaults_of_flags(tree)
     if not isinstance(node.value, ast.Tuple)  # says which outputs are made
