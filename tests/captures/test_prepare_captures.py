@@ -117,7 +117,7 @@ def test_what_is_wanted_of_a_scene_makes_it_again_and_leaves_the_others(tmp_path
         scene: [path.read_text() for path in sorted(frames_of(tmp_path, scene).glob("0*.txt"))]
         for scene in ("hall", "kitchen")
     }
-    wanted = ("--metres-per-unit", str(1.01 * scale), "--scenes", "hall")
+    wanted = ("--metres-per-unit", str(1.01 * scale), "--input", str(tmp_path / "own" / "hall"))
     assert prepare(tmp_path, "colmap", *wanted).returncode == 0
     for scene, before in poses.items():
         now = [path.read_text() for path in sorted(frames_of(tmp_path, scene).glob("0*.txt"))]
