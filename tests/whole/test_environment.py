@@ -479,8 +479,9 @@ def test_the_demo_runs_every_step_and_ends_with_the_table(checkout):
     assert table == "table for demo"
     assert look.endswith("demo/report/index.html")
     commands = [re.fullmatch(r"(.*) \.\.\. \d+[.,]\d s", step).group(1) for step in steps]
-    assert commands[0] == "python -m spatial_engine.sample_data --root demo"
-    assert [command.split()[1] for command in commands[1:]] == demo_scripts()
+    samples = "python -m spatial_engine.sample_data --root demo"
+    assert [c for c in commands if " -m " in c] == [samples, f"{samples} --captures transforms"]
+    assert [command.split()[1] for command in commands if " -m " not in command] == demo_scripts()
     assert (checkout / "a folder" / "demo" / "logs").is_dir()
 
 
