@@ -122,3 +122,17 @@ def test_what_is_wanted_of_a_scene_makes_it_again_and_leaves_the_others(tmp_path
     for scene, before in poses.items():
         now = [path.read_text() for path in sorted(frames_of(tmp_path, scene).glob("0*.txt"))]
         assert len(before) == 12 and (now == before) == (scene == "kitchen")
+
+
+def test_where_the_points_are_absent_no_scene_is_taken_off_the_lists(tmp_path):
+    colmap.write(ROOM, tmp_path / "own" / "hall")
+    scale = ("--metres-per-unit", str(FORMATS["colmap"].metres_per_unit))
+    assert prepare(tmp_path, "colmap", *scale).returncode == 0
+    infos = tmp_path / "data/mine/instance_data"
+    (infos / "hall").rename(tmp_path / "elsewhere")
+    before = {p: p.read_bytes() for p in infos.glob("scenes_*") if p.is_file()}
+    colmap.write(ROOM, tmp_path / "more" / "kitchen")
+    done = prepare(tmp_path, "colmap", "--input", str(tmp_path / "more"), *scale)
+    assert done.returncode == 2 and "would lose" in done.stderr
+    assert "hall" in listed(tmp_path)
+    assert {p: p.read_bytes() for p in before} == before

@@ -7,8 +7,7 @@ a stopped run continues: frames (`posed_images/<scene>/`), points (`instance_dat
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -34,8 +33,6 @@ from spatial_engine.utils.scenes import posed_images, scene_files
 from spatial_engine.utils.scenes.split_lists import read_split_lists
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_pickle
-
-log = logging.getLogger(__name__)
 
 SOURCE = "source.json"  # in posed_images/<scene>: where the scene came from and how it was prepared
 AGAIN = "start the preparation again"
@@ -89,8 +86,9 @@ def run(
     if not points.parts:
         return
     if not owners_lists:
-        prepared = read_finished(points_dir).keys()
-        lists = {split: sorted(prepared & set(ids)) for split, ids in lists.items()}
+        known = {s for ids in read_split_lists(dataset, AGAIN).values() for s in ids}
+        kept = known | read_finished(points_dir).keys()  # a disk may be absent
+        lists = {split: sorted(kept & set(ids)) for split, ids in lists.items()}
     write_lists(dataset, lists)
     tell_sources(step, dataset, frames_dir)
     listed = {scene for ids in lists.values() for scene in ids}
@@ -225,10 +223,12 @@ def _prepared_frames(folder: Path, capture: Capture) -> Iterator[fusion.PosedFra
 # ---- the data set ----
 
 
-def take_over(step: Step, folder: Path, earlier: Collection[str]) -> None:
+def take_over(step: Step, folder: Path, earlier: Set[str]) -> None:
     """Make sure that scenes that were prepared earlier, and are not now, can stay beside the new
     ones. Raises `SettingsError` where other code made them, unless finished work is accepted."""
     found = read_finished(folder) if folder.is_dir() else {}
+    gone = {scene: f"{folder / scene} is not there" for scene in earlier - found.keys()}
+    step.guard.absent |= gone  # tables that hold them are not to lose them
     others = []
     for scene, done in found.items():
         of_now = replace(done.origin, step=step.name, settings=step.settings)
