@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE
 from spatial_engine.utils.preparation import up_axis
-from spatial_engine.utils.preparation.capture import Capture
+from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
 from spatial_engine.utils.preparation.images import upright
 from spatial_engine.utils.preparation.scale_fit import metres_per_unit
 
@@ -90,13 +90,6 @@ def make_plan(capture: Capture, wanted: Wanted, name: str) -> Plan:
     return Plan(upright.turn_capture(_in_world(kept, world), turns), world, up, scale, turns)
 
 
-def planned_again(capture: Capture, told: Mapping[str, Any]) -> Capture:
-    """The same capture by what was noted of its plan (`Plan.told`)."""
-    kept = _with_frames(capture, np.isin(capture.numbers, told["numbers"]))
-    turns = SKIES.index(told["turned"])
-    return upright.turn_capture(_in_world(kept, np.array(told["world"])), turns)
-
-
 def _thinned(capture: Capture, wanted: Wanted) -> Capture:
     """Every n-th of the frames that can be used, of the part of the time that is wanted."""
     first, last = (round(share * len(capture.numbers)) for share in wanted.part)
@@ -115,17 +108,16 @@ def _with_frames(capture: Capture, chosen: np.ndarray) -> Capture:
 
 
 def _in_world(capture: Capture, world: np.ndarray) -> Capture:
-    """A capture after a change of world (4, 4), a rotation and a scale: poses stay rigid."""
+    """Poses after a change of world (4, 4), a rotation and a scale: they stay rigid. The mesh, if
+    there is one, stays as it is read (`moved`)."""
     scale = np.cbrt(np.linalg.det(world[:3, :3]))
     poses = world @ capture.poses
     poses[:, :3, :3] /= scale
-    mesh = capture.mesh
-    if mesh is not None:
-        mesh = lambda: _moved(capture.mesh(), world)  # noqa: E731
-    return replace(capture, poses=poses, mesh=mesh)
+    return replace(capture, poses=poses)
 
 
-def _moved(mesh: Any, world: np.ndarray) -> Any:
+def moved(mesh: AnnotatedMesh, world: np.ndarray) -> AnnotatedMesh:
+    """A mesh after a change of world (4, 4)."""
     points = mesh.points.copy()
     points[:, :3] = points[:, :3] @ world[:3, :3].T + world[:3, 3]
     return replace(mesh, points=points)

@@ -23,7 +23,7 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.preparation import agreement, fusion
 from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
 from spatial_engine.utils.preparation.object_infos import join_object_infos
-from spatial_engine.utils.preparation.plan import Wanted, make_plan, planned_again
+from spatial_engine.utils.preparation.plan import Wanted, make_plan, moved
 from spatial_engine.utils.preparation.scene_infos import make_scene_infos
 from spatial_engine.utils.running import files, finished_scenes, provenance
 from spatial_engine.utils.running.finished_scenes import PartResult, read_finished
@@ -164,17 +164,17 @@ def make_points(arguments: tuple[str, Source, Path], part_dir: Path) -> PartResu
     objects."""
     scene_id, source, frames_dir = arguments
     told = json.loads((frames_dir / SOURCE).read_text(encoding="utf-8"))
-    capture = planned_again(source.open(), told)
-    fused = capture.mesh is None
+    fused = told["points"] == "fused"
     if fused:
-        points = fusion.fuse(partial(_prepared_frames, frames_dir, capture))
+        ids = [posed_images.frame_id(number) for number in told["numbers"]]
+        points = fusion.fuse(partial(_prepared_frames, frames_dir, ids))
         if not len(points):
             raise BadDataError(
                 f"{frames_dir}: no two frames measure the same surface; check poses and depth"
             )
         mesh = AnnotatedMesh(points, np.zeros(len(points), np.int32), [])
     else:
-        mesh = capture.mesh()
+        mesh = moved(source.open().mesh(), np.array(told["world"]))
     info: dict[Any, Any] = {}
     empty = 0
     for item in mesh.objects:
@@ -207,17 +207,18 @@ def bounding_box(points: np.ndarray) -> np.ndarray:
     return np.array([*(low + high) / 2, *(high - low), NO_LABEL], np.float64)
 
 
-def _prepared_frames(folder: Path, capture: Capture) -> Iterator[fusion.PosedFrame]:
+def _prepared_frames(folder: Path, ids: Sequence[str]) -> Iterator[fusion.PosedFrame]:
     """The frames of a scene as they were written."""
-    depth_size = None
-    for number, pose, intrinsic in zip(
-        capture.numbers.tolist(), capture.poses, capture.intrinsics, strict=True
-    ):
-        name = posed_images.frame_id(number)
-        depth_size = depth_size or posed_images.read_image_size(folder / f"{name}.png")
-        depth = posed_images.read_depth(folder / f"{name}.png", depth_size)
-        color = partial(posed_images.read_color, folder / f"{name}.jpg")
-        yield fusion.PosedFrame(pose, intrinsic, depth, capture.color_size, color)
+    color_size, depth_size = (
+        posed_images.read_image_size(folder / f"{ids[0]}{ending}") for ending in (".jpg", ".png")
+    )
+    shared = posed_images.read_intrinsic(folder, color_size)
+    cameras = posed_images.read_frame_cameras(folder, ids, color_size)
+    for image_id in ids:
+        pose, K = posed_images.read_pose(folder, image_id), cameras.get(image_id, shared)[:3, :3]
+        depth = posed_images.read_depth(folder / f"{image_id}.png", depth_size)
+        color = partial(posed_images.read_color, folder / f"{image_id}.jpg")
+        yield fusion.PosedFrame(pose, K, depth, color_size, color)
 
 
 # ---- the data set ----
