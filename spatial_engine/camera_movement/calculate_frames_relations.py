@@ -1,6 +1,6 @@
 """Camera step 1: how every two frames of a scene relate.
 
-Reads  scenes_{train,val}_info_i_D5.parquet and the visibility table. Where the table is missing or
+Reads  scenes_{train,val}_info_i_D5.parquet and the visibility table. Where ScanNet's is missing or
        stale, the depth images, from which the same is computed.
 Writes training_data/camera_movement/train_camera_info_D5.parquet and
        evaluation_data/camera_movement/val_camera_info_D5.parquet, one row for each pair of frames.

@@ -75,7 +75,8 @@ def make_plan(capture: Capture, wanted: Wanted, name: str) -> Plan:
     if len(kept.numbers) < LEAST_FRAMES:
         raise BadDataError(
             f"{name}: {len(kept.numbers)} frames with colour, depth and pose are left "
-            f"({len(capture.numbers)} before FRAME_SKIP), at least {LEAST_FRAMES} are needed"
+            f"({len(capture.numbers)} before FRAME_SKIP), at least {LEAST_FRAMES} are needed; "
+            "give a smaller --frame-skip, or a longer capture"
         )
     up = up_axis.UPS[wanted.up] if wanted.up else capture.up
     if up is None:
