@@ -8,6 +8,7 @@ import pytest
 from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.preparation.object_infos import bounding_box
 from spatial_engine.utils.scannet_utils import annotations
 from spatial_engine.utils.scannet_utils.annotations import AnnotatedObject
 
@@ -273,9 +274,9 @@ def test_objects_of_another_mesh_are_refused_from_a_third_on(tmp_path, segments,
 
 def test_boxes_bound_their_points_and_no_points_give_a_zero_box():
     points = np.random.default_rng(2).normal(size=(50, 6))
-    box = annotations.bounding_box(points, 7)
+    box = bounding_box(points, 7)
     np.testing.assert_allclose(box[:3] - box[3:6] / 2, points[:, :3].min(axis=0))
     np.testing.assert_allclose(box[:3] + box[3:6] / 2, points[:, :3].max(axis=0))
     assert box[6] == 7
-    assert annotations.bounding_box(points[:0], 7).tolist() == [0, 0, 0, 0, 0, 0, 7]
-    assert annotations.bounding_box(points[:1], 7)[3:].tolist() == [0, 0, 0, 7]
+    assert bounding_box(points[:0], 7).tolist() == [0, 0, 0, 0, 0, 0, 7]
+    assert bounding_box(points[:1], 7)[3:].tolist() == [0, 0, 0, 7]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 from spatial_engine.errors import SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import Dataset
@@ -59,3 +61,13 @@ def join_object_infos(dataset: Dataset, listed: Collection[str], step: Step) -> 
     step.make_file("scene infos", table_path, keys, write_table)
     pickle_path = paths.info_pickle_path(dataset, "train_val", with_images=False)
     step.make_file("scene infos, pickle", pickle_path, keys, write_pickle)
+
+
+def bounding_box(points: np.ndarray, nyu40_id: int) -> np.ndarray:
+    """(7,) float64: centre x, y, z, size dx, dy, dz, NYU40 id; zeros and id for no points."""
+    box = np.zeros(7)
+    box[6] = nyu40_id
+    if len(points):
+        low, high = points[:, :3].min(axis=0), points[:, :3].max(axis=0)
+        box[:3], box[3:6] = (low + high) / 2, high - low
+    return box

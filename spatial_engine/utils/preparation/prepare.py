@@ -22,7 +22,7 @@ from spatial_engine.utils.paths import SPLITS, Dataset
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.preparation import agreement, fusion
 from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
-from spatial_engine.utils.preparation.object_infos import join_object_infos
+from spatial_engine.utils.preparation.object_infos import bounding_box, join_object_infos
 from spatial_engine.utils.preparation.plan import Wanted, make_plan, moved
 from spatial_engine.utils.preparation.scene_infos import make_scene_infos
 from spatial_engine.utils.running import files, finished_scenes, provenance
@@ -180,7 +180,7 @@ def make_points(arguments: tuple[str, Source, Path], part_dir: Path) -> PartResu
     for item in mesh.objects:
         mine = mesh.points[mesh.instances == item.object_id + 1, :3]
         empty += not len(mine)
-        box = bounding_box(mine)
+        box = bounding_box(mine, NO_LABEL)
         info[item.object_id] = {
             "aligned_bbox": box, "unaligned_bbox": box, "raw_category": item.label,
         }  # fmt: skip
@@ -197,14 +197,6 @@ def make_points(arguments: tuple[str, Source, Path], part_dir: Path) -> PartResu
         "without objects": int(not mesh.objects),
     }
     return PartResult({"scenes": 1}, notes={"scenes": notes})
-
-
-def bounding_box(points: np.ndarray) -> np.ndarray:
-    """(7,) centre and size of points (n, 3), and no label; zeros for no points."""
-    if not len(points):
-        return np.zeros(7)
-    low, high = points.min(axis=0), points.max(axis=0)
-    return np.array([*(low + high) / 2, *(high - low), NO_LABEL], np.float64)
 
 
 def _prepared_frames(folder: Path, ids: Sequence[str]) -> Iterator[fusion.PosedFrame]:

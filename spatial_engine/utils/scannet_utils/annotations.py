@@ -193,16 +193,6 @@ def nyu40_id(table: dict[str, int], label: str) -> int | None:
     return table.get(label, table.get(label.strip().lower()))
 
 
-def bounding_box(points: np.ndarray, nyu40_id: int) -> np.ndarray:
-    """(7,) float64: centre x, y, z, size dx, dy, dz, NYU40 id; zeros and id for no points."""
-    box = np.zeros(7)
-    box[6] = nyu40_id
-    if len(points):
-        low, high = points[:, :3].min(axis=0), points[:, :3].max(axis=0)
-        box[:3], box[3:6] = (low + high) / 2, high - low
-    return box
-
-
 def _member(value: Any, name: str, kind: type, path: Path) -> Any:
     member = value.get(name) if isinstance(value, dict) else None
     if not isinstance(member, kind) or isinstance(member, bool):

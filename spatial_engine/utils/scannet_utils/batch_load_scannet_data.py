@@ -25,7 +25,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
-from spatial_engine.utils.preparation.object_infos import join_object_infos
+from spatial_engine.utils.preparation.object_infos import bounding_box, join_object_infos
 from spatial_engine.utils.preparation.ply import read_vertices
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.finished_scenes import PartResult
@@ -69,8 +69,8 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
         mine = instances == item.object_id + 1
         empty += not mine.any()
         info[item.object_id] = {
-            "aligned_bbox": annotations.bounding_box(aligned[mine], label),
-            "unaligned_bbox": annotations.bounding_box(unaligned[mine], label),
+            "aligned_bbox": bounding_box(aligned[mine], label),
+            "unaligned_bbox": bounding_box(unaligned[mine], label),
             "raw_category": item.raw_category,
         }
     info["axis_align_matrix"] = axis_align

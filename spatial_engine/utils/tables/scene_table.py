@@ -120,9 +120,9 @@ class SceneTable:
     """Reads such a file scene by scene. Its pages carry checksums, so a wrong bit is an error.
 
     The columns of `schema` must be there, those of `optional` may be, of their types, and a value
-    in every cell; those of `dictionaries` are read as pyarrow dictionaries. `told_by` is the output whose provenance tells
-    of the table, where it has none of its own. Raises `MissingInputError` where there is no
-    file and `BadDataError` where it is damaged.
+    in every cell; those of `dictionaries` are read as pyarrow dictionaries. `told_by` is
+    the output whose provenance tells of the table, where it has none of its own. Raises
+    `MissingInputError` where there is no file and `BadDataError` where it is damaged.
     """
 
     def __init__(
