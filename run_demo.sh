@@ -78,20 +78,60 @@ step python spatial_engine/object_movement/single_object_movement_engine_coord.p
     --train-max-samples 200 --val-max-samples 30
 step python spatial_engine/object_movement/single_object_movement_engine_dot.py --root "$demo" \
     --train-max-samples 200 --val-max-samples 30
+# Three to eight frames (docs/frames.md):
+step python spatial_engine/camera_movement/camera_path_engine.py --root "$demo" \
+    --train-max-samples 60 --val-max-samples 30
+step python spatial_engine/depth_perception/depth_views_engine.py --root "$demo" \
+    --train-max-samples 30 --val-max-samples 20
+step python spatial_engine/visual_correspondence/correspondence_views_engine.py --root "$demo" \
+    --train-max-samples 30 --val-max-samples 20
+step python spatial_engine/object_perception/object_views_engine.py --root "$demo" \
+    --train-max-samples 60 --val-max-samples 30
+step python spatial_engine/object_relations/object_relations_engine.py --root "$demo" \
+    --question-types object_distance direction appearance_order \
+    --train-max-samples 60 --val-max-samples 30
+# Of the sample scenes those for evaluation are too small for this type.
+step python spatial_engine/object_relations/object_relations_engine.py --root "$demo" \
+    --question-types nearest_object --splits train --train-max-samples 60
+step python spatial_engine/object_movement/point_path_engine.py --root "$demo" \
+    --train-max-samples 60 --val-max-samples 30
 step python spatial_engine/checks/check_records.py --root "$demo"
 step python spatial_engine/audit/audit_labels.py --root "$demo" --sample 3
 step python spatial_engine/evaluation/make_benchmark.py --root "$demo"
+step python spatial_engine/evaluation/make_benchmark.py --root "$demo" --debias --samples-per-subtask 15
 step python spatial_engine/evaluation/make_baselines.py --root "$demo"
 step python spatial_engine/evaluation/score_predictions.py --root "$demo" --paper \
     "$demo/evaluation_data/multispa/v1_0/baselines/wording.jsonl"
+baselines=$demo/evaluation_data/multispa/v1_0/baselines
+step python spatial_engine/evaluation/score_predictions.py --root "$demo" --compare \
+    "$baselines/random.jsonl" "$baselines/wording.jsonl" "$baselines/truth.jsonl"
+step python spatial_engine/evaluation/make_benchmark.py --root "$demo" --name multispa_frames
+step python spatial_engine/evaluation/make_baselines.py --root "$demo" --name multispa_frames
+# One's own frames (docs/evaluation.md), with the true answers in the place of a model's:
+clip=Lite_release_recognition_Mug_seq030_0
+step python spatial_engine/evaluation/ask_about_frames.py "$demo/data/my_tapvid3d_images/$clip"/*.jpg \
+    --point 112 243 --tasks movement_coord_distance movement_coord_vector --output "$demo/own_frames"
+step python -m spatial_engine.sample_data.clip_answers --clip "$demo/data/tapvid3d_dataset/adt/$clip.npz" \
+    --questions "$demo/own_frames/questions.jsonl" \
+    --output "$demo/own_frames/questions_predictions/truth.jsonl"
+step python spatial_engine/evaluation/plot_rewards.py "$demo/own_frames/questions_predictions/truth.jsonl"
 step python spatial_engine/exports/make_training_mix.py --root "$demo"
 step python spatial_engine/exports/export_uniform.py --root "$demo" --formats jsonl parquet
 step python spatial_engine/exports/export_llama_factory.py --root "$demo"
-step python spatial_engine/exports/check_ms_swift.py --root "$demo"
+step python spatial_engine/exports/export_ms_swift.py --root "$demo"
+step python spatial_engine/exports/export_ms_swift.py --root "$demo" --objects --grpo
+step python spatial_engine/exports/export_trl.py --root "$demo"
+step python spatial_engine/exports/export_qwen.py --root "$demo"
+step python spatial_engine/exports/export_qwen.py --root "$demo" --coordinates pixels \
+    --benchmarks multispa multispa_frames
 step python spatial_engine/exports/export_vlmevalkit.py --root "$demo"
 step python spatial_engine/exports/export_lmms_eval.py --root "$demo"
+# With the images inside, of all records, it takes 2 GB (docs/clients.md).
+step python spatial_engine/exports/export_hub.py --root "$demo" --only-benchmark --without-images
 step python spatial_engine/exports/resize_images.py --root "$demo" --output "$demo/small"
 step python spatial_engine/report/make_report.py --root "$demo"
+step python spatial_engine/report/make_report.py --root "$demo" \
+    --predictions "$baselines/wording.jsonl" --output "$demo/report/verdicts"
 step python spatial_engine/report/make_contact_sheets.py --root "$demo"
 
 python -m spatial_engine.sample_data.demo_table --root "$demo"

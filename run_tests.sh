@@ -9,4 +9,4 @@ python=$(bash requirements/setup_env.sh dev)
 PATH=$(dirname "$python"):$PATH # tests type commands as the README does
 "$python" -m ruff check
 "$python" -m ruff format --check
-exec "$python" -m pytest -n logical "$@"
+exec "$python" -m pytest -n logical --dist worksteal "$@"

@@ -69,7 +69,11 @@ def link_scenes(source: Path, root: Path, count: int) -> None:
         files.remove(folder)
         folder.mkdir(parents=True)
         for path in raw.iterdir():
-            (folder / path.name.replace(SCENE, name)).symlink_to(path.absolute())
+            target = folder / path.name.replace(SCENE, name)
+            if path.suffix == ".json":  # says of which scene it is
+                target.write_text(path.read_text().replace(SCENE, name))
+            else:
+                target.symlink_to(path.absolute())
 
 
 def link_clips(source: Path, root: Path, count: int) -> None:

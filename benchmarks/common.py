@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # one core, also for the libraries
@@ -62,23 +62,45 @@ def make_data(root: Path) -> None:
 MEASURE = """
 import resource, subprocess, sys
 status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 sys.exit(status)
 """
 MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
 
 
-def run_command(command: str, root: Path, *flags: str, num_workers: int = 1) -> tuple[float, float]:
-    """Seconds of a command, and the peak memory (MiB) of the largest of its processes."""
+class Cost(NamedTuple):
+    """Seconds of the clock and of the processor, and the peak memory (MiB) of the largest of the
+    processes of a command."""
+
+    seconds: float
+    cpu: float
+    peak_mib: float
+
+
+def run_timed(
+    command: str, root: Path, *flags: str, num_workers: int | None = 1, program: str = ""
+) -> Cost:
+    """What a command costs; `program` is Python that runs before it, in its process."""
     start = time.perf_counter()
-    line = [sys.executable, command, "--root", str(root.absolute())]
-    line += ["--num-workers", str(num_workers), *flags, "--overwrite"]
+    line = [sys.executable, command, "--root", str(root.absolute()), *flags]
+    if program:
+        run = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
+        line[1:1] = ["-c", f"{program}\n{run}"]
+    line += [] if num_workers is None else ["--num-workers", str(num_workers)]
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *line], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
     if done.returncode:
         raise SystemExit(f"{command} failed; see its messages above")
-    return time.perf_counter() - start, int(done.stdout) / MAXRSS_PER_MIB
+    cpu, peak = map(float, done.stdout.split())
+    return Cost(time.perf_counter() - start, cpu, peak / MAXRSS_PER_MIB)
+
+
+def run_command(command: str, root: Path, *flags: str, num_workers: int = 1) -> tuple[float, float]:
+    """Seconds of a command that makes all anew, and its peak memory (`Cost`)."""
+    cost = run_timed(command, root, *flags, "--overwrite", num_workers=num_workers)
+    return cost.seconds, cost.peak_mib
 
 
 def prepare(root: Path) -> None:

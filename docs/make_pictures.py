@@ -5,23 +5,32 @@ python benchmarks/label_truth.py --folder /tmp/labels && python docs/make_pictur
 
 The second line draws labels.jpg alone: labels that are wrong by the published rule. own_data.jpg is
 of the capture that the demo prepares, the others are of its ScanNet scenes and clips.
+frames_<task>.jpg shows the record of the task that is in frames.md, where the demo has it.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from PIL import Image
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from spatial_engine.report import sheets
+from spatial_engine.report.boxes import read_boxes
+from spatial_engine.report.gather import Drawn
+from spatial_engine.report.plans.scene_plans import read_plans
+from spatial_engine.report.spread import Workers
 from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.questions.record_files import RecordFile, find_record_files
 from spatial_engine.utils.questions.records import read_jsonl
+from spatial_engine.utils.questions.tasks import TASKS
 
 DOCS = Path(__file__).parent
 DEMO = DOCS.parent / "demo"
@@ -56,6 +65,10 @@ PICTURES = {
     ],
 }
 OWN_PICTURE = [("camera_displacement_vector", 2), ("correspondence_multichoice", 2)]
+FRAMES_PAGE = "frames.md"
+FRAMES_WIDTH = 1300  # pixels of a picture of a record of many frames
+FRAMES_QUALITY = 72  # of their JPEG: below 90 KB each
+FEW = (4, 5)  # images of such a record that stand in one row and can still be seen
 OWN_SHARE = 0.6  # of the way to the least overlap: the most is of frames one after the other
 
 
@@ -188,11 +201,47 @@ def draw_own(root: Path) -> None:
     draw_records("own_data.jpg", files_of(Dataset(root, OWN)), OWN_PICTURE, OWN_SHARE)
 
 
+def choose_frames(path: Path, shown: set[str]) -> dict:
+    """The record of a file that the page shows; else one of few images and short choices."""
+
+    def order(record: dict) -> tuple:
+        names = [*record.get("categories", ()), *record.get("choices", {}).values()]
+        unlike = record["id"] not in shown, len(record["image"]) not in FEW
+        return *unlike, sum(map(len, names)), record["id"]
+
+    return min(read_jsonl(path), key=order)
+
+
+def draw_frames(root: Path) -> None:
+    """frames_<task>.jpg of each task of three to eight frames, from the root of a demo."""
+    page = (DOCS / FRAMES_PAGE).read_text(encoding="utf-8")
+    shown = set(re.findall(r'"id": "(\w+)"', page))
+    files = [
+        file
+        for file in find_record_files(root, ["train"], datasets=[Dataset(root)])
+        if TASKS[file.task].of_frames and file.path.stat().st_size
+    ]
+    records = [choose_frames(file.path, shown) for file in files]
+    faults: dict[str, str] = {}
+    boxes = read_boxes(root, records, faults)
+    plans = read_plans(root, records, Workers(1), faults)
+    absent: list[str] = []
+    for file, record, box, plan in zip(files, records, boxes, plans, strict=True):
+        drawn = Drawn(0.0, record, "train", file.image_root, box, plan)
+        picture = sheets.draw_record(drawn, absent)
+        height = round(picture.height * FRAMES_WIDTH / picture.width)
+        picture = picture.resize((FRAMES_WIDTH, height), Image.Resampling.LANCZOS)
+        picture.save(DOCS / f"frames_{file.task}.jpg", quality=FRAMES_QUALITY, optimize=True)
+    if faults or absent:
+        raise SystemExit("\n".join([*faults.values(), *absent]))
+
+
 def main() -> None:
     found = files_of(Dataset(DEMO))
     for name, chosen in PICTURES.items():
         draw_records(name, found, chosen)
     draw_own(DEMO)
+    draw_frames(DEMO)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Install the pinned packages, and this repository, into the environment of the running Python.
 
-Called by setup_env.sh as `python requirements/install.py [cluster] [viewer] [dev]`; needs nothing
-but the standard library. A stamp in the environment holds a digest of all that the installation
-depends on, so a second call returns at once; to mend a damaged `.venv`, delete it.
+Called by setup_env.sh as `python requirements/install.py [ask] [cluster] [viewer] [dev]`; needs
+nothing but the standard library. A stamp in the environment holds a digest of all that the
+installation depends on, so a second call returns at once; to mend a damaged `.venv`, delete it.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RUN_LIST = ROOT / "requirements" / "data_engine.txt"
 MORE_LISTS = {  # by the word that asks for them; the tests ("dev") are of everything
-    name: ROOT / "requirements" / f"{name}.txt" for name in ("cluster", "viewer", "dev")
+    name: ROOT / "requirements" / f"{name}.txt" for name in ("ask", "cluster", "viewer", "dev")
 }
 OPENCV = "opencv-python"  # links libGL and libglib, which a bare server does not have
 HEADLESS = "opencv-python-headless"  # the same module cv2, without windows and these libraries

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes sure that there is a Python environment with the pinned packages, and prints the path of its
 # Python, the only line on standard output:
-#   PYTHON=$(bash requirements/setup_env.sh [cluster] [viewer] [dev])
+#   PYTHON=$(bash requirements/setup_env.sh [ask] [cluster] [viewer] [dev])
 # It is the active environment ($VIRTUAL_ENV, $CONDA_PREFIX), else .venv in the repository, made here.
-# "cluster" and "viewer" add what these need, "dev" both and the tools of run_tests.sh. When nothing
-# has changed since the last time it takes no time.
+# "ask", "cluster" and "viewer" add what these need, "dev" all three and the tools of run_tests.sh.
+# When nothing has changed since the last time it takes no time.
 # Written for bash 3.2 (macOS).
 [ -n "${BASH_VERSION:-}" ] || { echo "error: $0 needs bash; type: bash $0" >&2; exit 2; }
 set -eu

@@ -15,11 +15,12 @@ from fractions import Fraction
 from spatial_engine.evaluation.answer_reading.answers import read_answer
 from spatial_engine.utils.questions.tasks import TASKS, Task
 
-LENGTH, ANGLE, VECTOR, POINT, LETTER, YAW, PITCH, DEPTH_WISE = (
+LENGTH, ANGLE, VECTOR, POINT, LETTER, YAW, PITCH, DEPTH_WISE, LETTERS, COUNT, TURN, SIZE = (
     TASKS[name] for name in (
         "camera_total_distance", "camera_yaw_angle", "camera_displacement_vector",
         "correspondence_coor", "correspondence_multichoice", "camera_yaw_movement",
-        "camera_pitch_movement", "camera_z_movement",
+        "camera_pitch_movement", "camera_z_movement", "correspondence_seen_where",
+        "object_count_distinct", "camera_net_turn", "object_joint_size",
     )
 )  # fmt: skip
 ROUNDED = Fraction(1, 100)  # of an answer in inches, feet or radians
@@ -84,7 +85,10 @@ class Form:
 
 def compose(rng: random.Random) -> Form:
     """A random form of a random kind of answer."""
-    kind = rng.choice([_length, _length, _length, _angle, _vector, _point, _letter, _word])
+    kind = rng.choice([
+        _length, _length, _length, _angle, _vector, _point, _letter, _word, _set, _count, _turn,
+        _size,
+    ])  # fmt: skip
     task, said, right, others, asides = kind(rng)
     return Form(task, *_placed(rng, said, right, others, asides))
 
@@ -274,6 +278,73 @@ def _word(rng):
         rng.choice(ROTATIONS[task][wrong])
     )
     return task, said, right, others, ["", " by 30 degrees", f", not {wrong}", f" or {wrong}"]
+
+
+# ---- of several frames --------------------------------------------------------------------------
+def _set(rng):
+    letters = rng.sample("ABCDE", rng.randint(1, 3))
+    rest = [letter for letter in "ABCDE" if letter not in letters]
+    by = rng.choice([", ", ",", " and ", "; ", " & ", ", and ", " "])
+    said = rng.choice(["{}", "{}", "[{}]", "({})", "{}"]).format(by.join(letters))
+    denied = ["neither {0} nor {1}", "dot {0} on the lamp", "{0}", "{0} and {1}", "that {0} is "
+              "hidden", "not {0}", "{0}, {1}"]  # fmt: skip
+    others = lambda: rng.choice(denied).format(*rng.sample(rest, 2))  # noqa: E731
+    return LETTERS, said, ", ".join(sorted(letters)), others, [
+        "", f", not {rest[0]}", f" rather than {rest[0]}", f", as {rest[0]} is hidden",
+    ]  # fmt: skip
+
+
+_NUMBERS = ["two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+def _count(rng):
+    value = rng.randint(2, 9)
+    number = rng.choice([str(value), str(value), _NUMBERS[value - 2]])
+    said = rng.choice(["{}", "{}", "{} chairs", "{} different chairs"]).format(number)
+    other = value + rng.randint(1, 5)
+    aside = ["{} tables", "{} of them", "not {}", "at least {} chairs"]
+    return COUNT, said, (Fraction(value),), lambda: rng.choice(aside).format(other), [
+        "", " in all 3 images", " over 4 frames", " within 1.2 m", f", not {other}", " (error 1)",
+    ]  # fmt: skip
+
+
+def _turn(rng):
+    value = rng.choice([-1, 1]) * rng.randint(15, 300)
+    side = "left" if value > 0 else "right"
+    clock = "counterclockwise" if value > 0 else "clockwise"
+    unit, minus = rng.choice(ANGLE_UNITS[:6]), rng.choice(["-", "−", "–"])
+    said = rng.choice([
+        f"{minus if value < 0 else ''}{abs(value)}{unit}",
+        f"{minus if value < 0 else '+'}{abs(value)}{unit}",
+        f"{abs(value)}{unit} to the {side}", f"{abs(value)}{unit} {clock}",
+        f"{side} {abs(value)}{unit}",
+    ])  # fmt: skip
+    asides = ["", " while moving 1.2 m", " ± 2°", " (left is positive)", " (error 2 degrees)"]
+    others = lambda: f"{abs(value) + rng.randint(5, 100)}{rng.choice(ANGLE_UNITS)}"  # noqa: E731
+    return TURN, said, (Fraction(value),), others, asides
+
+
+def _size(rng):
+    values = [rng.randint(60, 2999) for _ in range(3)]
+    others = lambda: size(rng, [v + rng.randint(500, 900) for v in values])  # noqa: E731
+    return SIZE, size(rng, values), tuple(map(Fraction, values)), others, ["", " on Image-2"]
+
+
+def size(rng: random.Random, values: list[int]) -> str:
+    """Height, length and width as models write them."""
+    factor, unit = rng.choice([(1, ""), (1, " mm"), (10, " cm"), (1000, " m")])
+    told = [f"{value / factor:.4f}".rstrip("0").rstrip(".") for value in values]
+    each = [f"{entry}{unit}" for entry in told]
+    named = list(zip(("height", "length", "width"), each, strict=True))
+    adjectives = list(zip(("tall", "long", "wide"), each, strict=True))
+    return rng.choice([
+        f"[{', '.join(told)}]{unit}", f"[ {' , '.join(told)} ]{unit}", f"[{', '.join(each)}]",
+        ", ".join(f"{name}: {entry}" for name, entry in rng.sample(named, 3)),
+        ", ".join(f"{name} = {entry}" for name, entry in rng.sample(named, 3)),
+        "; ".join(f"{name} {entry}" for name, entry in rng.sample(named, 3)),
+        ", ".join(f"{entry} {name}" for name, entry in rng.sample(adjectives, 3)),
+        "{{" + ", ".join(f"'{name}': {entry}" for name, entry in rng.sample(named, 3)) + "}}",
+    ])  # fmt: skip
 
 
 # ---- the check ----------------------------------------------------------------------------------

@@ -24,6 +24,19 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any machine")
 PATIENCE = 1800  # seconds, for whatever takes a few on an idle machine
+# Test processes share the cores: threads that a library starts in each only wait for each other,
+# and take their cores while they do. Libraries read this when they are loaded: none is by now.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+    ),
+    "1",
+)  # fmt: skip
+os.environ.update(ONE_THREAD)
+# They start thousands of interpreters, and each of them would compile the package anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 REPOSITORY = Path(__file__).parent.parent
 SCANNET_UTILS = "spatial_engine/utils/scannet_utils"
 COMMANDS = (  # in the order of the README
@@ -48,12 +61,20 @@ COMMANDS = (  # in the order of the README
     "spatial_engine/object_movement/single_object_movement_engine_coord.py",
     "spatial_engine/object_movement/single_object_movement_engine_dot.py",
 )
+FRAME_COMMANDS = (  # about three to eight frames, in the order of the README
+    "spatial_engine/camera_movement/camera_path_engine.py",
+    "spatial_engine/depth_perception/depth_views_engine.py",
+    "spatial_engine/visual_correspondence/correspondence_views_engine.py",
+    "spatial_engine/object_movement/point_path_engine.py",
+)  # those about objects find too little in the small scenes: tests/object_rooms.py
 EVALUATION = tuple(  # what makes something of records, in the order of the README
     f"spatial_engine/{name}.py"
     for name in (
         "checks/check_records", "checks/check_inputs", "evaluation/make_benchmark",
-        "evaluation/make_baselines", "evaluation/score_predictions", "exports/make_training_mix",
-        "exports/export_uniform", "exports/export_llama_factory", "exports/check_ms_swift",
+        "evaluation/make_baselines", "evaluation/ask_model", "evaluation/score_predictions",
+        "exports/make_training_mix", "exports/export_uniform", "exports/export_llama_factory",
+        "exports/export_ms_swift", "exports/export_trl", "exports/export_qwen",
+        "exports/export_hub", "exports/export_webdataset",
         "exports/export_vlmevalkit", "exports/export_lmms_eval", "exports/resize_images",
         "checks/audit_tables",
     )
@@ -78,6 +99,10 @@ FEWER |= {
     if "object_perception" in command or "object_coverage" in command
     if "merge" not in command
 }
+FEWER |= dict.fromkeys(
+    FRAME_COMMANDS, ("--train-max-samples", "60", "--val-max-samples", "40")
+)  # fmt: skip
+FEWER[FRAME_COMMANDS[2]] += ("--max-match-error-mm", "26")  # small scenes have few points
 
 
 def pytest_configure() -> None:
@@ -97,8 +122,10 @@ def run_command(command: str, root: Path, *flags: str) -> subprocess.CompletedPr
     """Run a command as the README types it, from the repository, on the data under `root`.
 
     The bash job takes numbers instead of flags: by default two scenes to a chunk, one process.
+    Libraries start as many threads as on a user's machine.
     """
-    environment = {**os.environ, "COLUMNS": "200"}
+    environment = {name: os.environ[name] for name in os.environ.keys() - ONE_THREAD.keys()}
+    environment["COLUMNS"] = "200"
     if command.endswith(PLAIN):
         flags = ()
     line = [sys.executable, command, "--root", str(root), *flags]
@@ -125,8 +152,11 @@ def run_commands(
 def run_here(command: str, root: Path, *flags: str) -> subprocess.CompletedProcess:
     """As `run_command`, but in this process, which has loaded the libraries: that is most of what
     a command on the sample scenes costs. For what a command makes and says, not for how a process
-    starts, ends or is stopped. The bash job is a process all the same."""
-    from spatial_engine.utils.running import cli
+    starts, ends or is stopped. The bash job is a process all the same. Workers stay for the next
+    command."""
+    import warm_workers
+
+    from spatial_engine.utils.running import cli, processes
 
     if command.endswith(".sh"):
         return run_command(command, root, *flags)
@@ -138,6 +168,7 @@ def run_here(command: str, root: Path, *flags: str) -> subprocess.CompletedProce
     with (
         redirect_stdout(out), redirect_stderr(err), chdir(REPOSITORY),
         mock.patch.dict(os.environ, {"COLUMNS": "200"}), mock.patch.object(sys, "argv", [command]),
+        mock.patch.object(processes, "_started", warm_workers.started),
     ):  # fmt: skip
         try:
             code = cli.run(module.main, line)
@@ -236,6 +267,20 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def one_core_each():
+    """A command that runs in a test process takes one core, as the other test processes have the
+    others: to start workers costs more than they do on the sample scenes. What is to run with two
+    workers says so; a process of its own takes all cores, as on a user's machine."""
+    import warm_workers
+
+    from spatial_engine.utils.running import processes
+
+    with mock.patch.object(processes, "num_cores", return_value=1):
+        yield
+    warm_workers.end()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def shared_files_stay(shared_folder):
     """No test, and no command, has written into a file that roots share."""
     yield
@@ -282,6 +327,19 @@ def made_root(shared_folder, prepared_root) -> Path:
         run_commands(COMMANDS[3:], folder, "--num-workers", "2", run=run_here)
 
     return made_once(shared_folder / "made", make)
+
+
+@pytest.fixture(scope="session")
+def framed_root(shared_folder, prepared_root) -> Path:
+    """Root with the questions about three to eight frames alone, and what they need, made with two
+    workers; not to be written to."""
+
+    def make(folder: Path) -> None:
+        copy_root(prepared_root, folder)
+        needed = (*COMMANDS[3:5], *COMMANDS[16:18])  # tables of scenes, lists of clips
+        run_commands((*needed, *FRAME_COMMANDS), folder, "--num-workers", "2", run=run_here)
+
+    return made_once(shared_folder / "framed", make)
 
 
 # Data sets beside ScanNet: how they are prepared, and what is asked about their scenes. A capture
@@ -339,3 +397,18 @@ def gathered_root(shared_folder, made_root, captured_root) -> Path:
             link_root(root, folder)
 
     return made_once(shared_folder / "gathered", make)
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory):
+    """HF datasets, with its caches in a folder of the test and without a network."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("hf")
+        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+            patch.setenv(name, "1")
+        patch.setenv("HF_HOME", str(cache))
+        patch.setenv("HF_DATASETS_CACHE", str(cache / "datasets"))
+        datasets = pytest.importorskip("datasets")
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cache / "datasets"))
+        datasets.disable_progress_bars()
+        yield datasets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,10 @@ def sentence_in(text: str, sentences: Variant, form: str) -> tuple[str, str, str
     assert found, text
     name, sentence = max(found, key=lambda one: len(one[1]))
     asked = lines[-1].removeprefix(sentence)
-    assert asked == "" or asked[1:] in load_forms()[form], text
+    assert asked == "" or asked[1:] in _forms()[form], text
     opened = name in ("questions", "heldout")
     assert len(lines) == 1 + opened and set(lines[:-1]) <= set(sentences.conventions), text
     return name, sentence, asked[1:]
+
+
+_forms = cache(load_forms)  # read for each of thousands of records, it takes longer than all else

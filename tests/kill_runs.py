@@ -26,12 +26,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
+import orjson
 import psutil
+import pyarrow.parquet as pq
 from conftest import (
     COMMANDS,
     EVALUATION,
     FEWER,
+    FRAME_COMMANDS,
     PATIENCE,
     PLAIN,
     REPOSITORY,
@@ -72,14 +76,24 @@ WRITES = {
     "copy_adt_extrinsics": ["data/tapvid3d_dataset/adt/*.npz"],
     "make_split_lists": ["data/tapvid3d_dataset/meta_data"],
     "single_object_movement_engine_coord": ["*_data/object_movement_coord"],
-    "single_object_movement_engine_dot": ["*_data/object_movement_dot", "data/my_tapvid3d_images"],
+    "single_object_movement_engine_dot": [
+        "*_data/object_movement_dot", "data/my_tapvid3d_images", "data/clip_bodies",
+    ],
+    "camera_path_engine": ["*_data/camera_frames"],
+    "depth_views_engine": ["*_data/depth_frames"],
+    "correspondence_views_engine": ["*_data/correspondence_frames"],
+    "point_path_engine": ["*_data/movement_frames"],
     "check_records": ["records_check.json"],
     "make_benchmark": [f"{BENCHMARK}/multispa.jsonl", f"{BENCHMARK}/images.txt"],
     "make_baselines": [f"{BENCHMARK}/baselines"],
     "score_predictions": ["scores"],
-    "make_training_mix": ["training_data/mix3M.json"],
+    "make_training_mix": ["training_data/mix3M"],
     "export_uniform": ["*_data/exports/uniform"],
     "export_llama_factory": ["training_data/exports/llama_factory"],
+    "export_trl": ["training_data/exports/trl"],
+    "export_qwen": ["*_data/exports/qwen"],
+    "export_hub": ["training_data/exports/hub"],
+    "export_webdataset": ["training_data/exports/webdataset"],
     "export_vlmevalkit": ["evaluation_data/exports/vlmevalkit"],
     "export_lmms_eval": ["evaluation_data/exports/lmms_eval"],
     "resize_images": ["small"],
@@ -92,11 +106,11 @@ LOOKING = (
     "spatial_engine/audit/audit_labels.py", "spatial_engine/report/make_report.py",
     "spatial_engine/report/make_contact_sheets.py",
 )  # fmt: skip
-# Of the others, check_ms_swift writes nothing, and view_scene not the same bytes each time.
+# Of the others, export_ms_swift without flags writes nothing, view_scene not the same bytes again.
 WRITING = [c for c in (*COMMANDS, *EVALUATION, *LOOKING) if Path(c).stem in WRITES]
 WORKERS_BY_FLAG = {
-    "check_records", "export_uniform", "resize_images", "audit_labels", "audit_tables",
-    "make_report", "make_contact_sheets",
+    "check_records", "export_uniform", "export_qwen", "export_hub", "export_webdataset",
+    "resize_images", "audit_labels", "audit_tables", "make_report", "make_contact_sheets",
 }  # fmt: skip
 TEMPORARY = re.compile(r"\.(partial|parts|buckets|over|replaced)\b")
 FINISHED_BEFORE = re.compile(r": (\d+) scenes were finished before")
@@ -108,7 +122,7 @@ def flags_of(command: str, root: Path, workers: int) -> list[str]:
     """The flags with which a command is typed here."""
     name = Path(command).stem
     flags = list(FEWER.get(command, ()))
-    if command in COMMANDS or name in WORKERS_BY_FLAG:
+    if command in (*COMMANDS, *FRAME_COMMANDS) or name in WORKERS_BY_FLAG:
         flags += ["--num-workers", str(workers)]
     flags += {
         "score_predictions": [
@@ -116,6 +130,7 @@ def flags_of(command: str, root: Path, workers: int) -> list[str]:
             "--output", str(root / "scores"),
         ],
         "export_uniform": ["--formats", "jsonl", "parquet"],
+        "export_qwen": ["--coordinates", "pixels", "--benchmarks", "multispa"],
         "resize_images": ["--output", str(root / "small")],
         "audit_labels": ["--sample", "1"],
         "audit_tables": ["--sample", "1"],
@@ -128,7 +143,7 @@ def finish_root(root: Path) -> None:
     """Run, on a root with the records of all commands, those that make something of them."""
     for command in WRITING:
         if command not in COMMANDS:
-            run_commands([command], root, *flags_of(command, root, 2), run=run_here)
+            run_commands([command], root, *flags_of(command, root, 1), run=run_here)
 
 
 def finished_once(shared_folder: Path, made_root: Path) -> Path:
@@ -165,7 +180,7 @@ def data_of(root: Path, below: Sequence[Path] | None = None) -> dict[str, bytes]
     """All files under a root, or those at and below some of its paths, that are to be the same: not
     provenance, which holds times. Where files name the root, one name stands for all."""
     return {
-        path.relative_to(root).as_posix(): _without_place(path.read_bytes(), root)
+        path.relative_to(root).as_posix(): _without_place(path, root)
         for place in ([root] if below is None else below)
         for path in ([place] if place.is_file() else sorted(place.rglob("*")))
         if path.is_file() and not path.name.endswith(PROVENANCE)
@@ -187,20 +202,30 @@ def differing(root: Path, finished: Path) -> dict[str, tuple[bytes, bytes | None
     there is no such file). Not provenance. What is still a link to the file there is not read."""
     found = {}
     for name in sorted(names_of(root)):
-        here, there = root / name, finished / name
-        if name.endswith(PROVENANCE) or not here.is_file():
+        here, there = (_file_at(f"{place}{os.sep}{name}") for place in (root, finished))
+        if name.endswith(PROVENANCE) or not here or (there and os.path.samestat(here, there)):
             continue
-        is_there = there.is_file()
-        if is_there and here.samefile(there):
-            continue
-        data = _without_place(here.read_bytes(), root, finished)
-        expected = _without_place(there.read_bytes(), finished) if is_there else None
+        data = _without_place(root / name, root, finished)
+        expected = _without_place(finished / name, finished) if there else None
         if data != expected:
             found[name] = data, expected
     return found
 
 
-def _without_place(data: bytes, *places: Path) -> bytes:
+def _file_at(path: str) -> os.stat_result | None:
+    """What the system says of a file, by its name as text: thousands of them are looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found if S_ISREG(found.st_mode) else None
+
+
+def _without_place(path: Path, *places: Path) -> bytes:
+    """The bytes of a file in which one name stands for all roots; of a packed file that names its
+    root those of its rows."""
+    packed = path.parent.name == "trl" and path.suffix == ".parquet"
+    data = orjson.dumps(pq.read_table(path).to_pylist()) if packed else path.read_bytes()
     for place in places:
         data = data.replace(str(place).encode(), b"ROOT")
     return data
@@ -275,7 +300,7 @@ class Trial:
         faults = list(self._records_without_picture())
         finished = (p for p in self.root.rglob(".done.json") if ".partial" not in str(p))
         marks = {path: _state(path) for path in finished}
-        parts = Counter(path.parent.parent for path in marks if ".parts" in str(path))
+        parts = Counter(path.parents[2] for path in marks if ".parts" in str(path))
         if self.command.endswith(".sh"):  # its chunks end a moment after it
             psutil.wait_procs(self.orphans, timeout=PATIENCE)
         done = self._run()

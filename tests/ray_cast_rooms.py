@@ -58,6 +58,51 @@ def scan(
     return Scanned(scene.surfaces, tuple(frames))
 
 
+class ExactView(NamedTuple):
+    """What a frame shows without any fault. K (3, 3) of the images, which are of one size;
+    depth_mm (H, W); things (H, W): the thing that each pixel shows, -1 = none."""
+
+    world_from_cam: np.ndarray
+    K: np.ndarray
+    depth_mm: np.ndarray
+    things: np.ndarray
+
+
+@cache
+def exact_views(
+    layout: str, num_frames: int, size: tuple[int, int] = (162, 121), seed: int = 0
+) -> tuple[ExactView, ...]:
+    """The frames of a room of `LAYOUTS`, as a ray through each pixel finds them."""
+    spec = SceneSpec("scene", layout, seed, num_frames, size, size)
+    scene, camera = _room(layout, seed), spec.cameras()[1]
+    rays, views = camera.rays(), []
+    for pose in scene_writer.true_poses(spec):
+        quads = render.first_quads(scene, rays, pose)
+        depth = render.depth_image(render.pixel_maps(scene.surfaces, camera, pose), quads)
+        things = np.where(quads >= 0, scene.surfaces.thing[quads], -1)
+        views.append(ExactView(pose, camera.K, np.rint(1000 * depth).astype(np.int64), things))
+    return tuple(views)
+
+
+@cache
+def thing_points(layout: str, spacing: float, seed: int = 0) -> tuple[tuple[str, np.ndarray], ...]:
+    """(label, (n, 3) points on its faces, metres) of each thing of a room; "" without a label."""
+    things = rooms.furnish(LAYOUTS[layout], SceneSpec("scene", layout, seed).generator("things"))
+    surfaces = _room(layout, seed).surfaces
+    points: list[list[np.ndarray]] = [[] for _ in things]
+    for number, extent in enumerate(surfaces.extent):
+        along, above = (
+            np.linspace(*ends, max(2, int(np.ceil((ends[1] - ends[0]) / spacing)) + 1))
+            for ends in (extent[:2], extent[2:])
+        )
+        places = np.stack(np.meshgrid(along, above), axis=-1).reshape(-1, 2)
+        points[surfaces.thing[number]].append(surfaces.points(np.full(len(places), number), places))
+    return tuple(
+        (thing.label or "", np.concatenate(parts))
+        for thing, parts in zip(things, points, strict=True)
+    )
+
+
 @cache
 def _room(layout: str, seed: int) -> render.Scene:
     spec = SceneSpec("scene", layout, seed)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from PIL import Image
 
 from spatial_engine.object_perception.object_questions import measure_mm
 from spatial_engine.utils.geometry.cameras import project
-from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.paths import FOLDERS, benchmark_path, posed_images_dir
 from spatial_engine.utils.questions.record_fields import points_asked
-from spatial_engine.utils.questions.record_files import record_path
-from spatial_engine.utils.questions.records import format_value, write_jsonl
+from spatial_engine.utils.questions.record_files import RecordFile, record_path, to_uniform
+from spatial_engine.utils.questions.records import format_value, list_choices, write_jsonl
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -39,7 +40,9 @@ def record(task: str, number: int, split: str, gt_value: Any, images: int, **ext
     if not TASKS[task].marked:
         points = points_asked({"task": task, **extra})
         question += "".join(f" It is about {format_value(point)}." for point in points)
-    head = "<image>\n" if images == 1 else "Image-1: <image>\nImage-2: <image>\n"
+    question += list_choices(extra.get("choices", {}))
+    marks = "".join(f"Image-{place}: <image>\n" for place in range(1, images + 1))
+    head = "<image>\n" if images == 1 else marks
     spoken = [
         {"from": "human", "value": head + question},
         {"from": "gpt", "value": f"It is `{format_value(gt_value)}`."},
@@ -100,6 +103,56 @@ def sample_records(split: str, count: int) -> dict[str, list[dict]]:
     }  # fmt: skip
 
 
+def frame_records(split: str) -> dict[str, dict]:
+    """A record of each task of many frames, of three images; right is Image-2, or what is B."""
+    images = {"A": "Image-1", "B": "Image-2", "C": "Image-3"}
+    steps = {"A": "from Image-1 to Image-2", "B": "from Image-2 to Image-3"}
+    seen = [[3], [3, 7], [7]]
+    two = {"object_ids": [3, 7], "categories": ["chair", "table"], "seen_objects": seen}
+    three = {"object_ids": [1, 3, 7], "categories": ["lamp", "chair", "table"]}
+    three["seen_objects"] = [[1], [3], [7]]
+    dot = {"p1": [600, 300], "point_id": 5, "mark_colors": ["red"]}
+    dots = {"mark_points": [[600, 300], [200, 700], [400, 500]], "mark_colors": ["red"] * 3}
+    way = {"positions_mm": [[0, 0, 0], [300, 0, 400], [900, 0, 1200]]}
+    of_clip = {**way, "clip_set": "adt", "p1": [600, 300], "point_id": 5}
+    bounds = [[0, 0, 0, 800, 400, 300], None, [0, 0, 0, 100, 100, 700]]
+    order = {"A": "table, chair", "B": "chair, table"}
+    ways = {"A": "front", "B": "left", "C": "back", "D": "right"}
+    told: dict[str, tuple[Any, dict[str, Any]]] = {
+        "camera_path_length": (1500, way),
+        "camera_net_turn": (-10, {"turns_deg": [30, -40]}),
+        "depth_nearest_view": ("B", {**dot, "depths_mm": [900, 700, 800], "choices": images}),
+        "depth_hidden_depth": (900, dot),
+        "correspondence_odd_dot": ("B", {**dots, "point_id": 5, "choices": images}),
+        "correspondence_seen_where": (
+            "A",
+            {**dot, "seen": [True, True, False], "choices": {"A": "Image-2", "B": "Image-3"}},
+        ),
+        "object_joint_size": (
+            [700, 800, 400],
+            {
+                "object_id": 3, "raw_category": "chair", "bounds_mm": bounds,
+                "links": [[1, 2], [2, 3]],
+            },
+        ),
+        "object_count_distinct": (2, {"raw_category": "chair", "seen_objects": seen}),
+        "movement_point_path": (1500, of_clip),
+        "movement_fastest_step": ("B", {**of_clip, "choices": steps}),
+        "relation_object_distance": (1200, two),
+        "relation_nearest_object": (
+            "B",
+            {**three, "distances_mm": [900, 500], "choices": {"A": "chair", "B": "table"}},
+        ),
+        "relation_direction": ("B", {**three, "angle_deg": 80, "choices": ways}),
+        "relation_appearance_order": ("B", {**two, "choices": order}),
+    }  # fmt: skip
+    frames = [f"{5 * number:05d}" for number in range(3)]
+    return {
+        task: record(task, 0, split, value, 3, frames=frames, **extra)
+        for task, (value, extra) in told.items()
+    }
+
+
 def write_records(root: Path, task: str, split: str, records: list[dict]) -> Path:
     """Write the file of a task where the engine would."""
     path = record_path(root, task, split, "v1_0", k=1, most=-1, numbers="")
@@ -122,6 +175,49 @@ def write_root(root: Path, count: int = 40) -> Path:
             facts = {"drops": {"frames that see nothing": 1200}, "notes": {HOSTILE: 3}}
             provenance.write_meta(path, {"records": len(records), **facts}, {})
     return root
+
+
+def write_benchmark(root: Path, count: int = 4) -> list[dict]:
+    """A benchmark of the sample records in the place of MultiSPA; its records, in uniform form."""
+    folder = posed_images_dir(root)
+    made = [
+        to_uniform(one, RecordFile(folder, "val", task, folder), root)
+        for task, records in sample_records("val", count).items()
+        for one in records
+    ]
+    path = benchmark_path(root, "v1_0")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_jsonl(path, made)
+    return made
+
+
+KINDS = ("right", "wrong", "unreadable", "missing")  # what the first model's answers are, in turn
+
+
+def write_predictions(root: Path, benchmark: list[dict]) -> tuple[Path, Path]:
+    """What two models say to a benchmark. The answers of the first are right, wrong, no answer but
+    hostile, and not there, in turn; the second is right about every other question, else wrong."""
+    wrong = {
+        "object_height": 1, "camera_x_movement": "none", "correspondence_coor": [100, 100],
+        "depth_comparison_coor": [250, 500], "camera_displacement_vector": [1, 2, 3],
+    }  # fmt: skip
+    said: dict[str, list[dict]] = {"first": [], "second": []}
+    for number, one in enumerate(benchmark):
+        truth = format_value(orjson.loads(one["gt_value"]))
+        other = wrong[one["task"]]
+        if other == "none":
+            other = "left" if truth == "right" else "right"
+        other = format_value(other)
+        first = {"right": f"I say:\n`{truth}`", "wrong": f"`{other}`", "unreadable": HOSTILE}
+        kind = KINDS[number % 4]
+        if kind in first:
+            said["first"].append({"id": one["id"], "prediction": first[kind]})
+        second = truth if number // 4 % 2 else other
+        said["second"].append({"id": one["id"], "prediction": f"`{second}`"})
+    paths = root / "first.jsonl", root / "second.jsonl"
+    for path in paths:
+        write_jsonl(path, said[path.stem])
+    return paths
 
 
 def box_record(prepared_root: Path, task: str = "object_length") -> tuple[dict, SceneInfoHandler]:

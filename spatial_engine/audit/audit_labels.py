@@ -35,12 +35,12 @@ from spatial_engine.audit.captures.sources import is_dataset_name
 from spatial_engine.audit.label_checks import Job, check_place
 from spatial_engine.audit.label_lines import Index, Lines, Place, ids_of_split, index_file
 from spatial_engine.audit.label_records import (
-    MOVEMENT,
     TASKS,
     LabelFile,
     find_label_files,
     label_file,
     promised_tasks,
+    sources_of,
 )
 from spatial_engine.audit.label_report import FileReport, exit_code, printable, say, write_report
 from spatial_engine.audit.label_tables import check_tables
@@ -119,8 +119,7 @@ def _may_hold(file: LabelFile, datasets: frozenset[str]) -> bool:
     tasks = promised_tasks(file.path)
     if tasks == TASKS:  # a benchmark, say
         return True
-    sources = {MOVEMENT[task][1] if task in MOVEMENT else file.dataset for task in tasks}
-    return bool(sources & datasets)
+    return any(sources_of(task, file) & datasets for task in tasks)
 
 
 # ---- records -------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ How docs/spec.md was read where it leaves a choice, by section:
 - 2 the split is what the file's name or folders say, else training if records hold conversations.
 - 11 images of the uniform form lie below the folder that SPEC 10 names for their task, those of dot
   tasks and of the multiple choice in a folder `images` somewhere below the root.
+- 13 those of camera, object and relation frames lie in posed_images, those of clips where coord
+  questions have them. Units: a number of objects is a "count",
+  a turn with its sign a "signed degree", several letters are "letters".
 """
 
 from __future__ import annotations
@@ -28,6 +31,19 @@ from spatial_engine.audit.oracles.correspondence import TASK_OF as CORRESPONDENC
 from spatial_engine.audit.oracles.correspondence import correspondence_rules
 from spatial_engine.audit.oracles.depth import TASK_OF as DEPTH
 from spatial_engine.audit.oracles.depth import depth_rules
+from spatial_engine.audit.oracles.frames.constants import (
+    FRAME_MARKED,
+    FRAME_MOVEMENT,
+    FRAME_TASKS,
+    TYPES,
+)
+from spatial_engine.audit.oracles.frames.rules import (
+    AGAIN,
+    asked_of_frames,
+    clip_check,
+    frame_rules,
+    set_of_clips,
+)
 from spatial_engine.audit.oracles.movement import PROMPTS, ClipChecks, images_folder
 from spatial_engine.audit.oracles.movement_points import (
     DISTANCE,
@@ -56,16 +72,22 @@ MOVEMENT = {  # task: (prompt, data set)
     for dataset in DATASETS
 }
 _OF_SCENES = {**CAMERA, **DEPTH, **CORRESPONDENCE, **OBJECT}
-TASKS = {*MOVEMENT, *_OF_SCENES.values(), *MARKED_OBJECTS.values()}
+TASKS = {*MOVEMENT, *_OF_SCENES.values(), *MARKED_OBJECTS.values(), *FRAME_TASKS}
 MARKED = {task for task in TASKS if re.search("_dot(_|$)|multichoice|_marked$", task)}
+MARKED |= FRAME_MARKED
 UNITS = (  # of an answer, by task
+    ("camera_net_turn", "signed degree"),
+    ("object_count_distinct", "count"),
+    ("correspondence_seen_where", "letters"),
+    ("depth_nearest_view|correspondence_odd_dot", "letter"),
+    ("movement_fastest_step|relation_(nearest_object|direction|appearance_order)", "letter"),
     ("camera_.*_movement", "word"),
     ("camera_.*_angle", "degree"),
     ("depth_comparison_dot|correspondence_multichoice", "letter"),
     ("depth_comparison_coor|correspondence_coor", "permille"),
     (".*", "mm"),
 )
-# Where SPEC 5 to 9 put the files, below training_data or evaluation_data, or the folder of another
+# Where SPEC 5 to 13 put the files, below training_data or evaluation_data, or the folder of another
 # data set than ScanNet there; * is the version.
 PATTERNS = (
     "camera_movement/*/*_{split}.jsonl",
@@ -75,6 +97,8 @@ PATTERNS = (
     "object_perception/*/object_perception_*_{split}_*.jsonl",
     "object_movement_*/*/*/*_tapvid3d_*_{split}*.jsonl",
     "multispa/*/multispa.jsonl",
+    *(f"{family}_frames/*/*_{{split}}.jsonl" for family in TYPES),
+    "multispa_frames/*/multispa_frames.jsonl",
 )
 
 
@@ -122,7 +146,7 @@ class Question(NamedTuple):
 
 
 def find_label_files(root: Path) -> list[LabelFile]:
-    """Every file of records that SPEC 5 to 9 and 11 name, of all versions, by split and name."""
+    """Every file of records that SPEC 5 to 13 name, of all versions, by split and name."""
     found = []
     for split, folder in FOLDER_OF.items():
         paths = {
@@ -181,9 +205,11 @@ def _split_of(path: Path) -> str:
 def promised_tasks(path: Path) -> set[str]:
     """The tasks that the name of a file lets it hold; every task where it says nothing."""
     stem = path.stem
-    camera_type = re.sub("_(train|val)$", "", stem)
-    if camera_type in CAMERA:
-        return {CAMERA[camera_type]}
+    plain = re.sub("_(train|val)$", "", stem)
+    if plain in CAMERA:
+        return {CAMERA[plain]}
+    if plain != stem and (named := {t for t in FRAME_TASKS if t == f"{FRAME_TASKS[t]}_{plain}"}):
+        return named
     if stem in DEPTH:
         return {stem}
     for question_type, task in CORRESPONDENCE.items():
@@ -196,6 +222,13 @@ def promised_tasks(path: Path) -> set[str]:
         if match := re.match(f"({datasets})_{question_type}_(train|val)", stem):
             return {f"movement_{prompt}_{quantity}_{match[1]}" for prompt in PROMPTS}
     return TASKS
+
+
+def sources_of(task: str, file: LabelFile) -> set[str]:
+    """The data sets, or sets of clips, that the records of a task in a file can be about."""
+    if task in FRAME_MOVEMENT:
+        return set(DATASETS)
+    return {MOVEMENT[task][1] if task in MOVEMENT else file.dataset}
 
 
 # ---- records -------------------------------------------------------------------------------------
@@ -255,7 +288,9 @@ def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
             return f"image: {image!r} is not a path below the root"
         folders.add(path.parent.parent.as_posix())
     folder = min(folders)
-    expected = CLIP_IMAGES if task in MOVEMENT else f"data/<dataset>/{POSED_IMAGES}"
+    expected = (
+        CLIP_IMAGES if task in {*MOVEMENT, *FRAME_MOVEMENT} else f"data/<dataset>/{POSED_IMAGES}"
+    )
     pattern = re.escape(expected).replace("<dataset>", "[A-Za-z0-9_-]+")
     right = folder.endswith("/images") if task in MARKED else bool(re.fullmatch(pattern, folder))
     if len(folders) > 1 or not right:
@@ -270,6 +305,9 @@ def _split_images(images: object, task: str) -> tuple[str, list[str]] | str:
 def _rules(task: str, file: LabelFile, images: Path | None, dataset: str) -> TaskRules:
     """What the oracle asks of a file of a task about scenes of a data set."""
     constants, rule = file.made_with(task, dataset)
+    if task in FRAME_TASKS:
+        folder = images or file.path.parent / "images"
+        return frame_rules(task, file.split, folder, rule, constants)
     if task.startswith("camera_"):
         return camera_rules(file.split, constants)
     if task.startswith("depth_"):
@@ -288,6 +326,11 @@ def question_of(record: dict, file: LabelFile, images: Path | None = None) -> Qu
         prompt, dataset = MOVEMENT[task]
         shown = shown_images(record, prompt)
         return shown if isinstance(shown, str) else Question(dataset, shown.clip_id, None, "")
+    if task in FRAME_MOVEMENT:
+        clips, asked = set_of_clips(record), asked_of_frames(record)
+        if not clips:
+            return f"clip_set: {str(record.get('clip_set'))[:80]!r} is none of {DATASETS}"
+        return asked if isinstance(asked, str) else Question(clips, *asked, AGAIN)
     dataset = (dataset_of(images) if images else None) or file.dataset
     rules = _rules(task, file, None, dataset)
     asked = rules.asked(record)
@@ -303,6 +346,9 @@ def checker(
         folder = images or images_folder(file.path, root, prompt)
         rule = MovementRule.of(file.made_with(task).constants)
         return ClipChecks(raw, file.split, prompt, folder, rule).check_next
+    if task in FRAME_MOVEMENT:
+        folder = images or root / CLIP_IMAGES
+        return clip_check(raw, file.split, folder, file.made_with(task).constants)
     rules = _rules(task, file, images, raw.dataset)
     return lambda record: rules.check(record, raw)
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils import paths
+from spatial_engine.utils.geometry.point_bits import bit_words
 from spatial_engine.utils.geometry.visibility import intersection_counts, overlap_percent
 from spatial_engine.utils.paths import SCANNET, Dataset
 from spatial_engine.utils.running import cli, provenance
@@ -36,7 +37,7 @@ from spatial_engine.utils.tables import pair_table, visibility_table
 
 log = logging.getLogger(__name__)
 
-PART = "pairs.arrow"
+PART = "pairs.parquet"
 
 
 def relate_scene(
@@ -49,18 +50,17 @@ def relate_scene(
     rule = overlap_rule(scenes.dataset)
     if table is None:
         sight = see_points(scenes, scene_id)
-        seen, num_points = sight.visible, sight.num_points
+        seen = bit_words(sight.visible, sight.num_points)
     else:
         handler = visibility_table.VisibilityInfoHandler(table, rule)
         handler.check_is_about(scene_id, geometry)
-        visibility = handler.load_scene(scene_id)
-        seen, num_points = visibility.point_lists(), visibility.num_points
-    overlap = overlap_percent(intersection_counts(seen, num_points))
+        seen = handler.load_scene(scene_id).bits
+    overlap = overlap_percent(intersection_counts(seen))
     columns = pair_table.relate_frames(image_ids, poses, overlap)
     pair_table.write_scene_pairs(part_dir / PART, scene_id, image_ids, columns, geometry)
 
     rows = len(columns["overlap"])
-    blind = int(np.count_nonzero([not len(points) for points in seen]))
+    blind = int(np.count_nonzero(~seen.any(axis=1)))
     text = f"{blind} frames see no vertex; the overlap of two of them is taken as 0"
     warnings = [text] if blind >= 2 else []
     notes = {"with overlap": int(np.count_nonzero(columns["overlap"]))}
@@ -112,8 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             list(jobs.values()),
             relate_scene,
             lambda parts, paths: pair_table.merge_pairs(
-                [part / PART for part in parts], paths["pairs"]
+                [part.source("pairs", PART) for part in parts], paths["pairs"]
             ),
+            takes_over=True,
         )
     return step.close()
 

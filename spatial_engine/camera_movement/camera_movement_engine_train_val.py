@@ -24,7 +24,7 @@ from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
-from spatial_engine.utils.scenes.pair_balance import PairDraws, draw_pairs
+from spatial_engine.utils.scenes.pair_balance import PairDraws, PairPool, draw_pairs
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import pair_table
 
@@ -72,12 +72,12 @@ def make_jobs(
     """The job of each scene: its pairs, in words."""
     jobs = []
     for scene_id, pairs in draws.pairs.items():
-        missing = draws.missing(scene_id)
+        missing = draws.pool.files[scene_id].missing
         request = camera_questions.SceneRequest(
             split, scene_id, args.seed, pairs, args.constants, sentences, missing
         )
         table = paths.pair_table_path(args.dataset, split)
-        arguments = (draws.scenes.only(scene_id), table, request)
+        arguments = (draws.pool.scenes.only(scene_id), table, request)
         jobs.append(SceneJob(scene_id, arguments, [*draws.inputs(scene_id), sorted(missing)]))
     return jobs
 
@@ -101,18 +101,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not wanted:
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
-        judge = partial(camera_questions.judge_pairs, scenes, args.constants)
-        draws = draw_pairs(
-            args, step, split, scenes, wanted, args.num_zero_overlap,
-            judge if args.balance_answers else None,
-        )  # fmt: skip
         tasks = [TASK_OF[name] for name in wanted]
+        outputs = {task: record_path(args.dataset, task, split, args.version) for task in tasks}
+        pool = PairPool.of(args, step, split, scenes)
+        if step.is_up_to_date(outputs, pool.digest):
+            continue
+        judge = partial(camera_questions.judge_pairs, scenes, args.constants, list(wanted))
+        judge = judge if args.balance_answers else None
+        draws = draw_pairs(pool, step, args.seed, wanted, args.num_zero_overlap, judge)
         step.make(
-            {task: record_path(args.dataset, task, split, args.version) for task in tasks},
+            outputs,
             make_jobs(args, split, draws, sentences),
             camera_questions.write_scene,
             partial(records.join_parts, seed=args.seed),
             parts_name=f"camera_movement_{split}",
+            inputs=pool.digest,
             drops={TASK_OF[name]: drops for name, drops in draws.drops.items()},
         )
     return step.close()

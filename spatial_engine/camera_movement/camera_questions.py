@@ -7,7 +7,7 @@ which pairs can be asked about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,20 +139,26 @@ def signs_of(
 def judge_pairs(
     scenes: SceneInfoHandler,
     constants: Mapping[str, Any],
+    question_types: Collection[str],
     table: SceneTable,
     scene_id: str,
     rows: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Which pairs can be asked about and what they answer (`pair_balance.Judge`)."""
+    directions, angles = (
+        [name for name in group if name in question_types] for group in (DIRECTIONS, ANGLES)
+    )
+    if not directions and not angles:
+        return {}
     image_ids, poses = scenes.valid_frames(scene_id)
     columns = pair_table.read_scene_pairs(table, scene_id, image_ids)
     first, second = columns["first"][rows], columns["second"][rows]
     motion, other = measure_motion(poses, first, second), measure_motion(poses, second, first)
     kinds = {}
-    for name in DIRECTIONS:
+    for name in directions:
         orders = (signs_of(name, either, constants) for either in (motion, other))
         kinds[name] = pair_balance.kinds_of(*orders)
-    for name in ANGLES:
+    for name in angles:
         small = is_too_small(name, motion, constants)
         kinds[name] = np.where(small, pair_balance.NOTHING, pair_balance.EITHER).astype(np.int8)
     return kinds

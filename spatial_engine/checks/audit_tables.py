@@ -17,11 +17,16 @@ Exit code: 0 all agree; 1 complaints; 2 nothing to check, or raw data is missing
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from spatial_engine.audit.audit_labels import ALL, AuditParser, add_flags
 from spatial_engine.audit.captures.capture import RawCapture
@@ -89,8 +94,14 @@ def _check_visibility(job: Job, scene: PosedScene) -> list[str]:
         complaints += check_fused(scene, job.seed)
         complaints += check_prepared(scene, scene.valid_frame_ids if chosen is None else chosen)
     for rule, surface in ((PUBLISHED, None), (SURFACE, _surface_rule(job.path))):
-        found = VisibilityInfoHandler(job.path, rule).load_scene(job.scene_id)
-        seen = {image_id: found.points(image_id) for image_id in found.image_ids}
+        table = VisibilityInfoHandler(job.path, rule)
+        found, listed = table.load_scene(job.scene_id), table.read_lists(job.scene_id)
+        seen = dict(zip(found.image_ids, listed, strict=True))
+        complaints += [
+            f"{rule}: the list of {image_id} is not what its bits say"
+            for image_id, points in seen.items()
+            if not np.array_equal(points, found.points(image_id))
+        ]
         new = check_seen_points(seen, scene, chosen, surface)
         complaints += [f"surface: {complaint}" if surface else complaint for complaint in new]
     return complaints

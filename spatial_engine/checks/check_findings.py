@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from spatial_engine.checks.image_checks import ImageFault
 from spatial_engine.checks.record_contents import Contents
@@ -21,9 +19,8 @@ from spatial_engine.checks.record_scan import (
     FileToCheck,
     Part,
     PartContents,
-    hash_path,
 )
-from spatial_engine.checks.repeated_records import KINDS, Text, pair_up
+from spatial_engine.checks.repeated_records import KINDS, Text, pair_up, sorted_hashes
 
 Place = tuple[int, int]  # file, start of the part
 Scene = tuple[str, str, bool]  # scene or clip, what must not be shared of it, whether of ScanNet
@@ -48,8 +45,12 @@ class FileFindings:
     def add(self, faults: Iterable[Fault]) -> None:
         """Take in faults, in any order."""
         faults = list(faults)
-        self.counts.update(fault.kind for fault in faults)
-        self.faults += faults
+        self.add_counted(Counter(fault.kind for fault in faults), faults)
+
+    def add_counted(self, counts: Mapping[str, int], kept: Iterable[Fault]) -> None:
+        """Take in so many faults by kind, of which the first of each kind are given."""
+        self.counts.update(counts)
+        self.faults += kept
         if len(self.faults) > 2 * MAX_REPORTED * len(self.counts):
             self.settle()
 
@@ -73,30 +74,33 @@ class Findings:
         self.images_seen = self.images_decoded = 0
         self._before: dict[Place, int] = {}  # lines of the file before the part
 
-    def join(self, scanned: dict[Place, PartContents]) -> None:
-        """Join what was found part by part."""
-        for part in self.parts:
-            found, file = scanned[part.place], self.files[part.file.number]
-            before = self._before[part.place] = file.records
-            file.records += found.lines
-            file.images += found.images
-            file.counts.update(found.faults.counts)
-            for kept in found.faults.kept.values():
-                file.faults += [Fault(f.kind, f.line + before, f.id, f.cause) for f in kept]
-            for task, contents in found.contents.items():
-                file.contents.setdefault(task, Contents()).join(contents)
-            for scene, (line, record_id) in found.scenes.items():
-                file.scenes.setdefault(scene, (line + before, record_id))
-            for columns, (count, line, record_id) in found.columns.items():
-                known, *first = file.columns.get(columns, (0, line + before, record_id))
-                file.columns[columns] = (known + count, *first)
+    def join(self, part: Part, found: PartContents) -> None:
+        """Join what was found in a part; parts of a file come in their order."""
+        file = self.files[part.file.number]
+        before = self._before[part.place] = file.records
+        file.records += found.lines
+        file.images += found.images
+        file.add_counted(found.faults.counts, (
+            Fault(fault.kind, fault.line + before, fault.id, fault.cause)
+            for kept in found.faults.kept.values() for fault in kept
+        ))  # fmt: skip
+        for task, contents in found.contents.items():
+            file.contents.setdefault(task, Contents()).join(contents)
+        for scene, (line, record_id) in found.scenes.items():
+            file.scenes.setdefault(scene, (line + before, record_id))
+        for columns, (count, line, record_id) in found.columns.items():
+            known, *first = file.columns.get(columns, (0, line + before, record_id))
+            file.columns[columns] = (known + count, *first)
+
+    def settle(self) -> None:
+        """What only all parts of a file show."""
         for file in self.files:
             file.add(_odd_columns(file.columns))
             if not file.records:
                 file.add([Fault("empty", 1, "", "no records")])
             parts = [part for part in self.parts if part.file is file.file]
-            paths = [np.load(hash_path(part.folder, part.place, "images")) for part in parts]
-            file.distinct_images = len(np.unique(np.concatenate([np.empty(0, np.uint64), *paths])))
+            paths = sorted_hashes(parts, "images")
+            file.distinct_images = bool(len(paths)) + int((paths[1:] != paths[:-1]).sum())
 
     def add_repeated(self, texts: dict[Place, dict[str, list[Text]]]) -> None:
         """Ids and questions of files that are to be compared with each other."""

@@ -46,7 +46,7 @@ from spatial_engine.utils.running import cli, files, provenance
 from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
-from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_files import COLORS, DEPTHS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler, remedy_of
 from spatial_engine.utils.tables import suspects
 from spatial_engine.utils.tables.suspects import Checked
@@ -106,7 +106,7 @@ def scene_jobs(args: argparse.Namespace, step: Step) -> list[SceneJob]:
 
 def scene_job(scenes: SceneInfoHandler, window_px: int, scene_id: str) -> SceneJob:
     """Job of one scene."""
-    listed, read = SceneFiles.of(scenes, scene_id), scenes.input_hash(scene_id)
+    listed, read = SceneFiles.of(scenes, scene_id, COLORS, DEPTHS), scenes.input_hash(scene_id)
     inputs = [read, scenes.objects_hash(scene_id), listed.depths, listed.colors]
     inputs.append(scenes.dataset.name)
     arguments = ("scenes", read, scenes.only(scene_id), scene_id, window_px)

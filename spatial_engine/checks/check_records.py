@@ -99,8 +99,9 @@ def check_files(to_check: Sequence[FileToCheck], folder: Path, args: Any) -> Fin
     parts = [part for f in to_check for part in parts_of(f, args.root, folder, args.images)]
     findings = Findings(args.root, to_check, parts)
     names = [f"{part.file.path} from byte {part.start}" for part in parts]
-    results = _map("records", scan, parts, names, args)
-    findings.join({found.place: found for found in results})
+    for part, found in zip(parts, _map_in_order("records", scan, parts, names, args), strict=True):
+        findings.join(part, found)
+    findings.settle()
     for split in FOLDERS:
         for uniform in (False, True):  # an export repeats the files that it was made of
             alike = [p for p in parts if (p.file.split, p.file.uniform) == (split, uniform)]
@@ -230,6 +231,19 @@ def _map(
     what: str, work: Callable[[Any], Any], jobs: Sequence[Any], names: list[str], args: Any
 ) -> Iterator[Any]:
     yield from (result for _, result in _map_numbered(what, work, jobs, names, args))
+
+
+def _map_in_order(
+    what: str, work: Callable[[Any], Any], jobs: Sequence[Any], names: list[str], args: Any
+) -> Iterator[Any]:
+    """Results in the order of the jobs; in memory are those alone that came before their turn."""
+    waiting: dict[int, Any] = {}
+    turn = 0
+    for number, result in _map_numbered(what, work, jobs, names, args):
+        waiting[number] = result
+        while turn in waiting:
+            yield waiting.pop(turn)
+            turn += 1
 
 
 def _parse_args(argv: Sequence[str] | None):

@@ -11,28 +11,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spatial_engine.utils.questions.record_fields import all_points
-from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.tasks import LETTERS, TASKS, Task
 
 Range = tuple[int, int]  # least and greatest
 
 
 @dataclass
 class Contents:
-    """Of one task in a file: how often each word or letter is the answer, the range of the
-    answers (of each component) and of all points named in the fields (x, y)."""
+    """Of one task in a file: how often each word, letter, count or side is (among) the answer, the
+    range of the answers (of each component) and of all points named in the fields (x, y), and of
+    three to eight frames how many records have so many."""
 
     records: int = 0
     answers: Counter[str] = field(default_factory=Counter)
     values: list[Range] = field(default_factory=list)
     points: list[Range] = field(default_factory=list)
+    frames: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: dict[str, Any]) -> None:
         """Count a sound record."""
         self.records += 1
-        value = record["gt_value"]
-        if isinstance(value, str):
-            self.answers[value] += 1
-        else:
+        value, task = record["gt_value"], TASKS[record["task"]]
+        self.answers.update(_answers_among(value, task))
+        if task.of_frames:
+            self.frames[str(len(record["image"]))] += 1
+        if not isinstance(value, str):
             numbers = value if isinstance(value, list) else [value]
             self.values = _wider(self.values, [(number, number) for number in numbers])
         for x, y in all_points(record):
@@ -44,6 +47,7 @@ class Contents:
         self.answers.update(other.answers)
         self.values = _wider(self.values, other.values)
         self.points = _wider(self.points, other.points)
+        self.frames.update(other.frames)
 
     def as_json(self) -> dict[str, Any]:
         """For the report; what does not apply is left out."""
@@ -52,24 +56,39 @@ class Contents:
             "answers": dict(sorted(self.answers.items())),
             "values": self.values,
             "points": self.points,
+            "frames": dict(sorted(self.frames.items())),
         }
         return {name: value for name, value in whole.items() if value}
 
 
 def described(task: str, contents: Contents) -> str:
-    """Balance of the answers or their range, and the range of the points."""
-    options, parts = TASKS[task].options, []
-    if options:
-        shares = (
-            f"{option} {100 * contents.answers[option] / contents.records:.1f} %"
-            for option in options
-        )
-        parts.append(", ".join(shares))
-    else:
+    """Balance of the answers or their range, and the range of the points; of three to eight frames
+    also how many records have so many."""
+    parts, answers = [], contents.answers
+    if contents.values:
         parts.append(f"{_ranges(contents.values)} {TASKS[task].unit}")
+    if options := TASKS[task].options or sorted(answers, key=lambda name: (len(name), name)):
+        parts.append(_shares(answers, options, contents.records))
     if contents.points:
         parts.append(f"points {_ranges(contents.points)}")
+    if contents.frames:
+        parts.append(
+            f"images {_shares(contents.frames, sorted(contents.frames), contents.records)}"
+        )
     return "; ".join(parts)
+
+
+def _answers_among(value: Any, task: Task) -> list[str]:
+    """What is counted of an answer: the word, each of its letters, the count, or the side."""
+    if isinstance(value, str):
+        return value.split(", ") if task.answer == LETTERS else [value]
+    if task.unit == "count":
+        return [str(value)]
+    return ["left" if value > 0 else "right"] if task.unit == "signed degree" else []
+
+
+def _shares(counts: Counter[str], names: Iterable[str], records: int) -> str:
+    return ", ".join(f"{name} {100 * counts[name] / records:.1f} %" for name in names)
 
 
 def _ranges(ranges: Iterable[Range]) -> str:

@@ -8,6 +8,7 @@ import orjson
 
 from spatial_engine.utils.questions.plain_record import from_uniform, is_uniform, parse_json
 from spatial_engine.utils.questions.record_fields import Fault, cut_short, is_text, points_asked
+from spatial_engine.utils.questions.record_files import scene_of
 from spatial_engine.utils.questions.tasks import TASKS
 
 Record = dict[str, Any]
@@ -48,6 +49,8 @@ def question_key(record: Record) -> bytes:
     so are two tracks whose points round to one place in the first image and part in the second.
     """
     task, images = TASKS[record["task"]], record["image"]
+    if task.of_frames:
+        return orjson.dumps([task.name, scene_of(images[0]), *_asked_of_frames(record)])
     about: list[Any] = [task.name, images]
     if "object_id" in task.fields:
         about = [task.name, sorted(images), record["object_id"]]
@@ -56,3 +59,19 @@ def question_key(record: Record) -> bytes:
     elif "p1" in task.fields:
         about += [record["p1"], record["p2"] if task.of_clips else None]
     return orjson.dumps(about)
+
+
+# Objects that a question of these tasks names each for itself; the others are in no order.
+_NAMED_OBJECTS = {"relation_nearest_object": 1, "relation_direction": 3}
+
+
+def _asked_of_frames(record: Record) -> list[Any]:
+    """A set of frames, whatever their order, and what is asked about: a frame, a point, objects."""
+    task = TASKS[record["task"]]
+    ids, named = record.get("object_ids", []), _NAMED_OBJECTS.get(task.name, 0)
+    return [
+        sorted(record["frames"]),
+        record["frames"][-1] if "image" in task.slots else None,
+        [record.get(name) for name in ("point_id", "object_id", "raw_category")],
+        [*ids[:named], *sorted(ids[named:])],
+    ]

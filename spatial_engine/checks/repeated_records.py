@@ -37,11 +37,21 @@ class Text:
     id: str
 
 
-def repeated(arrays: Iterable[np.ndarray]) -> tuple[np.ndarray, int]:
-    """Sorted hashes that stand more than once in all of the arrays together, 0 is no hash; and how
-    many lines are left out, where these are more than `COMPARED_MOST`."""
-    hashes = np.concatenate([np.empty(0, np.uint64), *arrays])
+def sorted_hashes(parts: Sequence[Part], kind: str) -> np.ndarray:
+    """The hashes of a kind of all parts together, 8 bytes each."""
+    paths = [hash_path(part.folder, part.place, kind) for part in parts]
+    sizes = [len(np.load(path)) for path in paths]  # read twice, so as to be held once
+    hashes, end = np.empty(sum(sizes), np.uint64), 0
+    for path, size in zip(paths, sizes, strict=True):
+        hashes[end : end + size] = np.load(path)
+        end += size
     hashes.sort()
+    return hashes
+
+
+def repeated(hashes: np.ndarray) -> tuple[np.ndarray, int]:
+    """Those of sorted hashes that stand there more than once, 0 is no hash; and how many lines are
+    left out, where these are more than `COMPARED_MOST`."""
     twice = hashes[1:][hashes[1:] == hashes[:-1]]
     twice, times = np.unique(twice[twice > 0], return_counts=True)
     lines = np.cumsum(times + 1)
@@ -54,7 +64,7 @@ def second_looks(parts: Sequence[Part]) -> tuple[list[SecondLook], int]:
     looks: dict[tuple[int, int], dict[str, np.ndarray]] = {}
     left_out = 0
     for kind in KINDS:
-        twice, more = repeated(np.load(hash_path(part.folder, part.place, kind)) for part in parts)
+        twice, more = repeated(sorted_hashes(parts, kind))
         left_out += more
         for part in parts if len(twice) else ():
             hashes = np.load(hash_path(part.folder, part.place, kind))

@@ -21,7 +21,7 @@ from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import visibility_table
@@ -111,16 +111,13 @@ def make_jobs(
     handler = visibility_table.VisibilityInfoHandler(table, args.seen_rule)
 
     def list_images(scene_id: str) -> SceneFiles:
-        files = SceneFiles.of(scenes, scene_id)
+        files = SceneFiles.of(scenes, scene_id, *([COLORS] if TASKS[task].marked else []))
         handler.check_is_about(scene_id, scenes.geometry_hash(scene_id), files.depth_sizes)
         return files.with_images()
 
     listed = step.ready(scenes.scene_ids, list_images)
     wanted, most = args.max_samples[split], args.constants.get("MAX_PER_FRAME", -1)
-    frames = {
-        scene_id: len(files.ids.intersection(scenes.image_ids(scene_id)))
-        for scene_id, files in listed.items()
-    }
+    frames = {scene_id: files.num_shown for scene_id, files in listed.items()}
     shares = share_out(frames, wanted, most)
     picture_bytes = 0
     if TASKS[task].marked:

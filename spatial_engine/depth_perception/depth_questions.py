@@ -6,7 +6,7 @@ by coordinates, `dot` marks them in a picture. Depth is the distance along the v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class SceneRequest:
     scene_id: str
     seed: int
     wanted: int
-    images: frozenset[str]
+    images: Set[str]
     constants: Mapping[str, Any]
     sentences: Templates
 

@@ -1,14 +1,19 @@
 """Predictions that need no model, to check the benchmark, the scorer and the questions.
 
-Reads  evaluation_data/multispa/v1_0/multispa.jsonl (make_benchmark.py), training_data/.
+Reads  evaluation_data/multispa/v1_0/multispa.jsonl (make_benchmark.py), with `--name
+       multispa_frames` that of this name, or --benchmark FILE; training_data/.
 Writes evaluation_data/multispa/v1_0/baselines/{truth,random,constant,wording}.jsonl and their
-       scores; wording.json: what the wording was found to give away.
+       scores (beside another FILE in <its name>_baselines/); wording.json: what the wording was
+       found to give away. Of three to eight frames also
+       {single,pair}.jsonl, and frames.json: what text, one frame and two give away of each task.
 Costs  little: of the training set the first records of each file are read.
 
 truth     the true answers: every subtask must come to 100
 random    a word, letter or named point drawn uniformly; elsewhere the answer to another question
 constant  one answer for the whole subtask, the best in hindsight
 wording   learnt from the training questions' texts, without images (wording_baseline.py)
+single    by a stated rule, from what a record says of its best single frame (frame_baselines.py)
+pair      the same from its best two frames
 """
 
 from __future__ import annotations
@@ -27,7 +32,11 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.evaluation import score_tables, wording_baseline
+from spatial_engine.evaluation import (
+    frame_report,
+    score_tables,
+)
+from spatial_engine.evaluation.baselines import frame_baselines, wording_baseline
 from spatial_engine.evaluation.predictions import read_predictions
 from spatial_engine.evaluation.results import Results, score_model
 from spatial_engine.evaluation.score_predictions import read_benchmark, write_scores
@@ -40,7 +49,12 @@ from spatial_engine.utils.questions.record_files import (
     read_records,
 )
 from spatial_engine.utils.questions.records import Value, format_value, write_jsonl
-from spatial_engine.utils.questions.tasks import NAMED_POINT, TASKS
+from spatial_engine.utils.questions.tasks import (
+    MULTISPA_FRAMES,
+    NAMED_POINT,
+    TASKS,
+    benchmark_with,
+)
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.files import atomic_path, dump_json
 
@@ -54,7 +68,8 @@ Guess = Callable[[Mapping[str, Any]], Value]
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
-    benchmark = benchmark_path(args.root, args.version)
+    usual = benchmark_path(args.root, args.version, args.name)
+    benchmark = args.benchmark or usual
     records = read_benchmark(benchmark)
     by_task: dict[str, list[dict[str, Any]]] = {}
     for record in map(from_uniform, records):
@@ -76,8 +91,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             for task, found in by_task.items()
             for record in found
         ]
+    ways = {}
+    if benchmark_with(by_task) == MULTISPA_FRAMES:
+        ways = frame_report.best_ways(by_task, args.seed)
+        for kind in frame_baselines.CHOOSERS:
+            baselines[kind] = [value for way in ways.values() for value in way[kind].answers]
     ids = [record["id"] for found in by_task.values() for record in found]
-    folder = benchmark.parent / "baselines"
+    is_usual = benchmark == usual or (usual.is_file() and usual.samefile(benchmark))
+    folder = benchmark.parent / ("baselines" if is_usual else f"{benchmark.stem}_baselines")
     models = {}
     for name, values in baselines.items():
         path = folder / f"{name}.jsonl"
@@ -87,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     score_tables.print_comparison(models, {})
     if guessers:
         say_what_wording_gives_away(models["wording"], guessers, folder / "wording.json")
+    if ways:
+        frame_report.say_what_frames_give_away(models, ways, folder / "frames.json")
     wrong = [line.name for line in models["truth"].subtasks if line.score < 100]
     if wrong:
         raise BadDataError(
@@ -99,6 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def draw_answers(records: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> list[Value]:
     """Random answers to the questions of a subtask."""
     task = TASKS[records[0]["task"]]
+    if task.of_frames:
+        return frame_baselines.draw_freely(records, rng)
     if task.options:
         return [str(word) for word in rng.choice(task.options, size=len(records))]
     if task.answer == NAMED_POINT:
@@ -171,6 +196,7 @@ def write_predictions(path: Path, ids: Sequence[str], values: Sequence[Value]) -
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.make_records_parser(__doc__, datasets=True, seed=True)
+    cli.add_benchmark(parser)
     cli.add_constant(
         parser, "MAX_TRAINING_RECORDS", MAX_TRAINING_RECORDS, "training records of each file", 1
     )

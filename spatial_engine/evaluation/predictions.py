@@ -19,7 +19,7 @@ import logging
 import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -84,7 +84,10 @@ def read_predictions(path: Path, ids: Sequence[str]) -> Predictions:
         else:
             found.texts[record_id] = text
     if not found.texts:
-        raise BadDataError(f"{path}: no prediction for any of the benchmark's {len(known)} ids")
+        raise BadDataError(
+            f"{path}: no prediction for any of the benchmark's {len(known)} ids; "
+            "--name says which benchmark it is for"
+        )
     return found
 
 
@@ -179,8 +182,7 @@ def _by_column(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Ro
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of a table of text, without empty lines."""
-    csv.field_size_limit(MAX_FIELD)
-    with open(path, encoding=encoding_of(path), newline="") as file:
+    with _fields_up_to(MAX_FIELD), open(path, encoding=encoding_of(path), newline="") as file:
         reader = csv.reader(file, delimiter=_SEPARATORS[path.suffix.lower()], strict=True)
         try:
             yield from ((reader.line_num, cells) for cells in reader if cells)
@@ -189,6 +191,16 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 f"{path}:{reader.line_num}: cannot be read as a table ({error}); write a text that "
                 "holds quotes between quotes, its own quotes doubled"
             ) from None
+
+
+@contextmanager
+def _fields_up_to(length: int) -> Iterator[None]:
+    """Let csv read long fields for a while: its limit is that of all readers of the process."""
+    before = csv.field_size_limit(length)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _sheet(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from math import isnan, nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,24 +17,37 @@ from rich.table import Table
 from rich.text import Text
 
 from spatial_engine.evaluation.results import MEAN, Line, Results, counts_of
+from spatial_engine.evaluation.scene_bootstrap import FEW_SCENES
+from spatial_engine.evaluation.scoring import MEASURES
 from spatial_engine.utils.questions.record_fields import WORDINGS
-from spatial_engine.utils.questions.tasks import ROWS
+from spatial_engine.utils.questions.tasks import MULTISPA
 
 PAPER_MARK = " (paper)"
+MEASURE_TITLES = {"mra": "MRA", "sign": "right sign", "f1": "F1"}
 
 
 def print_results(name: str, results: Results) -> None:
     """Print the subtasks, the rows and what was wrong with the predictions of one model."""
-    for title, lines in (("subtask", results.subtasks), ("row of Table 2", results.rows)):
-        table = _table(title, "score", "95 %", "chance", "questions", "missing", "unparsable",
-                       "duplicate")  # fmt: skip
+    row_title = results.benchmark.row_title
+    for title, lines in (("subtask", results.subtasks), (row_title, results.rows)):
+        measures = _measures_of(lines)
+        table = table_of(title, "score", "95 %", "95 % over scenes", "chance",
+                         *map(MEASURE_TITLES.get, measures), "questions", "scenes", "missing",
+                         "unparsable", "duplicate")  # fmt: skip
         for line in lines:
             table.add_row(
-                line.name, _number(line.score), _interval(line), _number(line.chance),
-                *(str(n) for n in (line.questions, line.missing, line.unparsable, line.duplicates)),
+                line.name, number_text(line.score), _interval(line.low, line.high),
+                _interval(line.scenes_low, line.scenes_high), number_text(line.chance),
+                *(number_text(line.measures.get(name, nan)) for name in measures),
+                *(str(n) for n in (line.questions, line.scenes, line.missing, line.unparsable,
+                                   line.duplicates)),
                 style="bold" if line.name == MEAN else None,
             )  # fmt: skip
-        _print(name, table)
+        print_table(name, table)
+    few = sum(0 < line.scenes < FEW_SCENES for line in (*results.subtasks, *results.rows))
+    if few:
+        print(f"{few} lines ask about fewer than {FEW_SCENES} scenes: their intervals over scenes "
+              "are not to be trusted")  # fmt: skip
     print_wordings(name, results)
     said = counts_of(results)
     print(", ".join(f"{number} {what}" for what, number in said.items()))
@@ -50,12 +64,12 @@ def print_wordings(name: str, results: Results) -> None:
         wording: f"{wording} ({scores.rows[-1].questions} questions)"
         for wording, scores in results.wordings.items()
     }
-    table = _table("row of Table 2, by wording", *counts.values(), "all")
+    table = table_of(f"{results.benchmark.row_title}, by wording", *counts.values(), "all")
     parts = [*(scores.rows for scores in results.wordings.values()), results.rows]
     for lines in zip(*parts, strict=True):
-        scores = (f"{_number(line.score)} {_interval(line)}" for line in lines)
+        scores = map(_scored, lines)
         table.add_row(lines[0].name, *scores, style="bold" if lines[0].name == MEAN else None)
-    _print(name, table)
+    print_table(name, table)
 
 
 def print_comparison(
@@ -63,44 +77,62 @@ def print_comparison(
 ) -> None:
     """Print rows and subtasks of several models side by side; the published have rows alone."""
     columns = {name: {line.name: line for line in results.rows} for name, results in models.items()}
+    benchmark = next(iter(models.values())).benchmark
     chance = {line.name: line.chance for line in next(iter(models.values())).rows}
-    table = _table("row of Table 2", *models, "chance", *(f"{m}{PAPER_MARK}" for m in published))
-    for row in [*ROWS, MEAN]:
-        mine = (
-            f"{_number(lines[row].score)} {_interval(lines[row])}" for lines in columns.values()
-        )
-        theirs = (_number(values[row]) for values in published.values())
+    title, papers = benchmark.row_title, (f"{model}{PAPER_MARK}" for model in published)
+    table = table_of(title, *models, "chance", *papers)
+    for row in [*benchmark.rows, MEAN]:
+        mine = (_scored(lines[row]) for lines in columns.values())
+        theirs = (number_text(values[row]) for values in published.values())
         style = "bold" if row == MEAN else None
-        table.add_row(row, *mine, _number(chance[row]), *theirs, style=style)
+        table.add_row(row, *mine, number_text(chance[row]), *theirs, style=style)
     for wording in WORDINGS:
         found = [results.wordings.get(wording) for results in models.values()]
         if any(found):
-            means = (f"{_number(s.rows[-1].score)} {_interval(s.rows[-1])}" for s in found)
+            means = (_scored(scores.rows[-1]) for scores in found)
             table.add_row(f"{MEAN}, {wording} wording", *means)
-    _print("", table)
+    print_table("", table)
     for model, values in published.items():
-        mean = np.mean([values[row] for row in ROWS])
+        mean = np.mean([values[row] for row in MULTISPA.rows])
         if abs(mean - values[MEAN]) > 0.01:
             print(f"{model}: the mean is as printed in the paper; that of its rows is {mean:.2f}")
     if len(models) > 1:
-        table = _table("subtask", *models, "chance")
+        table = table_of("subtask", *models, "chance")
         for lines in zip(*(results.subtasks for results in models.values()), strict=True):
-            scores = (_number(line.score) for line in lines)
-            table.add_row(lines[0].name, *scores, _number(lines[0].chance))
-        _print("", table)
+            scores = (number_text(line.score) for line in lines)
+            table.add_row(lines[0].name, *scores, number_text(lines[0].chance))
+        print_table("", table)
+
+
+def print_frames(facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print by task what text, a frame and two frames score beside chance, and how."""
+    table = table_of("task", "text", "single", "pair", "chance", "multi-frame")
+    table.add_column(Text("best pair: frames, rule"), no_wrap=True)
+    for task, fact in facts.items():
+        scores = (
+            f"{found['score']:.1f} [{found['low']:.1f}, {found['high']:.1f}]" if found else "-"
+            for found in (fact["text"], fact["single"], fact["pair"])
+        )
+        chance = nan if fact["chance"] is None else fact["chance"]
+        how = Text(f"{fact['pair']['frames']}. {fact['pair']['rule']}")
+        told = "yes" if fact["multi_frame"] else "no"
+        table.add_row(task, *scores, number_text(chance), told, how)
+    print_table("what text, one frame and two give away, with 95 percent intervals", table)
 
 
 def write_csv(results: Results, path: Path) -> None:
     """Write subtasks and rows, one line each, of all questions (`wording` is empty) and of those of
     each wording; empty where a number is missing."""
-    names = [field.name for field in fields(Line)]
+    names = [field.name for field in fields(Line) if field.name != "measures"]
+    measures = _measures_of(results.subtasks)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["kind", "wording", *names])
+        writer.writerow(["kind", "wording", *names, *measures])
         for wording, scores in {"": results, **results.wordings}.items():
             for kind, lines in (("subtask", scores.subtasks), ("row", scores.rows)):
                 for line in lines:
-                    values = asdict(line).values()
+                    values = [getattr(line, name) for name in names]
+                    values += [line.measures.get(name, nan) for name in measures]
                     writer.writerow([kind, wording, *("" if v != v else v for v in values)])
 
 
@@ -108,7 +140,7 @@ def plot_rows(
     models: Mapping[str, Results], published: Mapping[str, Mapping[str, float]], path: Path
 ) -> None:
     """Write a PNG of the rows: a bar for each model with its interval, chance as a tick."""
-    rows = [*ROWS, MEAN]
+    rows = [*next(iter(models.values())).benchmark.rows, MEAN]
     bars = len(models) + len(published)
     height = 0.8 / bars
     figure = Figure(figsize=(8, 1 + len(rows) * max(0.32, 0.14 * bars)), layout="constrained")
@@ -138,7 +170,13 @@ def plot_rows(
     figure.savefig(path, dpi=150, format="png", metadata={"Software": None})
 
 
-def _table(first: str, *columns: str) -> Table:
+def _measures_of(lines: Iterable[Line]) -> list[str]:
+    """Which of `MEASURES` some of the lines have."""
+    return [name for name in MEASURES if any(name in line.measures for line in lines)]
+
+
+def table_of(first: str, *columns: str) -> Table:
+    """An empty table whose columns after the first are numbers."""
     table = Table(box=box.SIMPLE)
     table.add_column(Text(first), no_wrap=True)
     for column in columns:
@@ -146,7 +184,7 @@ def _table(first: str, *columns: str) -> Table:
     return table
 
 
-def _print(title: str, table: Table) -> None:
+def print_table(title: str, table: Table) -> None:
     """Print as wide as the table is, so that nothing of it is cut off in a file or a pipe."""
     console = Console(width=500)
     if title:
@@ -154,9 +192,14 @@ def _print(title: str, table: Table) -> None:
     console.print(table)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """A score as printed."""
     return "-" if isnan(value) else f"{value:.2f}"
 
 
-def _interval(line: Line) -> str:
-    return "" if isnan(line.low) else f"[{line.low:.1f}, {line.high:.1f}]"
+def _interval(low: float, high: float) -> str:
+    return "" if isnan(low) else f"[{low:.1f}, {high:.1f}]"
+
+
+def _scored(line: Line) -> str:
+    return f"{number_text(line.score)} {_interval(line.low, line.high)}"

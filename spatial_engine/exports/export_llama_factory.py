@@ -1,6 +1,7 @@
 """Entries of the training files for LLaMA-Factory.
 
-Reads  the names of training_data/exports/uniform/*.jsonl (export_uniform.py).
+Reads  the names of training_data/exports/uniform/*.jsonl (export_uniform.py); with --videos also
+       of training_data/exports/videos/*.jsonl (export_videos.py).
 Writes training_data/exports/llama_factory/dataset_info.json, an entry for each.
 Costs  little.
 
@@ -17,27 +18,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.exports.export_files import exports_dir, find_uniform
+from spatial_engine.exports.export_videos import find_videos
+from spatial_engine.exports.shared.export_files import exports_dir, find_uniform
 from spatial_engine.utils.questions.record_files import relative_root
 from spatial_engine.utils.running import cli, files
 from spatial_engine.utils.running.step import Step
 
 
-def entry(file_name: str) -> dict[str, Any]:
+def entry(file_name: str, videos: bool = False) -> dict[str, Any]:
     """What LLaMA-Factory has to know of one file. Its default tags fit: from, value, human, gpt."""
+    shown = {"videos": "videos"} if videos else {"images": "image"}
     return {
         "file_name": file_name,
         "formatting": "sharegpt",
-        "columns": {"messages": "conversations", "images": "image"},
+        "columns": {"messages": "conversations", **shown},
     }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = cli.make_records_parser(__doc__, datasets=True, overwrite=True).parse_args(argv)
+    parser = cli.make_records_parser(__doc__, datasets=True, overwrite=True)
+    text = "also entries <name>_video of the files of export_videos.py"
+    parser.add_argument("--videos", action="store_true", help=text)
+    args = parser.parse_args(argv)
     uniform = find_uniform(args.root, "train", args.version, args.datasets_of_scenes)
     folder = exports_dir(args.root, "train", "llama_factory", args.version)
     away = relative_root(uniform[0].parent, folder)  # LLaMA-Factory looks from its dataset_dir
     entries = {path.stem: entry(f"{away}{path.name}") for path in uniform}
+    for path in find_videos(args.root, args.version) if args.videos else ():
+        away = relative_root(path.parent, folder)
+        entries[f"{path.stem}_video"] = entry(f"{away}{path.name}", videos=True)
 
     def write(path: Path) -> int:
         files.dump_json(entries, path)

@@ -1,41 +1,48 @@
-"""The training mix of 3 million records, as the meta json that InternVL's trainer reads.
+"""The training mix of 3 million records, ready to start: for InternVL, LLaMA-Factory and ms-swift.
 
-Reads  the training files under --root, to count their lines.
-Writes training_data/mix3M.json; with --full-set data/configs/mix3M.json, the mix of the full-size
-       set, which needs no files.
+Reads  the training files under --root, to count their lines; with --add the records added.
+Writes training_data/mix3M.json, the meta json of InternVL's trainer (data/configs/internvl_paper.sh
+       starts it), and beside it for the other two mix3M.llama_factory.yaml, with its
+       mix3M.llama_factory/dataset_info.json, and mix3M.ms_swift.sh: the same shares, of the files
+       of export_uniform.py. With --full-set the same in data/configs/, the mix of the full-size
+       set, which needs no files. With --output all of it beside that file, under its name.
+       With `--frames N` also up to N records of three to eight frames, evenly over their tasks, in
+       mix3M.frames/: a file for each task and number of images, as InternVL divides
+       max_dynamic_patch by the number of images.
+       With `--add NAME=META.json:COUNT` also COUNT records of one's own meta json of InternVL, in
+       its own shares; for the other two as parquet in mix3M.added/. The paper adds 60,000 of
+       general instructions: `--add general=META.json:60000`.
 Costs  the time to read the training files once; nothing for --full-set.
 
-Paths are relative to --root: start the trainer there, or use --absolute-paths.
+Paths are relative to --root: start the trainer there, or use --absolute-paths. Paths in META.json
+start from the current directory, as in the trainer, and become absolute.
 """
 
 from __future__ import annotations
 
+import spatial_engine  # noqa: F401  # first, see its __init__
+
+# isort: split
 import argparse
-import json
-import logging
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.exports import mix_shares
-from spatial_engine.exports.mix_shares import MixFile
-from spatial_engine.utils.paths import FOLDERS, Dataset
-from spatial_engine.utils.questions.record_files import (
-    FIRST_VERSION,
-    RecordFile,
-    count_lines,
-    find_record_files,
-    image_root,
-    record_path,
-)
-from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
-from spatial_engine.utils.running import cli, flag_types
-from spatial_engine.utils.running.files import dump_json
+import orjson
 
-log = logging.getLogger(__name__)
+from spatial_engine.errors import SettingsError
+from spatial_engine.exports.mix import added as mix_added
+from spatial_engine.exports.mix import clients as mix_clients
+from spatial_engine.exports.mix import files as mix_files
+from spatial_engine.exports.mix import frames as mix_frames
+from spatial_engine.exports.mix import shares as mix_shares
+from spatial_engine.exports.mix import summary
+from spatial_engine.exports.shared.export_files import UNIFORM_REMEDY
+from spatial_engine.utils.paths import FOLDERS
+from spatial_engine.utils.running import cli, flag_types, provenance
+from spatial_engine.utils.running.files import dump_json, remove
+from spatial_engine.utils.running.step import Step
 
 TOTAL = mix_shares.TOTAL  # records of the mix
 MAX_REPEAT = 1  # times that a record may be used, at most
@@ -43,119 +50,103 @@ MAX_REPEAT = 1  # times that a record may be used, at most
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
-    files = (
-        full_set()
+    root, version = args.root, args.version
+    files, of_frames = (
+        (mix_files.full_set(), [])
         if args.full_set
-        else files_on_disk(args.root, args.version, args.datasets_of_scenes)
+        else mix_files.files_on_disk(root, version, args.datasets_of_scenes)
     )
-    if args.absolute_paths:
-        folder = args.root.resolve()
-        files = [
-            replace(
-                file,
-                annotation=str(folder / file.annotation),
-                image_root=str(folder / file.image_root),
-            )
-            for file in files
-        ]
-    plan = mix_shares.plan_mix(files, args.total, args.max_repeat)
-    meta = mix_shares.make_meta(files, plan.wanted)
-    if not meta:
-        raise SettingsError("the mix is empty: raise --max-repeat or make more records")
+    plan = mix_shares.plan_mix(files, args.total, args.max_repeat) if files else None
+    planned = mix_shares.make_meta(files, plan.wanted) if plan else {}
+    taken = mix_frames.draw(of_frames, args.frames) if args.frames else {}
+    if not planned and not taken:
+        more = ", or add those of three to eight frames with --frames N" if of_frames else ""
+        raise SettingsError(f"the mix is empty: raise --max-repeat or make more records{more}")
     default = "data/configs/mix3M.json" if args.full_set else f"{FOLDERS['train']}/mix3M.json"
-    output = args.output or args.root / default
+    output = args.output or root / default
     if not args.full_set:
-        refuse_to_lose(output, args.root)
-    dump_json(meta, output)
-    say_what_is_in_it(files, plan, args.total)
-    print(output)
-    return 0
+        mix_files.refuse_to_lose(output, root)
 
+    draws = mix_clients.draws_of(root, version, files, plan.wanted if plan else [], taken)
+    added = [entry for one in args.add for entry in mix_added.plan_added(one)]
+    planned = mix_added.merge_added(planned, added, draws)
+    absent = mix_clients.missing(draws.values())
+    others = mix_clients.client_files(output)
+    frames_dir, added_dir = mix_files.frames_dir(output), mix_files.added_dir(output)
+    videos = 0
 
-def files_on_disk(
-    root: Path, version: str, datasets: Sequence[Dataset] | None = None
-) -> list[MixFile]:
-    """Training files under the root; of object perception those of two images alone.
-
-    Of several files of one task and data set (made with other numbers of samples) the longest is
-    taken.
-    """
-    longest: dict[tuple[str, str], tuple[int, RecordFile]] = {}
-    for file in find_record_files(root, ["train"], version, datasets):
-        length = count_lines(file.path)
-        if file.images_per_record != TASKS[file.task].num_images or not length:
-            continue
-        key = (file.task, file.dataset)
-        if key in longest:
-            log.warning("%s of %s: there are several files of this task; the longest is used", *key)
-        if length > longest.get(key, (0,))[0]:
-            longest[key] = (length, file)
-    return [
-        MixFile(
-            task,
-            file.path.relative_to(root).as_posix(),
-            file.image_root.relative_to(root).as_posix(),
-            length,
-            file.images_per_record,
-            file.dataset,
+    def write(path: Path) -> int:
+        nonlocal videos
+        meta, more, folder = dict(planned), {}, path.parent
+        if added:
+            more, videos = mix_clients.write_added(folder / added_dir.name, added_dir, added)
+        if taken:
+            place = folder / frames_dir.name
+            meta |= mix_frames.write_mix_frames(root, place, frames_dir, taken)
+        is_absolute = args.absolute_paths
+        mix_clients.write_clients(folder, output, root, draws | more, bool(taken), is_absolute)
+        dump_json(mix_files.with_absolute_paths(meta, root) if is_absolute else meta, path)
+        return sum(
+            mix_shares.taken(entry["repeat_time"], entry["length"]) for entry in meta.values()
         )
-        for (task, _), (length, file) in longest.items()
-    ]
 
+    step = Step("make_training_mix", args, _settings(args, output), __file__)
+    inputs = mix_files.inputs_of(root, files if not args.full_set else [], of_frames, added)
+    folders = [frames_dir] * bool(taken) + [added_dir] * bool(added)
+    companions = {path.name: path for path in (*folders, *others)}
+    others[-1].parent.mkdir(parents=True, exist_ok=True)
+    before = provenance.read_meta(output).get("companions", {})
+    step.make_file("mix", output, inputs, write, companions)
+    now = provenance.read_meta(output).get("companions", before)
+    for folder in (frames_dir, added_dir):  # of the mix before, which has been replaced
+        if folder.name in before and folder.name not in now:
+            remove(folder)
+    code = step.close()
 
-def refuse_to_lose(output: Path, root: Path) -> None:
-    """Raise `MissingInputError` where a mix made before names a file that is not there now."""
-    try:
-        before = json.loads(output.read_text(encoding="utf-8"))
-        named = [root / entry["annotation"] for entry in before.values()]
-    except (OSError, ValueError, AttributeError, LookupError, TypeError, RecursionError):
-        return  # there is none, or it is none of ours
-    for path in named:
-        if not path.is_file():
-            raise MissingInputError(
-                f"{path}: no such file, and {output} names it; restore it, or remove the mix to "
-                "make it without that file"
-            )
-
-
-def full_set() -> list[MixFile]:
-    """The files of the full-size set, made with the scripts' own constants."""
-    constants = {"k": 2, "most": -1, "numbers": "_15points_30pairs"}
-    files = []
-    for task in SUBTASKS.values():
-        path = record_path(Path(), task.name, "train", FIRST_VERSION, **constants)
-        root = image_root(Path(), task.name, path).as_posix()
-        length = task.full_length
-        files.append(MixFile(task.name, path.as_posix(), root, length, task.num_images))
-    return files
-
-
-def say_what_is_in_it(files: Sequence[MixFile], plan: mix_shares.Mix, total: int) -> None:
-    """Print records by group, of several data sets of scenes also by these, and what limits the
-    mix."""
-    groups = dict.fromkeys(mix_shares.GROUP_RECORDS, 0)
-    datasets: Counter[str] = Counter()
-    for file, wanted in zip(files, plan.wanted, strict=True):
-        groups[TASKS[file.task].group] += wanted
-        if not TASKS[file.task].of_clips:
-            datasets[file.dataset] += wanted
-    for group, number in groups.items():
-        print(f"  {group:<20} {number:>9,}" + ("" if number else "  (no file)"))
-    print(f"  {'together':<20} {sum(plan.wanted):>9,} of {total:,}")
-    if len(datasets) > 1:
-        listed = ", ".join(f"{number:,} of {name}" for name, number in datasets.items())
-        print(f"about scenes: {listed}")
-    if plan.short:
+    if plan:
+        summary.say_what_is_in_it(files, plan, args.total)
+    if args.frames:
+        summary.say_which_frames(_entries_in(output, frames_dir), args.frames)
+    elif of_frames:
+        print(f"left out: {len(of_frames)} files of three to eight frames (--frames N)")
+    summary.say_what_is_added(added)
+    if videos:
+        print(f"left out for LLaMA-Factory and ms-swift: {videos:,} records of videos")
+    if absent and not args.full_set:
         print(
-            f"smaller than requested: too few records of {plan.short} to keep the proportions; "
-            "make more, or raise --max-repeat"
+            f"LLaMA-Factory and ms-swift need {absent} files that are not there: {UNIFORM_REMEDY}"
         )
+    print(*(output, *others[:-1]), sep="\n")
+    return code
+
+
+def _settings(args: argparse.Namespace, output: Path) -> dict[str, Any]:
+    """The flags that decide what is written."""
+    return {
+        "total": args.total, "max_repeat": args.max_repeat, "frames": args.frames,
+        "full_set": args.full_set, "added": [[one.name, one.count] for one in args.add],
+        "root": str(args.root.resolve()) if args.absolute_paths else "",
+        "place": provenance.relative(output, args.root),
+    }  # fmt: skip
+
+
+def _entries_in(output: Path, folder: Path) -> Mapping[str, Any]:
+    """The entries of a finished mix whose records are in a folder."""
+    meta = orjson.loads(output.read_bytes())
+    return {k: v for k, v in meta.items() if Path(v["annotation"]).parent.name == folder.name}
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.make_records_parser(__doc__, datasets=True)
+    parser = cli.make_records_parser(__doc__, datasets=True, overwrite=True)
     cli.add_constant(parser, "TOTAL", TOTAL, "number of records in the mix", 1)
     cli.add_constant(parser, "MAX_REPEAT", MAX_REPEAT, "how often a record may be used", 1)
+    text = "also so many records of three to eight frames, at most (default: none)"
+    parser.add_argument("--frames", type=flag_types.whole_number(1), metavar="N", help=text)
+    text = "also records of this meta json of InternVL, so many (default: as many as it asks for)"
+    parser.add_argument(
+        "--add", type=mix_added.addition, action="append", default=[],
+        metavar="NAME=META.json[:COUNT]", help=text,
+    )  # fmt: skip
     text = "describe the full-size set instead of the files under --root"
     parser.add_argument("--full-set", action="store_true", help=text)
     parser.add_argument("--absolute-paths", action="store_true", help="write absolute paths")
@@ -165,7 +156,11 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="path of the meta json (default: the path above)",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.full_set and (args.frames or args.add):
+        flag = "--frames" if args.frames else "--add"
+        raise SettingsError(f"--full-set reads no records; leave {flag} out")
+    return args
 
 
 if __name__ == "__main__":

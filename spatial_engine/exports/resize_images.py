@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
-from spatial_engine.exports.export_files import (
+from spatial_engine.exports.image_resizing import REMEDY, Goal, Scene, Size, resize_scene, resized
+from spatial_engine.exports.shared.export_files import (
     add_splits,
     by_output,
     export_name,
     numbered,
     obsolete,
 )
-from spatial_engine.exports.image_resizing import REMEDY, Goal, Scene, Size, resize_scene, resized
 from spatial_engine.utils.paths import clip_frames_dir
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions.record_files import (

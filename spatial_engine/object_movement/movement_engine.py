@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
-from spatial_engine.object_movement import movement_questions
+from spatial_engine.object_movement import clip_bodies, movement_questions
 from spatial_engine.object_movement.movement_pairs import PUBLISHED, MovementRule
 from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRequest, task_of
 from spatial_engine.utils import paths
@@ -49,8 +49,7 @@ def run_prompt(
     settings = _settings(args, prompt, sentences)
     step = Step(f"single_object_movement_engine_{prompt}", args, settings, __file__)
     listed = list_clips(args, step)
-    frames_folder = paths.clip_frames_dir(args.root)
-    broken = write_frames(args, step, frames_folder, listed)
+    broken = prepare_clips(args, step, listed)
     for (dataset, split), all_ids in listed.items():
         clip_ids = [clip_id for clip_id in all_ids if clip_id not in broken]
         most = args.max_samples[split]
@@ -122,27 +121,25 @@ def clip_digest(root: Path, dataset: str, clip_id: str) -> str:
     return provenance.file_digest(paths.clip_path(root, dataset, clip_id))
 
 
-def write_frames(
-    args: argparse.Namespace,
-    step: Step,
-    folder: Path,
-    listed: Mapping[tuple[str, str], Sequence[str]],
+def prepare_clips(
+    args: argparse.Namespace, step: Step, listed: Mapping[tuple[str, str], Sequence[str]]
 ) -> set[str]:
-    """Write the frames of all clips once, for both prompts; return the clips that failed."""
-    clip_paths = {
-        clip_id: paths.clip_path(args.root, dataset, clip_id)
-        for (dataset, _), clip_ids in listed.items()
-        for clip_id in clip_ids
-    }
-    jobs = []
-    for clip_id, path in sorted(clip_paths.items()):
+    """Write the frames of all clips and find their rigid bodies once, for all commands about clips;
+    return the clips that failed."""
+    sets = {clip_id: dataset for (dataset, _), ids in listed.items() for clip_id in ids}
+    frames, bodies = [], []
+    for clip_id, dataset in sorted(sets.items()):
+        path = paths.clip_path(args.root, dataset, clip_id)
         fingerprint = provenance.file_fingerprint(path, args.root)
-        jobs.append(SceneJob(clip_id, path, fingerprint, 0, fingerprint[1] or 0))
-    shared = step.sharing("write_frames", clip_frames.__file__)
-    ahead = shared.unfinished(jobs, folder)
-    if not ahead:
-        return set()
-    failures = shared.make_folders(folder, ahead, clip_frames.write_clip_frames, "frames").failures
+        frames.append(SceneJob(clip_id, path, fingerprint, 0, fingerprint[1] or 0))
+        bodies.append(SceneJob(clip_id, path, fingerprint))
+    folder, work = paths.clip_frames_dir(args.root), clip_frames.write_clip_frames
+    failures = {
+        **step.make_shared("write_frames", clip_frames.__file__, folder, frames, work, "frames")
+    }
+    bodies = [job for job in bodies if job.scene_id not in failures]
+    folder, work = paths.clip_bodies_dir(args.root), clip_bodies.write_clip_bodies
+    failures |= step.make_shared("find_bodies", clip_bodies.__file__, folder, bodies, work, "clips")
     step.guard.absent |= {c: why for c, why in failures.items() if not isinstance(why, BrokenInput)}
     return set(failures)
 
@@ -155,13 +152,13 @@ def make_jobs(
     clip_ids: Sequence[str],
     sentences: Mapping[str, Templates],
 ) -> list[SceneJob]:
-    """A job for each clip, whose frames are there."""
-    folder = paths.clip_frames_dir(args.root)
+    """A job for each clip, whose frames and bodies are there."""
+    frames, bodies = paths.clip_frames_dir(args.root), paths.clip_bodies_dir(args.root)
     requests = {
         clip_id: ClipRequest(
             prompt, dataset, split, clip_id, args.seed, args.points_per_group[split],
-            args.pairs_per_bin[split], folder / clip_id, args.max_samples[split],
-            rule=args.rule, sentences=sentences,
+            args.pairs_per_bin[split], frames / clip_id, bodies / clip_id,
+            args.max_samples[split], rule=args.rule, sentences=sentences,
         )
         for clip_id in clip_ids
     }  # fmt: skip

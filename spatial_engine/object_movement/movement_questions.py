@@ -6,7 +6,7 @@ names the point by coordinates, `dot` marks it in a picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.body_motion import BodyMotion
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE, permille
 from spatial_engine.utils.geometry.point_motions import Motions
-from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
 from spatial_engine.utils.paths import CLIP_DATASETS, clip_frame_name
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
@@ -40,6 +39,7 @@ from spatial_engine.utils.questions.records import format_value
 from spatial_engine.utils.questions.templates import Templates, load_templates
 from spatial_engine.utils.running import files
 from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.tables import body_table
 
 PROMPTS = ("coord", "dot")
 QUANTITIES = ("distance", "vector")
@@ -55,8 +55,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class ClipRequest:
     """What is asked about one clip; the numbers are constants of the scripts, by split.
 
-    `frames` is the folder of the clip's frames; `at_most` pairs are of use, -1 = all; `rule` says
-    what counts as moved; `sentences` are as of `load_sentences`.
+    `frames` and `bodies` are the folders of the clip's frames and rigid bodies; `at_most` pairs are
+    of use, -1 = all; `rule` says what counts as moved; `sentences` are as of `load_sentences`.
     """
 
     prompt: str
@@ -67,6 +67,7 @@ class ClipRequest:
     points_per_group: int
     pairs_per_bin: int
     frames: Path
+    bodies: Path
     at_most: int = -1
     rule: MovementRule = field(kw_only=True)
     sentences: Mapping[str, Templates] = field(kw_only=True)
@@ -113,8 +114,9 @@ def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResul
     rng = sampling.generator(request.seed, prompt, request.split, request.clip_id)
     drops: dict[str, int] = {}
     notes: dict[str, int] = {}
-    limits = limits_of(clip, request, drops, notes)
-    pairs = draw_pairs(rng, clip, request, limits, drops, notes)
+    limits = limits_of(clip, request.dataset, request.rule, drops, notes)
+    found = read_bodies(clip, request.bodies)
+    pairs = draw_pairs(rng, clip, found, request, limits, drops, notes)
     if 0 <= request.at_most < len(pairs):  # no picture for records that will not be taken
         drops["more pairs of one clip than are wanted of all"] = len(pairs) - request.at_most
         pairs = pairs.where(sampling.draw(rng, len(pairs), request.at_most))
@@ -133,35 +135,42 @@ def write_clip(arguments: tuple[Path, ClipRequest], part_dir: Path) -> PartResul
     return result
 
 
+def read_bodies(clip: Clip, folder: Path) -> list[np.ndarray]:
+    """The rigid bodies of a clip, each (k,) ascending numbers of points, from their folder."""
+    path = folder / body_table.FILE
+    return body_table.read_bodies(path, clip.clip_id, clip.tracks_cam.shape[1])
+
+
 def limits_of(
-    clip: Clip, request: ClipRequest, drops: dict[str, int], notes: dict[str, int]
+    clip: Clip, dataset: str, rule: MovementRule, drops: dict[str, int], notes: dict[str, int]
 ) -> Limits:
     """What counts as still and as moved in a clip; counts what nothing is known of."""
     arrays = clip.tracks_cam, clip.visible, clip.world_from_cam
-    if CLIP_SETS[request.dataset].one_body:
+    if CLIP_SETS[dataset].one_body:
         motion = BodyMotion.of(*arrays)
         drops[JUMPING] = int(motion.jumps)
-        return Limits.of_body(request.rule, motion)
+        return Limits.of_body(rule, motion)
     jitter = Motions.of(*arrays).jitter
     notes["clips whose jitter is not known: nothing stands still"] = int(np.isnan(jitter))
-    return Limits.of(request.rule, jitter)
+    return Limits.of(rule, jitter)
 
 
 def draw_pairs(
     rng: np.random.Generator,
     clip: Clip,
+    bodies: Sequence[np.ndarray],
     request: ClipRequest,
     limits: Limits,
     drops: dict[str, int],
     notes: dict[str, int],
 ) -> PointPairs:
-    """Pairs of frames of points drawn from each rigid body; `drops` counts what is left out,
-    `notes` what else is of interest."""
+    """Pairs of frames of points drawn from each of the rigid `bodies`; `drops` counts what is
+    left out, `notes` what else is of interest."""
     still_m = limits.still_m
     share = request.rule.static_share if request.split == "train" else 0
     most_still = NUM_BINS * request.pairs_per_bin if share else 1
     untold, parts = 0, []
-    for pairs in _pairs_of_points(rng, clip, request, drops):
+    for pairs in _pairs_of_points(rng, clip, bodies, request, drops):
         is_told = (pairs.moved < still_m) | (pairs.moved >= limits.moved_m)
         told = pairs.where(np.flatnonzero(is_told))
         untold += len(pairs) - len(told)
@@ -180,7 +189,11 @@ def draw_pairs(
 
 
 def _pairs_of_points(
-    rng: np.random.Generator, clip: Clip, request: ClipRequest, drops: dict[str, int]
+    rng: np.random.Generator,
+    clip: Clip,
+    bodies: Sequence[np.ndarray],
+    request: ClipRequest,
+    drops: dict[str, int],
 ) -> Iterator[PointPairs]:
     """All pairs of frames that can be asked about, of each point drawn from a rigid body.
 
@@ -191,7 +204,6 @@ def _pairs_of_points(
         np.count_nonzero(clip.visible & ~askable)
     )
     world = clip.tracks_world()
-    bodies = rigid_bodies(clip.tracks_cam)
     drops["clips without a rigid body"] = int(not bodies)
     enough = np.count_nonzero(askable, axis=0) >= 2
     for body in bodies:

@@ -4,6 +4,7 @@ Reads  data/tapvid3d_dataset/<set>/<clip>.npz and meta_data/<set>/{train,val}.tx
        pstudio and drivetrack, where they are there
        (made by make_split_lists.py, and here where they are missing), templates/.
 Writes data/my_tapvid3d_images/<clip>/{frame:05d}.jpg, once for both prompts;
+       data/clip_bodies/<clip>/bodies.parquet, likewise;
        training_data/object_movement_coord/v1_0/<set>/
        <set>_<type>_train_15points_30pairs.jsonl and evaluation_data/.../<set>_<type>_val.jsonl;
        images: data/my_tapvid3d_images.

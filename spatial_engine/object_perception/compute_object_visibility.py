@@ -22,15 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.object_views import box_slack, count_others, view_objects
-from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.running import cli, provenance
-from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running.outputs import Part
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness
+from spatial_engine.utils.scenes.object_names import NEVER_ASKED, plain
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
@@ -43,12 +43,9 @@ MIN_VISIBLE_SHARE = 0.05
 # What an image is taken to see: the surface that it shows. The published rule also takes for seen
 # what is hidden beside a silhouette.
 SEEN_RULE = "surface"  # published: "published"
-# Parts of the room rather than things in it, and what the annotators could not name.
-EXCLUDED_CATEGORIES = ("wall", "object", "floor", "ceiling", "window")
 
-LOAD_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
-PART = "objects.arrow"
-OUTPUT = "object_visibility"  # both files hold the same
+PART = "objects.parquet"
+OUTPUT, TABLE = "object_visibility", "table"  # both files hold the same
 
 
 def see_objects(
@@ -64,7 +61,7 @@ def see_objects(
     if len(instances) != visibility.num_points:
         raise BadDataError(
             f"{scene_id}: instances of {len(instances)} vertices, the visibility table knows "
-            f"{visibility.num_points}; {LOAD_REMEDY}"
+            f"{visibility.num_points}; {object_freshness.LOAD_REMEDY}"
         )
 
     wanted, drops = choose_objects(scenes, scene_id, np.bincount(instances))
@@ -125,11 +122,6 @@ def kinds_of(scenes: SceneInfoHandler, scene_id: str, wanted: Sequence[int]) -> 
     return kinds
 
 
-def plain(category: str) -> str:
-    """A category without what makes no other word of it."""
-    return category.strip().lower()
-
-
 def choose_objects(
     scenes: SceneInfoHandler, scene_id: str, totals: np.ndarray
 ) -> tuple[list[int], dict[str, int]]:
@@ -140,7 +132,7 @@ def choose_objects(
     wanted = []
     drops = {"objects without vertices": 0, "objects of excluded categories": 0}
     for object_id in scenes.object_ids(scene_id):
-        if plain(scenes.category(scene_id, object_id)) in EXCLUDED_CATEGORIES:
+        if plain(scenes.category(scene_id, object_id)) in NEVER_ASKED:
             drops["objects of excluded categories"] += 1
         elif object_id + 1 >= len(totals) or not totals[object_id + 1]:
             drops["objects without vertices"] += 1
@@ -154,13 +146,12 @@ def make_job(
     split: str,
     scenes: SceneInfoHandler,
     handler: visibility_table.VisibilityInfoHandler,
+    fingerprint: Any,
     scene_id: str,
 ) -> SceneJob:
-    """Job of one scene, which the visibility table must hold as it is now; `MissingInputError`
-    where its frames or instances are not there."""
-    instances = object_freshness.instances_hash(scenes, scene_id)
-    if instances is None:
-        raise MissingInputError(missing(scenes.instance_path(scene_id), LOAD_REMEDY))
+    """Job of one scene, which the visibility table, of this `fingerprint`, must hold as it is now;
+    `MissingInputError` where its frames or instances are not there."""
+    instances = object_freshness.known_instances(scenes, scene_id)
     listed = SceneFiles.of(scenes, scene_id)
     geometry = scenes.geometry_hash(scene_id)
     handler.check_is_about(scene_id, geometry, listed.depth_sizes)
@@ -170,26 +161,16 @@ def make_job(
         "objects": scenes.objects_hash(scene_id),
         object_table.INSTANCES: instances,
         DEPTH_SIZES: handler.depth_sizes(scene_id),
-        "visibility": provenance.file_fingerprint(table, args.root),
+        "visibility": handler.digest(scene_id) or fingerprint,
     }
     arguments = (scenes.only(scene_id), table, scene_id, args.constants)
     return SceneJob(scene_id, arguments, inputs)
 
 
-def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
+def join_parts(parts: Sequence[Part], outputs: Mapping[str, Path]) -> None:
     """Both files of a split; the pickle is written scene by scene from the table."""
-    object_table.merge_objects([part / PART for part in parts], outputs["table"])
-    dump_items(object_table.iterate_dictionaries(outputs["table"]), outputs[OUTPUT])
-
-
-def refuse_without_objects(splits: Mapping[str, SceneInfoHandler], dataset: Dataset) -> None:
-    """Raise `MissingInputError` where no scene has annotated objects, as plain captures."""
-    scenes = [(handler, scene) for handler in splits.values() for scene in handler.scene_ids]
-    if not any(handler.object_ids(scene) for handler, scene in scenes):
-        raise MissingInputError(
-            f"{dataset.folder}: none of its {len(scenes)} scenes has annotated objects, so nothing "
-            "can be asked about objects; the other questions need none"
-        )
+    object_table.merge_objects([part.source(TABLE, PART) for part in parts], outputs[TABLE])
+    dump_items(object_table.iterate_dictionaries(outputs[TABLE]), outputs[OUTPUT])
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -205,19 +186,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("compute_object_visibility", args, args.constants, __file__)
     splits = dict(load_splits(args, step))
-    refuse_without_objects(splits, args.dataset)
+    object_freshness.refuse_without_objects(splits, args.dataset)
     for split in step.present_inputs(
         list(splits), partial(paths.visibility_table_path, args.dataset), visibility_table.REMEDY
     ):
         scenes, table = splits[split], paths.visibility_table_path(args.dataset, split)
         handler = visibility_table.VisibilityInfoHandler(table)
-        make = partial(make_job, args, split, scenes, handler)
+        fingerprint = provenance.file_fingerprint(table, args.root)
+        make = partial(make_job, args, split, scenes, handler, fingerprint)
         step.make(
             {OUTPUT: paths.object_pickle_path(args.dataset, split)},
             list(step.ready(scenes.scene_ids, make).values()),
             see_objects,
             join_parts,
-            companions={"table": paths.object_table_path(args.dataset, split)},
+            companions={TABLE: paths.object_table_path(args.dataset, split)},
+            takes_over=True,
         )
     return step.close()
 

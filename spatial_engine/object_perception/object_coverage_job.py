@@ -48,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     chunks = list_chunks(scenes, start, chunk_size, end)
     if args.scenes:
         chunks = [c for c in chunks if not set(args.scenes).isdisjoint(scenes[c[0]][c[1] : c[2]])]
-    if code := run_chunks(args, chunks, num_processes):
+    code = run_chunks(args, chunks, num_processes)
+    for split in scenes:
+        finder.remove_stale(args, split)
+    if code:
         say_error("some chunks failed (named above); start again, finished ones are kept")
         return code
     of = "" if args.dataset.name == SCANNET else f" --dataset {args.dataset.name}"

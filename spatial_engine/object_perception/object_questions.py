@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ from spatial_engine.utils.geometry.cameras import MM_PER_METRE
 from spatial_engine.utils.questions import marked_images, records
 from spatial_engine.utils.questions.templates import Templates, load_templates
 from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes.object_names import can_be_said
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 from spatial_engine.utils.tables.object_table import SeenObject
 
 _TEMPLATES = Path(__file__).parent / "templates"
-MAX_CHARACTERS = 100  # of a category; the longest of ScanNet has 30
-
 
 SetsByOutput = dict[str, dict[int, list[tuple[str, ...]]]]  # of images, by output and object
 
@@ -39,7 +38,7 @@ class SceneRequest:
     scene_id: str
     seed: int
     sets: SetsByOutput
-    images: frozenset[str]
+    images: Set[str]
     require_unique_category: bool
     sentences: Mapping[str, Templates]
     dots: DotRule | None = None
@@ -74,12 +73,6 @@ def measure_mm(size: np.ndarray, dimension: str) -> int:
 def show_others(seen: SeenObject) -> set[str]:
     """The images of an object that show another object of its category."""
     return {seen.image_ids[number] for number in np.flatnonzero(seen.others)}
-
-
-def can_be_said(category: str) -> bool:
-    """Whether the annotators' word can be put into a sentence without breaking it."""
-    said = category.isprintable() and 0 < len(category.strip()) <= MAX_CHARACTERS
-    return said and not set(category) & set("`{}<>[]")
 
 
 def write_scene(
@@ -157,7 +150,7 @@ def phrase(
         variant = int(request.dots is not None)
         sentences = request.sentences[dimension].draw(rng, request.split, len(sets), variant)
         for images, order, phrase in zip(sets, orders, sentences, strict=True):
-            if not request.images.issuperset(images):
+            if any(image_id not in request.images for image_id in images):
                 drops["sets with a missing image file"] += 1
                 continue
             if not ambiguous.isdisjoint(images):

@@ -26,12 +26,13 @@ def load_sets(args: argparse.Namespace, split: str, table: object_table.SceneTab
     """The merged sets of images, which must have been found in the object table."""
     object_table.check_published(table.path, object_table.constants_of(table), args.published)
     sets: Sets = {}
+    content = object_table.contents(table)
+    chunks = coverage_files.find_chunks(args.dataset, split)
     for dimension in DIMENSIONS:
         path = paths.merged_coverage_path(args.dataset, split, dimension)
         coverage = coverage_table.load_coverage(path, coverage_files.MERGE_REMEDY)
         check_is_about(path, coverage, table)
-        chunks = coverage_files.find_chunks(args.dataset, split)
-        coverage_files.check_is_newest(path, chunks, dimension, object_table.contents(table))
+        coverage_files.check_is_newest(path, chunks, dimension, content)
         object_table.check_published(path, coverage_files.constants_of(path), args.published)
         for scene_id, by_object in coverage.items():
             for object_id, by_count in by_object.items():
@@ -124,7 +125,7 @@ def check_is_about(
     made_from = provenance.read_inputs(path).get("scenes")
     made_from = made_from if isinstance(made_from, dict) else {}
     for scene_id in sorted(coverage.keys() | set(table.scene_ids)):
-        there = scene_id in coverage and scene_id in table.scene_ids
+        there = scene_id in coverage and scene_id in table
         if not there or made_from.get(scene_id) != object_table.content_digest(table, scene_id):
             raise BadDataError(
                 f"{path}: stale in {scene_id}, the object visibility has changed since; "

@@ -31,6 +31,7 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.coverage import minimal_sets
 from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.outputs import Part
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness
@@ -54,7 +55,7 @@ MIN_SIZE_M = 0.2  # published: 0.02
 # factor, nobody would give them.
 MAX_BOX_SLACK = 1.15  # published: 0.0, any
 
-PART = "{dimension}.arrow"
+PART = "{dimension}.parquet"
 TOO_LITTLE = "objects of which each image shows too little"
 
 
@@ -122,12 +123,12 @@ def find_sets(
     return {k: images for k, images in sets.items() if images}
 
 
-def join_parts(parts: Sequence[Path], outputs: Mapping[str, Path]) -> None:
+def join_parts(parts: Sequence[Part], outputs: Mapping[str, Path]) -> None:
     """Table and pickle of each dimension; the pickle is made from the table."""
     for dimension in DIMENSIONS:
-        table = outputs[coverage_files.table_name(dimension)]
-        name = PART.format(dimension=dimension)
-        coverage_table.merge_sets([part / name for part in parts], table)
+        name = coverage_files.table_name(dimension)
+        table, file_name = outputs[name], PART.format(dimension=dimension)
+        coverage_table.merge_sets([part.source(name, file_name) for part in parts], table)
         sets = coverage_table.load_coverage(table, "start again with --overwrite")
         dump_pickle(sets, outputs[dimension])
 
@@ -164,7 +165,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     table = object_table.open_objects(paths.object_table_path(args.dataset, args.split))
     refuse_unknown(args.scenes, table.scene_ids)
-    return cover_chunk(args)
+    code = cover_chunk(args)
+    remove_stale(args, args.split)
+    return code
 
 
 def refuse_unknown(scenes: Iterable[str] | None, known: Iterable[str]) -> None:
@@ -189,8 +192,7 @@ def cover_chunk(args: argparse.Namespace) -> int:
     told = object_table.constants_of(table)
     object_table.check_published(table_path, told, args.published)
     object_freshness.check_all(table, args.dataset, args.split, scene_ids[args.start : end])
-    settings = {"seed": args.seed, **told, **args.constants}
-    step = Step("single_object_coverage_finder", args, settings, __file__)
+    step = _step_of(args, told)
     jobs = [
         SceneJob(
             scene_id,
@@ -208,10 +210,22 @@ def cover_chunk(args: argparse.Namespace) -> int:
         join_parts,
         parts_name="coverage",
         companions=chunk.tables(),
+        takes_over=True,
     )
-    content = object_table.contents(table)
-    coverage_files.remove_stale(args.dataset, args.split, content, step.settings)
     return step.close()
+
+
+def remove_stale(args: argparse.Namespace, split: str) -> None:
+    """Remove chunks of a split that others have taken the place of: a look at all chunks, so after
+    all of a job and not after each."""
+    table = object_table.open_objects(paths.object_table_path(args.dataset, split))
+    settings = _step_of(args, object_table.constants_of(table)).settings
+    coverage_files.remove_stale(args.dataset, split, object_table.contents(table), settings)
+
+
+def _step_of(args: argparse.Namespace, told: Mapping[str, Any]) -> Step:
+    settings = {"seed": args.seed, **told, **args.constants}
+    return Step("single_object_coverage_finder", args, settings, __file__)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from spatial_engine.utils.running import cli, files, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness, posed_images
-from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import (
@@ -137,7 +137,8 @@ def list_scenes(
     views = visibility_table.VisibilityInfoHandler(dots.table) if dots else None
 
     def list_files(scene_id: str) -> SceneFiles:
-        there = object_freshness.check_is_about(table, scenes, scene_id)
+        sampled = [COLORS] if dots else []
+        there = object_freshness.check_is_about(table, scenes, scene_id, *sampled)
         if views:
             views.check_is_about(scene_id, scenes.geometry_hash(scene_id), there.depth_sizes)
         return there

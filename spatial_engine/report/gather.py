@@ -1,7 +1,7 @@
 """Reads files of records once: counts them, sums up their answers and points, draws some.
 
-What is kept of a file is small, however long it is: counts, one number for each record, and the
-drawn records.
+What is kept of a file is small, however long it is: counts, one number for each record and one for
+each image, and the drawn records.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import heapq
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.report import record_view
 from spatial_engine.report.boxes import ObjectBox
+from spatial_engine.report.distinct import Distinct
+from spatial_engine.report.plans.plan import Plan
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.questions.plain_record import from_uniform, is_uniform
@@ -30,6 +32,7 @@ from spatial_engine.utils.questions.record_rules import check_readable
 from spatial_engine.utils.questions.records import read_jsonl
 from spatial_engine.utils.questions.tasks import (
     LETTER,
+    LETTERS,
     NAMED_POINT,
     NUMBER,
     TASKS,
@@ -46,13 +49,17 @@ Key = tuple[str, str]  # task, split
 class Drawn:
     """A record that is shown, in the engine's own form; its images are relative to `image_root`.
     The records of a task and split are in the order of `rank`, which is random. `box` is that of
-    the object asked about, where it is known."""
+    the object asked about, or those of all objects named, where they are known; `plan` shows the
+    scene from above, or says in words why there is none; "" where none is wanted. `stratum` is
+    what records are drawn evenly over, if anything (`Wanted`)."""
 
     rank: float
     record: dict[str, Any]
     split: str
     image_root: Path
     box: ObjectBox | None = None
+    plan: Plan | str = ""
+    stratum: str = ""
 
     @property
     def image_paths(self) -> list[Path]:
@@ -75,19 +82,22 @@ class Drawn:
 class Group:
     """What the records of one task and split hold, summed up.
 
-    `words` counts words and letters, `values` are numbers or lengths of vectors, one a record;
+    `words` counts words and letters, each letter of an answer of several, `values` are numbers or
+    lengths of vectors, one a record; `counts` are records of many frames by the number of images;
     `asked` and `answered` (GRID) count points, where the right one of two named points is both,
-    `overlaps` (OVERLAP_BINS) pairs of images.
+    `overlaps` (OVERLAP_BINS) pairs of images, `strata` records (`Wanted`).
     """
 
     records: int = 0
     scenes: set[str] = field(default_factory=set)
-    images: set[str] = field(default_factory=set)
+    images: Distinct = field(default_factory=Distinct)
     words: Counter[str] = field(default_factory=Counter)
     values: array = field(default_factory=lambda: array("d"))
+    counts: Counter[int] = field(default_factory=Counter)
     asked: np.ndarray = field(default_factory=lambda: np.zeros(GRID, np.int64))
     answered: np.ndarray = field(default_factory=lambda: np.zeros(GRID, np.int64))
     overlaps: np.ndarray = field(default_factory=lambda: np.zeros(OVERLAP_BINS, np.int64))
+    strata: Counter[str] = field(default_factory=Counter)
     drawn: list[Drawn] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
@@ -98,6 +108,8 @@ class Group:
         self.images.update(record["image"])
         self.scenes |= _scenes_of(record)
         task = TASKS[record["task"]]
+        if task.of_frames:
+            self.counts[len(record["image"])] += 1
         for mark in marks:
             scale = MAX_COORDINATE + 1
             cell = mark.x * GRID[0] // scale, mark.y * GRID[1] // scale
@@ -111,6 +123,8 @@ class Group:
         value, form = record["gt_value"], task.answer
         if form in (WORD, LETTER):
             self.words[value] += 1
+        elif form == LETTERS:
+            self.words.update(sorted(set(value.split(", "))))
         elif form == NUMBER:
             self.values.append(value)
         elif form == VECTOR:
@@ -122,24 +136,28 @@ class Group:
         """Add what another file holds."""
         self.records += other.records
         self.scenes |= other.scenes
-        self.images |= other.images
+        self.images.merge(other.images)
         self.words += other.words
         self.values += other.values
+        self.counts += other.counts
         self.asked += other.asked
         self.answered += other.answered
         self.overlaps += other.overlaps
+        self.strata += other.strata
         self.drawn += other.drawn
         self.files += other.files
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of every file: so many records drawn, of these scenes only (None: of all)."""
+    """What is wanted of every file: so many records drawn, of these scenes only (None: of all), as
+    evenly as can be over the `strata` of their ids."""
 
     root: Path
     seed: int
     at_most: int
     scenes: frozenset[str] | None = None
+    strata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -163,8 +181,9 @@ def gather(
             faults[str(_path_of(source))] = summary.fault
         for key, group in summary.groups.items():
             groups.setdefault(key, Group()).merge(group)
+        summary.groups.clear()  # of which there is a copy now
     for group in groups.values():
-        group.drawn = sorted(group.drawn, key=lambda drawn: drawn.rank)[: wanted.at_most]
+        group.drawn = _even(group.drawn, wanted.at_most)
     order = [(task, split) for task in TASKS for split in ("train", "val")]
     return {key: groups[key] for key in order if key in groups}, faults
 
@@ -190,8 +209,10 @@ def _summarize(wanted: Wanted, source: RecordFile | Path) -> FileSummary:
                 summary.groups[key] = Group(files=[path])
                 draws[key] = _Draw(wanted, key, path.name)
             if wanted.scenes is None or not wanted.scenes.isdisjoint(_scenes_of(record)):
+                stratum = wanted.strata.get(record["id"], "")
                 summary.groups[key].add(record)
-                draws[key].offer(record, folder)
+                summary.groups[key].strata[stratum] += 1
+                draws[key].offer(record, folder, stratum)
     except BadDataError as error:
         summary.fault = f"{error}; the rest of it was not read"
     if bad:
@@ -203,29 +224,42 @@ def _summarize(wanted: Wanted, source: RecordFile | Path) -> FileSummary:
 
 
 class _Draw:
-    """A uniform draw without replacement from records that come one by one. It depends on the
-    name of the file, not on which other files are read."""
+    """A uniform draw without replacement from the records of each stratum, which come one by one.
+    It depends on the name of the file, not on which other files are read."""
 
     def __init__(self, wanted: Wanted, key: Key, name: str):
         self._split = key[1]
         self._rng = sampling.generator(wanted.seed, "report", *key, name)
         self._at_most = wanted.at_most
-        self._heap: list[tuple[float, int, Drawn]] = []  # the largest rank first
+        self._heaps: dict[str, list[tuple[float, int, Drawn]]] = {}  # the largest rank first
         self._offered = 0
 
-    def offer(self, record: dict[str, Any], folder: Path) -> None:
+    def offer(self, record: dict[str, Any], folder: Path, stratum: str) -> None:
         rank = float(self._rng.random())
         self._offered += 1
-        if len(self._heap) == self._at_most and (not self._heap or rank >= -self._heap[0][0]):
+        heap = self._heaps.setdefault(stratum, [])
+        if len(heap) == self._at_most and (not heap or rank >= -heap[0][0]):
             return
-        entry = (-rank, self._offered, Drawn(rank, record, self._split, folder))
-        if len(self._heap) < self._at_most:
-            heapq.heappush(self._heap, entry)
+        drawn = Drawn(rank, record, self._split, folder, stratum=stratum)
+        entry = (-rank, self._offered, drawn)
+        if len(heap) < self._at_most:
+            heapq.heappush(heap, entry)
         else:
-            heapq.heapreplace(self._heap, entry)
+            heapq.heapreplace(heap, entry)
 
     def taken(self) -> list[Drawn]:
-        return [drawn for _, _, drawn in self._heap]
+        return [drawn for heap in self._heaps.values() for _, _, drawn in heap]
+
+
+def _even(drawn: Sequence[Drawn], at_most: int) -> list[Drawn]:
+    """At most so many, those of the lowest ranks, as evenly over the strata as can be."""
+    before: Counter[str] = Counter()
+    turns = []
+    for one in sorted(drawn, key=lambda one: one.rank):
+        turns.append((before[one.stratum], one.rank, one))
+        before[one.stratum] += 1
+    taken = sorted(turns, key=lambda turn: turn[:2])[:at_most]
+    return sorted((one for *_, one in taken), key=lambda one: one.rank)
 
 
 def _records(source: RecordFile | Path, root: Path) -> Iterator[tuple[Key, dict[str, Any], Path]]:

@@ -1,13 +1,18 @@
 """Makes a page to look at the data: tables, plots, and records drawn at random, with their images.
 
     python spatial_engine/report/make_report.py --root demo
+    python spatial_engine/report/make_report.py --root demo --predictions MODEL.jsonl OTHER.jsonl
+
+The second shows what one model or two said to the benchmark: right, wrong, unreadable or missing.
 
 Reads the records under <root>/training_data and <root>/evaluation_data, or the files of --records
 (of the engine, or of its exports, whose images are relative to the root), the provenance
 beside them, the pair tables, the images of the drawn records, and, where they are, the scene infos
-for the boxes of objects that drawn records ask about, and inputs_check.json for suspect scenes.
+for the boxes of objects that drawn records ask about and the plans of those of many frames, the
+points of their scenes, and inputs_check.json for suspect scenes.
 Writes <root>/report/ (--output): index.html, which opens without a server or a network, and what
-belongs to it. The same inputs and seed give the same bytes.
+belongs to it; of predictions, MODEL_OTHER.page/ beside the first. The same inputs and seed give the
+same bytes.
 Costs docs/performance.md; of records that are not shown, only a number and the names of images
 are kept.
 """
@@ -28,11 +33,14 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.report import page, plots
+from spatial_engine.report.distinct import Distinct
 from spatial_engine.report.gather import Group, Key
 from spatial_engine.report.overview import make_overview, read_suspects
+from spatial_engine.report.pictures.thumbnails import make_thumbnails
+from spatial_engine.report.plans.plan_files import write_plans
 from spatial_engine.report.sources import NAME, make_parser, output_folder, read_groups
 from spatial_engine.report.spread import Workers, spread
-from spatial_engine.report.thumbnails import make_thumbnails
+from spatial_engine.report.verdicts import add_flags, read_verdicts
 from spatial_engine.utils.paths import datasets_below, pair_table_path
 from spatial_engine.utils.running import cli, files
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
@@ -45,31 +53,37 @@ FAULTS_TOLD = 3  # images that are named when they cannot be shown
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    verdicts = read_verdicts(args)
     output = output_folder(args)
     workers = Workers.of(args, args.root)
     start = time.perf_counter()
-    groups, faults = read_groups(args, args.records_per_file)
+    strata = verdicts.strata if verdicts else None
+    groups, faults = read_groups(args, args.records_per_file, strata)
     with files.locked(output):
-        images = [
-            path for group in groups.values() for one in group.drawn for path in one.image_paths
-        ]
+        records = [one for group in groups.values() for one in group.drawn]
+        images = [path for one in records for path in one.image_paths]
         thumbnails = make_thumbnails(
             images, args.root, output / page.THUMBNAILS, args.thumbnail_side, workers,
             args.overwrite,
         )  # fmt: skip
-        drawings = draw_plots(args, workers, groups, output / page.PLOTS, faults)
-        suspects = read_suspects(args.root, faults)
+        write_plans(records, output / page.PLANS, workers)
+        if verdicts:
+            drawings, suspects, totals = {}, [], verdicts.totals(groups)
+        else:
+            drawings = draw_plots(args, workers, groups, output / page.PLOTS, faults)
+            suspects = read_suspects(args.root, faults)
+            totals = None
         absent = sorted(image.fault for image in thumbnails.values() if image.fault)
         told = [f"{path}: {fault}" for path, fault in faults.items()] + absent[:FAULTS_TOLD]
         if len(absent) > FAULTS_TOLD:
             told.append(f"{len(absent):,} images in all could not be shown")
-        overview = replace(make_overview(groups), suspects=suspects)
-        page.write_page(output, groups, overview, drawings, thumbnails, args, told)
+        overview = make_overview(groups)
+        overview = replace(overview, suspects=suspects, totals=totals or overview.totals)
+        page.write_page(output, groups, overview, drawings, thumbnails, args, told, verdicts)
     table = ClosingTable(NAME)
     read = sum(group.records for group in groups.values())
-    shown = sum(len(group.drawn) for group in groups.values())
     index = output / "index.html"
-    tally = Tally(shown, {}, {"drawn from": read, "images": len(thumbnails)})
+    tally = Tally(len(records), {}, {"drawn from": read, "images": len(thumbnails)})
     table.rows.append(Row("records", tally, time.perf_counter() - start, str(index)))
     table.failures.update(faults)
     if absent:
@@ -82,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags."""
     parser = make_parser(__doc__, overwrite=True)
-    meaning = "records shown for each task and split, drawn at random"
+    add_flags(parser)
+    meaning = "records shown for each task and split, drawn at random; evenly over verdicts"
     cli.add_constant(parser, "RECORDS_PER_FILE", RECORDS_PER_FILE, meaning, at_least=1)
     meaning = "longer side of the small images, in pixels"
     cli.add_constant(parser, "THUMBNAIL_SIDE", THUMBNAIL_SIDE, meaning, 32, LARGEST_SIDE)
@@ -101,7 +116,8 @@ def draw_plots(
     by_task: dict[str, dict[str, Group]] = {}
     for (task, split), group in groups.items():
         # Without what no plot needs: a process is sent the rest.
-        by_task.setdefault(task, {})[split] = replace(group, scenes=set(), images=set(), drawn=[])
+        light = replace(group, scenes=set(), images=Distinct(), drawn=[])
+        by_task.setdefault(task, {})[split] = light
     chosen = args.datasets_of_scenes or datasets_below(args.root)
     tables = [pair_table_path(dataset, split) for dataset in chosen for split in args.splits]
     work = partial(_draw_task, plots.read_overlap(tables, faults), folder)

@@ -13,7 +13,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.report.gather import Group, Key
 from spatial_engine.utils.paths import inputs_check_path
 from spatial_engine.utils.questions.marked_images import FOLDER as PICTURES
-from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
+from spatial_engine.utils.questions.tasks import FRAME_TASKS, SUBTASKS, TASKS, Task
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.tables import suspects
 from spatial_engine.utils.tables.suspects import Suspect
@@ -96,14 +96,21 @@ def _totals(groups: Mapping[Key, Group], num_bytes: int) -> list[tuple[str, str]
 
     scenes = set().union(*(group.scenes for group in groups.values()))
     splits = {split for _, split in groups}
+    of_frames = any(task in FRAME_TASKS for task, _ in groups)
     names = {"train": "training records", "val": "evaluation records"}
     counts = [(name, f"{of(split):,}") for split, name in names.items() if split in splits]
     return [
         *(counts if len(counts) > 1 else [("records", f"{sum(map(of, splits)):,}")]),
-        ("tasks", f"{len({task for task, _ in groups} & SUBTASKS.keys())} of {len(SUBTASKS)}"),
+        ("tasks", _share_of(SUBTASKS, groups)),
+        *([("tasks of many frames", _share_of(FRAME_TASKS, groups))] if of_frames else []),
         ("scenes and clips", f"{len(scenes):,}"),
         ("records and pictures on disk", human_bytes(num_bytes)),
     ]
+
+
+def _share_of(tasks: Mapping[str, Task], groups: Mapping[Key, Group]) -> str:
+    """How many of some tasks there are."""
+    return f"{len({task for task, _ in groups} & tasks.keys())} of {len(tasks)}"
 
 
 def folder_bytes(folder: Path) -> int:

@@ -20,7 +20,14 @@ from matplotlib.ticker import MaxNLocator
 from spatial_engine.errors import EngineError
 from spatial_engine.report.gather import OVERLAP_BINS, Group
 from spatial_engine.report.record_view import UNITS
-from spatial_engine.utils.questions.tasks import COORDINATES, LETTER, NAMED_POINT, TASKS, VECTOR
+from spatial_engine.utils.questions.tasks import (
+    COORDINATES,
+    FRAME_COUNTS,
+    LETTER,
+    NAMED_POINT,
+    TASKS,
+    VECTOR,
+)
 from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.pair_balance import MAX_OVERLAP
 from spatial_engine.utils.tables.pair_table import open_pairs
@@ -29,10 +36,12 @@ SIZE_INCHES = (4.2, 2.5)
 COLORS = {"train": "#3a7bd5", "val": "#e8912d"}  # told apart by the colour-blind, on any ground
 MARGINS = (0.13, 0.18, 0.98, 0.86)  # left, bottom, right, top: room for ticks and names
 NUM_BINS = 40
-KINDS = ("answers", "overlap", "asked", "answered")  # of plots
+KINDS = ("answers", "frames", "overlap", "asked", "answered")  # of plots
 MAX_WORDS = 8  # bars; further words, which are mistakes, make one more
 FEW_VALUES = 1000  # in a histogram: with fewer, narrow bins show chance only
 FEW_POINTS = 4000  # in a heat map: with fewer, small cells are mostly empty
+# What an axis of numbers is called where that is not their unit.
+AXES = {"degree": "degrees", "signed degree": "degrees, to the left positive", "count": "objects"}
 OUTLIERS = 0.5  # percent at either end of a histogram that stand in its first and last bin
 _INK = "#010203"  # stands for the colour of the page's text until the file is written
 _STYLE = (
@@ -124,6 +133,8 @@ def _plots_of(
     if any(len(group.values) for group in groups.values()):
         title = "Lengths of the vectors" if form == VECTOR else "Answers"
         found.append(("answers", title, lambda axes: draw_numbers(axes, groups, unit)))
+    if any(group.counts for group in groups.values()):
+        found.append(("frames", "Images of a record", lambda axes: draw_counts(axes, groups)))
     if any(group.overlaps.any() for group in groups.values()):
         title = "Overlap"
         found.append(("overlap", title, lambda axes: draw_overlap(axes, groups, all_pairs)))
@@ -137,27 +148,49 @@ def _plots_of(
 
 
 def draw_words(axes: Axes, task: str, groups: Groups) -> str:
-    """Bars: the share of each word or letter, by split."""
+    """Bars: the share of each word or letter, by split. Of answers of several letters each is
+    counted, so that the shares sum up to more than 100 percent."""
     total = set().union(*(group.words for group in groups.values()))
     options = TASKS[task].options
     words = [*options, *sorted(word for word in total if word not in options)][:MAX_WORDS]
-    width = 0.8 / len(groups)
+    names = [word if len(word) <= 14 else f"{word[:13]}…" for word in words]
+    shares = {
+        split: [100 * group.words[word] / group.records for word in words]
+        for split, group in groups.items()
+    }
+    if others := total.difference(words):
+        names.append("other")
+        for split, group in groups.items():
+            shares[split].append(100 * sum(group.words[word] for word in others) / group.records)
+    return _draw_bars(axes, names, shares)
+
+
+def draw_counts(axes: Axes, groups: Groups) -> str:
+    """Bars: the share of records with each number of images, by split."""
+    total = set().union(*(group.counts for group in groups.values()))
+    numbers = sorted({*FRAME_COUNTS, *total})[:MAX_WORDS]
+    shares = {
+        split: [100 * group.counts[number] / group.records for number in numbers]
+        for split, group in groups.items()
+    }
+    return _draw_bars(axes, [str(number) for number in numbers], shares)
+
+
+def _draw_bars(axes: Axes, names: Sequence[str], shares: Mapping[str, Sequence[float]]) -> str:
+    """Bars of the shares of records in percent, by split, in the order of `names`."""
+    width = 0.8 / len(shares)
     told = []
-    for number, (split, group) in enumerate(groups.items()):
-        shares = [100 * group.words[word] / group.records for word in words]
-        names = [word if len(word) <= 14 else f"{word[:13]}…" for word in words]
-        if rest := 100 - sum(shares) if len(total) > len(words) else 0:
-            shares, names = [*shares, rest], [*names, "other"]
-        places = np.arange(len(shares)) + (number - (len(groups) - 1) / 2) * width
-        bars = axes.bar(places, shares, width * 0.94, color=COLORS[split], label=split)
+    for number, (split, mine) in enumerate(shares.items()):
+        places = np.arange(len(mine)) + (number - (len(shares) - 1) / 2) * width
+        bars = axes.bar(places, mine, width * 0.94, color=COLORS[split], label=split)
         axes.bar_label(bars, fmt="%.0f", fontsize=7.5, padding=1)
-        listing = ", ".join(f"{n} {s:.0f} %" for n, s in zip(names, shares, strict=True))
+        listing = ", ".join(f"{n} {s:.0f} %" for n, s in zip(names, mine, strict=True))
         told.append(f"{split}: {listing}")
     axes.set_xticks(range(len(names)), names)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("% of records")
     axes.margins(y=0.12)
-    _legend(axes, len(groups))
+    _legend(axes, len(shares))
     return "; ".join(told)
 
 
@@ -180,11 +213,11 @@ def draw_numbers(axes: Axes, groups: Groups, unit: str) -> str:
         else:
             axes.stairs(shares, edges, color=COLORS[split], linewidth=1.6, label=split)
         middle = np.median(mine)
-        sign = UNITS.get(unit, unit)
+        sign = f" {UNITS.get(unit, unit)}".rstrip()
         told.append(
-            f"{split}: median {middle:,.0f} {sign}, from {mine.min():,.0f} to {mine.max():,.0f}"
+            f"{split}: median {middle:,.0f}{sign}, from {mine.min():,.0f} to {mine.max():,.0f}"
         )
-    axes.set_xlabel("degrees" if unit == "degree" else unit)
+    axes.set_xlabel(AXES.get(unit, unit))
     axes.set_ylabel("% of records")
     axes.grid(axis="y")
     _legend(axes, len(groups))

@@ -9,15 +9,22 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+import orjson
+
+from spatial_engine.report.frames_view import known, right_images
+from spatial_engine.report.visible_text import escaped
 from spatial_engine.utils.questions.plain_record import format_value
-from spatial_engine.utils.questions.record_fields import points_asked
+from spatial_engine.utils.questions.record_fields import MAX_COORDINATE, points_asked
 from spatial_engine.utils.questions.record_rules import check_record
-from spatial_engine.utils.questions.tasks import COORDINATES, TASKS
+from spatial_engine.utils.questions.records import list_choices
+from spatial_engine.utils.questions.tasks import COORDINATES, NAMED_POINT, TASKS
 
 # Kinds of marks, and what they are called: MATCH is the same point in another image, where that is
 # not what is asked for.
 ASKED, ANSWERED, OPTION, MATCH = "asked", "answered", "option", "match"
 BOX, SIDE = "box", "side"  # kinds of lines
+RIGHT = "right"  # a frame around an image
+SAID = ("said0", "said1")  # points that a model answered with, and a second model
 NAMES = {
     ASKED: "point asked about",
     ANSWERED: "right answer",
@@ -25,15 +32,24 @@ NAMES = {
     MATCH: "where the point is in Image-2",
     BOX: "box of the object",
     SIDE: "side that is asked for",
+    RIGHT: "image of the right answer",
 }
-UNITS = {"mm": "mm", "degree": "°"}  # those that are written behind a value
+LINES = (BOX, SIDE, RIGHT)  # those that a legend shows as a line
+# Those that are written behind a value; a number of things has none.
+UNITS = {"mm": "mm", "degree": "°", "signed degree": "°", "count": ""}
 _SHOWN_FIELDS = frozenset(
     ("id", "image", "conversations", "text", "task", "gt_value", "height_list", "width_list")
 )
 _IMAGE_LINE = re.compile(r"^(Image-\d+: )?<image>$")
-# Control characters, and marks that change the direction of text: shown by their numbers, so that
-# a text reads as it is.
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Said(NamedTuple):
+    """The words of a question: what is told before it, the question, and what follows the choices
+    that it lists. Each may be empty."""
+
+    description: str
+    question: str
+    ending: str = ""
 
 
 class Mark(NamedTuple):
@@ -68,8 +84,11 @@ def marks_of(record: dict[str, Any]) -> list[Mark]:
     elif "p2" in task.fields:
         marks.append(Mark(1, MATCH, *record["p2"]))
     elif "mark_points" in task.fields:  # one in each image
-        places = zip(range(len(record["image"])), record["mark_points"], strict=False)
-        marks += [Mark(number, ASKED, *place) for number, place in places]
+        right = right_images(record)
+        places = list(enumerate(record["mark_points"]))[: len(record["image"])]
+        marks = [
+            Mark(number, ANSWERED if number in right else ASKED, *place) for number, place in places
+        ]
     return marks
 
 
@@ -86,16 +105,38 @@ def _depth_marks(record: dict[str, Any]) -> list[Mark]:
     return marks
 
 
-def question_of(record: dict[str, Any]) -> tuple[str, str]:
-    """(what is told before the question, question), without the lines that stand for images."""
+def marks_of_answer(record: dict[str, Any], read: str | None, number: int) -> list[Mark]:
+    """The point that model `number` answered with, where its answer is one, or names one by its
+    letter. `read` is the answer as the scorer reads it; a point outside the image has no mark."""
+    task, place = TASKS[record["task"]], None
+    if read is None:
+        return []
+    if task.answer in (COORDINATES, NAMED_POINT):
+        place = orjson.loads(read)
+    elif "options" in task.fields:
+        place = record["options"].get(read.upper())
+    elif "points_info" in task.fields:
+        places = {point["letter"]: [point["x"], point["y"]] for point in record["points_info"]}
+        place = places.get(read.upper())
+    if place is None or not all(0 <= value <= MAX_COORDINATE for value in place):
+        return []
+    return [Mark(0 if "points_info" in task.fields else 1, SAID[number], *place)]
+
+
+def question_of(record: dict[str, Any]) -> Said:
+    """What is asked, without the lines that stand for images and those that list choices."""
     if "conversations" in record:
         text = _turn(record, 0)
     else:
         text = record.get("text")
         text = text if isinstance(text, str) else ""
     lines = [line for line in text.split("\n") if not _IMAGE_LINE.match(line)]
-    description, _, question = "\n".join(lines).rpartition("\n")
-    return escaped(description), escaped(question)
+    text, ending = "\n".join(lines), ""
+    choices = known(record, "choices")
+    if choices and (listed := list_choices(choices)) in text:
+        text, _, ending = text.rpartition(listed)
+    description, _, question = text.rpartition("\n")
+    return Said(escaped(description), escaped(question), escaped(ending.strip()))
 
 
 def spoken_answer(record: dict[str, Any]) -> str:
@@ -105,9 +146,14 @@ def spoken_answer(record: dict[str, Any]) -> str:
 
 def value_of(record: dict[str, Any]) -> str:
     """`gt_value` with its unit, as people read it."""
+    return with_unit(record, format_value(record["gt_value"]))
+
+
+def with_unit(record: dict[str, Any], value: str) -> str:
+    """An answer to the record with its unit."""
     unit = UNITS.get(TASKS[record["task"]].unit, "")
     space = " " if unit.isalpha() else ""
-    return escaped(f"{format_value(record['gt_value'])}{space}{unit}")
+    return escaped(f"{value}{space}{unit}")
 
 
 def warnings_of(record: dict[str, Any], split: str) -> list[str]:
@@ -122,6 +168,9 @@ def facts_of(record: dict[str, Any]) -> list[str]:
         for mark, point in zip(marks_of(record), record["points_info"], strict=False):
             name = f"point {mark.label}" if mark.label else "point"
             facts.append(f"{name}: {point['depth_mm']} mm deep")
+    angle = known(record, "angle_deg")
+    if angle is not None:
+        facts.append(f"{abs(angle)}° to the {'left' if angle > 0 else 'right'} of facing")
     closer = record.get("is_closer_question")
     if closer is not None:
         facts.append(f"asks for the {'closer' if closer else 'farther'} point")
@@ -140,11 +189,6 @@ def facts_of(record: dict[str, Any]) -> list[str]:
 def other_fields(record: dict[str, Any]) -> dict[str, Any]:
     """The fields that nothing above shows."""
     return {name: value for name, value in record.items() if name not in _SHOWN_FIELDS}
-
-
-def escaped(text: str) -> str:
-    """A text in which nothing is invisible: control and direction marks are shown by number."""
-    return _INVISIBLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
 def _turn(record: dict[str, Any], number: int) -> str:

@@ -4,19 +4,26 @@ boxes and texts."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-import matplotlib
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.report import record_view
-from spatial_engine.report.boxes import Line
+from spatial_engine.report.frames_view import Choice, Note, choices_of, notes_of
 from spatial_engine.report.gather import Drawn
-from spatial_engine.report.thumbnails import open_image
+from spatial_engine.report.pictures.looks import COLORS, GROUND, INK, OBJECT_COLORS, QUIET, font
+from spatial_engine.report.pictures.overlay import (
+    draw_frame,
+    draw_lines,
+    draw_mark,
+    draw_marks,
+    draw_names,
+)
+from spatial_engine.report.pictures.thumbnails import open_image
+from spatial_engine.report.plans.plan import Plan, draw_plan
 from spatial_engine.utils.pictures import drawing
-from spatial_engine.utils.questions.record_fields import MAX_COORDINATE
 from spatial_engine.utils.questions.tasks import TASKS
 
 WIDTH = 1640  # pixels of a sheet: a screen, or a page at 200 dots per inch
@@ -24,45 +31,42 @@ COLUMNS = 2  # records beside each other
 MARGIN, GAP = 24, 8  # pixels around a record, between its images
 MAX_HEIGHT = 320  # pixels of an image in it
 FONT_SIZE, LINE = 17, 23  # pixels
-MAX_LINES = {"question": 9, "answer": 3, "value": 2}  # what is longer ends in an ellipsis
-# The same shapes and colours as on the page.
-COLORS = {
-    record_view.ASKED: "#00e5ff",
-    record_view.ANSWERED: "#ff2fd0",
-    record_view.OPTION: "#ffe45c",
-    record_view.MATCH: "#ff9a3c",
-    record_view.BOX: "#9dff7a",
-    record_view.SIDE: "#ff2fd0",
-}
-MARK_RADIUS = 9  # pixels of a mark
+MAX_LINES = {
+    "question": 9,
+    "answer": 3,
+    "value": 2,
+    "choices": 4,
+}  # what is longer ends in an ellipsis
+PLAN_WIDTH = 320  # pixels of a plan at most
+MAX_PER_ROW = 5  # images of a record beside each other; more stand in several rows
+SMALL, SMALL_LINE = 14, 18  # pixels: of captions
 # A ring around a dot that is in the picture, and its letter: pixels at least, and of the image.
 RING, RING_REACH = 14, 42
-TICK = 6  # pixels: lines outside a circle that point at its centre
-GROUND, INK, QUIET, ANSWER, WARNING = "#ffffff", "#1b1f26", "#5d6673", "#0b6b3a", "#b3261e"
-_FONTS = Path(matplotlib.get_data_path()) / "fonts/ttf"
+ANSWER, WARNING = "#0b6b3a", "#b3261e"  # of texts
 
 
 def draw_sheet(title: str, records: Sequence[Drawn]) -> tuple[Image.Image, list[str]]:
     """One picture of all records, in `COLUMNS`, and what is wrong with images that are missing."""
     faults: list[str] = []
     cells = [draw_record(drawn, faults) for drawn in records]
-    rows = [cells[start : start + COLUMNS] for start in range(0, len(cells), COLUMNS)]
+    columns = _columns(records)
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     heights = [max(cell.height for cell in row) for row in rows]
     top = 2 * MARGIN + LINE
     sheet = Image.new("RGB", (WIDTH, top + sum(heights) + MARGIN * len(rows)), GROUND)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 4), title, INK, _font(FONT_SIZE + 4, bold=True))
+    draw.text((MARGIN, MARGIN - 4), title, INK, font(FONT_SIZE + 4, bold=True))
     _draw_legend(draw, records)
     for row, height in zip(rows, heights, strict=True):
         for number, cell in enumerate(row):
-            sheet.paste(cell, (MARGIN + number * (_cell_width() + MARGIN), top))
+            sheet.paste(cell, (MARGIN + number * (_cell_width(columns) + MARGIN), top))
         top += height + MARGIN
     return sheet, faults
 
 
 def reduce_colors(sheet: Image.Image) -> Image.Image:
     """The sheet in 256 colours: a third of the bytes. Those of texts and marks stay exact."""
-    exact = [GROUND, INK, QUIET, ANSWER, WARNING, "#000000", *COLORS.values()]
+    exact = [GROUND, INK, QUIET, ANSWER, WARNING, "#000000", *COLORS.values(), *OBJECT_COLORS]
     few = sheet.reduce(4).quantize(256 - len(exact), Image.Quantize.FASTOCTREE).getpalette()
     palette = Image.new("P", (1, 1))
     palette.putpalette(
@@ -72,43 +76,114 @@ def reduce_colors(sheet: Image.Image) -> Image.Image:
 
 
 def draw_record(drawn: Drawn, faults: list[str]) -> Image.Image:
-    """Images beside each other, points drawn over them, and below question, answer, value."""
-    record, width = drawn.record, _cell_width()
-    marks, lines = record_view.marks_of(record), drawn.box.lines if drawn.box else []
-    count = len(drawn.image_paths)
-    share = (width - GAP * (max(count, 2) - 1)) // max(count, 2)
-    pictures = []
-    for number, path in enumerate(drawn.image_paths):
-        picture, ring = _picture(path, share, faults)
-        _draw_lines(picture, [line for line in lines if line.image == number])
-        here = [mark for mark in marks if mark.image == number]
-        _draw_marks(picture, here, ring if TASKS[record["task"]].marked else 0)
-        pictures.append(picture)
-    texts = _texts(drawn, width)
-    top = max(picture.height for picture in pictures)
-    cell = Image.new("RGB", (width, top + LINE * len(texts) + GAP), GROUND)
-    for number, picture in enumerate(pictures):
-        cell.paste(picture, (number * (share + GAP), 0))
+    """Images beside each other, what belongs to them drawn over them, the plan if there is one, and
+    below question, answer, value."""
+    layout = _layout(drawn)
+    pictures = _pictures(drawn, layout, faults)
+    plan = _plan(drawn.plan) if isinstance(drawn.plan, Plan) else None
+    texts = _texts(drawn, layout.width - (plan.width + MARGIN if plan else 0))
+    rows = [pictures[k : k + layout.per_row] for k in range(0, len(pictures), layout.per_row)]
+    top = sum(max(picture.height for picture in row) for row in rows) + GAP * (len(rows) - 1)
+    height = max(top + LINE * len(texts) + GAP, plan.height if plan else 0)
+    cell = Image.new("RGB", (layout.width, height), GROUND)
+    y = 0
+    for row in rows:
+        for number, picture in enumerate(row):
+            cell.paste(picture, (number * (layout.share + GAP), y))
+        y += max(picture.height for picture in row) + GAP
+    if plan:
+        cell.paste(plan, (layout.width - plan.width, 0))  # beside the texts, too
     draw = ImageDraw.Draw(cell)
     for number, (text, color, bold) in enumerate(texts):
-        draw.text((0, top + GAP + number * LINE), text, color, _font(FONT_SIZE, bold))
+        draw.text((0, top + GAP + number * LINE), text, color, font(FONT_SIZE, bold))
     return cell
 
 
-def wrap(text: str, width: float, font: ImageFont.FreeTypeFont, at_most: int) -> list[str]:
+class _Layout(NamedTuple):
+    """Pixels: `width` of a record, `share` of each of its images, of which `per_row` stand beside
+    each other and none is higher than `height`."""
+
+    width: int
+    share: int
+    per_row: int
+    height: int
+
+
+def _layout(drawn: Drawn) -> _Layout:
+    width, count = _cell_width(_columns([drawn])), len(drawn.image_paths)
+    if not TASKS[drawn.record["task"]].of_frames:
+        per_row = max(count, 2)
+        return _Layout(width, (width - GAP * (per_row - 1)) // per_row, per_row, MAX_HEIGHT)
+    num_rows = -(-count // MAX_PER_ROW)
+    per_row = max(-(-count // num_rows), 3)
+    for_images = width - (PLAN_WIDTH + GAP if isinstance(drawn.plan, Plan) else 0)
+    share = (for_images - GAP * (per_row - 1)) // per_row
+    return _Layout(width, share, per_row, MAX_HEIGHT)
+
+
+def _pictures(drawn: Drawn, layout: _Layout, faults: list[str]) -> list[Image.Image]:
+    """The images with what is drawn over them, those of many frames with a caption below."""
+    record, box = drawn.record, drawn.box
+    marks, notes = record_view.marks_of(record), notes_of(record)
+    pictures = []
+    for number, path in enumerate(drawn.image_paths):
+        picture, ring = _picture(path, layout, faults)
+        if box:
+            draw_lines(picture, [line for line in box.lines if line.image == number])
+        here = [mark for mark in marks if mark.image == number]
+        draw_marks(picture, here, ring if TASKS[record["task"]].marked else 0)
+        if box:
+            draw_names(picture, [label for label in box.labels if label.image == number])
+        if notes and notes[number].right:
+            draw_frame(picture)
+        pictures.append(_captioned(picture, number, notes[number], layout) if notes else picture)
+    return pictures
+
+
+def _captioned(picture: Image.Image, number: int, note: Note, layout: _Layout) -> Image.Image:
+    """An image with its name and what is told of it below."""
+    letters = font(SMALL)
+    lines = [f"Image-{number + 1}, frame {note.frame}"]
+    lines += wrap(note.fact, layout.share, letters, 2) if note.fact else []
+    size = layout.share, picture.height + SMALL_LINE * len(lines) + GAP // 2
+    whole = Image.new("RGB", size, GROUND)
+    whole.paste(picture)
+    draw = ImageDraw.Draw(whole)
+    for place, line in enumerate(lines):
+        top = picture.height + 2 + place * SMALL_LINE
+        color, bold = (INK, True) if place == 0 else (QUIET, False)
+        draw.text((0, top), wrap(line, layout.share, letters, 1)[0], color, font(SMALL, bold))
+    return whole
+
+
+def _plan(plan: Plan) -> Image.Image:
+    """The plan with its caption, `PLAN_WIDTH` wide and little higher at most."""
+    image = draw_plan(plan)
+    image.thumbnail((PLAN_WIDTH, PLAN_WIDTH), Image.Resampling.LANCZOS)
+    size = image.size
+    lines = wrap(plan.caption, PLAN_WIDTH, font(SMALL), 2)
+    whole = Image.new("RGB", (PLAN_WIDTH, size[1] + SMALL_LINE * len(lines)), GROUND)
+    whole.paste(image)
+    draw = ImageDraw.Draw(whole)
+    for place, line in enumerate(lines):
+        draw.text((0, size[1] + place * SMALL_LINE), line, QUIET, font(SMALL))
+    return whole
+
+
+def wrap(text: str, width: float, letters: ImageFont.FreeTypeFont, at_most: int) -> list[str]:
     """Lines of a text that are `width` pixels wide at most; a word that is wider is cut."""
     lines: list[str] = []
     for paragraph in text[: int(at_most * width)].split("\n"):  # no letter is under a pixel wide
         line = ""
         for word in paragraph.split(" "):
             longer = f"{line} {word}".strip()
-            if font.getlength(longer) <= width:
+            if letters.getlength(longer) <= width:
                 line = longer
                 continue
             lines += [line] if line else []
             line = word
-            while font.getlength(line) > width:
-                fits = max(1, int(len(line) * width / font.getlength(line)) - 1)
+            while letters.getlength(line) > width:
+                fits = max(1, int(len(line) * width / letters.getlength(line)) - 1)
                 lines.append(line[:fits])
                 line = line[fits:]
             if len(lines) > at_most:
@@ -117,7 +192,7 @@ def wrap(text: str, width: float, font: ImageFont.FreeTypeFont, at_most: int) ->
     if len(lines) <= at_most:
         return lines
     last = lines[at_most - 1]
-    while last and font.getlength(f"{last} …") > width:
+    while last and letters.getlength(f"{last} …") > width:
         last = last[:-1]
     return [*lines[: at_most - 1], f"{last} …"]
 
@@ -125,89 +200,48 @@ def wrap(text: str, width: float, font: ImageFont.FreeTypeFont, at_most: int) ->
 def _texts(drawn: Drawn, width: int) -> list[tuple[str, str, bool]]:
     """(text, colour, bold) of each line below the images."""
     record = drawn.record
-    description, question = record_view.question_of(record)
+    said = record_view.question_of(record)
     answer = record_view.spoken_answer(record)
     value = f"gt_value {record_view.value_of(record)}"
     if drawn.facts:
         value += f"   ({', '.join(drawn.facts)})"
     parts = [(record_view.escaped(record["id"]), QUIET, False, 1)]
-    parts += [(f"{description}\n{question}".strip(), INK, False, MAX_LINES["question"])]
+    parts += [(f"{said.description}\n{said.question}".strip(), INK, False, MAX_LINES["question"])]
+    if choices := choices_of(record):
+        between = "\n" if any("," in choice.text for choice in choices) else " · "
+        parts += [(between.join(map(_choice, choices)), INK, False, MAX_LINES["choices"])]
+    parts += [(said.ending, INK, False, MAX_LINES["value"])] if said.ending else []
     parts += [(answer, ANSWER, True, MAX_LINES["answer"])] if answer else []
     parts += [(value, INK, True, MAX_LINES["value"])]
     parts += [(warning, WARNING, True, 1) for warning in drawn.warnings]
     return [
         (line, color, bold)
         for text, color, bold, at_most in parts
-        for line in wrap(text, width, _font(FONT_SIZE, bold), at_most)
+        for line in wrap(text, width, font(FONT_SIZE, bold), at_most)
     ]
 
 
-def _picture(path: Path, width: int, faults: list[str]) -> tuple[Image.Image, float]:
-    """An image scaled to a width, no higher than `MAX_HEIGHT`, and the radius of a ring around a
-    dot in it; a grey image where it is missing."""
+def _choice(choice: Choice) -> str:
+    note = f" ({choice.note})" if choice.note else ""
+    return f"{'✓ ' if choice.right else ''}{choice.letter}. {choice.text}{note}"
+
+
+def _picture(path: Path, layout: _Layout, faults: list[str]) -> tuple[Image.Image, float]:
+    """An image scaled to its share, no higher than it may be, and the radius of a ring around a dot
+    in it; a grey image where it is missing."""
+    width, height = layout.share, layout.height
     try:
         array, own_size = open_image(path, width)
         image = Image.fromarray(array)
     except BadDataError as error:
         faults.append(str(error))
-        image = Image.new("RGB", (width, MAX_HEIGHT * 2 // 3), "#e0e3e8")
-        ImageDraw.Draw(image).text((12, 12), "image not found", QUIET, _font(FONT_SIZE))
+        image = Image.new("RGB", (width, min(height, width) * 2 // 3), "#e0e3e8")
+        ImageDraw.Draw(image).text((12, 12), "image not found", QUIET, font(FONT_SIZE))
         return image, RING
-    scale = min(width / image.width, MAX_HEIGHT / image.height)
+    scale = min(width / image.width, height / image.height)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     ring = max(RING, RING_REACH * size[0] / min(own_size[0], drawing.USUAL_WIDTH))
     return image.resize(size, Image.Resampling.LANCZOS), ring
-
-
-def _draw_lines(image: Image.Image, lines: Sequence[Line]) -> None:
-    """The edges of a box with dark rims, which cover no edge."""
-    draw = ImageDraw.Draw(image)
-    scale = (image.width / MAX_COORDINATE, image.height / MAX_COORDINATE) * 2
-    for is_rim in (True, False):
-        for line in lines:
-            ends = [place * factor for place, factor in zip(line[2:], scale, strict=True)]
-            color = COLORS[record_view.SIDE if line.measured else record_view.BOX]
-            draw.line(ends, "#000" if is_rim else color, 4 if is_rim else 2)
-
-
-def _draw_marks(image: Image.Image, marks: Sequence[record_view.Mark], ring: float) -> None:
-    """Each kind has its shape, with a dark rim, open at the exact place; what is in the picture as
-    a dot has a ring of that radius, if it is not 0, around it."""
-    draw = ImageDraw.Draw(image)
-    for mark in marks:
-        x = mark.x * image.width / MAX_COORDINATE
-        y = mark.y * image.height / MAX_COORDINATE
-        if ring:
-            for color, width, radius in (("#000", 4, ring + 1), (COLORS[mark.kind], 2, ring)):
-                draw.circle((x, y), radius, outline=color, width=width)
-            continue
-        _draw_mark(draw, mark.kind, x, y)
-        if mark.label:
-            font = _font(FONT_SIZE - 1, bold=True)
-            away = MARK_RADIUS + TICK + 4
-            left = x + away if x < image.width - 2 * away else x - 2 * away
-            label = record_view.escaped(mark.label)[:8]
-            place = (left, y)
-            draw.text(place, label, "#fff", font, "lm", stroke_width=2, stroke_fill="#000")
-
-
-def _draw_mark(draw: ImageDraw.ImageDraw, kind: str, x: float, y: float) -> None:
-    for color, width, radius in (("#000", 4, MARK_RADIUS + 1), (COLORS[kind], 2, MARK_RADIUS)):
-        if kind in (record_view.BOX, record_view.SIDE):
-            draw.line((x - radius, y, x + radius, y), color, width)
-        elif kind == record_view.ASKED:
-            draw.circle((x, y), radius, outline=color, width=width)
-            for right, down in ((1, 0), (0, 1), (-1, 0), (0, -1)):
-                near, far = MARK_RADIUS, MARK_RADIUS + TICK
-                ends = (x + near * right, y + near * down, x + far * right, y + far * down)
-                draw.line(ends, color, width)
-        elif kind == record_view.OPTION:
-            inner = 0.8 * radius
-            draw.rectangle((x - inner, y - inner, x + inner, y + inner), outline=color, width=width)
-        else:
-            far = 1.3 * radius - (color != "#000")
-            corners = [(x, y - far), (x + far, y), (x, y + far), (x - far, y)]
-            draw.line([*corners, *corners[:2]], color, width, joint="curve")
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, records: Sequence[Drawn]) -> None:
@@ -215,23 +249,22 @@ def _draw_legend(draw: ImageDraw.ImageDraw, records: Sequence[Drawn]) -> None:
     kinds = {mark.kind for drawn in records for mark in record_view.marks_of(drawn.record)}
     for drawn in records:
         for line in drawn.box.lines if drawn.box else ():
-            kinds.add(record_view.SIDE if line.measured else record_view.BOX)
+            if line.number < 0:
+                kinds.add(record_view.SIDE if line.measured else record_view.BOX)
+        kinds |= {record_view.RIGHT for note in notes_of(drawn.record) if note.right}
     legend = [(kind, name) for kind, name in record_view.NAMES.items() if kind in kinds]
-    font = _font(FONT_SIZE)
-    left = WIDTH - MARGIN - sum(60 + font.getlength(name) for _, name in legend)
+    letters = font(FONT_SIZE)
+    left = WIDTH - MARGIN - sum(60 + letters.getlength(name) for _, name in legend)
     for kind, name in legend:
-        _draw_mark(draw, kind, left + 16, MARGIN + LINE / 2 - 2)
-        draw.text((left + 38, MARGIN - 3), name, QUIET, font)
-        left += 60 + font.getlength(name)
+        draw_mark(draw, kind, left + 16, MARGIN + LINE / 2 - 2)
+        draw.text((left + 38, MARGIN - 3), name, QUIET, letters)
+        left += 60 + letters.getlength(name)
 
 
-def _cell_width() -> int:
-    return (WIDTH - MARGIN * (COLUMNS + 1)) // COLUMNS
+def _columns(records: Sequence[Drawn]) -> int:
+    """Records beside each other: those of many frames take the whole width."""
+    return 1 if any(TASKS[one.record["task"]].of_frames for one in records) else COLUMNS
 
 
-@cache
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib: the same on every machine."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    # Plain layout: the same with and without the optional libraries of Pillow.
-    return ImageFont.truetype(str(_FONTS / name), size, layout_engine=ImageFont.Layout.BASIC)
+def _cell_width(columns: int) -> int:
+    return (WIDTH - MARGIN * (columns + 1)) // columns

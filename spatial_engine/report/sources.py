@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.report.boxes import read_boxes
 from spatial_engine.report.gather import Group, Key, Wanted, gather
+from spatial_engine.report.plans.scene_plans import read_plans
 from spatial_engine.report.spread import Workers
 from spatial_engine.utils.paths import FOLDERS
 from spatial_engine.utils.questions.record_files import find_record_files
@@ -41,8 +43,11 @@ def output_folder(args: argparse.Namespace) -> Path:
     return folder.absolute() if args.scheduler else folder
 
 
-def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group], dict[str, str]]:
-    """Read what the flags name, and draw `at_most` records of each task and split.
+def read_groups(
+    args: argparse.Namespace, at_most: int, strata: Mapping[str, str] | None = None
+) -> tuple[dict[Key, Group], dict[str, str]]:
+    """Read what the flags name, and draw `at_most` records of each task and split, evenly over the
+    strata of their ids.
 
     Returns groups by task and split, and faults by file. Raises `MissingInputError` when there is
     no file at all, or no record of a scene of `--scenes`.
@@ -55,7 +60,7 @@ def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group
     else:
         sources = find_record_files(args.root, args.splits, args.version, args.datasets_of_scenes)
     scenes = None if args.scenes is None else frozenset(args.scenes)
-    wanted = Wanted(args.root, args.seed, at_most, scenes)
+    wanted = Wanted(args.root, args.seed, at_most, scenes, strata or {})
     groups, faults = gather(sources, wanted, Workers.of(args, args.root))
     shown = {scene for group in groups.values() for scene in group.scenes}
     if unknown := sorted((scenes or frozenset()) - shown):
@@ -63,6 +68,7 @@ def read_groups(args: argparse.Namespace, at_most: int) -> tuple[dict[Key, Group
     groups = {key: group for key, group in groups.items() if key[1] in args.splits}
     drawn = [one.record for group in groups.values() for one in group.drawn]
     boxes = iter(read_boxes(args.root, drawn, faults))
+    plans = iter(read_plans(args.root, drawn, Workers.of(args, args.root), faults))
     for group in groups.values():
-        group.drawn = [replace(one, box=next(boxes)) for one in group.drawn]
+        group.drawn = [replace(one, box=next(boxes), plan=next(plans)) for one in group.drawn]
     return groups, faults

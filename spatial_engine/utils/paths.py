@@ -25,9 +25,12 @@ TASK_FOLDERS = (
     "camera_movement", "depth_estimation_dot", "depth_estimation_coor", "depth_comparison_dot",
     "depth_comparison_coor", "visual_correspondence_dot_2_multichoice",
     "visual_correspondence_coor_2_coor", "object_perception", "object_movement_coord",
-    "object_movement_dot",
+    "object_movement_dot", "camera_frames", "depth_frames", "correspondence_frames",
+    "object_frames", "movement_frames", "relation_frames",
 )  # fmt: skip
-NO_DATASETS = (*TASK_FOLDERS, "multispa", "exports", "configs", "tapvid3d_dataset", CLIP_FRAMES)
+# Benchmarks: MultiSPA, and that of three to eight frames.
+BENCHMARKS = ("multispa", "multispa_frames")
+NO_DATASETS = (*TASK_FOLDERS, *BENCHMARKS, "exports", "configs", "tapvid3d_dataset", CLIP_FRAMES)
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,17 @@ def visibility_table_path(place: Place, split: str) -> Path:
     return instance_data_dir(place) / f"{split}_visibility_info_{tag}.parquet"
 
 
+def object_frames_dir(place: Place) -> Path:
+    """What frames show of points and objects, of some also nothing certain: a folder a scene."""
+    return instance_data_dir(place) / "object_frames"
+
+
+def object_distances_dir(place: Place) -> Path:
+    """How far the objects of scenes are apart, which frames show their near sides: a folder a
+    scene."""
+    return instance_data_dir(place) / "object_distances"
+
+
 def pair_table_path(place: Place, split: str) -> Path:
     """How every two frames of a scene relate."""
     dataset = dataset_at(place)
@@ -188,6 +202,11 @@ def clip_frames_dir(root: Path) -> Path:
     return root / "data" / CLIP_FRAMES
 
 
+def clip_bodies_dir(root: Path) -> Path:
+    """Which points of clips move as one body, a folder a clip."""
+    return root / "data" / "clip_bodies"
+
+
 def clip_frame_name(number: int) -> str:
     """File name of a frame."""
     return f"{number:05d}.jpg"
@@ -225,6 +244,6 @@ def drive_segment(clip_id: str) -> str | None:
 # ---- what is made of the questions ----
 
 
-def benchmark_path(root: Path, version: str) -> Path:
-    """The MultiSPA benchmark."""
-    return root / FOLDERS["val"] / "multispa" / version / "multispa.jsonl"
+def benchmark_path(root: Path, version: str, name: str = BENCHMARKS[0]) -> Path:
+    """A benchmark, by its name."""
+    return root / FOLDERS["val"] / name / version / f"{name}.jsonl"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from spatial_engine.utils import paths
@@ -16,9 +17,8 @@ from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.scenes.pair_balance import draw_pairs
-from spatial_engine.utils.scenes.scene_files import SceneFiles
-from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.pair_balance import PairPool, draw_pairs
+from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import pair_table, visibility_table
 from spatial_engine.visual_correspondence import correspondence_questions
@@ -76,15 +76,23 @@ def run_task(
             step.table.absent[f"{split}, 0 questions were asked for"] += 1
             continue
         output = record_path(args.dataset, task, split, args.version)
-        jobs, drops = make_jobs(args, step, split, scenes, task, sentences)
         pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
+        if not TASKS[task].marked:
+            pictures = {}
+        pool = PairPool.of(args, step, split, scenes, [COLORS] if pictures else [])
+        visibility = paths.visibility_table_path(args.dataset, split)
+        made_from = [pool.digest, provenance.file_fingerprint(visibility, args.root)]
+        if step.is_up_to_date({task: output}, made_from, pictures):
+            continue
+        jobs, drops = make_jobs(args, step, pool, visibility, task, sentences)
         step.make(
             {task: output},
             jobs,
             correspondence_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed),
             drops=drops,
-            companions=pictures if TASKS[task].marked else None,
+            companions=pictures,
+            inputs=made_from,
         )
     return step.close()
 
@@ -92,21 +100,21 @@ def run_task(
 def make_jobs(
     args: argparse.Namespace,
     step: Step,
-    split: str,
-    scenes: SceneInfoHandler,
+    pool: PairPool,
+    visibility: Path,
     task: str,
     sentences: Templates,
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
     """Draw the pairs over all scenes; give each scene its own, and what fell short."""
     radius = args.constants.get("DOT_RADIUS_PX", 0)
+    scenes, split = pool.scenes, pool.split
     difficulty = args.constants.get(f"{split.upper()}_DIFFICULTY", DIFFICULTIES[0])
-    visibility = paths.visibility_table_path(args.dataset, split)
     fingerprint = provenance.file_fingerprint(visibility, args.root)
     table = visibility_table.VisibilityInfoHandler(visibility, args.seen_rule)
-    draws = draw_pairs(args, step, split, scenes, {task: args.max_samples[split]})
+    draws = draw_pairs(pool, step, args.seed, {task: args.max_samples[split]})
 
     def list_images(scene_id: str) -> SceneFiles:
-        listed = draws.files[scene_id]
+        listed = pool.files[scene_id]
         table.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
         return listed.with_images()
 

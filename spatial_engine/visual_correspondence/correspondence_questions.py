@@ -7,7 +7,7 @@ the match.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class SceneRequest:
     scene_id: str
     seed: int
     rows: np.ndarray
-    images: frozenset[str]
+    images: Set[str]
     seen_rule: str
     max_error_mm: float
     dot_radius: int = 0
@@ -140,7 +140,7 @@ def draw_matches(
         """Whether points (n,), which both frames of their pair (n, 2) see, can be asked about."""
         good = np.ones(len(points), bool)
         if request.max_error_mm:
-            good = match_errors_mm(views, pairs, points) <= request.max_error_mm
+            good = are_certain(views, pairs, points, request.max_error_mm)
         if request.is_marked:
             for side in (0, 1):
                 pixels, _ = views.measure(pairs[:, side], points[:, None])
@@ -155,7 +155,9 @@ def draw_matches(
 
     def all_fitting(number: int) -> np.ndarray:
         shared = views.visibility.in_common(*frames[number])
-        return shared[suits(np.tile(frames[number], (len(shared), 1)), shared)]
+        if request.max_error_mm:  # most points are left out here, at little cost
+            shared = shared[views.has_normal[shared]]
+        return shared[suits(np.broadcast_to(frames[number], (len(shared), 2)), shared)]
 
     points, found = views.draw_point(rng, frames[:, 0], fits, all_fitting)
     result.drops[request.task] = {
@@ -169,17 +171,40 @@ def draw_matches(
     return Matches(frames, points, pixels, overlap)
 
 
+def are_certain(
+    views: SceneViews, frames: np.ndarray, points: np.ndarray, most_mm: float
+) -> np.ndarray:
+    """Whether two frames (n, 2) show each of the vertices `points` (n,) within `most_mm` of each
+    other (`match_errors_mm`), (n,) bool. The second is measured where the first is not too far off
+    alone, with a little room for rounding."""
+    good = np.zeros(len(points), bool)
+    first = squared_errors_mm(views, frames[:, :1], points)
+    left = np.flatnonzero(first[:, 0] <= most_mm**2 * (1 + 1e-9))  # NaN is not
+    second = squared_errors_mm(views, frames[left, 1:], points[left])
+    good[left] = np.sqrt((first[left] + second)[:, 0]) <= most_mm
+    return good
+
+
 def match_errors_mm(views: SceneViews, frames: np.ndarray, points: np.ndarray) -> np.ndarray:
     """How far apart, along the surface, two frames (n, 2) may show each of the vertices `points`
     (n,), as their poses are off by `POSE_ERROR_MM` and `POSE_ERROR_DEG`: (n,), NaN where a vertex
     has no normal. A surface that is met at a flat angle shows it farther off.
     """
-    rays = views.points[points][:, None] - views.centers[frames]
-    squares = np.einsum("nfk,nfk->nf", rays, rays)  # of the distances
-    along = np.einsum("nfk,nk->nf", rays, views.normals[points])  # distance times cosine
+    return np.sqrt(squared_errors_mm(views, frames, points).sum(axis=1))
+
+
+def squared_errors_mm(views: SceneViews, frames: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The squares of how far off each of the frames (n, k) may show its vertex: (n, k), as of
+    `match_errors_mm`."""
+    squares, along = np.zeros(frames.shape), np.zeros(frames.shape)
+    for place, normal, center in zip(views.axes, views.normals.T, views.centers.T, strict=True):
+        ray = place.take(points)[:, None] - center.take(frames)
+        along += ray * normal.take(points)[:, None]  # distance times cosine
+        ray *= ray
+        squares += ray  # of the distances
     turned = np.deg2rad(POSE_ERROR_DEG) * MM_PER_METRE
     beside = POSE_ERROR_MM**2 + turned**2 * squares
-    return np.sqrt((beside * squares / np.maximum(along**2, 1e-12)).sum(axis=1))
+    return beside * squares / np.maximum(along**2, 1e-12)
 
 
 def draw_options(

@@ -526,7 +526,8 @@ def test_depths_nearer_to_each_other_than_the_file_says_are_found(
         ({"MIN_DEPTH_GAP_MM": "many"}, 0),
     ):
         meta = path.with_name(f"{path.name}.meta.json")
-        meta.write_text(json.dumps({"settings": constants}))
+        settings = {"SEEN_RULE": "published", **constants} if constants else {}
+        meta.write_text(json.dumps({"settings": settings}))
         says = f"points_info: depths {near} and {far} mm differ by less than {least:g} mm"
         complaints = file_complaints(path, raw_root, "train")
         if least:

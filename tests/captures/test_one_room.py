@@ -174,7 +174,9 @@ def test_the_audit_judges_every_record_of_every_data_set(own_root):
     assert judged == written > 2500
 
 
-@pytest.mark.parametrize("flags", [(), ("--dataset", "own_tum")], ids=["all", "one"])
+@pytest.mark.parametrize(
+    "flags", [("--num-workers", "2"), ("--dataset", "own_tum")], ids=["all", "one"]
+)
 @pytest.mark.parametrize(
     "command",
     [

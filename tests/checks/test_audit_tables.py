@@ -60,6 +60,10 @@ def change(path, column, index, value):
     with pq.ParquetWriter(path, file.schema_arrow) as writer:
         for group in groups:
             writer.write_table(group)
+        told = {
+            name: text for name, text in file.metadata.metadata.items() if name != b"ARROW:schema"
+        }
+        writer.add_key_value_metadata(told)
 
 
 def test_all_tables_agree(root):
@@ -81,12 +85,14 @@ def test_faults_are_named_with_table_and_scene(root, capsys):
         if found["complaints"]
     }
     assert set(texts) == {p.relative_to(root).as_posix() for p in (seen, relations)}
-    for found in texts.values():
-        assert len(found) == 1 and found[0][0] == scene
+    assert [len(found) for found in texts.values()] == [2, 1]  # the bits know better, too
+    assert all(where == scene for found in texts.values() for where, _ in found)
     change(seen, "surface_index", 1, lambda points: points[2:])
     _, files = audit(root)
     complaints = files[seen.relative_to(root).as_posix()]["complaints"]
-    assert ["surface: " in c["complaint"] for c in complaints] == [False, True]
+    bits = ["its bits say" in c["complaint"] for c in complaints]
+    assert ["surface: " in c["complaint"] for c in complaints] == [False, False, True, True]
+    assert bits == [True, False, True, False]
     assert f"{relations.relative_to(root).as_posix()}:{scene}: (" in capsys.readouterr().out
 
 

@@ -548,9 +548,9 @@ def test_hashes_that_collide_are_no_duplicates(made_root, tmp_path, monkeypatch)
 def test_hashes_that_stand_twice_over_all_parts():
     parts = [np.array([3, 0, 9], np.uint64), np.array([0, 7, 3, 2**64 - 1], np.uint64)]
     parts.append(np.array([2**64 - 1], np.uint64))
-    hashes, left_out = repeated_records.repeated(parts)
+    hashes, left_out = repeated_records.repeated(np.sort(np.concatenate(parts)))
     assert (hashes.tolist(), left_out) == ([3, 2**64 - 1], 0)
-    assert repeated_records.repeated([])[0].tolist() == []
+    assert repeated_records.repeated(np.empty(0, np.uint64))[0].tolist() == []
 
 
 def test_of_very_many_repeated_lines_some_are_left_for_the_next_time(

@@ -9,7 +9,8 @@ from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.evaluation import make_baselines, make_benchmark, score_predictions
-from spatial_engine.evaluation.make_benchmark import gather
+from spatial_engine.evaluation.benchmark import gathering
+from spatial_engine.evaluation.benchmark.gathering import gather
 from spatial_engine.utils.paths import benchmark_path
 from spatial_engine.utils.questions.record_files import (
     RecordFile,
@@ -32,7 +33,7 @@ def make(root: Path, *flags: str) -> list[dict]:
 
 
 def dataset_of(root: Path, record: dict) -> str:
-    return dataset_shown(root, record["task"], root / record["image"][0])
+    return dataset_shown(root, record, root / record["image"][0])
 
 
 def test_data_sets_take_turns_and_nothing_else_changes(root, capsys):
@@ -80,7 +81,7 @@ def test_larger_sets_of_images_of_all_data_sets_come_first(tmp_path, monkeypatch
         write_jsonl(path, ({"id": i, "task": "object_height", "image": images} for i in ids))
         return RecordFile(path, "val", "object_height", tmp_path, dataset)
 
-    monkeypatch.setattr(make_benchmark, "to_uniform", lambda record, *_: record)
+    monkeypatch.setattr(gathering, "to_uniform", lambda record, *_: record)
     files = [
         file("scannet", 2, ["a", "b", "c"]), file("scannet", 1, ["d"]),
         file("rooms", 2, ["e"]), file("rooms", 1, ["f", "a", "g"]),

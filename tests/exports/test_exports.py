@@ -27,13 +27,14 @@ from PIL import Image
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.evaluation import make_benchmark
 from spatial_engine.exports import (
-    check_ms_swift,
-    export_files,
     export_llama_factory,
     export_lmms_eval,
+    export_ms_swift,
     export_uniform,
     export_vlmevalkit,
 )
+from spatial_engine.exports.ms_swift.faults import faults as ms_swift_faults
+from spatial_engine.exports.shared import export_files, parquet_export
 from spatial_engine.utils.questions import plain_record
 from spatial_engine.utils.questions.record_files import (
     UNIFORM_FIELDS,
@@ -70,21 +71,6 @@ def root(made_root, tmp_path_factory) -> Path:
 
 def link(source: str, target: str) -> None:
     Path(target).hardlink_to(source)
-
-
-@pytest.fixture(scope="module")
-def datasets(tmp_path_factory):
-    """The library, with its caches in a folder of the test and without a network."""
-    with pytest.MonkeyPatch.context() as patch:
-        cache = tmp_path_factory.mktemp("hf")
-        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-            patch.setenv(name, "1")
-        patch.setenv("HF_HOME", str(cache))
-        patch.setenv("HF_DATASETS_CACHE", str(cache / "datasets"))
-        datasets = pytest.importorskip("datasets")
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cache / "datasets"))
-        datasets.disable_progress_bars()
-        yield datasets
 
 
 def uniform(root: Path, split: str, form: str = "jsonl") -> list[str]:
@@ -192,12 +178,14 @@ def test_a_killed_run_goes_on_from_its_finished_files(root, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(provenance, "forget", killed)  # the file is made, and not yet in its place
+        patch.setattr(
+            provenance, "write_meta", killed
+        )  # the file is made, and not yet in its place
         with pytest.raises(KeyboardInterrupt):
             export_uniform.main(flags)
     folder = tmp_path / "training_data/exports"
     assert not list(folder.glob("uniform/*"))
-    made = next(folder.glob("uniform.parts/*/camera_x_movement.jsonl")).stat().st_ino
+    made = next(folder.glob("uniform.parts/*/*/camera_x_movement.jsonl")).stat().st_ino
     assert export_uniform.main(flags) == 0
     assert (folder / "uniform/camera_x_movement.jsonl").stat().st_ino == made
     assert not (folder / "uniform.parts").exists()
@@ -251,7 +239,7 @@ def test_two_files_for_one_export_raises_one_line(tmp_path):
     [
         (export_uniform.main, "question scripts"),
         (export_llama_factory.main, "export_uniform.py"),
-        (check_ms_swift.main, "export_uniform.py"),
+        (export_ms_swift.main, "export_uniform.py"),
         (export_vlmevalkit.main, "make_benchmark.py"),
         (export_lmms_eval.main, "make_benchmark.py"),
     ],
@@ -331,10 +319,10 @@ def test_what_is_loaded_of_jsonl_and_of_parquet_can_be_concatenated(root, datase
 
 
 def test_parquet_is_written_in_batches_of_one_schema(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_uniform, "BATCH_RECORDS", 7)
+    monkeypatch.setattr(parquet_export, "BATCH_RECORDS", 7)
     records = list(read_jsonl(Path(uniform(root, "train")[0])))[:25]
     path, schema = tmp_path / "x.parquet", export_uniform.parquet_schema("train")
-    assert export_uniform.write_parquet(path, iter(records), schema) == 25
+    assert parquet_export.write_parquet(path, iter(records), schema) == 25
     assert pq.ParquetFile(path).num_row_groups == 4
     assert pq.read_table(path).to_pylist() == records
 
@@ -370,7 +358,7 @@ def test_llama_factory_resolves_every_entry(root):
 
 def test_ms_swift_would_take_every_record_as_meant(root, capsys):
     flags = ["--root", str(root), "--checked-records", "1000000"]
-    assert check_ms_swift.main(flags) == 0
+    assert export_ms_swift.main(flags) == 0
     said = capsys.readouterr().out
     assert " 0 faults" in said and f"ROOT_IMAGE_DIR={root} swift sft" in said
     assert all(path in said for path in uniform(root, "train"))
@@ -395,15 +383,15 @@ def test_ms_swift_would_take_every_record_as_meant(root, capsys):
 def test_ms_swift_check_finds_a_planted_fault(root, change, fault):
     path = root / "training_data/exports/uniform/camera_x_movement.jsonl"
     record = next(iter(read_jsonl(path)))
-    assert not list(check_ms_swift.faults(record, root))
-    assert fault in " ".join(check_ms_swift.faults({**record, **change}, root))
+    assert not list(ms_swift_faults(record, root))
+    assert fault in " ".join(ms_swift_faults({**record, **change}, root))
 
 
 def test_ms_swift_check_fails_when_it_finds_something(root, tmp_path, capsys):
     folder = tmp_path / "training_data/exports/uniform"
     folder.mkdir(parents=True)
     shutil.copy(root / "training_data/exports/uniform/camera_x_movement.jsonl", folder)
-    assert check_ms_swift.main(["--root", str(tmp_path)]) == 1  # no image is there
+    assert export_ms_swift.main(["--root", str(tmp_path)]) == 1  # no image is there
     assert "camera_x_movement.jsonl:1: " in capsys.readouterr().out
 
 
@@ -572,7 +560,7 @@ BLOCKED = (
 )  # fmt: skip
 
 
-def test_lmms_eval_task_scores_with_orjson_and_the_standard_library_alone(root):
+def test_lmms_eval_task_and_rewards_need_orjson_and_the_standard_library_alone(root):
     code = f"""
 import importlib.util, json, sys
 for name in {BLOCKED!r}:
@@ -584,6 +572,8 @@ record = json.loads(sys.argv[2])
 said = f"`{{utils.doc_to_target(record)}}`"
 assert utils.doc_to_text(record) in record["text"]
 assert utils.process_results(record, [said])[utils.MEAN]["correct"]
+from spatial_engine.evaluation import rewards
+assert rewards.reward(record, said) == rewards.format_reward(record, said) == 1
 known = {{*sys.stdlib_module_names, "spatial_engine", "multispa_utils", "orjson", "__main__"}}
 print(sorted({{name.split(".")[0] for name in sys.modules if sys.modules[name]}} - known))
 """

@@ -15,16 +15,17 @@ from spatial_engine.checks import check_records
 from spatial_engine.errors import MissingInputError
 from spatial_engine.evaluation import make_benchmark
 from spatial_engine.exports import (
-    check_ms_swift,
-    export_files,
     export_llama_factory,
     export_lmms_eval,
+    export_ms_swift,
     export_uniform,
     export_vlmevalkit,
     make_training_mix,
     resize_images,
 )
-from spatial_engine.exports.mix_shares import GROUP_RECORDS, MixFile
+from spatial_engine.exports.mix.files import full_set
+from spatial_engine.exports.mix.shares import GROUP_RECORDS, MixFile
+from spatial_engine.exports.shared import export_files
 from spatial_engine.utils.paths import datasets_below
 from spatial_engine.utils.questions.record_files import (
     count_lines,
@@ -69,7 +70,7 @@ def test_all_data_sets_are_found_and_told_apart(root):
             images = {name for record in records for name in record["image"]}
             assert all((root / name).is_file() for name in images)
             if not TASKS[file.task].of_clips:
-                shown = {dataset_shown(root, file.task, root / name) for name in images}
+                shown = {dataset_shown(root, {"task": file.task}, root / name) for name in images}
                 assert shown == {file.dataset}, path
 
 
@@ -121,7 +122,7 @@ def test_trainers_find_every_entry_and_image(root, tmp_path, capsys):
         path = (folder / entry["file_name"]).resolve()
         assert path.stem == name and path in {p.resolve() for p in uniform(copy, "train")}
     capsys.readouterr()
-    assert check_ms_swift.main(["--root", str(copy), "--checked-records", "100000"]) == 0
+    assert export_ms_swift.main(["--root", str(copy), "--checked-records", "100000"]) == 0
     said = capsys.readouterr().out
     assert " 0 faults" in said and "my_rooms_camera_x_movement.jsonl" in said
 
@@ -143,10 +144,10 @@ def test_trainers_take_the_data_sets_that_are_named(root, tmp_path, capsys):
     names = set(json.loads(info.read_text()))
     assert names > of_clips and "object_height_k2_-1" in names and "camera_x_movement" in names
     assert not any(name.startswith(("my_rooms", "arkitscenes", "mine")) for name in names)
-    assert check_ms_swift.main(flags) == 0
+    assert export_ms_swift.main(flags) == 0
     assert "my_rooms_" not in capsys.readouterr().out.partition("ROOT_IMAGE_DIR=")[2]
     with raises_one_line(MissingInputError, "of the data set my_romms"):
-        check_ms_swift.main(["--root", str(copy), "--dataset", "my_romms"])
+        export_ms_swift.main(["--root", str(copy), "--dataset", "my_romms"])
 
 
 def test_evaluators_read_the_benchmark_of_all(root, tmp_path):
@@ -230,7 +231,7 @@ def test_no_name_of_a_data_set_makes_an_entry_of_another():
     for task in TASKS:
         for other in TASKS:
             assert not other.endswith(f"_{task}"), "a data set could be named the rest"
-    of_rooms = MixFile("camera_x_movement", "", "", 1, 2, "my_rooms")
+    of_rooms = MixFile("camera_x_movement", "", "", 1, 2, "", "my_rooms")
     assert of_rooms.name == "my_rooms_camera_x_movement"
 
 
@@ -239,7 +240,7 @@ def test_what_was_made_of_drivetrack_is_in_the_mix_and_not_in_the_benchmark(root
     assert len(of_drives) == 4 and not of_drives & set(SUBTASKS)
     names = {name.removesuffix("_rest") for name in mix(root)}
     assert of_drives <= names
-    assert not of_drives & {file.task for file in make_training_mix.full_set()}
+    assert not of_drives & {file.task for file in full_set()}
     stems = {path.stem for path in uniform(root, "train")}
     assert all(any(stem.startswith(task) for stem in stems) for task in of_drives)
     benchmark = read_jsonl(make_benchmark.benchmark_path(root, "v1_0"))

@@ -9,10 +9,11 @@ from conftest import REPOSITORY, run_here
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatial_engine.exports import make_training_mix
-from spatial_engine.exports.mix_shares import GROUP_RECORDS, MixFile, make_meta, plan_mix
+from spatial_engine.exports.mix.files import full_set
+from spatial_engine.exports.mix.shares import GROUP_RECORDS, MixFile, make_meta, plan_mix
 from spatial_engine.utils.questions.record_files import find_record_files
-from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
+from spatial_engine.utils.questions.tasks import FRAME_TASKS, SUBTASKS, TASKS
+from spatial_engine.utils.running.provenance import meta_path
 
 COMMAND = "spatial_engine/exports/make_training_mix.py"
 TRACKED = REPOSITORY / "data/configs/mix3M.json"
@@ -35,10 +36,11 @@ def taken_by_group(meta: dict) -> dict[str, int]:
 
 
 def file(task: str, length: int) -> MixFile:
-    return MixFile(task, f"{task}.jsonl", "images", length, TASKS[task].num_images)
+    return MixFile(task, f"{task}.jsonl", "images", length, TASKS[task].num_images, task)
 
 
-lengths = st.dictionaries(st.sampled_from(sorted(TASKS)), st.integers(1, 10**7), min_size=1)
+mixed = sorted(TASKS.keys() - FRAME_TASKS.keys())
+lengths = st.dictionaries(st.sampled_from(mixed), st.integers(1, 10**7), min_size=1)
 
 
 @settings(max_examples=200, deadline=None)
@@ -87,7 +89,11 @@ def test_a_file_used_more_than_once_has_an_entry_for_the_rest():
 def test_the_tracked_mix_is_what_the_command_writes(tmp_path):
     done = run_here(COMMAND, tmp_path, "--full-set")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "data/configs/mix3M.json").read_bytes() == TRACKED.read_bytes()
+    written = [path for path in (tmp_path / "data/configs").rglob("*") if path.is_file()]
+    written.remove(meta_path(tmp_path / "data/configs/mix3M.json"))
+    assert len(written) == 4  # for InternVL, two for LLaMA-Factory, for ms-swift
+    for path in written:
+        assert path.read_bytes() == (REPOSITORY / path.relative_to(tmp_path)).read_bytes()
 
 
 def test_the_tracked_mix_is_three_million_of_26_files():
@@ -123,8 +129,8 @@ def test_full_set_names_the_files_that_the_scripts_write(made_root):
     """Names of the full set, where sample data was made with fewer points and samples."""
     files = [f for f in find_record_files(made_root, ["train"]) if f.task in SUBTASKS]
     there = {file.path.relative_to(made_root).parent for file in files}
-    assert {Path(mine.annotation).parent for mine in make_training_mix.full_set()} == there
-    annotations = [mine.annotation for mine in make_training_mix.full_set()]
+    assert {Path(mine.annotation).parent for mine in full_set()} == there
+    annotations = [mine.annotation for mine in full_set()]
     assert (
         "training_data/object_perception/object_perception_height_k2_train_-1.jsonl" in annotations
     )

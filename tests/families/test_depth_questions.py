@@ -24,12 +24,12 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE, MarkSize
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.questions.records import format_value
-from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 from spatial_engine.utils.running.scene_runner import PartResult
 
 SIZE = (324, 242)
 MARK = MarkSize.of(10, SIZE)
-DEPTH = [task for task in TASKS if task.startswith("depth_")]
+DEPTH = [task for task in SUBTASKS if task.startswith("depth_")]
 COMPARISONS = [task for task in DEPTH if "comparison" in task]
 ESTIMATIONS = [task for task in DEPTH if "estimation" in task]
 USUAL = {name: getattr(depth_comparison_dot_engine, name) for name in depth_engine.FLAGS}

@@ -16,6 +16,7 @@ from audit_files import file_complaints
 from conftest import PATIENCE, REPOSITORY, data_files
 from tiny_objects import check_fine, check_refused
 
+from spatial_engine.object_movement import clip_bodies, point_path_engine
 from spatial_engine.object_movement import single_object_movement_engine_coord as coord
 from spatial_engine.object_movement import single_object_movement_engine_dot as dot
 from spatial_engine.utils.questions.records import read_jsonl
@@ -25,6 +26,7 @@ from spatial_engine.utils.tapvid3d_utils import copy_adt_extrinsics, make_split_
 FEW = ("--train-points-per-group", "2", "--train-pairs-per-bin", "3", "--num-workers", "1")
 DATA = "data/tapvid3d_dataset"
 FRAMES = "data/my_tapvid3d_images"
+BODIES = "data/clip_bodies"
 CLEAN, MEAL = "Apartment_release_clean_seq131_5", "Apartment_release_meal_seq136_8"
 DECORATION = "Apartment_release_decoration_skeleton_seq133_2"
 WORK, MUG = "Apartment_release_work_seq107_3", "Lite_release_recognition_Mug_seq030_0"
@@ -355,6 +357,38 @@ def test_frames_are_the_stored_bytes_written_once_and_shared(root, run):
     images = root / "training_data/object_movement_dot/v1_0/pstudio/images/boxes_11"
     plain = [path for path in images.iterdir() if "annotated" not in path.name]
     assert plain and all(path.samefile(root / FRAMES / "boxes_11" / path.name) for path in plain)
+
+
+def test_rigid_bodies_are_found_once_for_all_commands(root, run, monkeypatch):
+    looked, real = [], clip_bodies.rigid_bodies
+
+    def counted(tracks: np.ndarray) -> list[np.ndarray]:
+        looked.append(tracks.shape)
+        return real(tracks)
+
+    monkeypatch.setattr(clip_bodies, "rigid_bodies", counted)
+    check_fine(run(dot, root, "--datasets", "pstudio"))
+    assert len(looked) == 3
+    for command in (coord, point_path_engine):
+        check_fine(run(command, root, "--datasets", "pstudio"))
+    assert len(looked) == 3
+    bodies = root / BODIES / "boxes_11/bodies.parquet"
+    before = {file: data for file, data in made(root).items() if "meta.json" not in file}
+    bodies.unlink()  # found again, and what was asked with them stays
+    check_fine(run(coord, root, "--datasets", "pstudio"))
+    after = {file: data for file, data in made(root).items() if "meta.json" not in file}
+    assert len(looked) == 4 and after == before
+
+
+def test_a_clip_whose_bodies_are_damaged_is_named(root, run):
+    check_fine(run(coord, root, "--datasets", "pstudio"))
+    bodies = root / BODIES / "boxes_11/bodies.parquet"
+    whole = bodies.read_bytes()
+    bodies.write_bytes(whole[:-9] + b"\0" * 9)
+    check_partly(run(dot, root, "--datasets", "pstudio"), "boxes_11", bodies, "--overwrite")
+    assert clips_asked(root, "dot", "pstudio") == {"softball_3", "basketball_7"}
+    check_fine(run(dot, root, "--datasets", "pstudio", "--overwrite"))
+    assert bodies.read_bytes() == whole
 
 
 def test_pictures_and_records_belong_together(root, run):

@@ -14,9 +14,11 @@ from spatial_engine.object_movement import movement_questions as questions
 from spatial_engine.object_movement.movement_pairs import PUBLISHED, MovementRule, PointPairs
 from spatial_engine.object_movement.movement_questions import QUANTITIES, ClipRequest
 from spatial_engine.utils.clips.clips import Clip
+from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE
 from spatial_engine.utils.questions.records import format_value, read_jsonl
+from spatial_engine.utils.tables import body_table
 
 SIZE, CAMERA = (200, 160), (150.0, 140.0, 100.0, 80.0)
 DISTANCE, VECTOR = QUANTITIES
@@ -70,16 +72,17 @@ def moving_world(seed: int = 0, frames: int = 20, points: int = 30) -> Clip:
 
 
 def request(
-    prompt="coord", split="train", seed=0, frames=Path(), points=15, pairs=30, rule=PUBLISHED
+    prompt="coord", split="train", seed=0, folder=Path(), points=15, pairs=30, rule=PUBLISHED
 ) -> ClipRequest:
-    given = (prompt, "adt", split, "made_up", seed, points, pairs, frames)
+    given = (prompt, "adt", split, "made_up", seed, points, pairs, folder, folder)
     return ClipRequest(*given, rule=rule, sentences=questions.load_sentences(prompt))
 
 
 def draw_pairs(rng, clip: Clip, asked: ClipRequest, drops: dict, notes: dict) -> PointPairs:
     """As `write_clip` draws them."""
-    limits = questions.limits_of(clip, asked, drops, notes)
-    return questions.draw_pairs(rng, clip, asked, limits, drops, notes)
+    limits = questions.limits_of(clip, asked.dataset, asked.rule, drops, notes)
+    bodies = rigid_bodies(clip.tracks_cam)
+    return questions.draw_pairs(rng, clip, bodies, asked, limits, drops, notes)
 
 
 def drawn(clip: Clip, asked: ClipRequest, seed: int = 0) -> PointPairs:
@@ -356,7 +359,7 @@ def test_nothing_to_ask_about_is_no_error(prompt):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> tuple[Clip, Path, Path]:
-    """(clip, its npz, folder of its frames)"""
+    """(clip, its npz, folder of its frames and bodies)"""
     folder, clip = tmp_path_factory.mktemp("saved"), moving_world(frames=8)
     frames = folder / "frames"
     frames.mkdir()
@@ -370,6 +373,8 @@ def saved(tmp_path_factory) -> tuple[Clip, Path, Path]:
         fx_fy_cx_cy=clip.fx_fy_cx_cy,
         extrinsics_w2c=np.linalg.inv(clip.world_from_cam),
     )
+    bodies = rigid_bodies(clip.tracks_cam)
+    body_table.write_bodies(frames / body_table.FILE, "made_up", bodies, clip.visible.shape[1])
     return clip, folder / "made_up.npz", frames
 
 

@@ -418,8 +418,8 @@ def cover(run, tmp_path, objects, *flags, scene="s0", split="train"):
     chunk = Chunk(tmp_path, split, 0, 1)
     found = {d: load_pickle(chunk.path(d))[scene] for d in DIMENSIONS}
     metas = {d: chunk.path(d).with_name(f"{chunk.path(d).name}.meta.json") for d in DIMENSIONS}
-    drops = {d: re.search(r'"drops": \{(.*?)\}', m.read_text(), re.S)[1] for d, m in metas.items()}
-    return found, {d: " ".join(text.replace('"', "").split()) for d, text in drops.items()}
+    drops = {d: json.loads(meta.read_text())["drops"] for d, meta in metas.items()}
+    return found, {d: ", ".join(f"{why}: {n}" for why, n in of.items()) for d, of in drops.items()}
 
 
 def test_an_object_seen_by_300_images_is_considered_in_25_and_takes_no_time(run, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -11,9 +12,10 @@ from helpers import sentence_in
 from tiny_objects import DIMENSIONS, image_ids, seen_object, write_table
 
 from spatial_engine.object_perception import object_questions as questions
-from spatial_engine.object_perception.object_questions import SceneRequest, can_be_said, measure_mm
+from spatial_engine.object_perception.object_questions import SceneRequest, measure_mm
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.scenes.object_names import can_be_said
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
 SCENE, SIZE = "scene0000_00", (324, 242)
@@ -50,10 +52,13 @@ def text_of(record) -> str:
     return record["conversations"][0]["value"] if "conversations" in record else record["text"]
 
 
+sentences_read = cache(questions.load_sentences)  # for each record, it would take longest
+
+
 def assert_sentence(record, dimension) -> tuple[str, str]:
     """The list and the sentence that a record asks in. It gives the bare answer where asked to."""
     text = text_of(record).replace(record["raw_category"].strip(), "{category}")
-    sentences = questions.load_sentences()[dimension].variants[0]
+    sentences = sentences_read()[dimension].variants[0]
     name, sentence, form = sentence_in(text, sentences, "mm")
     if "conversations" in record:
         assert bool(form) == (record["conversations"][1]["value"] == f"`{record['gt_value']}`")

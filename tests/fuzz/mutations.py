@@ -287,7 +287,7 @@ def parquet(rng: random.Random, data: bytes) -> bytes:
     file = pq.ParquetFile(pa.BufferReader(data))
     table = file.read(use_threads=False)
     rows = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
-    notes = dict(table.schema.metadata or {})
+    notes = {k: v for k, v in (file.metadata.metadata or {}).items() if k != b"ARROW:schema"}
     action = rng.random()
     if action < 0.3:
         key = next(iter(notes))

@@ -41,7 +41,7 @@ from targets import FAULTY, TARGETS
 
 HANG_SECONDS = 10.0  # small files take milliseconds
 ROOM_MB = 512  # address space above what a target may take: libraries map more than they use
-BATCH = 100  # texts that hypothesis makes at a time
+BATCH = 20  # texts that hypothesis makes at a time: the short run needs no more
 MOST_FINDINGS = 20  # of one target; then it is left
 MAX_MESSAGE = 3000  # characters of a line that is still one
 COLUMNS = ("cases", "right", "refused", "findings", "slowest_us", "peak_kb")

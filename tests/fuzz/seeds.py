@@ -245,6 +245,8 @@ def _bare(table: bytes) -> bytes:
     with pq.ParquetWriter(file, read.schema_arrow, compression="none") as writer:
         for number in range(read.num_row_groups):
             writer.write_table(read.read_row_group(number, use_threads=False))
+        notes = {k: v for k, v in read.metadata.metadata.items() if k != b"ARROW:schema"}
+        writer.add_key_value_metadata(notes)
     return file.getvalue()
 
 

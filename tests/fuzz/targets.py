@@ -44,6 +44,7 @@ from spatial_engine.utils.tables import (
     object_table,
     pair_table,
     scene_table,
+    table_writer,
 )
 from spatial_engine.utils.tables.visibility_table import RULES, VisibilityInfoHandler
 
@@ -221,7 +222,7 @@ def read_objects(path: Path) -> None:
 def read_part(path: Path) -> None:
     """A part of a table, as merging reads it."""
     output = path.with_name("merged")
-    scene_table.merge_parts([path], output)
+    table_writer.merge_parts([path], output)
     scene_table.SceneTable(output)
 
 
@@ -438,7 +439,12 @@ TARGETS: dict[str, Target] = (
         "objects": Target(
             read_objects, seeds.object_tables, reshape=(mutations.parquet,), binary=True
         ),
-        "part": Target(read_part, seeds.parts, binary=True),
+        "part": Target(
+            read_part,
+            lambda: [*seeds.parts(), *seeds.object_tables()],
+            reshape=(mutations.parquet,),
+            binary=True,
+        ),
         "coverage": Target(
             read_coverage,
             seeds.coverage_tables,

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spatial_engine.utils.geometry.sampling import balanced_quotas, draw, equal_share, generator
+from spatial_engine.utils.geometry.sampling import (
+    balanced_quotas,
+    draw,
+    draw_balanced,
+    equal_share,
+    generator,
+)
 
 
 def naive_quotas(available: list[int], wanted: int) -> list[int]:
@@ -120,3 +126,40 @@ def test_every_number_is_as_likely_to_be_drawn():
     times = np.bincount(np.concatenate([draw(rng, 10, 3) for _ in range(6000)]), minlength=10)
     # 1800 expected of each, standard deviation 35
     assert np.abs(times - 1800).max() < 5 * 35
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(st.lists(st.integers(-3, 3), max_size=60), st.integers(-1, 70), st.integers(0, 9))
+def test_balanced_draws_hold_as_many_of_each_stratum(strata, wanted, seed):
+    found = draw_balanced(np.random.default_rng(seed), np.array(strata, int).reshape(-1, 1), wanted)
+    assert (np.diff(found) > 0).all()
+    assert len(found) == (len(strata) if wanted < 0 else min(wanted, len(strata)))
+    kinds = sorted(set(strata))
+    drawn = [sum(strata[number] == kind for number in found) for kind in kinds]
+    available = [strata.count(kind) for kind in kinds]
+    # Dealt round: one to each that has more, as long as there are any.
+    dealt, rest = [0] * len(kinds), len(found)
+    while rest:
+        for place, held in enumerate(available):
+            if rest and dealt[place] < held:
+                dealt[place] += 1
+                rest -= 1
+    assert drawn == dealt
+
+
+def test_each_of_a_stratum_is_drawn_as_often():
+    rng, counts = np.random.default_rng(0), np.zeros(10)
+    for _ in range(3000):
+        counts[draw_balanced(rng, np.array([[0]] * 8 + [[1]] * 2), 6)] += 1
+    assert counts[8:].tolist() == [3000, 3000]
+    np.testing.assert_allclose(counts[:8], 1500, rtol=0.1)
+
+
+def test_levels_are_even_one_within_the_other():
+    """Five strata of the first level, of which the last has many kinds within it, as has the file
+    of records of eight frames many letters: each gives as many, of its kinds as evenly."""
+    strata = np.array([[size, kind] for size in range(2, 7) for kind in range(size)] * 50)
+    found = strata[draw_balanced(np.random.default_rng(0), strata, 300)]
+    for size in range(2, 7):
+        kinds = np.bincount(found[found[:, 0] == size, 1], minlength=size)
+        assert kinds.sum() == 60 and np.ptp(kinds) <= 1

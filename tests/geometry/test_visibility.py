@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import random_intrinsic, random_pose
 
+from spatial_engine.utils.geometry.point_bits import bit_words
 from spatial_engine.utils.geometry.visibility import (
     BLOCK_SIZE,
     PointBlocks,
@@ -175,7 +176,7 @@ def test_just_inside_is_seen_and_just_outside_is_not():
 @pytest.mark.parametrize(("frames", "num_points"), [(0, 0), (0, 9), (1, 0), (1, 70), (3, 0)])
 def test_counts_of_no_frames_and_of_no_points(frames, num_points):
     lists = [np.arange(num_points, dtype=np.int32) for _ in range(frames)]
-    counts = intersection_counts(lists, num_points)
+    counts = intersection_counts(bit_words(lists, num_points))
     np.testing.assert_array_equal(counts, np.full((frames, frames), num_points))
     expected = 100.0 if num_points else 0.0
     np.testing.assert_array_equal(overlap_percent(counts), np.full((frames, frames), expected))
@@ -190,7 +191,7 @@ def test_counts_and_overlaps_are_those_of_sets():
                 np.flatnonzero(rng.random(num_points) < part).astype(np.int32) for part in share
             ]
             sets = [set(points.tolist()) for points in lists]
-            counts = intersection_counts(lists, num_points)
+            counts = intersection_counts(bit_words(lists, num_points))
             overlap = overlap_percent(counts)
             assert counts.dtype == np.int64
             for i, first in enumerate(sets):

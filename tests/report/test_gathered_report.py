@@ -100,7 +100,7 @@ def test_data_sets_are_chosen_by_name(root):
         groups, faults = read_groups(args, SHOWN)
         assert not faults
         return {
-            dataset_shown(root, task, one.image_paths[0])
+            dataset_shown(root, one.record, one.image_paths[0])
             for (task, _), group in groups.items()
             for one in group.drawn
             if not TASKS[task].of_clips

@@ -13,6 +13,7 @@ from report_samples import (
     HOSTILE,
     box_record,
     corners,
+    frame_records,
     record,
     sample_records,
     write_image,
@@ -30,16 +31,18 @@ from spatial_engine.report import (
     record_view,
     sheets,
 )
+from spatial_engine.report.frames_view import choices_of, notes_of
 from spatial_engine.report.gather import GRID, Drawn, Group, Wanted, gather
 from spatial_engine.report.overview import human_bytes, make_overview
+from spatial_engine.report.pictures import looks
+from spatial_engine.report.pictures.thumbnails import make_thumbnails
 from spatial_engine.report.spread import Workers
-from spatial_engine.report.thumbnails import make_thumbnails
 from spatial_engine.utils.geometry.cameras import project
 from spatial_engine.utils.questions.record_files import RecordFile, find_record_files, to_uniform
 from spatial_engine.utils.questions.record_rules import check_readable
 from spatial_engine.utils.questions.records import write_jsonl
 
-COLOR = {kind: tuple(bytes.fromhex(code[1:])) for kind, code in sheets.COLORS.items()}
+COLOR = {kind: tuple(bytes.fromhex(code[1:])) for kind, code in looks.COLORS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,7 @@ def test_nothing_is_marked_in_a_record_that_is_right():
         for r in rs
     ]
     right += [(multichoice(), "train"), (moved(500, True), "val"), (moved(0, False), "val")]
+    right += [(r, split) for split in ("train", "val") for r in frame_records(split).values()]
     assert [record_view.warnings_of(*one) for one in right] == [[]] * len(right)
 
 
@@ -145,7 +149,7 @@ def test_a_planted_contradiction_is_marked_as_the_check_of_records_says_it(plant
 
 def test_question_is_shown_without_image_lines_and_invisible_marks_by_number():
     mine = sample_records("train", 1)["camera_x_movement"][0]
-    assert record_view.question_of(mine) == ("Task of camera_x_movement.", "Question 0?")
+    assert record_view.question_of(mine) == ("Task of camera_x_movement.", "Question 0?", "")
     assert record_view.escaped("a\u202eb\x00c\n\u2066") == "a[U+202E]b[U+0000]c\n[U+2066]"
 
 
@@ -180,7 +184,7 @@ def test_a_record_of_wrong_types_is_refused(change):
 def test_whatever_stands_in_a_field_a_record_is_refused_or_shown(split):
     values = [None, True, -1, 2**63, 1.5, "", "x", [], [[]], [None], {}, {"a": 1}, [{}], ["a/b"]]
     right = [rs[0] for rs in sample_records(split, 1).values()]
-    for one in [*right, multichoice(), moved(500, True)]:
+    for one in [*right, multichoice(), moved(500, True), *frame_records(split).values()]:
         for name, value in itertools.product(one, [*values, [1001, 5], [[0, 0]] * 2, ...]):
             spoilt = {key: kept for key, kept in one.items() if key != name or value is not ...}
             spoilt |= {name: value} if value is not ... else {}
@@ -189,6 +193,8 @@ def test_whatever_stands_in_a_field_a_record_is_refused_or_shown(split):
             Group().add(spoilt)
             drawn = Drawn(0.0, spoilt, split, Path())
             texts = [*drawn.facts, *drawn.warnings, *record_view.question_of(spoilt)]
+            texts += [note.frame + note.fact for note in notes_of(spoilt)]
+            texts += [choice.text for choice in choices_of(spoilt)]
             texts += [record_view.spoken_answer(spoilt), record_view.value_of(spoilt)]
             assert all(isinstance(text, str) for text in texts)
             assert all(0 <= n <= 1000 for m in record_view.marks_of(spoilt) for n in (m.x, m.y))
@@ -213,6 +219,18 @@ def test_groups_count_what_the_files_hold(root):
     comparison = groups["depth_comparison_coor", "val"]
     assert comparison.words == {"second named": 40}
     assert (comparison.asked.sum(), comparison.answered.sum()) == (80, 40)  # both are asked about
+
+
+def test_groups_count_letters_and_images_of_many_frames():
+    group = Group()
+    for value in ("A", "B", "A, B", "A, B"):
+        group.add(frame_records("val")["correspondence_seen_where"] | {"gt_value": value})
+    assert (group.records, group.words, group.counts) == (4, {"A": 3, "B": 3}, {3: 4})
+    group.merge(group)
+    assert (group.words["A"], group.counts) == (6, {3: 8})
+    odd = Group()
+    odd.add(frame_records("val")["correspondence_odd_dot"])
+    assert (odd.asked.sum(), odd.answered.sum()) == (2, 1)
 
 
 def test_drawing_repeats_with_the_seed_and_a_smaller_draw_is_the_start_of_a_larger(root):
@@ -382,6 +400,26 @@ def test_numbers_and_points_have_plots_and_an_empty_group_has_none(tmp_path):
     assert plots.draw_plots("object_height", {"val": Group()}, np.zeros(100, int), tmp_path) == []
 
 
+def test_plots_of_many_frames_name_letters_signs_and_numbers_of_images(tmp_path):
+    def plots_of(task: str, *values) -> dict[str, str]:
+        group = Group()
+        for value in values:
+            group.add(frame_records("val")[task] | {"gt_value": value})
+        drawn = plots.draw_plots(task, {"val": group}, np.zeros(100, int), tmp_path)
+        assert all(plots.is_plot(plot.name) for plot in drawn)
+        return {plot.title: plot.description for plot in drawn}
+
+    told = plots_of("correspondence_seen_where", "A", "A, C")
+    assert told["Answers"].startswith("val: A 100 %, B 0 %, C 50 %")
+    assert told["Images of a record"] == ("val: 3 100 %, 4 0 %, 5 0 %, 6 0 %, 7 0 %, 8 0 %")
+    told = plots_of("camera_net_turn", -200, 40, 300)
+    assert told["Answers"] == "val: median 40 °, from -200 to 300"
+    assert plots_of("object_count_distinct", 2, 3)["Answers"] == "val: median 2, from 2 to 3"
+    stray = plots_of("depth_nearest_view", "A", "<b>")["Answers"]
+    assert stray.startswith("val: A 50 %")
+    assert stray.endswith("H 0 %, other 50 %")
+
+
 def test_a_sheet_shows_the_points_where_they_are(root):
     one = sample_records("train", 1)["correspondence_coor"][0]
     drawn = Drawn(0.0, one, "train", root / "data/scannet/posed_images")
@@ -494,9 +532,58 @@ def test_a_sheet_shows_the_box(prepared_root):
     assert faults == []
 
 
+# Sheets of three to eight frames.
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 8, 60])
+def test_a_sheet_shows_all_images_of_a_record_within_its_width(root, count):
+    one = frame_records("train")["depth_nearest_view"]
+    one["image"] = [f"scene0000_00/{5 * (k % 2):05d}.jpg" for k in range(count)]
+    drawn = Drawn(0.0, one, "train", root / "data/scannet/posed_images")
+    cell = sheets.draw_record(drawn, faults := [])
+    assert faults == []
+    assert cell.width == sheets.WIDTH - 2 * sheets.MARGIN
+    layout = sheets._layout(drawn)
+    assert layout.per_row <= sheets.MAX_PER_ROW
+    row = layout.per_row * layout.share + (layout.per_row - 1) * sheets.GAP
+    assert cell.width - layout.per_row <= row <= cell.width
+    picture, _ = sheets._picture(drawn.image_paths[0], layout, [])
+    assert picture.height <= sheets.MAX_HEIGHT
+    level = np.asarray(cell.convert("L"))
+    shown = int(((level > 60) & (level < 120)).sum()) / (picture.width * picture.height)
+    assert abs(shown - count) < 0.05 * count + 0.05  # letters count a little
+
+
+def test_a_sheet_frames_the_right_image_and_ticks_the_right_choice(root):
+    one = frame_records("train")["depth_nearest_view"]
+    one["image"] = ["scene0000_00/00000.jpg"] * 3
+    drawn = Drawn(0.0, one, "train", root / "data/scannet/posed_images")
+    cell, layout = sheets.draw_record(drawn, []), sheets._layout(drawn)
+    lefts = [number * (layout.share + sheets.GAP) for number in range(3)]
+    framed = [cell.getpixel((left + 2, 40)) == COLOR["right"] for left in lefts]
+    assert framed == [False, True, False]
+    texts = [text for text, *_ in sheets._texts(drawn, layout.width)]
+    assert "A. Image-1 · ✓ B. Image-2 · C. Image-3" in texts
+
+
+def test_a_sheet_shows_names_and_boxes_in_the_colours_of_objects(root):
+    one = frame_records("train")["relation_object_distance"]
+    one["image"] = ["scene0000_00/00000.jpg"] * 3
+    lines = [boxes.Line(1, False, 200, 500, 800, 500, 1)]
+    box = boxes.ObjectBox(lines, [], [], [boxes.Label(1, 1, HOSTILE, 999, 1)])
+    drawn = Drawn(0.0, one, "train", root / "data/scannet/posed_images", box)
+    cell, layout = sheets.draw_record(drawn, []), sheets._layout(drawn)
+    left, color = layout.share + sheets.GAP, tuple(bytes.fromhex(looks.OBJECT_COLORS[1][1:]))
+    height = min(round(layout.share * 480 / 640), sheets.MAX_HEIGHT)
+    middle = {cell.getpixel((left + layout.share // 2, height // 2 + k)) for k in (-1, 0, 1)}
+    assert color in middle
+    assert any(cell.getpixel((left + x, 3)) == color for x in range(layout.share))
+    assert not any(cell.getpixel((x, 3)) == color for x in range(layout.share))
+
+
 @pytest.mark.parametrize("text", ["word " * 400, "x" * 5000, "", HOSTILE, "a\n" * 50])
 def test_wrapped_text_fits(text):
-    font = sheets._font(sheets.FONT_SIZE)
+    font = looks.font(sheets.FONT_SIZE)
     lines = sheets.wrap(text, 300, font, 6)
     assert 1 <= len(lines) <= 6
     assert max(font.getlength(line) for line in lines) <= 300

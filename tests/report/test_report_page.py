@@ -8,13 +8,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import link_root
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from report_samples import HOSTILE, box_record, record, sample_records, write_records, write_root
+from report_samples import (
+    HOSTILE,
+    box_record,
+    frame_records,
+    record,
+    sample_records,
+    write_benchmark,
+    write_predictions,
+    write_records,
+    write_root,
+)
 
-from spatial_engine.report import make_report, record_view, sheets
+from spatial_engine.report import make_report, record_view
 from spatial_engine.report.boxes import Line, ObjectBox, read_boxes
+from spatial_engine.report.pictures import looks
+from spatial_engine.utils.paths import clip_frames_dir
+from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
 from spatial_engine.utils.questions.records import write_jsonl
+from spatial_engine.utils.questions.tasks import TASKS
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -22,7 +38,7 @@ ARGS = [
 ]  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
-COLOR = {kind: tuple(bytes.fromhex(code[1:])) for kind, code in sheets.COLORS.items()}
+COLOR = {kind: tuple(bytes.fromhex(code[1:])) for kind, code in looks.COLORS.items()}
 NUM_RECORDS, NUM_TASKS = 40, 5  # in each of two splits
 # A record with its points in the second half of the gallery, so that its page must be turned to.
 POINT = "correspondence_coor_val_1"
@@ -467,3 +483,262 @@ def test_planted_contradictions_are_found_by_one_click(visit, tmp_path):
     assert ids(page) == ["correspondence_coor_val_7"]
     assert any("p2 is" in text for text in page.locator(".card .warning").all_text_contents())
     assert page.locator(".card .absent").first.is_visible()
+
+
+# Three to eight frames.
+
+
+@pytest.fixture(scope="module")
+def frames_page(prepared_root, tmp_path_factory) -> str:
+    """A page of a record of each task of many frames in a prepared scene, some texts of which are
+    hostile; one is of a scene that is gone."""
+    scenes = SceneInfoHandler.load(prepared_root, "train")
+    scene_id = scenes.scene_ids[0]
+    ids, _ = scenes.valid_frames(scene_id)
+    folder = tmp_path_factory.mktemp("frames")
+    records = []
+    for task, one in frame_records("train").items():
+        if not TASKS[task].marked and not TASKS[task].of_clips:
+            one |= {"frames": ids[:3], "image": [f"{scene_id}/{i}.jpg" for i in ids[:3]]}
+            records.append(one)
+    by_task = {one["task"]: one for one in records}
+    nearest = by_task["relation_nearest_object"]
+    nearest["choices"] = {"A": HOSTILE, "B": HOSTILE}
+    nearest["categories"] = [HOSTILE] * 3
+    there = [i for i in scenes.object_ids(scene_id) if scenes.aligned_box(scene_id, i)[3:6].any()]
+    nearest["object_ids"] = there[:3]
+    nearest["seen_objects"] = [there[:3]] * 3
+    by_task["camera_net_turn"]["image"] = ["scene9999_00/00000.jpg"] * 3
+    eight = frame_records("train")["movement_fastest_step"]
+    eight["image"] = [f"{scene_id}/{i}.jpg" for i in ids[:8]]
+    eight["frames"], eight["positions_mm"] = ids[:8], [[k * k * 100, 0, 0] for k in range(8)]
+    lost = {name: value for name, value in eight.items() if name != "clip_set"}
+    path = folder / "frames.jsonl"
+    write_jsonl(path, [*records, eight, lost | {"id": "lost"}])
+    images = [
+        (prepared_root / "data/scannet/posed_images" / scene_id / f"{i}.jpg") for i in ids[:8]
+    ]
+    root = link_root(prepared_root, folder / "root")
+    for image in images:  # of the clip
+        copy = clip_frames_dir(root) / scene_id / image.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.symlink_to(image)
+    flags = ["--root", str(root), "--output", str(folder), "--records", str(path)]
+    assert make_report.main([*flags, "--num-workers", "1"]) == 1  # the scene that is gone
+    return (folder / "index.html").as_uri()
+
+
+def card_of(page, task: str):
+    page.select_option("#filter-task", task)
+    return page.locator(".card").first
+
+
+def test_records_of_many_frames_show_right_images_choices_and_a_plan(visit, frames_page):
+    page = visit.to(frames_page)
+    card = card_of(page, "movement_fastest_step")
+    assert card.locator(".frame img").count() == 8
+    assert [i for i, at in enumerate(card.locator("i.right").all()) if at.is_visible()] == [1, 2]
+    assert card.locator(".choices li").all_text_contents() == [
+        "A. from Image-1 to Image-2 ", "B. from Image-2 to Image-3 ",
+    ]  # fmt: skip
+    assert card.locator(".choices li.right").count() == 1
+    assert card.locator(".fact").nth(2).text_content() == "300 mm from Image-2"
+    assert "Image-8, frame" in card.locator(".frame + figcaption").nth(7).text_content()
+    expect(card.locator(".plan img")).not_to_have_js_property("naturalWidth", 0)
+    page.keyboard.press("p")
+    assert not any(at.is_visible() for at in card.locator("i.right").all())
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_eight_images_wrap_within_the_screen_at_one_size(browser, frames_page, size):
+    visit = Visit(browser, size)
+    card = card_of(visit.to(frames_page), "movement_fastest_step")
+    boxes = [frame.bounding_box() for frame in card.locator(".frame").all()]
+    assert max(box["width"] for box in boxes) - min(box["width"] for box in boxes) < 1
+    assert max(box["x"] + box["width"] for box in boxes) <= size["width"]
+    assert min(box["width"] for box in boxes) > 130
+    width = visit.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= size["width"]
+    assert visit.complaints == []
+    visit.page.close()
+
+
+def test_names_of_objects_stay_text_within_their_images(visit, frames_page):
+    page = visit.to(frames_page)
+    card = card_of(page, "relation_nearest_object")
+    names = card.locator(".name").all()
+    assert names
+    assert all(HOSTILE[:20] in name.text_content() for name in names)
+    for name in names:
+        image = name.locator("xpath=ancestor::button").bounding_box()
+        box = name.bounding_box()
+        assert image["x"] - 1 <= box["x"]
+        assert box["x"] + box["width"] <= image["x"] + image["width"] + 1
+        assert image["y"] - 1 <= box["y"]
+        assert box["y"] + box["height"] <= image["y"] + image["height"] + 1
+    assert page.evaluate("window.planted") is None
+    assert card.locator("b").count() == 0
+    drawn = "paths => paths.filter(path => path.getAttribute('d'))"
+    lines = card.locator("path[class^=object]").evaluate_all(
+        f"{drawn}.map(path => getComputedStyle(path).stroke)"
+    )
+    colors = [tuple(bytes.fromhex(code[1:])) for code in looks.OBJECT_COLORS]
+    assert lines
+    assert {tuple(map(int, re.findall(r"\d+", line))) for line in lines} <= set(colors[:3])
+
+
+def test_a_record_without_a_plan_says_why_on_the_page(visit, frames_page):
+    page = visit.to(frames_page)
+    card = card_of(page, "camera_net_turn")
+    assert card.locator(".plan").count() == 0
+    told = card.locator("p.note:visible").text_content()
+    assert told == "no plan: scene9999_00 is not among the prepared scenes"
+    assert card.locator(".absent:visible").count() == 3
+    page.select_option("#filter-task", "")
+    page.fill("#filter-text", "lost")
+    expect(page.locator(".bar b")).to_have_text(re.compile("^1 of"))
+    assert page.locator(".card .warning").first.text_content() == "no field clip_set"
+
+
+# Verdicts on what one model said, or two.
+
+
+@pytest.fixture(scope="module")
+def verdicts(address, tmp_path_factory) -> dict[str, str]:
+    """Pages of verdicts on one model, and on two, over the images of the small root."""
+    root = link_root(Path(address.removeprefix("file://")).parents[1], tmp_path_factory.mktemp("v"))
+    paths = write_predictions(root, write_benchmark(root, 8))
+    made = {}
+    for name, given in (("one", paths[:1]), ("two", paths)):
+        flags = ["--output", str(root / name), "--num-workers", "1", "--predictions"]
+        assert make_report.main(["--root", str(root), *flags, *map(str, given)]) == 0
+        made[name] = (root / name / "index.html").as_uri()
+    return made
+
+
+def options_of(page, name: str) -> list[str]:
+    return page.locator(f"#filter-{name} option").all_text_contents()
+
+
+def test_verdicts_are_filtered_and_counted(visit, verdicts):
+    page = visit.to(verdicts["one"])
+    assert count(page) == "40 records"
+    assert "(drawn from 40 questions)" in page.locator(".bar").text_content()
+    wanted = ["right", "wrong", "unreadable", "missing"]
+    assert options_of(page, "verdict1") == ["all", *(f"{kind} (10)" for kind in wanted)]
+    assert page.locator("#filter-outcome, #filter-verdict2, [data-view=plots]").count() == 0
+    page.select_option("#filter-verdict1", "wrong")
+    assert count(page) == "10 of 40 records"
+    assert set(page.locator(".card .verdict").all_text_contents()) == {"wrong"}
+    assert options_of(page, "verdict1")[1] == "right (10)"  # as many as would be found
+    page.select_option("#filter-task", "object_height")
+    assert count(page) == "2 of 40 records"
+    assert options_of(page, "verdict1") == ["all", *(f"{kind} (2)" for kind in wanted)]
+    expect(page).to_have_url(re.compile("#task=object_height&verdict1=wrong$"))
+    page.fill("#filter-text", "no such words")
+    expect(page.locator(".card")).to_have_count(0)
+    assert options_of(page, "verdict1")[2] == "wrong (0)"
+
+
+def test_a_link_to_verdicts_shows_them_and_the_keyboard_goes_through_them(visit, verdicts):
+    page = visit.to(f"{verdicts['two']}#outcome=second&verdict1=missing", view="")
+    assert count(page) == "5 of 40 records"
+    names = ids(page)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog")
+    assert dialog.locator(".head a").text_content() == names[1]
+    assert dialog.locator(".verdicts li").all_text_contents()
+    assert dialog.locator(".verdict").all_text_contents() == ["missing", "right"]
+    page.keyboard.press("ArrowRight")
+    assert dialog.locator(".head a").text_content() == names[2]
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("#outcome=second&verdict1=missing$"))
+
+
+def test_a_count_of_the_overview_leads_to_its_verdicts(visit, verdicts):
+    page = visit.to(verdicts["two"], view="")
+    assert page.locator(".totals dd").all_text_contents() == ["40", "5", "5", "15", "15"]
+    page.click("button[data-task=object_height][data-outcome=neither]")
+    assert count(page) == "3 of 40 records"
+    assert options_of(page, "outcome") == [
+        "all", "both right (1)", "only first right (1)", "only second right (3)",
+        "neither right (3)",
+    ]  # fmt: skip
+    page.click("nav [data-view=overview]")
+    page.click("button[data-task=object_height]:not([data-outcome])")
+    assert count(page) == "8 of 40 records"
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
+def test_predicted_points_are_drawn_where_they_are_said_to_be(browser, verdicts, size, scheme):
+    """The second model says [ 100 , 100 ], the truth is [ 400 , 800 ]."""
+    visit = Visit(browser, size, scheme)
+    page = visit.to(f"{verdicts['two']}#task=correspondence_coor&verdict2=wrong&verdict1=right", "")
+    picture = page.locator(".card").first.locator(".picture").nth(1)
+    expect(picture.locator("img")).not_to_have_js_property("naturalWidth", 0)
+    assert page.locator(".bar .legend").all_text_contents() == [
+        "point asked about", "right answer", "prediction of first", "prediction of second",
+    ]  # fmt: skip
+    image = pixels_of(picture)
+    for kind, x, y, strokes in (
+        ("said0", 0.4, 0.8, [(6, 6), (-6, 6), (6, -6), (-6, -6)]),
+        ("said1", 0.1, 0.1, [(8, 0), (-8, 0), (0, 8), (0, -8)]),
+    ):
+        wanted = page.evaluate(
+            f"getComputedStyle(document.documentElement).getPropertyValue('--{kind}')"
+        )
+        color = tuple(bytes.fromhex(wanted.strip()[1:]))
+        x, y = round(x * image.width), round(y * image.height)
+        assert is_grey(image.getpixel((x, y)))  # open at the place itself
+        for right, down in strokes:
+            near = image.getpixel((x + right, y + down))
+            assert max(abs(a - b) for a, b in zip(near, color, strict=True)) < 40, (kind, near)
+    page.locator(".head a").first.focus()
+    page.keyboard.press("p")
+    image = pixels_of(picture)
+    assert is_grey(image.getpixel((round(0.1 * image.width) + 8, round(0.1 * image.height))))
+    assert visit.complaints == []
+    visit.page.close()
+
+
+def test_a_hostile_prediction_stays_text(visit, verdicts):
+    page = visit.to(f"{verdicts['two']}#verdict1=unreadable", view="")
+    expect(page.locator(".card")).to_have_count(10)
+    said = page.locator(".card").first.locator(".verdicts li").first
+    assert said.locator("pre").text_content() == record_view.escaped(HOSTILE)
+    assert "nothing found" in said.locator("p").text_content()
+    page.locator(".card button.picture").first.click()
+    assert page.locator("dialog pre").first.text_content() == record_view.escaped(HOSTILE)
+    assert page.evaluate("window.planted") is None
+    assert page.locator("img[src=x], .verdicts b b, .verdicts pre b").count() == 0
+
+
+def test_the_choice_that_a_model_names_is_told_behind_it(visit, tmp_path):
+    one = frame_records("val")["depth_nearest_view"]
+    of = RecordFile(tmp_path / "x.jsonl", "val", one["task"], tmp_path / "images")
+    write_jsonl(tmp_path / "benchmark.jsonl", [to_uniform(one, of, tmp_path)])
+    write_jsonl(tmp_path / "model.jsonl", [{"id": one["id"], "prediction": "It is `A`."}])
+    given = [str(tmp_path / f"{name}.jsonl") for name in ("benchmark", "model")]
+    flags = ["--num-workers", "1", "--benchmark", given[0], "--predictions", given[1]]
+    assert make_report.main(["--root", str(tmp_path), *flags]) == 1  # no images
+    page = visit.to((tmp_path / "model.page/index.html").as_uri())
+    assert [text.strip() for text in page.locator(".choices li").all_text_contents()] == [
+        "A. Image-1 predicted", "B. Image-2", "C. Image-3",
+    ]  # fmt: skip
+    assert page.locator(".choices li.right").text_content().strip() == "B. Image-2"
+    assert page.locator(".verdict").text_content() == "wrong"
+
+
+@pytest.mark.parametrize("size", [PHONE, WIDE], ids=["phone", "wide"])
+def test_no_page_of_verdicts_is_wider_than_the_screen(browser, verdicts, size):
+    visit = Visit(browser, size)
+    for name in verdicts:
+        for view in ("overview", "records"):
+            page = visit.to(verdicts[name], view)
+            assert page.evaluate("document.documentElement.scrollWidth") == size["width"], view
+        page.locator(".card button.picture").first.click()
+        assert page.evaluate("document.querySelector('dialog').scrollWidth") <= size["width"]
+    assert visit.complaints == []
+    visit.page.close()

@@ -18,7 +18,7 @@ from kill_runs import WRITING, data_of, root_before, written_by
 import spatial_engine
 from spatial_engine.depth_perception import depth_questions
 from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.utils.running import cli, engine_code, provenance, scene_runner
+from spatial_engine.utils.running import cli, engine_code, scene_runner, step
 
 EXTRACT, INFOS, VISIBILITY, RELATIONS, CAMERA = COMMANDS[1:6]
 SCRIPTS = [c for c in COMMANDS if c.endswith(".py") and not c.endswith(PLAIN)]
@@ -67,7 +67,7 @@ class Bench:
     def stop(self, command: str, root: Path, monkeypatch, *flags: str) -> None:
         """Run until all scenes are finished and nothing is in its place."""
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
-            patch.setattr(provenance, "forget", _interrupt)
+            patch.setattr(step.Step, "_publish", _interrupt)
             self.run(command, root, *flags)
 
 
@@ -105,7 +105,7 @@ def test_finished_scenes_of_a_stopped_run_are_not_taken_under_other_constants(
 ):
     fresh, stopped = bench.without(command, "fresh"), bench.without(command, "stopped")
     bench.stop(command, stopped, monkeypatch)
-    assert list(stopped.rglob("*.parts/*/.done.json"))
+    assert list(stopped.rglob("*.parts/*/*/.done.json"))
     table = bench.run(command, stopped, *flags)
     assert f"scenes done again: constants changed ({names})" in table
     bench.run(command, fresh, *flags)
@@ -393,6 +393,72 @@ def test_a_scene_leaves_the_split_list_and_comes_back(bench):
         table = bench.run(command, stale)
         assert f"{left_out} added" in table, command
         assert made_by(command, stale) == made_by(command, bench.made)
+
+
+@pytest.fixture
+def done(monkeypatch) -> list[str]:
+    """Scenes whose work is done, in turn."""
+    found: list[str] = []
+
+    def note(name, work, jobs, *args, **options):
+        run = run_scenes(name, work, jobs, *args, **options)
+        found.extend(sorted(run.results))
+        return run
+
+    run_scenes = step.run_scenes
+    monkeypatch.setattr(step, "run_scenes", note)
+    return found
+
+
+def told_by(paths: list[Path]) -> dict[str, object]:
+    """What provenance says of outputs, but for the run."""
+    metas = [meta for path in paths for meta in ([path] if path.is_file() else path.rglob("*"))]
+    told = {m.name: json.loads(m.read_text()) for m in metas if m.name.endswith(".meta.json")}
+    return {name: {k: v for k, v in meta.items() if k != "run"} for name, meta in told.items()}
+
+
+TABLES = {
+    INFOS: (), VISIBILITY: (), RELATIONS: (), OBJECTS: (),
+    COVERAGE: ("--end", "10", "--published"),
+}  # fmt: skip
+
+
+def test_a_scene_that_comes_goes_or_changes_costs_its_own_work(
+    prepared_root, raw_root, tmp_path, capsys, done
+):
+    bench = Bench(prepared_root, raw_root, tmp_path, capsys)
+    root, lists = link_root(prepared_root, tmp_path / "grown"), split_lists(prepared_root)
+    last = lists["train"][-1]
+    others = dict.fromkeys(TABLES, len(lists["train"]) - 1)
+    others[INFOS] += len(lists["val"])  # of both splits together
+    path = own_file(root / "data/scannet/meta_data/scannetv2_train.txt")
+    whole = path.read_text()
+
+    def run(command: str, told: str, scenes: list[str]) -> tuple[object, object]:
+        """What there is and what is told of it when the command has done these scenes."""
+        done.clear()
+        assert told in bench.run(command, root, *TABLES[command]), command
+        assert done == scenes, command
+        own = "find_object_coverage.sh" if command == COVERAGE else command
+        return made_by(own, root), told_by(written_by(own, root))
+
+    for command in TABLES:
+        bench.run(command, root, *TABLES[command])
+    wanted = {command: run(command, "up to date", []) for command in TABLES}
+    path.write_text(whole.replace(f"{last}\n", ""))
+    bench.run(COMMANDS[0], root)
+    for command in TABLES:
+        assert run(command, f"0 scenes made, {others[command]} taken over", []) != wanted[command]
+    path.write_text(whole)
+    bench.run(COMMANDS[0], root)
+    for command in TABLES:
+        assert (
+            run(command, f"1 scene made, {others[command]} taken over", [last]) == wanted[command]
+        )
+    image = own_file(root / f"data/scannet/posed_images/{last}/00000.png")
+    cv2.imwrite(str(image), cv2.imread(str(image), cv2.IMREAD_UNCHANGED) // 2)
+    for command in TABLES:
+        run(command, f"1 scene made, {others[command]} taken over", [last])
 
 
 def test_what_is_made_of_records_follows_them(bench):

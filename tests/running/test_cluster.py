@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ sys.addaudithook(stop)
 """
 MANY = 100_000  # calls, more than end before what a test waits for
 OTHER_VERSION = "import spatial_engine; spatial_engine.__version__ = '0.0.1'"
+# As where another environment was activated: what its metadata says of a library.
+OTHER_LIBRARY = """
+import importlib.metadata as metadata
+def version(name, right=metadata.version):
+    return "1.0.0" if name == {name!r} else right(name)
+metadata.version = version
+"""
 OTHER_CODE = "from spatial_engine.utils.running import executors as e; e._CODE = 'before the edit'"
 
 
@@ -295,19 +303,39 @@ def test_other_code_of_the_same_version_is_refused(tmp_path):
             next(calls)
 
 
+@pytest.mark.parametrize("library", ["numpy", "simplejpeg"])
+def test_another_version_of_a_library_is_refused_at_the_start(cluster, added, tmp_path, library):
+    added(OTHER_LIBRARY.format(name=library))
+    calls = executors.map_unordered(
+        nap, iter([1]), ["call"], num_workers=1, scheduler=cluster.address, shared=tmp_path
+    )
+    versions = f"has {library} 1.0.0, this command {version(library)}: "
+    with raises_one_line(SettingsError, "worker tcp://127.0.0.1:", versions, "same environment"):
+        next(calls)
+
+
 def nap(item: int) -> int:
     time.sleep(0.1)
     return item
 
 
-def test_another_version_is_refused_when_it_comes_later(cluster, added, tmp_path):
+@pytest.mark.parametrize(
+    ("preload", "told"),
+    [
+        (OTHER_VERSION, "spatial_engine 0.0.1"),
+        (OTHER_CODE, "other code of spatial_engine"),
+        (OTHER_LIBRARY.format(name="pyarrow"), "has pyarrow 1.0.0, this command"),
+    ],
+)
+def test_another_program_is_refused_when_it_comes_later(cluster, added, tmp_path, preload, told):
+    """Though another worker could do what it does not."""
     calls = executors.map_unordered(
         nap, iter(range(MANY)), ["call"] * MANY,
         num_workers=1, scheduler=cluster.address, shared=tmp_path,
     )  # fmt: skip
     assert next(calls) == (0, 0)
-    added(OTHER_VERSION)
-    with raises_one_line(SettingsError, "worker tcp://127.0.0.1:", "spatial_engine 0.0.1"):
+    added(preload)
+    with raises_one_line(SettingsError, "worker tcp://127.0.0.1:", told):
         list(calls)
 
 
@@ -327,6 +355,21 @@ def test_results_stream_and_few_calls_are_ahead(cluster, tmp_path):
     assert len(taken) <= executors.IN_FLIGHT  # of one worker
     got += calls
     assert sorted(got) == [(number, number) for number in range(20)]
+
+
+def test_half_of_the_workers_are_killed_at_once_and_every_call_is_answered_once(tmp_path):
+    with running_cluster(tmp_path / "cluster") as cluster:
+        cluster.add_worker(count=4)
+        numbers = range(60)
+        calls = executors.map_unordered(
+            nap, iter(numbers), [str(number) for number in numbers],
+            num_workers=1, scheduler=cluster.address, shared=tmp_path,
+        )  # fmt: skip
+        got = [next(calls)]
+        for process in cluster.processes[1:3]:
+            process.kill()
+        got += calls
+    assert sorted(got) == [(number, number) for number in numbers]
 
 
 def test_a_folder_that_workers_do_not_see_is_refused(cluster, tmp_path):

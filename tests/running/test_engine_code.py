@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 from pathlib import Path
 
@@ -66,6 +67,27 @@ def test_what_is_imported_counts_wherever_it_is_imported(package):
         "family/script.py", "family/questions.py",
         "utils/geometry/cameras.py", "utils/geometry/sampling.py",
     }  # fmt: skip
+
+
+def test_an_import_counts_in_every_kind_of_block(package):
+    blocks = (
+        "if x:\n import {}\nelif y:\n import {}\nelse:\n import {}",
+        "for x in y:\n import {}\nelse:\n import {}",
+        "while x:\n import {}\nelse:\n import {}",
+        "try:\n import {}\nexcept X:\n import {}\nelse:\n import {}\nfinally:\n import {}",
+        "try:\n import {}\nexcept* X:\n import {}",
+        "with x:\n import {}",
+        "match x:\n case 1:\n  import {}\n case _:\n  import {}",
+        "class X:\n def f():\n  async def g():\n   import {}",
+        "async def f():\n async for x in y:\n  import {}\n async with x:\n  import {}",
+    )
+    source = "\n".join(blocks)
+    names = [f"m{number}" for number in range(source.count("{}"))]
+    for name in names:
+        (package / f"{name}.py").write_text("")
+    script = package / "script.py"
+    script.write_text(source.format(*(f"spatial_engine.{name}" for name in names)))
+    assert set(engine_code.code_of(script)) == {"script.py", *(f"{name}.py" for name in names)}
 
 
 @pytest.mark.parametrize(
@@ -150,6 +172,8 @@ def test_a_constant_that_is_no_code_is_in_the_settings(
         monkeypatch.setattr(Step, "__init__", stop)
         output = ["--output", str(tmp_path / "copy")] if path.stem == "resize_images" else []
         given = ("--published",) if path.stem == "single_object_coverage_finder" else ()
+        if path.stem == "make_benchmark" and name != "SAMPLES_PER_SUBTASK":
+            given = ("--debias",)
         with pytest.raises(Settled) as caught:
             module.main(["--root", str(made_root), *output, *given, *flags])
         return caught.value.args[0]
@@ -199,3 +223,38 @@ def test_what_the_steps_of_the_engine_depend_on():
     assert {"utils/scannet_utils/sens.py", "utils/scenes/posed_images.py"} <= set(frames)
     assert not [name for name in {*camera, *frames} if name.startswith(("audit/", "report/"))]
     assert not [name for name in {*camera, *frames} if name.startswith("utils/running/")]
+
+
+def test_libraries_are_those_that_the_package_says_it_needs():
+    needed = engine_code.needed_libraries()
+    shaping = {"Python", "numpy", "pyarrow", "opencv-python", "simplejpeg", "scipy", "orjson"}
+    assert shaping <= set(needed)
+    assert not {"pytest", "distributed", "openai", "spatial_engine"} & set(needed)  # extras
+    assert all(engine_code.version_of(name)[0].isdigit() for name in needed)
+
+
+def test_a_library_without_windows_is_the_same_library(monkeypatch):
+    def version(name):
+        if name != "opencv-python-headless":
+            raise engine_code.metadata.PackageNotFoundError(name)
+        return "5.0"
+
+    monkeypatch.setattr(engine_code.metadata, "version", version)
+    assert engine_code.version_of("opencv-python") == "5.0"
+    assert engine_code.version_of("numpy") == "(none)"
+
+
+def test_programs_differ_by_version_code_and_libraries():
+    mine = engine_code.program("code", ["Python", "numpy", "scipy"])
+    same = engine_code.program("code", ["Python", "numpy", "scipy"])
+    assert mine.refusal("worker w", same) == ""
+    version = dict(mine.libraries)["scipy"]
+    older = (*mine.libraries[:2], ("scipy", "1.0"))
+    other = dataclasses.replace(mine, libraries=older)
+    assert mine.refusal("worker w", other).startswith(
+        f"worker w has scipy 1.0, this command {version}: outputs may differ; run"
+    )
+    other = dataclasses.replace(other, code="edited")
+    assert "worker w runs other code" in mine.refusal("worker w", other)
+    other = dataclasses.replace(other, version="0.0.1")
+    assert "worker w has spatial_engine 0.0.1" in mine.refusal("worker w", other)

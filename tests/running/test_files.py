@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import raises_one_line
 
@@ -322,3 +324,18 @@ def test_a_link_to_nothing_is_told_as_what_it_is_where_something_is_to_be_writte
     (tmp_path / "gone").mkdir()
     assert files.dangling_link(link / "part.json") == ""
     assert "move it away" in files.explain(FileExistsError(errno.EEXIST, "File exists", link))
+
+
+def test_numbers_and_arrays_of_numpy_are_written_as_json_has_them(tmp_path):
+    path = tmp_path / "one.json"
+    value = {
+        "b": np.float64(0.1), "a": np.int64(3), "c": np.arange(4).reshape(2, 2), "d": range(2),
+        "e": np.bool_(True), "f": "é", "g": np.float32(0.5),
+    }  # fmt: skip
+    files.dump_json(value, path)
+    told = {"a": 3, "b": 0.1, "c": [[0, 1], [2, 3]], "d": [0, 1], "e": True, "f": "é", "g": 0.5}
+    assert json.loads(path.read_text()) == told
+    assert path.read_text().splitlines()[1] == '  "a": 3,' and path.read_text().endswith("}\n")
+    with pytest.raises(TypeError, match="set"):
+        files.dump_json({"a": {1, 2}}, path)
+    assert json.loads(path.read_text()) == told, "what was there stays"

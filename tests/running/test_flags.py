@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import COMMANDS, EVALUATION
+from conftest import COMMANDS, EVALUATION, FRAME_COMMANDS
 
 from spatial_engine.utils.running import cli, flag_types
 
@@ -21,10 +21,11 @@ MORE = (
     "spatial_engine/sample_data/__main__.py",
     "spatial_engine/sample_data/demo_table.py",
 )
-SCRIPTS = [c for c in (*COMMANDS, *EVALUATION, *LOOKS, *MORE) if c.endswith(".py")]
+SCRIPTS = [c for c in (*COMMANDS, *FRAME_COMMANDS, *EVALUATION, *LOOKS, *MORE) if c.endswith(".py")]
 NEEDED = {  # arguments without which a command does not start
     "view_scene": ["scene0000_00"],
     "score_predictions": ["model.jsonl"],
+    "ask_model": ["--base-url", "http://127.0.0.1:9/v1", "--model", "m"],
     "resize_images": ["--output", "small"],
 }
 # Flag, values that are refused, and words of the answer. Every command that has the flag is tried.
@@ -67,6 +68,19 @@ ODD = [
     ("--sample", ["x"], "'x' is not a whole number"),
     ("--sample", ["0"], "0 is less than 1"),
     ("--formats", ["csv"], "'csv'"),
+    ("--num-frames", ["2", "8"], "2 is less than 3"),
+    ("--num-frames", ["3", "9"], "9 is more than 8"),
+    ("--num-frames", ["3"], "expected 2 arguments"),
+    ("--question-types", ["overlap"], "'overlap'"),
+    ("--base-url", ["127.0.0.1:8000"], "is no address (http://HOST:PORT/v1)"),
+    ("--temperature", ["hot"], "'hot' is not a number"),
+    ("--temperature", ["3"], "3.0 is more than 2"),
+    ("--concurrency", ["0"], "0 is less than 1"),
+    ("--max-tokens", ["0"], "0 is less than 1"),
+    ("--timeout", ["0"], "0.0 is less than 0.01"),
+    ("--max-retries", ["-1"], "-1 is less than 0"),
+    ("--limit", ["-2"], "-2 is neither a number of records nor -1 (all)"),
+    ("--dry-run", ["0"], "0 is less than 1"),
     ("--size", ["a", "b"], "'a' is not a whole number"),
     ("--size", ["0", "9"], "0 is less than 1"),
     ("--size", ["9", "99999"], "99999 is more than"),

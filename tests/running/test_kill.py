@@ -5,6 +5,7 @@ from pathlib import Path
 
 import kill_runs
 import pytest
+from conftest import FRAME_COMMANDS
 from kill_runs import WRITING, command_of
 
 SEED = 20_260_923
@@ -24,6 +25,15 @@ def test_a_killed_command_is_started_again_to_the_same_bytes(
     number = WRITING.index(command)
     rng = random.Random(f"{SEED} {command}")
     kill = kill_runs.kill_once(command, finished_root, raw_root, tmp_path, rng, SECONDS, number)
+    assert kill.faults == [], kill.moment
+
+
+@pytest.mark.parametrize("command", FRAME_COMMANDS, ids=lambda command: Path(command).stem)
+def test_a_killed_command_about_frames_is_started_again_to_the_same_bytes(
+    command, framed_root, raw_root, tmp_path
+):
+    rng, number = random.Random(f"{SEED} {command}"), FRAME_COMMANDS.index(command)
+    kill = kill_runs.kill_once(command, framed_root, raw_root, tmp_path, rng, SECONDS, number)
     assert kill.faults == [], kill.moment
 
 

@@ -206,10 +206,27 @@ def test_a_trial_does_not_replace_a_whole_output(bench, flags):
     assert bench.output.read_text() == "a\n"
 
 
-def test_a_run_that_dies_before_its_provenance_leaves_none_of_the_old(bench, monkeypatch):
+def test_a_run_that_dies_before_its_provenance_leaves_the_old_output_whole(bench, monkeypatch):
     bench.make({"a": 1})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(provenance, "write_meta", _interrupt)
+        bench.make({"a": 2})
+    assert bench.output.read_text() == "a\n" and bench.meta()["records"] == 1
+    assert bench.make({"a": 2}) == 0
+    assert bench.output.read_text() == "a\na\n"
+
+
+def test_what_tells_of_an_output_is_never_beside_another(bench, monkeypatch):
+    bench.make({"a": 1})
+    put = files.put_in_place
+
+    def stop_after_the_output(partial, path, sync=True):
+        put(partial, path, sync)
+        if path == bench.output:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "put_in_place", stop_after_the_output)
         bench.make({"a": 2})
     assert bench.output.read_text() == "a\na\n"
     assert not provenance.meta_path(bench.output).exists()

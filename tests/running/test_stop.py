@@ -19,7 +19,8 @@ import kill_runs
 import psutil
 import pytest
 import stop_runs
-from conftest import COMMANDS, PATIENCE, REPOSITORY, link_root, run_command
+import warm_workers
+from conftest import COMMANDS, PATIENCE, REPOSITORY, link_root, run_command, run_here
 from stop_runs import Stop
 
 import spatial_engine
@@ -92,7 +93,7 @@ def test_a_signal_after_the_end_of_the_work_changes_nothing(tmp_path):
 
 def scripts() -> list[Path]:
     folder = Path(spatial_engine.__file__).parent
-    return [p for p in sorted(folder.rglob("*.py")) if "cli.run(main)" in p.read_text()]
+    return [p for p in sorted(folder.rglob("*.py")) if "cli.run(main" in p.read_text()]
 
 
 @pytest.mark.parametrize("path", scripts(), ids=lambda path: path.stem)
@@ -171,20 +172,26 @@ def wait_long(item: int) -> None:
     time.sleep(PATIENCE if item else 0)
 
 
+@pytest.fixture
+def no_worker_waits() -> None:
+    """None of an earlier command in this process."""
+    warm_workers.end()
+
+
 def children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
     return [p for p in found if "spawn_main" in " ".join(p.cmdline())]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_every_item_is_done_once_by_any_number_of_workers(workers):
+def test_every_item_is_done_once_by_any_number_of_workers(workers, no_worker_waits):
     done = processes.map_unordered(double, iter(range(20)), workers)
     assert sorted(done) == [(number, 2 * number) for number in range(20)]
     assert children() == []
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_worker_raises_is_raised(workers):
+def test_what_a_worker_raises_is_raised(workers, no_worker_waits):
     with pytest.raises(FileNotFoundError) as caught:
         list(processes.map_unordered(refuse, iter(range(3)), workers))
     assert caught.value.filename.startswith("item ")
@@ -208,14 +215,14 @@ def test_workers_never_get_the_signals_of_a_terminal():
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & set(stopping.SIGNALS)
 
 
-def test_workers_are_gone_when_the_caller_takes_no_more():
+def test_workers_are_gone_when_the_caller_takes_no_more(no_worker_waits):
     with closing(processes.map_unordered(wait_long, iter(range(5)), 2)) as done:
         assert next(done) == (0, None)
         assert len(children()) == 2
     assert children() == []
 
 
-def test_a_worker_that_is_killed_is_told():
+def test_a_worker_that_is_killed_is_told(no_worker_waits):
     done = processes.map_unordered(wait_long, iter(range(3)), 2)
     next(done)
     for process in children():
@@ -228,7 +235,8 @@ def test_a_worker_that_is_killed_is_told():
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "", "100000", "9" * 400])
 @pytest.mark.parametrize("name", [VISIBILITY, AUDIT])
 def test_a_number_of_workers_that_makes_no_sense_is_one_plain_line(name, text, tmp_path):
-    done = run_command(kill_runs.command_of(name), tmp_path, f"--num-workers={text}")
+    run = run_command if text == "0" else run_here  # as typed once
+    done = run(kill_runs.command_of(name), tmp_path, f"--num-workers={text}")
     assert done.returncode == 2
     (error,) = done.stderr.splitlines()
     assert error.startswith("error: argument --num-workers: ")

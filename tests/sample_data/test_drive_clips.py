@@ -1,7 +1,5 @@
 """The sample clips of drivetrack have its form and its faults, and tell the truth about one car."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from spatial_engine.sample_data.tapvid3d.clip_writer import (
     JITTER,
     POSE_JUMP,
     POSE_NOISE,
-    write_clip_file,
 )
 from spatial_engine.sample_data.tapvid3d.sample_clips import CLIP_SPLITS, sample_clip_specs
 from spatial_engine.utils import paths
@@ -26,14 +23,12 @@ every_clip = pytest.mark.parametrize("clip_id", SPECS)
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory) -> dict[str, dict[str, np.ndarray]]:
+def clips(raw_root) -> dict[str, dict[str, np.ndarray]]:
     """The arrays of the small variant."""
-    folder: Path = tmp_path_factory.mktemp("drive")
-    for clip_id, spec in SPECS.items():
-        write_clip_file(folder / f"{clip_id}.npz", spec)
     found = {}
     for clip_id in SPECS:
-        with np.load(folder / f"{clip_id}.npz", allow_pickle=True) as clip:
+        path = paths.clip_path(raw_root, "drivetrack", clip_id)
+        with np.load(path, allow_pickle=True) as clip:
             found[clip_id] = dict(clip)
     return found
 

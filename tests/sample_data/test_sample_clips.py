@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import link_root
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
@@ -41,11 +42,10 @@ every_clip = pytest.mark.parametrize("clip_id", SPECS)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
-    """The small variant, made once for this file; not to be written to."""
-    folder = tmp_path_factory.mktemp("clips")
-    run = sample_clips.write_sample_clips(folder, small=True, only=SPECS)
-    assert not run.failures and len(run.parts) == 8
+def root(raw_root, tmp_path_factory) -> Path:
+    """The small variant, made by one worker; not to be written to."""
+    folder, place = tmp_path_factory.mktemp("clips"), "data/tapvid3d_dataset"
+    link_root(raw_root / place, folder / place)
     return folder
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from helpers import plain_camera, raises_one_line, random_pose
 
@@ -16,7 +16,7 @@ from spatial_engine.utils.paths import info_path, instance_data_dir
 from spatial_engine.utils.scannet_utils import make_visibility_info
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import scene_table
+from spatial_engine.utils.tables import scene_table, table_writer
 from spatial_engine.utils.tables.info_table import merge_infos, write_infos, write_scene_info
 
 SCENE, SIZE, DEPTH_SIZE = "scene0000_00", (64, 48), (32, 24)
@@ -267,8 +267,8 @@ def test_a_hostile_scene_id_removes_no_folder_outside_the_root(load, tmp_path):
     load({SCENE: {**scene_info(), "images_info": {}}})  # makes the folders
     part, path = root / "part", info_path(root, "train")
     write_scene_info(part, SCENE, {**scene_info(), "images_info": {}})
-    rows = pa.ipc.open_file(part.read_bytes()).read_all()
-    scene_table.write_part(part, rows, str(victim), {})
+    rows = pq.read_table(part)
+    table_writer.write_part(part, rows, str(victim), {})
     merge_infos([part], path)
     with suppress(EngineError):
         make_visibility_info.main(["--root", str(root), "--num-workers", "1"])

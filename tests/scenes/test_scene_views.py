@@ -155,11 +155,9 @@ def random_visibility(rng, frames: int, num_points: int) -> tuple[SceneVisibilit
     special = [[], range(num_points), [0], [num_points - 1], []]
     for row, points in zip(rng.permutation(frames), special, strict=False):
         chosen[row] = np.array(points, int)
-    ends = np.cumsum([0, *map(len, chosen)]).astype(np.int32)
-    values = np.concatenate([np.zeros(0, np.int32), *chosen]).astype(np.int32)
     ids = [f"{k:05d}" for k in range(frames)]
     sets = [set(points.tolist()) for points in chosen]
-    return SceneVisibility(ids, ends, values, num_points), sets
+    return SceneVisibility.of_lists(ids, chosen, num_points), sets
 
 
 @pytest.mark.parametrize("num_points", [1, 2, 3, 7, 8, 9, 64, 333])
@@ -178,7 +176,7 @@ def test_whether_frames_see_points_is_as_sets_say(num_points):
 
 
 def test_frames_that_all_see_nothing_see_no_point():
-    empty = SceneVisibility(["a", "b"], np.zeros(3, np.int32), np.zeros(0, np.int32), 5)
+    empty = SceneVisibility.of_lists(["a", "b"], [np.zeros(0, np.int32)] * 2, 5)
     assert not empty.sees(np.array([0, 1]), np.array([[0, 4], [1, 2]])).any()
     assert empty.num_seen.tolist() == [0, 0]
     assert empty.draw_points(np.random.default_rng(0), np.zeros(0, int), 3).shape == (0, 3)

@@ -11,7 +11,7 @@ import pytest
 from helpers import load_pickle, plain_camera, raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.tables import info_table, scene_table
+from spatial_engine.utils.tables import info_table, scene_table, table_writer
 from spatial_engine.utils.tables.info_table import SceneInfos, merge_infos, write_infos
 from spatial_engine.utils.tables.user_pickles import dump_items
 
@@ -132,9 +132,9 @@ def test_no_table_and_other_tables_are_refused(tmp_path):
 def test_a_scene_in_two_rows_or_of_too_many_frames_is_refused(tmp_path, monkeypatch):
     path, part = tmp_path / "x.parquet", tmp_path / "part"
     info_table.write_scene_info(part, "s0", INFOS["s0"])
-    row = pa.ipc.open_file(part.read_bytes()).read_all()
+    row = pq.read_table(part)
     for rows in (row.slice(0, 0), pa.concat_tables([row, row])):
-        scene_table.write_part(part, rows, "s0", {})
+        table_writer.write_part(part, rows, "s0", {})
         merge_infos([part], path)
         with raises_one_line(BadDataError, path, "s0", "rows instead of one", "make it"):
             SceneInfos(path, "make it")["s0"]

@@ -115,7 +115,7 @@ def test_no_table_and_a_table_of_something_else_name_the_command(tmp_path):
         with raises_one_line(MissingInputError, path, remedy):
             object_table.open_objects(path)
     path = write_table(tmp_path, "train", {"s0": [seen_object(1, image_ids(4))]})
-    columns = pq.read_table(path)
+    columns = pq.read_table(path).replace_schema_metadata(pq.read_metadata(path).metadata)
     pq.write_table(columns.drop_columns(["low_y"]), path)
     with raises_one_line(BadDataError, path, "low_y", remedy):
         object_table.open_objects(path)

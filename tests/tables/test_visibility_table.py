@@ -10,9 +10,12 @@ from helpers import raises_one_line
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import visibility_table_path
 from spatial_engine.utils.tables import pair_table
+from spatial_engine.utils.tables.table_writer import write_part
 from spatial_engine.utils.tables.visibility_table import (
+    BITS,
     PUBLISHED,
     RULES,
+    SceneVisibility,
     VisibilityInfoHandler,
     merge_visibility,
     write_scene_visibility,
@@ -64,6 +67,9 @@ def test_every_frame_reads_back_what_was_written(made, rule):
             assert found.dtype == listed.dtype == np.int32
             np.testing.assert_array_equal(found, points)
             np.testing.assert_array_equal(listed, points)
+        for points, listed in zip(frames.values(), handler.read_lists(scene), strict=True):
+            assert listed.dtype == np.int32
+            np.testing.assert_array_equal(listed, points)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -95,17 +101,22 @@ def test_scenes_asked_in_turn_are_not_mixed_up(made):
 def test_plain_readers_find_the_columns_of_the_specification(made):
     path, truth = made
     table = pq.read_table(path)
-    assert table.column_names == ["scene_id", "image_id", "point_index", "surface_index"]
+    assert table.column_names == [
+        "scene_id", "image_id", "point_index", "surface_index", "point_bits", "surface_bits",
+    ]  # fmt: skip
     types = [table.schema.field(name).type for name in table.column_names]
     assert types[:2] == [pa.string(), pa.string()]
-    for kind in types[2:]:
+    assert types[4:] == [pa.binary()] * 2
+    for kind in types[2:4]:
         assert pa.types.is_list(kind) and kind.value_type == pa.int32()
     assert pq.ParquetFile(path).num_row_groups == len(SCENES)
     frame = pd.read_parquet(path)
-    for scene, image_id, *lists in frame.itertuples(index=False):
-        for rule, points in zip(RULES, lists, strict=True):
+    for scene, image_id, *columns in frame.itertuples(index=False):
+        for rule, points, bits in zip(RULES, columns[:2], columns[2:], strict=True):
             np.testing.assert_array_equal(points, truth[rule][scene][image_id])
             assert points.dtype == np.int32
+            told = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+            np.testing.assert_array_equal(np.flatnonzero(told), points)
     assert len(frame) == sum(map(len, truth[PUBLISHED].values()))
 
 
@@ -133,34 +144,57 @@ def test_no_table_names_the_command_that_makes_it(tmp_path):
         VisibilityInfoHandler(path)
 
 
-def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path):
-    for number, points in enumerate(([0, 50], [-1, 3])):
-        path, part = tmp_path / f"{number}.parquet", tmp_path / "part"
-        lists = [np.array(points, np.int32)]
-        write_scene_visibility(part, "s", ["00000"], dict.fromkeys(RULES, lists), 50, "g")
-        merge_visibility([part], path)
-        with raises_one_line(BadDataError, path, "not there", "make_visibility_info.py"):
-            VisibilityInfoHandler(path).load_scene("s")
+def with_bits(folder, bits: list[bytes], num_points: int, **claimed):
+    """A table of one scene whose frames have these bits, and which claims other facts."""
+    lists = [np.zeros(0, np.int32)] * len(bits)
+    ids = [f"{5 * k:05d}" for k in range(len(bits))]
+    part, path = folder / "part", folder / "table"
+    write_scene_visibility(part, "s", ids, dict.fromkeys(RULES, lists), num_points, "g")
+    table = pq.read_table(part)
+    for name in BITS.values():
+        number = table.schema.get_field_index(name)
+        table = table.set_column(number, table.schema.field(name), [pa.array(bits, pa.binary())])
+    write_part(
+        path, table, "s", {"geometry": "g", "num_points": claimed.get("claimed", num_points)}
+    )
+    return path
 
 
-@pytest.mark.parametrize("points", [[0, 7, 7], [3, 2], [0, 5, 1, 9]])
-def test_vertices_that_do_not_ascend_are_refused(tmp_path, points):
-    lists = [np.array(seen, np.int32) for seen in ([1, 8], points, [], [0, 49])]
-    ids = [f"{5 * k:05d}" for k in range(4)]
-    write_scene_visibility(tmp_path / "part", "s", ids, dict.fromkeys(RULES, lists), 50, "g")
-    merge_visibility([tmp_path / "part"], tmp_path / "table")
-    with raises_one_line(BadDataError, tmp_path / "table", "out of order"):
-        VisibilityInfoHandler(tmp_path / "table").load_scene("s")
+def test_bits_read_back_as_they_were_put(tmp_path):
+    path = with_bits(tmp_path, [b"\x81" + bytes(7), bytes(6) + b"\x02\0"], 50)
+    scene = VisibilityInfoHandler(path).load_scene("s")
+    assert [points.tolist() for points in scene.point_lists()] == [[0, 7], [49]]
+    assert scene.num_seen.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("beyond", [50, 51, 63])
+def test_a_table_that_names_vertices_that_are_not_there_is_refused(tmp_path, beyond):
+    bits = np.packbits(np.arange(64) == beyond, bitorder="little").tobytes()
+    path = with_bits(tmp_path, [bytes(8), bits], 50)
+    with raises_one_line(BadDataError, path, "not there", "make_visibility_info.py"):
+        VisibilityInfoHandler(path).load_scene("s")
+
+
+@pytest.mark.parametrize("bits", [[bytes(8), b""], [bytes(7), bytes(9)], [bytes(16)] * 2])
+def test_bits_of_another_mesh_are_refused(tmp_path, bits):
+    path = with_bits(tmp_path, bits, 50)
+    with raises_one_line(BadDataError, path, "a bit for each", "make_visibility_info.py"):
+        VisibilityInfoHandler(path).load_scene("s")
+
+
+def test_a_table_without_bits_is_refused(made, tmp_path):
+    """As they were before there were any."""
+    table, path = pq.read_table(made[0]), tmp_path / "old.parquet"
+    pq.write_table(table.drop_columns(["point_bits", "surface_bits"]), path)
+    with raises_one_line(BadDataError, path, "make_visibility_info.py"):
+        VisibilityInfoHandler(path)
 
 
 @pytest.mark.parametrize("number", [2**31, 10**30, -1, True, 1.5, "50", None, [50]])
 def test_a_number_of_vertices_that_cannot_be_takes_no_memory(tmp_path, number):
-    lists = [np.array([0, 7], np.int32)]
-    seen = dict.fromkeys(RULES, lists)
-    write_scene_visibility(tmp_path / "part", "s", ["00000"], seen, number, "g")
-    merge_visibility([tmp_path / "part"], tmp_path / "table")
-    handler = VisibilityInfoHandler(tmp_path / "table")
-    with raises_one_line(BadDataError, tmp_path / "table", "vertices"):
+    path = with_bits(tmp_path, [bytes(8)], 50, claimed=number)
+    with raises_one_line(BadDataError, path, "vertices"):
+        handler = VisibilityInfoHandler(path)
         handler.get_point_to_images_info("s", 0)
 
 
@@ -178,3 +212,15 @@ def test_a_pair_table_in_its_place_is_refused(tmp_path):
     pair_table.write_scene_pairs(tmp_path / "p", "s", ["00000", "00005"], columns, "g")
     with raises_one_line(BadDataError, tmp_path / "p", "make_visibility_info.py"):
         VisibilityInfoHandler(tmp_path / "p").load_scene("s")
+
+
+def test_images_of_some_vertices_are_those_of_the_inverse():
+    rng = np.random.default_rng(5)
+    lists = [np.flatnonzero(rng.random(300) < share) for share in (0.3, 0.0, 0.6, 0.02)]
+    scene = SceneVisibility.of_lists(list("abcd"), lists, 300)
+    points = rng.integers(300, size=80)  # some of them again
+    starts, rows = scene.images_by_point
+    expected = [np.isin(np.arange(4), rows[starts[p] : starts[p + 1]]).tolist() for p in points]
+    assert scene.images_of(points).tolist() == expected
+    assert scene.num_images().tolist() == np.diff(starts).tolist()
+    assert scene.images_of(points[:0]).shape == (0, 4)

@@ -348,7 +348,7 @@ def test_a_mended_scene_is_added_by_the_next_start(prepared):
     assert run_one(VISIBILITY, prepared).returncode == 1
     path.write_bytes(good)
     done = run_one(VISIBILITY, prepared)
-    assert done.returncode == 0 and "2 scenes were finished before" in done.stderr
+    assert done.returncode == 0 and "2 scenes are taken over" in done.stderr
     assert not [name for name in data_files(prepared) if ".parts" in name]
 
 

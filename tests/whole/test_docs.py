@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from conftest import COMMANDS, EVALUATION, REPOSITORY
+from conftest import COMMANDS, EVALUATION, FRAME_COMMANDS, REPOSITORY
 
 from spatial_engine.depth_perception import depth_engine
 from spatial_engine.utils.questions import record_rules
@@ -63,7 +63,7 @@ def test_nothing_is_left_to_be_filled_in(name):
 
 
 def test_readme_types_every_command():
-    for command in (*COMMANDS, *EVALUATION, *LOOKS):
+    for command in (*COMMANDS, *FRAME_COMMANDS, *EVALUATION, *LOOKS):
         assert (REPOSITORY / command).is_file()
         shell = "bash" if command.endswith(".sh") else "python"
         typed = rf"`{shell} {re.escape(command)}( [A-Z-][A-Za-z -]*)?`"
@@ -112,8 +112,9 @@ def test_python_of_the_readme_opens_a_scene(made_root, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    scene, frames = done.stdout.split()[:2]
-    assert scene.startswith("scene") and int(frames) > 1 and "overlap" in done.stdout
+    scene, frames, shape = done.stdout.split(maxsplit=2)
+    assert scene.startswith("scene") and int(frames) > 1
+    assert re.fullmatch(r"\([1-9]\d*, 3\)\n", shape)
 
 
 def test_the_record_of_the_readme_is_sound():
@@ -174,7 +175,7 @@ def test_the_total_of_the_readme_is_the_measured_one():
 
 def test_constants_are_listed_with_their_values():
     """Every constant that has a flag, by the script whose --help shows it."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \| (.*?) \|", PAGES["docs/constants.md"], re.M)
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \| (.*?) \|", PAGES["docs/constants.md"], re.M)
     flags = set()
     for path in MODULES:
         if path.is_relative_to(REPOSITORY / "spatial_engine"):
@@ -254,4 +255,12 @@ def test_sections_of_the_specification_are_numbered_in_order():
         rf"^#+ ({NUMBER}) ", PAGES["docs/spec.md"], re.MULTILINE
     )]  # fmt: skip
     assert numbers == sorted(set(numbers))
-    assert {n[0] for n in numbers} == set(range(1, 13))
+    assert {n[0] for n in numbers} == set(range(1, 14))
+
+
+def test_each_measured_table_has_a_benchmark_and_each_benchmark_its_table():
+    marks = re.findall(r"^<!-- measured: (.*) -->$", PAGES[COSTS], re.MULTILINE)
+    page = (REPOSITORY / "benchmarks/performance_tables.py").read_text(encoding="utf-8")
+    (tables,) = re.findall(r"^TABLES.*? = \{$(.*?)^\}$", page, re.MULTILINE | re.DOTALL)
+    names = re.findall(r'^    "(.*?)": ', tables, re.MULTILINE)
+    assert sorted(marks) == sorted(names) and len(names) > 10

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements"
 SCRIPTS = [*ROOT.glob("*.sh"), *REQUIREMENTS.glob("*.sh"), ROOT / ".ci" / "run"]
+ALL_LISTS = ["data_engine.txt", "ask.txt", "cluster.txt", "viewer.txt", "dev.txt"]
 GROUND_FILES = [*REQUIREMENTS.glob("*.*"), *SCRIPTS, *ROOT.glob("*.toml"), *ROOT.glob(".*.yaml")]
 
 
@@ -54,7 +55,8 @@ def pinned_pythons() -> list[str]:
         ("sample", ["data_engine.txt"]),
         ("cluster", ["cluster.txt"]),
         ("viewer", ["viewer.txt"]),
-        ("dev", ["data_engine.txt", "cluster.txt", "viewer.txt", "dev.txt"]),
+        ("ask", ["ask.txt"]),
+        ("dev", ALL_LISTS),
     ],
 )
 def test_every_range_of_the_project_has_a_pin_inside_it(extra, lists):
@@ -71,7 +73,7 @@ def test_every_range_of_the_project_has_a_pin_inside_it(extra, lists):
 @pytest.mark.pins
 def test_the_lists_are_closed():
     """Installation does not resolve anything, so what a pinned package needs must be pinned too."""
-    pins = pinned("data_engine.txt", "cluster.txt", "viewer.txt", "dev.txt")
+    pins = pinned(*ALL_LISTS)
     checked = 0
     for name, pin in pins.items():
         if pin.marker and not pin.marker.evaluate():
@@ -103,7 +105,7 @@ def test_the_lists_are_closed_for_every_python_and_machine(python, machine):
     """As far as the packages of this environment tell: those that only others need are not here."""
     there = dict(zip(("sys_platform", "platform_system", "platform_machine"), machine, strict=True))
     there |= {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
-    pins = pinned("data_engine.txt", "cluster.txt", "viewer.txt", "dev.txt")
+    pins = pinned(*ALL_LISTS)
     checked = 0
     for name, pin in pins.items():
         if name == install.OPENCV:
@@ -129,7 +131,7 @@ def test_the_lists_are_closed_for_every_python_and_machine(python, machine):
 
 
 @pytest.mark.pins
-@pytest.mark.parametrize("name", ["cluster", "viewer"])
+@pytest.mark.parametrize("name", ["ask", "cluster", "viewer"])
 def test_what_an_extra_needs_is_in_its_list_and_that_of_the_engine(name):
     pins = pinned("data_engine.txt", f"{name}.txt")
     here = [
@@ -266,9 +268,9 @@ def test_opencv_that_never_loads_is_an_error(machine):
     [
         (None, [], True),
         ("{digest}", [], False),
-        ("{digest} cluster dev viewer", [], False),
-        ("{digest} cluster dev viewer", ["dev"], False),
-        ("{digest} cluster dev viewer", ["viewer"], False),
+        ("{digest} ask cluster dev viewer", [], False),
+        ("{digest} ask cluster dev viewer", ["dev"], False),
+        ("{digest} ask cluster dev viewer", ["viewer"], False),
         ("{digest}", ["dev"], True),
         ("{digest}", ["viewer"], True),
         ("older", [], True),
@@ -283,7 +285,7 @@ def test_installs_when_the_stamp_differs(machine, monkeypatch, tmp_path, stamp, 
     install.main(asked)
     assert bool(machine.calls) == installs
     if installs:
-        lists = ["cluster", "dev", "viewer"] if asked == ["dev"] else asked
+        lists = ["ask", "cluster", "dev", "viewer"] if asked == ["dev"] else asked
         assert file.read_text() == " ".join([install.digest_of_inputs(), *lists])
         words = [word for call in machine.calls for word in call]
         assert any("pytest==" in word for word in words) == ("dev" in lists)
@@ -295,7 +297,7 @@ def test_an_unknown_list_is_refused():
         install.main(["devel"])
 
 
-@pytest.mark.parametrize("changed", ["data_engine", "cluster", "viewer", "dev"])
+@pytest.mark.parametrize("changed", ["data_engine", "ask", "cluster", "viewer", "dev"])
 def test_the_digest_follows_the_lists(monkeypatch, tmp_path, changed):
     before = install.digest_of_inputs()
     copy = tmp_path / "list.txt"
@@ -480,7 +482,9 @@ def test_the_demo_runs_every_step_and_ends_with_the_table(checkout):
     assert look.endswith("demo/report/index.html")
     commands = [re.fullmatch(r"(.*) \.\.\. \d+[.,]\d s", step).group(1) for step in steps]
     samples = "python -m spatial_engine.sample_data --root demo"
-    assert [c for c in commands if " -m " in c] == [samples, f"{samples} --captures transforms"]
+    made, captures, answers = [command for command in commands if " -m " in command]
+    assert (made, captures) == (samples, f"{samples} --captures transforms")
+    assert answers.startswith("python -m spatial_engine.sample_data.clip_answers --clip demo/")
     assert [command.split()[1] for command in commands if " -m " not in command] == demo_scripts()
     assert (checkout / "a folder" / "demo" / "logs").is_dir()
 

@@ -14,11 +14,12 @@ PACKAGE = Path(spatial_engine.__file__).parent
 GROUND = {"errors", "utils.paths"}
 FRAME = GROUND | {"utils.geometry", "utils.running", "utils.pictures"}
 # What a reader of files needs of how work is run: no step, no executor, no progress bar.
-READING = {f"utils.running.{name}" for name in ("files", "input_files", "memory", "provenance")}
+_READING = ("engine_code", "files", "input_files", "looks", "provenance")
+READING = {f"utils.running.{name}" for name in _READING}
 READER = FRAME - {"utils.running"} | READING
 SCENES = FRAME | {"utils.tables", "utils.scenes"}
 CLIPS = FRAME | {"utils.clips"}
-FAMILY = SCENES | CLIPS | {"utils.questions"}
+FAMILY = SCENES | CLIPS | {"utils.questions", "utils.frames"}
 FINISHED = FRAME | {"utils.questions", "utils.tables"}
 # What the modules of a room may import of the package, beside their own room.
 MAY_IMPORT = {
@@ -31,6 +32,7 @@ MAY_IMPORT = {
     "utils.questions": READER,
     "utils.scenes": READER | {"utils.tables"},
     "utils.clips": FRAME,
+    "utils.frames": SCENES | {"utils.questions"},
     "utils.preparation": SCENES,
     "utils.scannet_utils": SCENES | {"utils.preparation"},
     "utils.arkitscenes_utils": SCENES | {"utils.preparation"},
@@ -42,12 +44,13 @@ MAY_IMPORT = {
     "visual_correspondence": FAMILY,
     "object_perception": FAMILY,
     "object_movement": FAMILY,
+    "object_relations": FAMILY,
     "evaluation": FINISHED,
     "exports": FINISHED | {"evaluation"},
     "checks": FINISHED | SCENES | CLIPS | {"audit", "utils.preparation"},
     # What knows nothing of the engine: how processes start and end.
     "audit": {"utils.running.processes", "utils.running.stopping"},
-    "report": FAMILY | {"object_perception"},
+    "report": FAMILY | {"object_perception", "evaluation"},
     "sample_data": FRAME
     | {f"utils.{name}" for name in ("preparation", "questions", "scannet_utils", "scenes")},
 }

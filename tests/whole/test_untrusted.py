@@ -23,7 +23,6 @@ from tiny_scenes import SCENE, TinyScene
 
 from spatial_engine.errors import BadDataError, EngineError
 from spatial_engine.evaluation.predictions import read_predictions
-from spatial_engine.object_perception.object_questions import can_be_said
 from spatial_engine.utils import paths
 from spatial_engine.utils.clips import clip_lists, clips
 from spatial_engine.utils.paths import (
@@ -38,13 +37,14 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import record_files
 from spatial_engine.utils.scannet_utils import batch_load_scannet_data, extract_posed_images
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write_sens
+from spatial_engine.utils.scenes.object_names import can_be_said
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import (
     coverage_table,
     info_table,
     object_table,
     pair_table,
-    scene_table,
+    table_writer,
 )
 from spatial_engine.utils.tables.coverage_table import load_coverage
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
@@ -184,8 +184,8 @@ def image_of_infos(root: Path, name: str) -> None:
 
 def scene_of_table(root: Path, name: str) -> None:
     rows = pair_table._SCHEMA.empty_table()
-    scene_table.write_part(root / "part", rows, name, {})
-    scene_table.merge_parts([root / "part"], root / "table")
+    table_writer.write_part(root / "part", rows, name, {})
+    table_writer.merge_parts([root / "part"], root / "table")
     object_table.open_objects(root / "table")
 
 
@@ -277,7 +277,7 @@ def test_labels_are_data_and_never_names_or_sentences(tmp_path):
     spoken = [text for text in HOSTILE_LABELS if can_be_said(text)]
     assert spoken == ["../outside"]  # a word like any other, which names no file
     assert sorted(path.name for path in part.iterdir()) == [
-        "aligned_points.npy", "instance_mask.npy", "object_info.arrow", "object_info.pkl",
+        "aligned_points.npy", "instance_mask.npy", "object_info.parquet", "object_info.pkl",
         "semantic_mask.npy", "unaligned_points.npy",
     ]  # fmt: skip
 

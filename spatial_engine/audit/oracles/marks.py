@@ -239,9 +239,9 @@ def find_circle(
         for u in us:
             for v in vs:
                 distance = np.hypot(columns - u, rows - v)
-                for r in radii:
-                    covered = np.clip(r + 0.5 - distance, 0, 1)  # at the edge in part
-                    found[(float(u), float(v), float(r))] = float((covered * speaks).sum())
+                covered = np.clip(radii[:, None, None] + 0.5 - distance, 0, 1)  # at edges in part
+                for r, score in zip(radii, (covered * speaks).sum(axis=(1, 2)), strict=True):
+                    found[(float(u), float(v), float(r))] = float(score)
         most = max(found.values())
         equal = [key for key, score in found.items() if score >= most - 1e-6]
         return tuple(np.mean(equal, axis=0))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from spatial_engine.audit.oracles.visibility import (
     SurfaceRule,
     seen,
@@ -17,6 +19,7 @@ from spatial_engine.audit.oracles.visibility import (
     visible,
 )
 from spatial_engine.audit.raw.ids import SCANNET
+from spatial_engine.audit.raw.kept import kept
 from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.audit.records.constants import read_provenance
 
@@ -39,15 +42,9 @@ def overlap(scene: PosedScene, frame_i: str, frame_j: str) -> OverlapBounds:
     most, when what both can see is seen by both and no other tie is seen.
     """
     rule = overlap_rule(scene)
-    (must_i, ties_i), (must_j, ties_j) = (
-        tuple(set(some.tolist()) for some in seen(scene, frame, rule))
-        for frame in (frame_i, frame_j)
+    (plain_i, must_i, may_i), (plain_j, must_j, may_j) = (
+        _masks(scene, frame, rule) for frame in (frame_i, frame_j)
     )
-    plain_i, plain_j = must_i, must_j
-    if rule is None:
-        plain_i = set(visible(scene, frame_i).plain.tolist())
-        plain_j = set(visible(scene, frame_j).plain.tolist())
-    may_i, may_j = must_i | ties_i, must_j | ties_j
     return OverlapBounds(
         value=_percent(plain_i & plain_j, plain_i | plain_j),
         low=_percent(must_i & must_j, may_i | may_j),
@@ -55,6 +52,18 @@ def overlap(scene: PosedScene, frame_i: str, frame_j: str) -> OverlapBounds:
     )
 
 
+def _masks(scene: PosedScene, frame: str, rule: SurfaceRule | None) -> tuple[np.ndarray, ...]:
+    """Which vertices a frame sees, (N,) bool each: by plain float64, must, and may."""
+    must, ties = seen(scene, frame, rule)
+    plain = must if rule else visible(scene, frame).plain
+    masks = []
+    for index in (plain, must, np.concatenate([must, ties])):
+        masks.append(np.zeros(len(scene.vertices_aligned), dtype=bool))
+        masks[-1][index] = True
+    return tuple(masks)
+
+
+@kept
 def overlap_rule(scene: PosedScene) -> SurfaceRule | None:
     """By which rule the frames of a scene overlap: None for the published one, of ScanNet; of other
     data sets the surface that they show, with the constants of the table that holds the scene."""
@@ -67,9 +76,9 @@ def overlap_rule(scene: PosedScene) -> SurfaceRule | None:
     return SurfaceRule()
 
 
-def _percent(part: set[int], whole: set[int]) -> float:
-    """100 |part| / |whole|, 0 where the whole is empty."""
-    return 100.0 * len(part) / len(whole) if whole else 0.0
+def _percent(part: np.ndarray, whole: np.ndarray) -> float:
+    """100 |part| / |whole| of bool arrays, 0 where the whole is empty."""
+    return 100.0 * int(part.sum()) / int(whole.sum()) if whole.any() else 0.0
 
 
 def check_overlap(

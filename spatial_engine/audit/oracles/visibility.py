@@ -50,12 +50,18 @@ class Visible(NamedTuple):
 
 
 def project(scene: PosedScene, frame_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Project every vertex into a frame: u, v (N,) colour pixels and z (N,) metres.
+    """Project every vertex into a frame: u, v (N,) colour pixels and z (N,) metres."""
+    return project_points(scene, frame_id, scene.vertices_aligned)
 
-    u and v mean something only where z > 0; they may be inf or NaN where z is 0.
+
+def project_points(
+    scene: PosedScene, frame_id: str, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Project points (n, 3) of the aligned world into a frame: u, v (n,) colour pixels and z (n,)
+    metres. u and v mean something only where z > 0; they may be inf or NaN where z is 0.
     """
     cam_from_world = scene.cam_from_world(frame_id)
-    points_cam = scene.vertices_aligned @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    points_cam = points @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
     z = points_cam[:, 2]
     homogeneous = points_cam @ scene.camera_K(frame_id).T
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -114,7 +120,17 @@ class SurfaceRule(NamedTuple):
 @kept
 def on_surface(scene: PosedScene, frame_id: str, rule: SurfaceRule) -> Seen:
     """SPEC 4, surface, for every vertex and one frame: each pixel of its window is looked up."""
-    u, v, z = project(scene, frame_id)
+    must, may = surface_answers(scene, frame_id, scene.vertices_aligned, rule)
+    must, ties = (np.flatnonzero(some).astype(np.int32) for some in (must, may & ~must))
+    return Seen(must, ties)
+
+
+def surface_answers(
+    scene: PosedScene, frame_id: str, points: np.ndarray, rule: SurfaceRule
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which points (n, 3) of the aligned world lie on the surface that a frame shows, (n,) bool:
+    by every admissible computation, and by some."""
+    u, v, z = project_points(scene, frame_id, points)
     width, height = scene.colour_size
     low, high = (mm / 1000.0 for mm in scene.depth_mm_bounds(frame_id))
     e = PIXEL_TIE
@@ -141,8 +157,14 @@ def on_surface(scene: PosedScene, frame_id: str, rule: SurfaceRule) -> Seen:
             most[inside & (high[there] == 0)] = np.inf
         must &= most <= tolerance - DEPTH_TIE_M
         may |= least <= tolerance + DEPTH_TIE_M
-    index = index.astype(np.int32)
-    return Seen(must=index[must], ties=index[may & ~must])
+    return _spread(index[must], len(points)), _spread(index[may | must], len(points))
+
+
+def _spread(index: np.ndarray, length: int) -> np.ndarray:
+    """(length,) bool, True at the index."""
+    whole = np.zeros(length, dtype=bool)
+    whole[index] = True
+    return whole
 
 
 def seen(scene: PosedScene, frame_id: str, rule: SurfaceRule | None) -> Seen:
@@ -191,7 +213,7 @@ class SeenVertices(NamedTuple):
 def seen_vertices(scene: PosedScene, frame_id: str, rule: SurfaceRule | None) -> SeenVertices:
     """Every vertex that a question about this frame may be about, by the rule of `seen`."""
     index = np.sort(np.concatenate(seen(scene, frame_id, rule))).astype(np.int64)
-    u, v, z = project(scene, frame_id)
-    pixels = np.stack([u[index], v[index]], axis=1)
+    u, v, z = project_points(scene, frame_id, scene.vertices_aligned[index])
+    pixels = np.stack([u, v], axis=1)
     thousandths = 1000.0 * pixels / np.array(scene.colour_size, dtype=np.float64)
-    return SeenVertices(index, pixels, 1000.0 * z[index], thousandths)
+    return SeenVertices(index, pixels, 1000.0 * z, thousandths)

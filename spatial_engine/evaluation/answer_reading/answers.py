@@ -3,7 +3,8 @@
 1. The text is made plain, and what the model thought aloud taken away (plain_text.py).
 2. The places where it states an answer are looked for, the plainest first (places.py).
 3. The candidates of the first places that have any are read with their units (word_candidates.py,
-   number_candidates.py, vector_candidates.py). If they differ, there is no answer.
+   number_candidates.py, vector_candidates.py; of three to eight frames also letter_sets.py,
+   counts.py, signed_angles.py, sizes.py). If they differ, there is no answer.
 
 No answer is better than one that the model did not give: what could be read in two ways is not
 read, and is counted with its reason.
@@ -12,12 +13,21 @@ read, and is counted with its reason.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from spatial_engine.evaluation.answer_reading import sizes
+from spatial_engine.evaluation.answer_reading.choice_texts import MAX_TEXT, ChoiceTexts
+from spatial_engine.evaluation.answer_reading.counts import count_candidates, is_only_count
+from spatial_engine.evaluation.answer_reading.letter_sets import (
+    is_only_set,
+    joined_letters,
+    set_candidates,
+)
 from spatial_engine.evaluation.answer_reading.number_candidates import (
     Candidate,
     agreed,
@@ -34,6 +44,7 @@ from spatial_engine.evaluation.answer_reading.places import (
 )
 from spatial_engine.evaluation.answer_reading.plain_text import MAX_CHARACTERS, plain_text
 from spatial_engine.evaluation.answer_reading.quantities import BARE
+from spatial_engine.evaluation.answer_reading.signed_angles import signed_candidates
 from spatial_engine.evaluation.answer_reading.units import is_only_quantities
 from spatial_engine.evaluation.answer_reading.vector_candidates import (
     tells_other_order,
@@ -44,7 +55,7 @@ from spatial_engine.evaluation.answer_reading.word_candidates import (
     is_only_option,
     option_candidates,
 )
-from spatial_engine.utils.questions.tasks import Task
+from spatial_engine.utils.questions.tasks import LETTERS, Task
 
 __all__ = [
     "CUT_OFF",
@@ -116,38 +127,51 @@ MAX_CONTRASTS = 20  # in one text
 class _Reader:
     """Candidates of one task, in places of one text."""
 
-    def __init__(self, task: Task, whole: str) -> None:
-        self.task, self.whole = task, whole
+    def __init__(self, task: Task, whole: str, texts: ChoiceTexts) -> None:
+        self.task, self.whole, self.texts = task, whole, texts
         self.wanted = task.num_numbers
+        self.of_sizes = task.form == "size"
         self.measure = BARE if task.unit == "permille" else task.unit
 
     @cached_property
     def other_unit(self) -> bool:
-        return tells_other_unit(self.whole, self.measure)
+        return tells_other_unit(self.whole, self.measure.removeprefix("signed "))
 
     @cached_property
     def other_order(self) -> bool:
-        return tells_other_order(self.whole)
+        told = sizes.tells_other_order if self.of_sizes else tells_other_order
+        return told(self.whole)
 
     def candidates(self, place: Place) -> list[Any]:
         """What may be the answer at a place: options, or Candidates of numbers."""
+        if self.task.answer == LETTERS:
+            return set_candidates(place, self.task.options, self.texts)
         if self.task.options:
-            return option_candidates(place, self.task)
+            letter = self.texts.letter_of(place.text)
+            return [letter] if letter else option_candidates(place, self.task)
+        if self.task.unit == "count":
+            return count_candidates(place)
+        if self.task.unit == "signed degree":
+            return signed_candidates(place, self.other_unit, self.whole)
         if self.wanted == 1:
             return number_candidates(place, self.measure, self.other_unit)
+        naming = sizes.SIZES if self.of_sizes else None
         return vector_candidates(
-            place, self.measure, self.wanted, self.other_unit, self.other_order
+            place, self.measure, self.wanted, self.other_unit, self.other_order, naming
         )
 
     def is_bare(self, place: Place) -> bool:
         """Whether a place holds nothing but an answer."""
-        if len(place.text) > 300:
+        if len(place.text) > MAX_TEXT:
             return False
+        if self.task.answer == LETTERS:
+            return is_only_set(place, self.texts)
         if self.task.options:
-            return is_only_option(place, self.task)
-        return any(c.isdigit() for c in place.text) and is_only_quantities(
-            _FILLING.sub(" ", place.text)
-        )
+            return bool(self.texts.letter_of(place.text)) or is_only_option(place, self.task)
+        if self.task.unit == "count" and is_only_count(place):
+            return True
+        text = sizes.without_names(place.text) if self.of_sizes else place.text
+        return any(c.isdigit() for c in text) and is_only_quantities(_FILLING.sub(" ", text))
 
     def without_contrasts(self, plain: str) -> str:
         """The text without other answers that it denies right behind one: "B, not A"."""
@@ -174,24 +198,30 @@ class _Reader:
         return Reading(best.values) if best else Reading(None, DIFFER)
 
 
-def read_answer(text: str, task: Task) -> Answer | None:
-    """The answer in a model's text: a word, a letter in capitals, or numbers; None for none.
+def read_answer(text: str, task: Task, choices: Mapping[str, str] | None = None) -> Answer | None:
+    """The answer in a model's text: a word, a letter in capitals, letters as in `gt_value`, or
+    numbers; None for none. `choices` are those of the record, what its letters stand for.
 
     Lengths are in mm, angles in degrees, coordinates in thousandths of the image; all exact.
     """
-    return read(text, task).answer
+    return read(text, task, choices).answer
 
 
-def read(text: str, task: Task) -> Reading:
+def read(text: str, task: Task, choices: Mapping[str, str] | None = None) -> Reading:
     """As read_answer, with the reason where there is no answer."""
     plain = plain_text(text)
     if plain is None:
         return Reading(None, CUT_OFF)
-    whole = running_text(plain)
-    reader = _Reader(task, whole)
+    texts = ChoiceTexts(choices or {})
+    if choices:
+        task = replace(task, options=tuple(choices))
+        plain = texts.without_texts(plain)
+    if task.answer == LETTERS:
+        plain = joined_letters(plain, task.options)
+    reader = _Reader(task, running_text(plain), texts)
     plain = reader.without_contrasts(plain)
     whole = running_text(plain)
-    for rank in ranks(plain, several=reader.wanted > 1):
+    for rank in ranks(plain, reader.wanted > 1, task.answer == LETTERS):
         if (reading := _read_rank(rank, reader)) is not None:
             return reading
     if _REFUSED.search(whole):

@@ -67,22 +67,25 @@ _SPELLED = re.compile(
 )
 
 
-def number_candidates(place: Place, measure: str, elsewhere: bool) -> list[Candidate]:
+def number_candidates(
+    place: Place, measure: str, elsewhere: bool, counted: bool = False
+) -> list[Candidate]:
     """The candidates of a place for one number of that measure.
 
     A number without a unit has the one stated near it, or else the asked one, unless another one is
-    stated `elsewhere` in the text. Numbers of things count only where there are no others.
+    stated `elsewhere` in the text. Numbers of things count only where there are no others, or where
+    they are asked for (`counted`).
     """
-    text = _without_dashes(_joined(place), opens=not place.before.strip())
+    text = _without_dashes(joined(place), opens=not place.before.strip())
     text = without_asides(_without_lists(text))
     named = list(islice(quantities(text), MAX_QUANTITIES + 1))
     if len(named) > MAX_QUANTITIES:
         return [UNREADABLE]
-    found = [_told(quantity, place, text, measure, elsewhere) for quantity in named]
+    found = [told(quantity, place, text, measure, elsewhere) for quantity in named]
     found = [quantity for quantity in found if quantity.measure in (measure, BARE)]
-    others = [quantity for quantity in found if not quantity.counted]
+    others = [quantity for quantity in found if counted or not quantity.counted]
     spelled = [_spelled(match, measure) for match in _SPELLED.finditer(text)]
-    candidates = [_candidate(quantity, text) for quantity in others or found]
+    candidates = [candidate_of(quantity, text) for quantity in others or found]
     return candidates + [UNREADABLE for mine in spelled if mine]
 
 
@@ -93,7 +96,7 @@ def _without_dashes(text: str, opens: bool) -> str:
     return _NAMED.sub(r"\1: ", text)
 
 
-def _joined(place: Place) -> str:
+def joined(place: Place) -> str:
     """The text of a place with the unit that stands right behind its marks."""
     unit = unit_behind(place.after, 0)
     return place.text + (f" {place.after[: unit.end].strip()}" if isinstance(unit, Unit) else "")
@@ -109,7 +112,7 @@ def _spelled(match: re.Match[str], measure: str) -> bool:
     return isinstance(unit, Unit) and unit.measure == measure
 
 
-def _told(quantity: Quantity, place: Place, text: str, measure: str, elsewhere: bool) -> Quantity:
+def told(quantity: Quantity, place: Place, text: str, measure: str, elsewhere: bool) -> Quantity:
     """The quantity with the unit that its line states, where it has none of its own."""
     if quantity.measure != BARE or quantity.counted:
         return quantity
@@ -155,7 +158,7 @@ def tells_other_unit(text: str, measure: str) -> bool:
     return any(unit.measure == measure and unit.factor != 1 for _, unit in told_units(text))
 
 
-def _candidate(quantity: Quantity, text: str) -> Candidate:
+def candidate_of(quantity: Quantity, text: str) -> Candidate:
     clause = re.split(r"[.,;:(\n。](?=\D)", text[max(0, quantity.start - 60) : quantity.start])[-1]
     if (
         quantity.value is None or NEGATED.search(clause) or _BOUND.search(clause)

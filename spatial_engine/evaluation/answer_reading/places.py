@@ -102,6 +102,12 @@ _LIST_END = re.compile(
 )
 
 
+_SET_END = re.compile(  # of letters: they may go on in further lines, one in each
+    rf"[.!?](?=\s+[^\W\d]|\s*$)|。|\n[ ]*\n|\n(?=[ ]?(?:- )?[^\W\d_][^\W\d_])"
+    rf"|\b,?\s(?:{_REASON})\b|,?\s?(?:因为|因為|由于|なぜなら|왜냐하면)",
+    re.IGNORECASE,
+)
+
 _CLAUSE_START = re.compile(r"(?:^|(?<=[\n.;,!?。]))\s*(?=\S)(?!(?<=[.,])\S)")
 _SENTENCE_START = re.compile(r"(?:^|(?<=[\n.;!?。]))\s*(?=\S)(?!(?<=[.])\S)")
 
@@ -111,14 +117,15 @@ def running_text(text: str) -> str:
     return _ABBREVIATED.sub(r"\1", _MARKS.sub("", text))
 
 
-def ranks(text: str, several: bool) -> Iterator[Rank]:
+def ranks(text: str, several: bool, letters: bool = False) -> Iterator[Rank]:
     """The ranks of places in a plain text that have any, the plainest first.
 
-    `several`: the answer has more than one number, so that a comma or line end does not end it.
+    `several`: the answer has more than one number, so that a comma or line end does not end it;
+    `letters`: the same of letters.
     """
     yield from _marked(text)
     plain = running_text(text)
-    end = _LIST_END if several else _CLAUSE_END
+    end = _SET_END if letters else _LIST_END if several else _CLAUSE_END
     yield from _announced(plain, end)
     if found := list(_BOLD.finditer(text)):
         yield _rank("bold", text, [f.span(1) for f in found], bare=True)
@@ -153,7 +160,7 @@ def _lines(plain: str, end: re.Pattern[str]) -> Iterator[Rank]:
     if not spans:
         return
     yield _rank("first or last line", plain, sorted({spans[0], spans[-1]}), bare=True)
-    begin = _SENTENCE_START if end is _LIST_END else _CLAUSE_START
+    begin = _CLAUSE_START if end is _CLAUSE_END else _SENTENCE_START
     starts = [found.end() for found in islice(begin.finditer(plain), MAX_PLACES + 1)]
     heads = [(start, _stop(plain, start, start + MAX_CLAUSE, end)) for start in starts]
     yield _rank("first clause", plain, heads, bare=True, opening=True)

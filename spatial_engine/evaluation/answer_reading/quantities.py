@@ -11,7 +11,7 @@ from spatial_engine.evaluation.answer_reading.units import (
     DEGREE,
     GLUED_TOKEN,
     MM,
-    OTHER,
+    OF_IMAGES,
     TOKEN,
     UNSURE,
     Unit,
@@ -90,7 +90,7 @@ def _plus_minus(text: str) -> str:
             continue
         unit = unit_behind(text, found.end())
         end = found.end()
-        if isinstance(unit, Unit) and (unit.measure == OTHER or not before[-1].isdigit()):
+        if isinstance(unit, Unit) and (unit.measure in OF_IMAGES or not before[-1].isdigit()):
             end = unit.end
         if found[0].startswith("("):
             end += text[end : end + 2].strip() == ")" and text.index(")", end) - end + 1
@@ -149,7 +149,7 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
         unit = unit_behind(text, position)
         while (
             isinstance(unit, Unit)
-            and unit.measure != OTHER
+            and unit.measure not in OF_IMAGES
             and (token := GLUED_TOKEN.match(text, unit.end))
         ):
             yield token

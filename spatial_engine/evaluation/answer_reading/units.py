@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-MM, DEGREE, OTHER = "mm", "degree", "other"  # what a unit measures: a length, an angle, or else
+# What a unit measures: a length, an angle, a place in an image, or else.
+MM, DEGREE, PIXEL, OTHER = "mm", "degree", "pixel", "other"
+OF_IMAGES = (OTHER, PIXEL)  # percent among the others
 
 _SPELLED = {  # measure, how much of it -> spellings, in small letters
     (MM, "1/1000"): "µm μm micrometer micrometers micrometre micrometres micron microns 微米",
@@ -31,10 +33,11 @@ _SPELLED = {  # measure, how much of it -> spellings, in small letters
     "градусов 度 도",
     (DEGREE, "57.295779513082321"): "rad rads radian radians radián radianes радиан 弧度 "
     "ラジアン 라디안",
-    (OTHER, "1"): "% ‰ percent pct px pixel pixels kg g gram grams s sec secs second "
+    (OTHER, "1"): "% ‰ percent pct kg g gram grams s sec secs second "
     "seconds msec ms "
     "min mins minute minutes h hr hrs hour hours fps hz times turns revolutions lux °c °f k "
-    "像素 秒 次 个 ピクセル 픽셀 초 번 퍼센트",
+    "秒 次 个 초 번 퍼센트",
+    (PIXEL, "1"): "px pixel pixels 像素 ピクセル 픽셀",
 }  # fmt: skip
 
 

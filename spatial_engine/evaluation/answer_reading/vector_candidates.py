@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from spatial_engine.evaluation.answer_reading.number_candidates import (
@@ -22,7 +22,7 @@ from spatial_engine.evaluation.answer_reading.quantities import (
     quantities,
     without_asides,
 )
-from spatial_engine.evaluation.answer_reading.units import OTHER, Unit, unit_behind
+from spatial_engine.evaluation.answer_reading.units import OF_IMAGES, PIXEL, Unit, unit_behind
 from spatial_engine.evaluation.answer_reading.word_candidates import direction_pattern
 
 AXES = {  # direction -> axis and sign: x right, y down, z forward
@@ -48,23 +48,38 @@ _SPLITS = (r"\s*;\s*", r"\s*\n\s*", r",\s+", r"\s*,\s*", r"\s+/\s+", r"\s+")
 _SPLITTERS = [re.compile(split) for split in _SPLITS]
 
 
+@dataclass(frozen=True)
+class Naming:
+    """How the components of an answer are named: `letters` finds the axes that a text names, as
+    "x", "y", "z" or "?" for another; `directed`: directions name them, too."""
+
+    letters: Callable[[str], list[str]]
+    directed: bool
+
+
 def vector_candidates(
-    place: Place, measure: str, wanted: int, elsewhere: bool, other_order: bool
+    place: Place,
+    measure: str,
+    wanted: int,
+    elsewhere: bool,
+    other_order: bool,
+    naming: Naming | None = None,
 ) -> list[Candidate]:
     """The candidates of a place for so many numbers of that measure (BARE: no unit).
 
     `elsewhere`: the text states another unit than the asked one, apart from a number;
-    `other_order`: it lists the axes in another order than x, y, z.
+    `other_order`: it lists the axes in another order than x, y, z, which name them by default.
     """
     text = place.text
     if isinstance(unit := unit_behind(place.after, 0), Unit) and (
-        measure != BARE or unit.measure == OTHER
+        measure != BARE or unit.measure in OF_IMAGES
     ):
         text += " " + place.after[: unit.end].strip()
     if wanted == 2:
         text = _OF_FIRST.sub(" it ", text)
     text = without_asides(text)
-    labelled = _labelled(text, place, measure, wanted, elsewhere)
+    naming = naming or Naming(_LETTER.findall, wanted == 3)
+    labelled = _labelled(text, place, measure, wanted, elsewhere, naming)
     listed = list(_lists(text, place, measure, wanted, elsewhere))
     return [*labelled, *(UNREADABLE if other_order else candidate for candidate in listed)]
 
@@ -80,19 +95,19 @@ def tells_other_order(text: str) -> bool:
 
 # ---- components by name or direction ------------------------------------------------------------
 def _labelled(
-    text: str, place: Place, measure: str, wanted: int, elsewhere: bool
+    text: str, place: Place, measure: str, wanted: int, elsewhere: bool, naming: Naming
 ) -> list[Candidate]:
     if not (found := list(islice(quantities(text), MAX_QUANTITIES))):
         return []
     ends = [0, *(q.end for q in found)]
     regions = [text[a : q.start] for a, q in zip(ends, found, strict=False)] + [text[ends[-1] :]]
-    leading = bool(_labels(regions[0], wanted, last=True))
+    leading = bool(_labels(regions[0], naming, last=True))
     by_axis: dict[str, list[Quantity | None]] = {}
     for number, quantity in enumerate(found):
         before = _part(regions[number], last=True, whole=number == 0 or leading)
         whole = number == len(found) - 1 or not leading
         behind = _part(regions[number + 1], last=False, whole=whole)
-        if (component := _component(quantity, before, behind, wanted)) is not None:
+        if (component := _component(quantity, before, behind, naming)) is not None:
             axis, value = component
             by_axis.setdefault(axis, []).append(value)
     if sorted(by_axis) != list("xyz"[:wanted]):
@@ -114,9 +129,9 @@ def _part(region: str, last: bool, whole: bool) -> str:
     return parts[-1] if last else parts[0]
 
 
-def _labels(region: str, wanted: int, last: bool) -> bool:
+def _labels(region: str, naming: Naming, last: bool) -> bool:
     part = _part(region, last, True)
-    return bool(_LETTER.search(part) or (wanted == 3 and _directions(part)))
+    return bool(naming.letters(part) or (naming.directed and _directions(part)))
 
 
 def _directions(part: str) -> list[str]:
@@ -124,11 +139,11 @@ def _directions(part: str) -> list[str]:
 
 
 def _component(
-    quantity: Quantity, before: str, behind: str, wanted: int
+    quantity: Quantity, before: str, behind: str, naming: Naming
 ) -> tuple[str, Quantity | None] | None:
     """The axis that a quantity belongs to, and the quantity with its sign; None where unclear."""
-    letters = {m.lower() for m in _LETTER.findall(before) + _LETTER.findall(behind)}
-    ahead, after = (_directions(before), _directions(behind)) if wanted == 3 else ([], [])
+    letters = {m.lower() for m in naming.letters(before) + naming.letters(behind)}
+    ahead, after = (_directions(before), _directions(behind)) if naming.directed else ([], [])
     axes = letters | {AXES[name][0] for name in ahead + after}
     if not axes:
         return None
@@ -263,7 +278,7 @@ def _candidate(
     if set(told) == {BARE}:
         return _bare(entries, place, measure, elsewhere)
     if measure == BARE:
-        return UNREADABLE if OTHER in told else None  # percent or pixels of an image
+        return None if set(told).isdisjoint(OF_IMAGES) else UNREADABLE  # percent, pixels
     if set(told[:-1]) == {BARE}:  # [1, 2, 3 mm]
         shared = Unit(entries[-1].measure, entries[-1].factor)
         entries = [*(in_unit(entry, shared) for entry in entries[:-1]), entries[-1]]
@@ -276,8 +291,8 @@ def _candidate(
 
 def _bare(entries: list[Quantity], place: Place, measure: str, elsewhere: bool) -> Candidate | None:
     unit = told_unit(place.before, place.after, elsewhere, measure)
-    if measure == BARE:
-        if unit and unit.measure == OTHER:
+    if measure in (BARE, PIXEL):
+        if unit and unit.measure in OF_IMAGES and unit.measure != measure:
             return UNREADABLE
         small = all(0 <= entry.value <= 1 for entry in entries)
         fractions = small and any(entry.value.denominator > 1 for entry in entries)

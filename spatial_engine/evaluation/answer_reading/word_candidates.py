@@ -55,7 +55,7 @@ _IDIOMS = re.compile(  # left, right, up and back that are no directions of a mo
     r"(?:left|right|up|down)[ -]most)\b|左右|上下|前后|前後",
     re.IGNORECASE,
 )
-_DENIED = re.compile(
+DENIED = re.compile(
     r"\b(?:not|never|neither|nor|without|rather than|instead of|wrong|incorrect|cannot|except|"
     r"excluded?|excluding|eliminat\w+|rule[sd]? out|unlikely|impossible|mismatch\w*|no longer|"
     r"different|fails?|hidden|occluded)\b|n't\b|不|没|沒|非|错|錯|排除|除了|ではな|じゃな|ない|아니|아닙|아닌|않|제외|틀",
@@ -63,7 +63,7 @@ _DENIED = re.compile(
 )
 _CLAUSE = re.compile(r"[.,;:!?()\n。]|\bbut\b|\bso\b")
 _LETTER = re.compile(r"(?<![A-Za-z0-9_'-])([A-Z])(?![A-Za-z0-9_'])(?!-[A-Za-z])")
-_ARTICLE = re.compile(  # opens a sentence: "A chair ...", but not "A is closer ..."
+ARTICLE = re.compile(  # opens a sentence: "A chair ...", but not "A is closer ..."
     r"(?:^|[.!?:\n])\s{0,3}A(?= [a-z])(?! (?:is|was|has|and|or|in|at|on|lies|appears|seems|looks|"
     r"matches|corresponds|because|since|as|than|would|must|fits|marks|shows|for|with|"
     r"to|through|vs|versus|nor|but|not|then|rather|instead|can|could|might|may|should|does)\b)"
@@ -93,7 +93,7 @@ def option_candidates(place: Place, task: Task) -> list[str]:
     found = []
     for clause in _CLAUSE.split(text if task.answer == LETTER else _IDIOMS.sub(" ", text)):
         named = _named(clause, task)
-        found += [UNCLEAR] if named and _DENIED.search(clause) else []
+        found += [UNCLEAR] if named and DENIED.search(clause) else []
         found += named
     if task.answer == LETTER:
         found += _article_and_small(text, task, found)
@@ -138,10 +138,10 @@ def _named(clause: str, task: Task) -> list[str]:
 
 def _article_and_small(text: str, task: Task, found: list[str]) -> list[str]:
     """Letters that depend on what is around: A, an article or not, and announced small ones."""
-    without = _ARTICLE.sub(" ", text)
+    without = ARTICLE.sub(" ", text)
     named = ["A"] if "A" in _LETTER.findall(without) else []
     if named and any(
-        "A" in _LETTER.findall(part) and _DENIED.search(part) for part in _CLAUSE.split(without)
+        "A" in _LETTER.findall(part) and DENIED.search(part) for part in _CLAUSE.split(without)
     ):
         named.append(UNCLEAR)
     named += [letter.upper() for letter in _SPOKEN_OF.findall(text)]

@@ -1,4 +1,4 @@
-"""What lmms-eval calls for the MultiSPA benchmark: images, text and messages of a question, scores.
+"""What lmms-eval calls for a benchmark of ours: images, text and messages of a question, scores.
 
 It needs the spatial_engine package and orjson beside lmms-eval, and nothing else of the engine's
 packages: `pip install --no-deps -e . orjson` in its repository.
@@ -6,20 +6,22 @@ packages: `pip install --no-deps -e . orjson` in its repository.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatial_engine.evaluation.scoring import score_record
+from spatial_engine.exports.upstream import rows
 from spatial_engine.utils.questions.plain_record import answer_of, without_image_marks
-from spatial_engine.utils.questions.tasks import ROWS, metric_name
+from spatial_engine.utils.questions.tasks import BENCHMARKS, metric_name
 
 if TYPE_CHECKING:
     from PIL import Image
 
-ROOT = Path(".")  # what image paths are relative to; the export fills it in
-MEAN = "multispa_mean"
+# The export fills in both: what image paths are relative to, and the benchmark.
+ROOT = Path(".")
+BENCHMARK = BENCHMARKS["multispa"]
+MEAN = f"{BENCHMARK.name}_mean"
 
 
 def doc_to_visual(doc: Mapping[str, Any], *_: Any) -> list[Image.Image]:
@@ -57,32 +59,25 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     """The verdict on one answer, given to every metric: each takes the subtasks it is about."""
     score = score_record(doc, results[0])
     verdict = {"task": score.task, "correct": score.correct}
-    return dict.fromkeys([MEAN, *map(metric_name, ROWS)], verdict)
+    return dict.fromkeys([MEAN, *map(metric_name, BENCHMARK.rows)], verdict)
 
 
-def multispa_mean(verdicts: Sequence[Mapping[str, Any]]) -> float:
+def mean_of_rows(verdicts: Sequence[Mapping[str, Any]]) -> float:
     """Plain mean of the rows, in percent."""
-    rows = [_percent(verdicts, ROWS[row]) for row in ROWS]
-    there = [percent for percent in rows if percent is not None]
-    return sum(there) / len(there) if there else float("nan")
+    return rows.mean_of_rows(_pairs(verdicts), BENCHMARK.rows)
 
 
-def _percent(verdicts: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> float | None:
-    """Mean over subtasks of the share of right answers; None where none was asked."""
-    by_task = defaultdict(list)
-    for verdict in verdicts:
-        by_task[verdict["task"]].append(verdict["correct"])
-    shares = [sum(by_task[task]) / len(by_task[task]) for task in tasks if by_task[task]]
-    return 100 * sum(shares) / len(shares) if shares else None
+def _pairs(verdicts: Sequence[Mapping[str, Any]]) -> list[rows.Verdict]:
+    return [(verdict["task"], verdict["correct"]) for verdict in verdicts]
 
 
 def _row(tasks: Sequence[str]) -> Callable[[Sequence[Mapping[str, Any]]], float]:
     def row(verdicts: Sequence[Mapping[str, Any]]) -> float:
-        percent = _percent(verdicts, tasks)
-        return float("nan") if percent is None else percent
+        return rows.percent(_pairs(verdicts), tasks)
 
     return row
 
 
-# The yaml names a function for each row: utils.multispa_depth_comparison ...
-globals().update({metric_name(name): _row(tasks) for name, tasks in ROWS.items()})
+# The yaml names a function for each row, and for the mean: utils.multispa_depth_comparison ...
+globals().update({metric_name(name): _row(tasks) for name, tasks in BENCHMARK.rows.items()})
+globals()[MEAN] = mean_of_rows

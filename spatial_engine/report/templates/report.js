@@ -4,12 +4,17 @@
 const PAGE_SIZE = 24;
 // A ring around a dot that is in the picture goes around the letter beside it, too: pixels of the
 // image, which grow with images that are wider than usual.
+const NUM_COLORS = 8; // of objects, as in report.css
 const RING = { width: 84, usual: 1296, least: 30 };
 
 // Records stay outside the component: Alpine would watch each of them for changes.
-const data = window.reportData || { tasks: [], scenes: [], datasets: [], images: [], names: {}, records: [] };
+const data = window.reportData || { tasks: [], scenes: [], datasets: [], images: [], names: {}, models: [], records: [] };
+
+// What only records of many frames have, or those of a page of verdicts.
+const NONE = { outcome: "", verdicts: [], ending: "", choices: [], notes: [], labels: [], plan: "", planSize: [0, 0], planText: "" };
 
 const records = data.records.map((record, number) => ({
+  ...NONE,
   ...record,
   key: number,
   anchor: `record-${number}`,
@@ -17,10 +22,18 @@ const records = data.records.map((record, number) => ({
   sceneName: data.scenes[record.scene],
   datasetName: data.datasets[record.dataset],
   link: `#${encodeURIComponent(record.id)}`,
-  kinds: [...record.marks.map((mark) => mark[1]), ...record.lines.map(kindOfLine)],
+  kinds: [
+    ...record.marks.map((mark) => mark[1]),
+    ...record.lines.map(kindOfLine),
+    ...(record.notes ?? []).filter((note) => note[2]).map(() => "right"),
+  ],
 }));
 
-function kindOfLine(line) { return line[1] ? "side" : "box"; }
+// Objects of a record of many frames have a number, and take turns with the colours.
+function kindOfLine(line) {
+  if (line[6] >= 0) return `object${line[6] % NUM_COLORS}`;
+  return line[1] ? "side" : "box";
+}
 
 // What shapes and colours mean, of those kinds only that some record has.
 function legendOf(shown) {
@@ -29,9 +42,12 @@ function legendOf(shown) {
   return Object.entries(data.names).filter(([kind]) => kinds.has(kind)).map(([kind, name]) => ({
     kind,
     name,
-    shape: ["box", "side"].includes(kind) ? `line ${kind}` : `mark ${kind} ${dotted}`,
+    shape: ["box", "side", "right"].includes(kind) ? `line ${kind}` : markShape(kind, dotted),
   }));
 }
+
+// Predictions are in no picture: they have no ring around a dot.
+function markShape(kind, dotted) { return `mark ${kind} ${kind.startsWith("said") ? "" : dotted}`; }
 
 // A text in parts: `quoted` ones as code, and short [ lists ] and code that are kept on one line.
 function partsOf(text) {
@@ -42,7 +58,24 @@ function partsOf(text) {
   });
 }
 
-const FILTERS = ["task", "split", "dataset", "scene", "text", "onlyDoubtful"];
+const COLOR_NAMES = Array.from({ length: NUM_COLORS }, (_, number) => `object${number}`);
+// What a filter that is set asks of a record.
+const TESTS = {
+  task: (value) => (record) => record.taskName === value,
+  outcome: (value) => (record) => record.outcome === value,
+  verdict1: (value) => (record) => record.verdicts[0]?.[0] === value,
+  verdict2: (value) => (record) => record.verdicts[1]?.[0] === value,
+  split: (value) => (record) => record.split === value,
+  dataset: (value) => (record) => record.datasetName === value,
+  scene: (value) => (record) => record.sceneName === value,
+  text: (value) => {
+    const words = value.toLowerCase().split(/\s+/).filter(Boolean);
+    return (record) => words.every((word) => haystack(record).includes(word));
+  },
+  onlyDoubtful: () => (record) => record.warnings.length > 0,
+};
+const FILTERS = Object.keys(TESTS);
+const OF_VERDICTS = ["outcome", "verdict1", "verdict2"].slice(0, data.models.length && data.models.length + 1);
 
 const numberById = new Map();
 for (const record of records) if (!numberById.has(record.id)) numberById.set(record.id, record.key);
@@ -52,13 +85,44 @@ const haystacks = []; // filled by the first search
 function haystack(record) {
   haystacks[record.key] ??= [
     record.id, record.description, record.question, record.answer, record.value,
-    ...record.warnings, ...record.facts, record.other,
+    ...record.warnings, ...record.facts, record.other, record.ending, record.planText,
+    ...record.choices.flat(), ...record.notes.flat(), ...record.verdicts.flat(),
   ].join("\n").toLowerCase();
   return haystacks[record.key];
 }
 
 function ringWidth(image) {
   return `max(${RING.least}px, ${100 * RING.width / Math.min(image.width, RING.usual)}%)`;
+}
+
+function pathOfLine([, , x1, y1, x2, y2]) { return `M${x1} ${y1}L${x2} ${y2}`; }
+
+// Above the place, but within the image, of whose width a name takes 60 % at most.
+function placeOfName(x, y) {
+  const side = x > 600 ? { right: `${100 - x / 10}%` } : { left: `${Math.min(x / 10, 40)}%` };
+  return { ...side, bottom: `min(${100 - y / 10}%, 100% - 1.25em)` };
+}
+
+function choicesOf(record) {
+  return record.choices.map(([letter, text, right, note]) => ({
+    key: letter,
+    text: `${letter}. ${text}`,
+    note: [note, ...chosenBy(record, letter)].filter(Boolean).join(", "),
+    kind: right ? "right" : "",
+  }));
+}
+
+// Which models answered with a letter.
+function chosenBy(record, letter) {
+  const names = data.models.length > 1 ? data.models.map((name) => `predicted by ${name}`) : ["predicted"];
+  return names.filter((_, number) => record.verdicts[number]?.[1].split(", ").includes(letter));
+}
+
+function verdictsOf(record) {
+  return record.verdicts.map(([kind, read, unread, said], number) => ({
+    key: number, kind, read, unread, said, model: data.models[number],
+    label: `prediction of ${data.models[number]}`,
+  }));
 }
 
 function pictureOf(record, number, large) {
@@ -68,7 +132,9 @@ function pictureOf(record, number, large) {
     `${[data.names[kind], label].filter(Boolean).join(" ")} at ${x}, ${y}`);
   const lines = record.lines.filter((line) => line[0] === number);
   const pathOf = (kind) => lines.filter((line) => kindOfLine(line) === kind)
-    .map(([, , x1, y1, x2, y2]) => `M${x1} ${y1}L${x2} ${y2}`).join("");
+    .map(pathOfLine).join("");
+  const [frame, fact, right] = record.notes[number] ?? ["", "", false];
+  const labels = record.labels.filter((label) => label[0] === number);
   const name = record.images.length > 1 ? `Image-${number + 1}` : "Image";
   return {
     key: `${record.key}-${number}-${large}`,
@@ -77,22 +143,30 @@ function pictureOf(record, number, large) {
     width: image.width,
     height: image.height,
     shape: { aspectRatio: `${image.width} / ${image.height}` },
-    name,
+    name: frame ? `${name}, frame ${frame}` : name,
     path: image.name,
+    fact,
+    right,
     hasLines: lines.length > 0,
     box: pathOf("box"),
     side: pathOf("side"),
-    alt: [`${name}: ${image.name}`, ...places].join("; "),
+    rim: lines.some((line) => line[6] >= 0) ? lines.map(pathOfLine).join("") : "",
+    ...Object.fromEntries(COLOR_NAMES.map((kind) => [kind, pathOf(kind)])),
+    labels: labels.map(([, color, text, x, y], index) => ({
+      key: index, text, shape: `name object${color % NUM_COLORS}`, place: placeOfName(x, y),
+    })),
+    alt: [`${name}: ${image.name}`, fact, right ? data.names.right : "", ...places]
+      .filter(Boolean).join("; "),
     action: large ? `zoom into ${name}` : `show ${name} of ${record.id} large`,
     marks: marks.map(([, kind, x, y, label], index) => ({
       key: index,
       // With a label that stands below it at the top; in pictures with dots there is none.
-      shape: [kind, y < 70 ? "at-top" : "", record.dotted ? "dotted" : ""].join(" "),
+      shape: `${markShape(kind, record.dotted ? "dotted" : "")} ${y < 70 ? "at-top" : ""}`,
       label,
       place: {
         left: `${x / 10}%`,
         top: `${y / 10}%`,
-        ...(record.dotted && { width: ringWidth(image) }),
+        ...(record.dotted && !kind.startsWith("said") && { width: ringWidth(image) }),
       },
     })),
   };
@@ -102,6 +176,9 @@ document.addEventListener("alpine:init", () => {
   window.Alpine.data("report", () => ({
     view: "overview",
     task: "",
+    outcome: "",
+    verdict1: "",
+    verdict2: "",
     split: "",
     dataset: "",
     scene: "",
@@ -113,8 +190,10 @@ document.addEventListener("alpine:init", () => {
     chosen: false,
     isOpen: false,
     legend: legendOf(records),
+    counts: {}, // by filter of verdicts and value: records that fit the other filters
 
     init() {
+      this.count();
       for (const name of FILTERS) {
         this.$watch(name, () => {
           this.filter();
@@ -126,23 +205,32 @@ document.addEventListener("alpine:init", () => {
 
     // Filters.
     filter() {
-      const words = this.text.toLowerCase().split(/\s+/).filter(Boolean);
       const before = this.chosen ? this.found[this.at] : -1;
-      this.found = records.filter((record) =>
-        (!this.task || record.taskName === this.task) &&
-        (!this.split || record.split === this.split) &&
-        (!this.onlyDoubtful || record.warnings.length) &&
-        (!this.dataset || record.datasetName === this.dataset) &&
-        (!this.scene || record.sceneName === this.scene) &&
-        words.every((word) => haystack(record).includes(word))
-      ).map((record) => record.key);
+      this.found = this.fitting(FILTERS).map((record) => record.key);
+      this.count();
       this.at = Math.max(this.found.indexOf(before), 0);
       this.chosen = this.found[this.at] === before;
       this.legend = legendOf(this.found.map((number) => records[number]));
     },
+    fitting(names) {
+      const tests = names.filter((name) => this[name]).map((name) => TESTS[name](this[name]));
+      return records.filter((record) => tests.every((test) => test(record)));
+    },
+    count() {
+      this.counts = Object.fromEntries(OF_VERDICTS.map((filter, number) => {
+        const found = {};
+        for (const record of this.fitting(FILTERS.filter((name) => name !== filter))) {
+          const value = number ? record.verdicts[number - 1][0] : record.outcome;
+          found[value] = (found[value] ?? 0) + 1;
+        }
+        return [filter, found];
+      }));
+    },
+    countOf(filter, value, option) {
+      return `${option.dataset.name} (${(this.counts[filter]?.[value] ?? 0).toLocaleString("en")})`;
+    },
     clear() {
-      this.task = this.split = this.dataset = this.scene = this.text = "";
-      this.onlyDoubtful = false;
+      for (const name of FILTERS) this[name] = name === "onlyDoubtful" ? false : "";
     },
     toggleDoubtful() { this.onlyDoubtful = !this.onlyDoubtful; },
     get pressedDoubtful() { return String(this.onlyDoubtful); },
@@ -152,7 +240,8 @@ document.addEventListener("alpine:init", () => {
     get isEmpty() { return this.found.length === 0; },
     showTask(event) {
       this.clear();
-      this.task = event.currentTarget.dataset.task;
+      const told = event.currentTarget.dataset;
+      for (const name of ["task", ...OF_VERDICTS]) this[name] = told[name] ?? "";
       this.show("records");
     },
 
@@ -204,6 +293,7 @@ document.addEventListener("alpine:init", () => {
     cardClass(record) {
       return {
         single: record.images.length === 1,
+        many: record.notes.length > 0,
         chosen: this.chosen && record.key === this.found[this.at],
       };
     },
@@ -312,6 +402,10 @@ document.addEventListener("alpine:init", () => {
       if (event.target.getAttribute("src") !== small) event.target.src = small;
     },
     partsOf,
+    choicesOf,
+    verdictsOf,
+    shapeOf(size) { return { aspectRatio: `${size[0]} / ${size[1]}` }; },
+    picturesClass(record) { return { many: record.notes.length > 0 }; },
     togglePoints() { this.showPoints = !this.showPoints; },
     get pressed() { return String(this.showPoints); },
 

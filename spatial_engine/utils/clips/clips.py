@@ -68,9 +68,15 @@ class Clip:
 
     def project(self) -> np.ndarray:
         """Pixels (T, N, 2) of the points, NaN where they are unknown or not before the camera."""
-        fx_fy, cx_cy = self.fx_fy_cx_cy[:2], self.fx_fy_cx_cy[2:]
-        depth = np.where(self.tracks_cam[..., 2:] > 0, self.tracks_cam[..., 2:], np.nan)
-        return self.tracks_cam[..., :2] / depth * fx_fy + cx_cy
+        return self._project(self.tracks_cam)
+
+    def project_some(self, frames: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """The same of some points, each in one frame: (n, 2)."""
+        return self._project(self.tracks_cam[frames, points])
+
+    def _project(self, places: np.ndarray) -> np.ndarray:
+        depth = np.where(places[..., 2:] > 0, places[..., 2:], np.nan)
+        return places[..., :2] / depth * self.fx_fy_cx_cy[:2] + self.fx_fy_cx_cy[2:]
 
 
 def read_clip(path: Path, *, camera_moves: bool) -> Clip:
@@ -82,7 +88,7 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
     """
     with _open(path) as archive:
         images = _read_images(archive, path)
-        tracks = _read_array(archive, path, "tracks_XYZ", "f").astype(np.float64)
+        tracks, known = _read_tracks(archive, path)
         visible = _read_array(archive, path, "visibility", "b")
         intrinsics = _read_array(archive, path, "fx_fy_cx_cy", "f").astype(np.float64)
         if camera_moves:
@@ -97,15 +103,11 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
         if "queries_xyt.npy" in archive.namelist():
             queries = _read_array(archive, path, "queries_xyt", "f").astype(np.float64)
     count = len(images)
-    if tracks.ndim != 3 or tracks.shape[0] != count or tracks.shape[2] != 3:
+    if len(tracks) != count:
         raise _bad(path, f"tracks_XYZ has the shape {tracks.shape} for {count} frames")
-    known = np.isfinite(tracks).all(axis=2)
-    if (np.abs(tracks[known]) > MAX_METRES).any():
-        raise _bad(path, f"tracks_XYZ holds coordinates over {MAX_METRES:g} m")
-    tracks[~known] = np.nan  # inf means the same
     if visible.shape != tracks.shape[:2]:
         raise _bad(path, f"visibility has the shape {visible.shape}")
-    _check_unit(tracks[visible & known], path)
+    _check_unit(tracks[..., 2][visible & known], path)
     image_size = jpeg.read_size(images[0], path)
     if intrinsics.shape != (4,):
         raise _bad(path, f"fx_fy_cx_cy has the shape {intrinsics.shape}")
@@ -135,6 +137,12 @@ def read_images(path: Path) -> list[bytes]:
     """The JPEGs of a clip's frames, each ending where it ends."""
     with _open(path) as archive:
         return _read_images(archive, path)
+
+
+def read_tracks(path: Path) -> np.ndarray:
+    """`Clip.tracks_cam` of a clip alone. Raises as `read_clip` does; only they are looked at."""
+    with _open(path) as archive:
+        return _read_tracks(archive, path)[0]
 
 
 def read_shape(path: Path) -> tuple[int, int, bool]:
@@ -170,6 +178,22 @@ def has_extrinsics(archive: zipfile.ZipFile) -> bool:
     return f"{EXTRINSICS}.npy" in archive.namelist()
 
 
+def _read_tracks(archive: zipfile.ZipFile, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Tracks (T, N, 3) float64 of a clip, NaN where the file has anything that is not finite, and
+    where they are known, (T, N) bool."""
+    tracks = _read_array(archive, path, "tracks_XYZ", "f").astype(np.float64)
+    if tracks.ndim != 3 or tracks.shape[2] != 3:
+        raise _bad(path, f"tracks_XYZ has the shape {tracks.shape}")
+    if np.isfinite(tracks).all():
+        known = np.ones(tracks.shape[:2], bool)
+    else:
+        known = np.isfinite(tracks).all(axis=2)
+        tracks[~known] = np.nan  # inf means the same
+    if max(np.nanmax(tracks, initial=0), -np.nanmin(tracks, initial=0)) > MAX_METRES:
+        raise _bad(path, f"tracks_XYZ holds coordinates over {MAX_METRES:g} m")
+    return tracks, known
+
+
 def _inverse(cam_from_world: np.ndarray, count: int, path: Path) -> np.ndarray:
     """world_from_cam of each frame."""
     if cam_from_world.shape != (count, 4, 4):
@@ -187,9 +211,10 @@ def _check_rigid(cam_from_world: np.ndarray, path: Path) -> None:
         raise _bad(path, f"{EXTRINSICS} of frame {wrong[0]} is not a rigid motion: {fault}")
 
 
-def _check_unit(seen: np.ndarray, path: Path) -> None:
-    """Raise `BadDataError` where visible points (n, 3) are too far away to be in metres."""
-    distance = float(np.median(seen[:, 2])) if len(seen) else 0.0
+def _check_unit(depths: np.ndarray, path: Path) -> None:
+    """Raise `BadDataError` where visible points, at these depths (n,), are too far away to be in
+    metres."""
+    distance = float(np.median(depths)) if len(depths) else 0.0
     if distance > MAX_MEDIAN_METRES:
         raise _bad(
             path,
@@ -219,7 +244,7 @@ def _check_queries(clip: Clip, queries: np.ndarray, path: Path) -> None:
     seen = clip.visible[frames, asked]
     asked, frames = asked[seen], frames[seen]
     with np.errstate(over="ignore", invalid="ignore"):
-        found = clip.project()[frames, asked]
+        found = clip.project_some(frames, asked)
         u, v = (found - queries[asked, :2]).T
     far = ~(np.hypot(u, v) <= QUERY_PX)  # NaN, of a point behind the camera, is far, too
     if far.any():
@@ -281,18 +306,25 @@ def _read_array(archive: zipfile.ZipFile, path: Path, key: str, kind: str) -> np
         shape, in_fortran, dtype = _read_header(file, path, key)
         if dtype.kind not in ("fiu" if kind == "f" else "b"):
             raise _bad(path, f"{key} is of type {dtype}")
-        return _read_body(file, path, key, shape, in_fortran, dtype)
+        head = file.tell()
+    return _read_body(archive, path, key, head, shape, in_fortran, dtype)
 
 
-def _read_body(file, path: Path, key: str, shape, in_fortran: bool, dtype) -> np.ndarray:
+def _read_body(
+    archive: zipfile.ZipFile, path: Path, key: str, head: int, shape, in_fortran: bool, dtype
+) -> np.ndarray:
+    """An array whose header ends at byte `head`. Its file is opened again and read at once: what is
+    left over of the header's reading would be put before the rest, which copies all."""
     expected = dtype.itemsize
     for side in shape:
         expected *= side
     if expected > MAX_MEMBER_BYTES:
         raise _bad(path, f"{key} claims the shape {shape}")
     try:
-        with naming(path):
-            data = file.read(expected)
+        with naming(path), _member(archive, path, key) as file:
+            data = memoryview(file.read())[head : head + expected]
+    except BadDataError:
+        raise
     except Exception as error:  # damaged compression
         raise _bad(path, f"{key} cannot be read ({error})") from None
     if len(data) != expected:
@@ -307,7 +339,7 @@ def _read_images(archive: zipfile.ZipFile, path: Path) -> list[bytes]:
         if len(shape) != 1 or not 0 < shape[0] <= MAX_FRAMES:
             raise _bad(path, f"{key} has the shape {shape}")
         if dtype.kind == "S":
-            items = _read_body(file, path, key, shape, in_fortran, dtype).tolist()
+            items = _read_body(archive, path, key, file.tell(), shape, in_fortran, dtype).tolist()
         elif dtype.kind == "O":
             items = read_bytes_array(file, shape[0], f"{path}: {key}")
         else:

@@ -54,3 +54,28 @@ def equal_share(available: np.ndarray, wanted: int) -> int:
 def draw(rng: np.random.Generator, population: int, count: int) -> np.ndarray:
     """`count` different numbers of range(population), ascending; (count,) int64."""
     return np.sort(rng.choice(population, size=count, replace=False, shuffle=False))
+
+
+def draw_balanced(rng: np.random.Generator, strata: np.ndarray, wanted: int) -> np.ndarray:
+    """Numbers of at most `wanted` candidates (-1 = all), ascending (k,) int64. `strata` (n, levels)
+    int are theirs: of each stratum of the first level as many as of the others or all it has, and
+    so within it for those of the next."""
+    if wanted < 0 or wanted >= len(strata):
+        return np.arange(len(strata))
+    if not strata.shape[1]:
+        return draw(rng, len(strata), wanted)
+    kinds, counts = np.unique(strata[:, 0], return_counts=True)
+    chosen = []
+    for kind, quota in zip(kinds, _dealt(counts, wanted).tolist(), strict=True):
+        mine = np.flatnonzero(strata[:, 0] == kind)
+        chosen.append(mine[draw_balanced(rng, strata[mine, 1:], quota)])
+    return np.sort(np.concatenate(chosen))
+
+
+def _dealt(counts: np.ndarray, wanted: int) -> np.ndarray:
+    """Quotas (n,) of bins that hold `counts`, dealt round; the first ones get what is over."""
+    share = equal_share(counts, wanted)
+    quotas = np.minimum(counts, share)
+    full = np.flatnonzero(quotas == share)
+    quotas[full[len(full) - (quotas.sum() - wanted) :]] -= 1
+    return quotas

@@ -14,6 +14,7 @@ import numpy as np
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE, projection_matrix
 
 BLOCK_SIZE = 64  # vertices in a block; small enough to be dropped, large enough for array code
+_ANYWHERE = 1e4  # metres: no point is farther away
 _MORTON_BITS = 5  # cells along an axis: 2**5; three axes fit 16 bits, which sort fastest
 
 
@@ -127,6 +128,52 @@ def visible_and_surface_points(
 
 
 @dataclass(frozen=True)
+class AbsenceRule:
+    """When a frame certainly does not show a point: it lies outside the image by `margin_share` of
+    the image's width, or `behind_m` metres or more behind the measured depth (SPEC 13)."""
+
+    margin_share: float = 0.02
+    behind_m: float = 0.1
+
+
+def grey_points(
+    blocks: PointBlocks,
+    world_from_cam: np.ndarray,
+    intrinsic: np.ndarray,
+    image_size: tuple[int, int],
+    depth_mm: np.ndarray,
+    seen: np.ndarray,
+    rule: AbsenceRule,
+) -> np.ndarray:
+    """Numbers of the points that a frame neither shows (`seen`, ascending) nor certainly does not
+    show, ascending int32. `depth_mm` is as of `visible_points`."""
+    height, width = depth_mm.shape
+    margin = (
+        rule.margin_share
+        * image_size[0]
+        * np.array([width / image_size[0], height / image_size[1]])
+    )
+    scale = np.array([width / image_size[0], height / image_size[1], 1.0])
+    matrix = scale[:, None] * projection_matrix(intrinsic, world_from_cam)
+    moved = matrix.copy()  # pixels count from the corner of the margin
+    moved[:2] += margin[:, None] * matrix[2]
+    kept = _blocks_in_view(blocks, moved, *(np.array([width, height]) + 2 * margin), _ANYWHERE)
+    x, y, z = matrix[:, :3] @ blocks.points.take(kept, axis=1).reshape(3, -1) + matrix[:, 3:]
+    near = (z > 0) & (x >= -margin[0] * z) & (x < (width + margin[0]) * z)
+    near &= (y >= -margin[1] * z) & (y < (height + margin[1]) * z)
+    found = np.flatnonzero(near)
+    z = z[found]
+    u, v = x[found] / z, y[found] / z
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    column = np.clip(np.rint(u), 0, width - 1).astype(np.intp)
+    row = np.clip(np.rint(v), 0, height - 1).astype(np.intp)
+    depth = depth_mm[row, column]
+    behind = inside & (depth > 0) & (z * MM_PER_METRE >= depth + rule.behind_m * MM_PER_METRE)
+    numbers = blocks.index.take(kept, axis=0).ravel()[found[~behind]]
+    return np.setdiff1d(np.sort(numbers), seen, assume_unique=True)  # in the order of the first
+
+
+@dataclass(frozen=True)
 class _Projected:
     """Points in front of a camera and inside its image: their numbers in the mesh (n,) int32, the
     pixels of the depth image where they lie (n,), their depths (n,) in millimetres."""
@@ -171,16 +218,15 @@ def _project(
     return _Projected(blocks.index.take(kept, axis=0).ravel().take(found), y.astype(np.intp), z)
 
 
-def intersection_counts(point_lists: list[np.ndarray], num_points: int) -> np.ndarray:
-    """How many points each pair of frames sees in common: (frames, frames) int64, symmetric.
+def intersection_counts(by_frame: np.ndarray) -> np.ndarray:
+    """How many points each pair of frames sees in common: (frames, frames) int64, symmetric, from
+    the `bit_words` of what each sees.
 
-    The diagonal holds each frame's own count. Points become bits, 64 to a word; a pair costs a
-    few words, because words in which a frame sees nothing are skipped: a mesh keeps neighbours
-    near each other, so these are most.
+    The diagonal holds each frame's own count. A pair costs a few words, because words in which a
+    frame sees nothing are skipped: a mesh keeps neighbours near each other, so these are most.
     """
-    by_frame = _bit_words(point_lists, num_points)
     by_word = np.ascontiguousarray(by_frame.T)
-    frames = len(point_lists)
+    frames = len(by_frame)
     counts = np.zeros((frames, frames), np.int64)
     for first in range(frames):
         used = np.flatnonzero(by_frame[first])
@@ -224,14 +270,3 @@ def _morton_codes(axes: np.ndarray) -> np.ndarray:
         for axis in range(3):
             codes |= ((cells[axis] >> bit) & 1) << (3 * bit + axis)
     return codes
-
-
-def _bit_words(point_lists: list[np.ndarray], num_points: int) -> np.ndarray:
-    """(frames, words) uint64: bit k of word w says whether the frame sees point 64 w + k."""
-    bits = np.zeros(-(-num_points // 64) * 64, bool)
-    words = np.empty((len(point_lists), len(bits) // 64), np.uint64)
-    for number, points in enumerate(point_lists):
-        bits[:] = False
-        bits[points] = True
-        words[number] = np.packbits(bits).view(np.uint64)
-    return words

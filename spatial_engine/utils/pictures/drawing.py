@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -149,7 +150,7 @@ def _patch_lab(image: np.ndarray, center: np.ndarray, reach: int) -> np.ndarray:
 
 def _distance(patch: np.ndarray, number: int) -> float:
     """How far a palette colour is from all but a tenth of the pixels of a patch."""
-    distances = np.linalg.norm(patch - _PALETTE_LAB[number], axis=1)
+    distances = np.linalg.norm(patch - _palette_lab()[number], axis=1)
     return float(np.partition(distances, len(distances) // 10)[len(distances) // 10])
 
 
@@ -158,4 +159,9 @@ def _luminance(color: tuple[int, int, int]) -> float:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
-_PALETTE_LAB = cv2.cvtColor(np.array([PALETTE], np.float32) / 255, cv2.COLOR_RGB2LAB).reshape(-1, 3)
+@cache
+def _palette_lab() -> np.ndarray:
+    """CIELAB values (n, 3) of the palette. OpenCV's first conversion takes as long as to load
+    OpenCV: not a thing to do when this is imported."""
+    palette = np.array([PALETTE], np.float32) / 255
+    return cv2.cvtColor(palette, cv2.COLOR_RGB2LAB).reshape(-1, 3)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.running.input_files import read_bytes
@@ -40,7 +42,11 @@ def parse(data: bytes, where: str, remedy: str, most_items: int = MAX_ITEMS) -> 
 
 
 def _loads(data: bytes) -> Any:
-    """Comments are left out only where a file is no json as it is."""
+    """Comments are left out only where a file is no json as it is. What orjson reads, which takes a
+    third of the time, json reads the same, but for whole numbers of over 64 bits, which are none of
+    any file here; json reads more, as NaN."""
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(data)
     try:
         return json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:

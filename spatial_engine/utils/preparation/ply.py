@@ -37,9 +37,10 @@ def read_vertices(path: Path, remedy: str, *, colorless: int | None = None) -> n
         vertices = mesh["vertex"].data
         grey = colorless is not None and not set(COLORS) & set(vertices.dtype.names)
         names = ("x", "y", "z") if grey else ("x", "y", "z", *COLORS)
-        points = [np.asarray(vertices[name], np.float64) for name in names]
-        points += [np.full(len(vertices), colorless, np.float64)] * (6 - len(points))
-        return np.stack(points, axis=1)
+        points = np.full((len(vertices), 6), colorless or 0, np.float64)
+        for number, name in enumerate(names):
+            points[:, number] = vertices[name]
+        return points
 
     points = _read(path, remedy, columns)
     if not len(points):

@@ -26,7 +26,7 @@ from spatial_engine.utils.preparation.object_infos import bounding_box, join_obj
 from spatial_engine.utils.preparation.plan import Wanted, make_plan, moved
 from spatial_engine.utils.preparation.scene_infos import make_scene_infos
 from spatial_engine.utils.running import files, finished_scenes, provenance
-from spatial_engine.utils.running.finished_scenes import PartResult, read_finished
+from spatial_engine.utils.running.finished_scenes import PartResult, makers, read_finished
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
@@ -87,7 +87,7 @@ def run(
         return
     if not owners_lists:
         known = {s for ids in read_split_lists(dataset, AGAIN).values() for s in ids}
-        kept = known | read_finished(points_dir).keys()  # a disk may be absent
+        kept = known | makers(points_dir).keys()  # a disk may be absent
         lists = {split: sorted(kept & set(ids)) for split, ids in lists.items()}
     write_lists(dataset, lists)
     tell_sources(step, dataset, frames_dir)
@@ -226,7 +226,7 @@ def take_over(step: Step, folder: Path, earlier: Set[str]) -> None:
     for scene, done in found.items():
         of_now = replace(done.origin, step=step.name, settings=step.settings)
         if scene in earlier and done.origin.key != of_now.key:
-            kept = step.options.accept_finished and finished_scenes.accept(folder / scene, of_now)
+            kept = step.options.accept_finished and finished_scenes.accept(folder, scene, of_now)
             others += [] if kept else [scene]
     if others:
         raise SettingsError(

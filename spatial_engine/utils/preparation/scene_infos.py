@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import singular_fault
 from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.running import files, provenance
-from spatial_engine.utils.running.finished_scenes import FinishedScene, PartResult, read_finished
-from spatial_engine.utils.running.outputs import scenes_of
+from spatial_engine.utils.running.finished_scenes import PartResult, makers
+from spatial_engine.utils.running.looks import Looks
+from spatial_engine.utils.running.outputs import Part, scenes_of
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
@@ -28,7 +30,7 @@ from spatial_engine.utils.tables.user_pickles import dump_items
 
 log = logging.getLogger(__name__)
 
-PART = "info.arrow"
+PART = "info.parquet"
 
 
 def make_scene_infos(
@@ -56,17 +58,23 @@ def make_scene_infos(
         names.append("train_val")
 
     points_dir = paths.instance_data_dir(dataset)
-    points = read_finished(points_dir) if points_dir.is_dir() else {}
-    told = provenance.read_inputs(points_table)
+    points = makers(points_dir) if points_dir.is_dir() else {}
+    told, looks = provenance.read_inputs(points_table), Looks.of(points_table)
+
+    def digest_info(scene: str) -> tuple[str, int]:
+        return provenance.digest(sorted(infos[scene].items(), key=str)), 0
 
     def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]
         folder = images_dir / scene
         _check_is_of(points_table, scene, told.get(scene), points.get(scene), points_remedy)
-        entries = scene_files.list_entries(folder)  # the one listing
-        inputs = scene_files.infos_made_from(dataset, scene, infos[scene], entries)
-        listed = [name for name, _ in entries]
-        image_ids = posed_images.frames_among(listed, dataset.frame_step, folder)
+        frames, image_ids = scene_files.read_frames(dataset, scene, dataset.frame_step)
+        inputs = {
+            "info": looks.at(scene, "info", [points_table], partial(digest_info, scene)),
+            "objects": scene_files.hash_of_objects(dataset, scene),
+            "splits": outputs,
+            **frames,
+        }
         if not image_ids:
             raise MissingInputError(
                 f"{folder}: holds no frame of {dataset.tag}; {posed_images.REMEDY}"
@@ -81,21 +89,23 @@ def make_scene_infos(
         add_images,
         lambda parts, paths: join_infos(parts, paths, lists),
         parts_name=f"scenes_info_i_{dataset.tag}",
-        inputs=lists,
         companions={table_name(name): paths.info_path(dataset, name) for name in names},
+        takes_over=True,
     )
     if len(args.splits) == 2 and not args.scenes:
         _forget_stale(dataset, lists)
 
 
 def add_images(
-    arguments: tuple[Path, str, info_table.SceneInfos, list[str], bool, list[str]], part_dir: Path
+    arguments: tuple[Path, str, info_table.SceneInfos, scene_files.FrameIds, bool, list[str]],
+    part_dir: Path,
 ) -> PartResult:
     """Read the poses, cameras and sizes of one scene's frames; write its info with them.
 
     The size of every image is read, so that images that do not fit the camera are found.
     """
-    images_dir, scene_id, infos, image_ids, by_frame, outputs = arguments
+    images_dir, scene_id, infos, ids, by_frame, outputs = arguments
+    image_ids = list(ids)
     folder = Path("posed_images") / scene_id  # relative to the data set's folder
     color_size = posed_images.read_image_size(images_dir / f"{image_ids[0]}.jpg")
     intrinsic = posed_images.read_intrinsic(images_dir, color_size)
@@ -133,13 +143,13 @@ def add_images(
 
 
 def join_infos(
-    parts: Sequence[Path], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
+    parts: Sequence[Part], outputs: Mapping[str, Path], lists: Mapping[str, Sequence[str]]
 ) -> None:
     """Write table and pickle of each split and of both together."""
     for name in [name for name in outputs if table_name(name) in outputs]:
-        chosen = [part / PART for part in parts if part.name in lists.get(name, [part.name])]
+        chosen = [part for part in parts if part.scene_id in lists.get(name, [part.scene_id])]
         table = outputs[table_name(name)]
-        info_table.merge_infos(chosen, table)
+        info_table.merge_infos([part.source(table_name(name), PART) for part in chosen], table)
         infos = info_table.SceneInfos(table, "start again with --overwrite")
         dump_items(infos.items(), outputs[name])
 
@@ -155,11 +165,12 @@ def points_path(dataset: Dataset) -> Path:
 
 
 def _check_is_of(
-    table: Path, scene: str, key: Any, points: FinishedScene | None, remedy: str
+    table: Path, scene: str, key: Any, points: tuple[str, str] | None, remedy: str
 ) -> None:
     """Raise `BadDataError` where preparation was stopped between the points of a scene and the
-    infos of all scenes; `key` is what these say that the scene was made under."""
-    if key and points and points.origin.key != key:
+    infos of all scenes; `key` is what these say that the scene was made under, `points` what made
+    its points (`makers`)."""
+    if key and points and points[0] != key:
         raise BadDataError(
             f"{table}: {scene} is stale, its points have been made again since; {remedy}"
         )

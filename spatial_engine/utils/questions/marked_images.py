@@ -84,18 +84,26 @@ def estimate_bytes(images: Iterable[Path], remedy: str) -> int:
 
 
 def join_parts(
-    parts: Sequence[Path], outputs: Mapping[str, Path], seed: int, at_most: int = -1
+    parts: Sequence[Path],
+    outputs: Mapping[str, Path],
+    seed: int,
+    at_most: int = -1,
+    join: Callable[..., None] = records.join_parts,
+    beside: Sequence[Path] = (),
 ) -> None:
-    """Join the scenes' records as `records.join_parts` does, and bring their pictures together.
+    """Join the scenes' records by `join`, and bring their pictures together.
 
-    The entry `FOLDER` of `outputs` is the folder of pictures; without it there are no pictures.
+    The entry `FOLDER` of `outputs` is the folder of pictures; without it there are no pictures. It
+    takes the place of that of the finished files `beside`, whose pictures stay.
     """
     texts = {name: path for name, path in outputs.items() if name != FOLDER}
-    records.join_parts(parts, texts, seed, at_most)
+    join(parts, texts, seed, at_most)
     if FOLDER in outputs:
         outputs[FOLDER].mkdir()
         for jsonl in texts.values():
             _link_pictures(parts, jsonl, outputs[FOLDER])
+        for finished in beside:
+            _keep_pictures(finished, outputs[FOLDER])
 
 
 def _link_pictures(parts: Sequence[Path], jsonl: Path, folder: Path) -> None:
@@ -113,3 +121,13 @@ def _link_pictures(parts: Sequence[Path], jsonl: Path, folder: Path) -> None:
                 (folder / scene_id).mkdir(exist_ok=True)
             with suppress(FileExistsError):  # of another record
                 files.link_or_copy(by_scene[scene_id] / file_name, folder / name)
+
+
+def _keep_pictures(finished: Path, folder: Path) -> None:
+    """Give a new folder of pictures those that a finished file of records names, where it lacks
+    them."""
+    for record in records.read_jsonl(finished):
+        for name in record["image"]:
+            (folder / name).parent.mkdir(exist_ok=True)
+            with suppress(FileExistsError, FileNotFoundError):  # gone before, the check tells
+                files.link_or_copy(finished.parent / FOLDER / name, folder / name)

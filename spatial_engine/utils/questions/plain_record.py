@@ -15,6 +15,7 @@ import orjson
 
 Value = str | int | list[int]
 MAX_NESTING = 100  # a record has five levels; orjson reads 1,024 of them and writes 254
+IMAGE_MARK = "<image>"
 _IMAGE_MARKS = re.compile(r"^(?:Image-\d+: )?<image>\n", re.MULTILINE)
 
 
@@ -26,6 +27,28 @@ def format_value(value: Value) -> str:
 def answer_of(record: Mapping[str, Any]) -> str:
     """The right answer of a uniform record, as written between backticks in training."""
     return format_value(parse_json(record["gt_value"]))
+
+
+def question_of(record: Mapping[str, Any]) -> str:
+    """What is asked: the text of an evaluation record, what the human says in a training record."""
+    return record["text"] if "text" in record else record["conversations"][0]["value"]
+
+
+def check_marks(record: Mapping[str, Any]) -> None:
+    """Raise `ValueError` unless the question has a mark for each image of the record."""
+    marks, images = question_of(record).count(IMAGE_MARK), len(record["image"])
+    if marks != images:
+        raise ValueError(f"{marks} marks {IMAGE_MARK} in the text for {images} images")
+
+
+def parts_of(question: str) -> list[str | int]:
+    """A question as its texts and, where a mark `<image>` stands, the 0-based number of the image,
+    in the order of reading; no part is empty."""
+    parts: list[str | int] = []
+    for number, text in enumerate(question.split(IMAGE_MARK)):
+        parts += [number - 1] if number else []
+        parts += [text] if text else []
+    return parts
 
 
 def without_image_marks(text: str) -> str:

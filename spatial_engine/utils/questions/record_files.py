@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +31,8 @@ from spatial_engine.utils.paths import (
     recording_of,
 )
 from spatial_engine.utils.questions.plain_record import from_uniform
-from spatial_engine.utils.questions.record_fields import check_fields, points_asked
-from spatial_engine.utils.questions.record_rules import check_readable, check_value
+from spatial_engine.utils.questions.record_fields import check_fields, is_text, points_asked
+from spatial_engine.utils.questions.record_rules import check_readable, check_value, is_inside
 from spatial_engine.utils.questions.records import read_jsonl, read_lines
 from spatial_engine.utils.questions.tasks import FIRST_VERSION, NAMED_POINT, TASKS
 from spatial_engine.utils.running.files import check_id, naming
@@ -85,10 +85,12 @@ def dataset_of(root: Path, path: Path) -> Dataset:
     return Dataset(root, match[1]) if other else Dataset(root)
 
 
-def dataset_shown(root: Path, task: str, image: Path) -> str:
-    """The data set that an image of a record shows: of scenes by its path, of clips by the task."""
+def dataset_shown(root: Path, record: Mapping[str, Any], image: Path) -> str:
+    """The data set that an image of a record shows: of scenes by its path, of clips by the task or
+    the record."""
+    task = record["task"]
     if TASKS[task].of_clips:
-        return task.rpartition("_")[2]
+        return TASKS[task].clip_set or record["clip_set"]
     frames = re.search(r"(?:^|/)data/([^/]+)/posed_images/", image.as_posix())
     return frames[1] if frames else dataset_of(root, image).name
 
@@ -131,16 +133,21 @@ def read_records(file: RecordFile) -> Iterator[dict[str, Any]]:
     """Records of a file, each checked to be of the file's task and to name images below the
     file's image root: `<scene>/<image>`."""
     for number, record in enumerate(read_jsonl(file.path), 1):
-        place = f"{file.path}:{number}"
-        if record.get("task") != file.task:
-            raise BadDataError(f"{place}: task is {record.get('task')!r}, not {file.task!r}")
-        names = record.get("image")
-        if not isinstance(names, list) or not names:
-            raise BadDataError(f"{place}: names no images")
-        for name in names:
-            scene, _, image = str(name).partition("/")
-            check_id(image, f"{place}: {check_id(scene, place)}")
+        check_record(record, file, f"{file.path}:{number}")
         yield record
+
+
+def check_record(record: dict[str, Any], file: RecordFile, place: str) -> None:
+    """Raise `BadDataError`, with the `place` (file and line), unless a record is of the file's task
+    and names images below the file's image root."""
+    if record.get("task") != file.task:
+        raise BadDataError(f"{place}: task is {record.get('task')!r}, not {file.task!r}")
+    names = record.get("image")
+    if not isinstance(names, list) or not names:
+        raise BadDataError(f"{place}: names no images")
+    for name in names:
+        scene, _, image = str(name).partition("/")
+        check_id(image, f"{place}: {check_id(scene, place)}")
 
 
 def count_lines(path: Path) -> int:
@@ -187,13 +194,48 @@ def read_uniform(path: Path) -> Iterator[dict[str, Any]]:
     """Evaluation records of a file in uniform form, as of the benchmark; each checked to hold what
     a scorer needs and to name images below the root."""
     for number, record in enumerate(read_jsonl(path), 1):
+        check_uniform(record, f"{path}:{number}")
+        yield record
+
+
+def check_uniform(record: dict[str, Any], place: str) -> None:
+    """Raise `BadDataError`, with the `place` (file and line), unless an evaluation record in
+    uniform form is sound (`read_uniform`)."""
+    try:
+        _check_evaluation(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadDataError(
+            f"{place}: not a record of the benchmark ({error!r}); make it again"
+        ) from None
+
+
+def read_questions(path: Path) -> Iterator[dict[str, Any]]:
+    """Records of a file in uniform form as far as a model needs them: an id, images below the root,
+    and a question. Evaluation records with a `gt_value` are those of `read_uniform`."""
+    for number, record in enumerate(read_jsonl(path), 1):
         try:
-            _check_evaluation(record)
+            if "text" in record and record.get("gt_value") is not None:
+                _check_evaluation(record)
+            else:
+                _check_question(record)
         except (KeyError, TypeError, ValueError) as error:
             raise BadDataError(
-                f"{path}:{number}: not a record of the benchmark ({error!r}); make it again"
+                f"{path}:{number}: not a question in uniform form ({error!r}); make it again"
             ) from None
         yield record
+
+
+def _check_question(record: dict[str, Any]) -> None:
+    """Raise `KeyError`, `TypeError` or `ValueError` unless a model can be asked the record."""
+    if faults := [*check_fields(record, ("id", "image"))]:
+        raise ValueError(faults[0][1])
+    if outside := [name for name in record["image"] if not is_inside(name)]:
+        raise ValueError(f"{outside[0]} is not below the root")
+    if "text" not in record and len(record["conversations"]) != 2:
+        raise ValueError("conversations must be one turn of human and one of gpt")
+    asked = record["text"] if "text" in record else record["conversations"][0]["value"]
+    if not is_text(asked):
+        raise TypeError("the question is not a text")
 
 
 def _check_evaluation(record: dict[str, Any]) -> None:

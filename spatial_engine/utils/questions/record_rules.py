@@ -16,22 +16,31 @@ from spatial_engine.utils.questions.plain_record import format_value
 from spatial_engine.utils.questions.record_fields import (
     COMMON,
     MAX_COORDINATE,
+    PIXELS,
     WITH_POINTS,
     Fault,
     Record,
-    all_points,
     are_integers,
     check_fields,
     cut_short,
     is_in_image,
     is_text,
+    placed_points,
     points_asked,
 )
 from spatial_engine.utils.questions.records import RESERVED_FIELDS
-from spatial_engine.utils.questions.tasks import COORDINATES, NAMED_POINT, NUMBER, TASKS, Task
+from spatial_engine.utils.questions.tasks import (
+    COORDINATES,
+    LETTERS,
+    NAMED_POINT,
+    NUMBER,
+    TASKS,
+    Task,
+)
 
 IMAGE_MARK = "<image>"
 MAX_DEGREES = 180
+MAX_TURN = 7 * 90  # of a camera through eight frames
 MAX_NUMBER = 10**9  # mm: beyond, a number is a mistake
 _NEEDED = ("id", "image", "task", "gt_value")  # fields without which there is nothing to read
 _SPAN = re.compile("`+([^`]*)`+")
@@ -85,6 +94,11 @@ def check_readable(record: Record) -> list[Fault]:
 def check_value(record: Record, task: Task) -> list[Fault]:
     """What is wrong with `gt_value`, given the answer that the task asks for."""
     value = record["gt_value"]
+    if task.answer == LETTERS:
+        letters = value.split(", ") if isinstance(value, str) else []
+        if letters and letters == sorted({*letters} & {*task.options}):
+            return []
+        return [("gt_value", f"gt_value must be some of {', '.join(task.options)}, in order")]
     if task.options:
         if isinstance(value, str) and value in task.options:
             return []
@@ -92,7 +106,10 @@ def check_value(record: Record, task: Task) -> list[Fault]:
     if wrong := _check_form_of_value(record, task):
         return wrong
     limit = MAX_DEGREES if task.unit == "degree" else MAX_NUMBER
-    if task.answer == NUMBER and not 0 <= value <= limit:
+    if task.unit == "signed degree":
+        if not -MAX_TURN <= value <= MAX_TURN:
+            return [("gt_value", f"gt_value must be an integer from -{MAX_TURN} to {MAX_TURN}")]
+    elif task.answer == NUMBER and not 0 <= value <= limit:
         return [("gt_value", f"gt_value must be an integer from 0 to {limit:,}")]
     return []
 
@@ -117,8 +134,11 @@ def _check_all_fields(
         wrong.append(("task", f"unknown task {task}"))
     if wrong:
         return wrong
-    fields = TASKS[task].fields
-    return list(check_fields(record, [n for n in fields if extra is None or n in extra]))
+    fields = [name for name in TASKS[task].fields if extra is None or name in extra]
+    wrong = list(check_fields(record, [*fields, PIXELS] if PIXELS in record else fields))
+    if PIXELS in record and not wrong and len(record[PIXELS]["sizes"]) != len(record["image"]):
+        wrong.append(("size", f"{PIXELS} has other sizes than for {len(record['image'])} images"))
+    return wrong
 
 
 def _check_form_of_value(record: Record, task: Task) -> list[Fault]:
@@ -130,15 +150,17 @@ def _check_form_of_value(record: Record, task: Task) -> list[Fault]:
     if not are_integers(numbers, count) or max(map(abs, numbers)) > MAX_NUMBER:
         what = "an integer" if count == 1 else f"{count} integers"
         return [("gt_value", f"gt_value must be {what} of at most {MAX_NUMBER:,}")]
-    if task.answer in (COORDINATES, NAMED_POINT) and not is_in_image(value):
-        return [("coordinates", f"gt_value {value} is not in 0..{MAX_COORDINATE}")]
+    last = len(record["image"]) - 1
+    if task.answer in (COORDINATES, NAMED_POINT) and not is_in_image(record, last, value):
+        return [("coordinates", f"gt_value {value} is not in {_bounds(record, last)}")]
     return []
 
 
 def _check_images(record: Record, task: Task) -> Iterator[Fault]:
     images = record["image"]
     if len(images) not in task.image_counts:
-        yield "image count", f"{len(images)} images, {task.name} has {task.num_images}"
+        usual = "3 to 8" if task.of_frames else task.num_images
+        yield "image count", f"{len(images)} images, {task.name} has {usual}"
     for name in ("height_list", "width_list"):
         if len(record[name]) != len(images):
             yield "size", f"{name} has {len(record[name])} sizes for {len(images)} images"
@@ -191,9 +213,15 @@ def _said_in(record: Record) -> tuple[str, str]:
 
 
 def _check_points(record: Record) -> Iterator[Fault]:
-    for point in all_points(record):
-        if not is_in_image(point):
-            yield "coordinates", f"{point} is not in 0..{MAX_COORDINATE}"
+    for image, point in placed_points(record):
+        if not is_in_image(record, image, point):
+            yield "coordinates", f"{point} is not in {_bounds(record, image)}"
+
+
+def _bounds(record: Record, image: int) -> str:
+    if PIXELS in record:
+        return f"the pixels of image {image + 1}"
+    return f"0..{MAX_COORDINATE}"
 
 
 def _check_named(record: Record, task: Task, question: str) -> Iterator[Fault]:

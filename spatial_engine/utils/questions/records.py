@@ -55,7 +55,9 @@ def make_record(
     (width, height) of the images; `extra` are further fields."""
     _check_extra(*extra)
     question, answer, wording, opening, form = phrase
-    human = f"{_image_marks(len(images))}{opening}{question}{form}"
+    if "choices" in extra:
+        question, form = f"{question}{list_choices(extra['choices'])}", f"\n{form[1:]}" * bool(form)
+    human = f"{list_image_marks(len(images))}{opening}{question}{form}"
     record: dict[str, Any] = {"id": record_id, "image": list(images)}
     if split == "train":
         spoken = answer.replace("{answer}", format_value(gt_value))
@@ -76,8 +78,13 @@ def make_record(
     return record
 
 
+def list_choices(choices: Mapping[str, str]) -> str:
+    """The lines behind a question that say what each letter stands for, a line end before each."""
+    return "".join(f"\n{letter}. {text}" for letter, text in choices.items())
+
+
 @lru_cache
-def _image_marks(count: int) -> str:
+def list_image_marks(count: int) -> str:
     """The lines that stand for the images in a question."""
     if count == 1:
         return "<image>\n"
@@ -94,11 +101,13 @@ def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:
     return written
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines of a file with their numbers from 1; `BadDataError` for one too long to be a record."""
+def read_lines(path: Path, place: int = 0, first: int = 1) -> Iterator[tuple[int, bytes]]:
+    """Lines of a file with their numbers; `BadDataError` for one too long to be a record. They
+    begin with the line of number `first`, which is at the byte `place`."""
     with naming(path), open(path, "rb") as file:
+        file.seek(place)
         lines = iter(partial(file.readline, MAX_LINE_BYTES + 1), b"")
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(lines, first):
             if len(line) > MAX_LINE_BYTES:
                 raise BadDataError(f"{path}:{number}: over {MAX_LINE_BYTES >> 20} MiB, too long")
             yield number, line
@@ -107,15 +116,19 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """Records of a file, one at a time; `BadDataError` names file and line of a bad one."""
     for number, line in read_lines(path):
-        if line.isspace():
-            continue
-        try:
-            record = parse_json(line)
-        except orjson.JSONDecodeError as error:
-            raise BadDataError(f"{path}:{number}: not json ({error})") from None
-        if not isinstance(record, dict):
-            raise BadDataError(f"{path}:{number}: not a record")
-        yield record
+        if not line.isspace():
+            yield parse_record(line, f"{path}:{number}")
+
+
+def parse_record(line: bytes, place: str) -> dict[str, Any]:
+    """The record of a line; `BadDataError` names the `place` (file and line) of what is none."""
+    try:
+        record = parse_json(line)
+    except orjson.JSONDecodeError as error:
+        raise BadDataError(f"{place}: not json ({error})") from None
+    if not isinstance(record, dict):
+        raise BadDataError(f"{place}: not a record")
+    return record
 
 
 def join_parts(

@@ -1,4 +1,5 @@
-"""The 26 tasks of the MultiSPA benchmark and seven more, each described once (SPEC 10, 11).
+"""The 26 tasks of the MultiSPA benchmark, seven beside them, and the 14 of three to eight frames,
+each described once (SPEC 10, 11, 13).
 
 Whatever has to know what a record of a task is asks here: scripts, checks, report, scorer,
 baselines, exports. Imports the standard library alone, as `plain_record` does, and for the same
@@ -7,18 +8,19 @@ programs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spatial_engine.utils.questions import task_rules
+from spatial_engine.utils.questions import frame_rules, task_rules
 
 # Forms of an answer. A choice between two named points is answered by coordinates, too.
-WORD, LETTER, NUMBER, VECTOR, COORDINATES, NAMED_POINT = (
-    "word", "letter", "number", "vector", "coordinates", "named point",
+WORD, LETTER, LETTERS, NUMBER, VECTOR, COORDINATES, NAMED_POINT = (
+    "word", "letter", "letters", "number", "vector", "coordinates", "named point",
 )  # fmt: skip
 _NUMBERS = {NUMBER: 1, VECTOR: 3, COORDINATES: 2, NAMED_POINT: 2}
 FIRST_VERSION = "v1_0"
+FRAME_COUNTS = tuple(range(3, 9))  # images of a record of many frames (SPEC 13)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +28,16 @@ class Task:
     """What the records of one task are.
 
     `name` is their field `task`, `question_type` the published name, `drawn_as` the name of the
-    draws over all scenes. `unit` is mm, degree, permille, letter or word. `fields` are those beside
-    the fields of every record; `rule` finds where `gt_value` contradicts them. `image_counts` are
-    the numbers of images that a record can have, the usual last. `num_points` are asked about, all
-    in the first image: named by coordinates or, where `marked`, shown by dots. A `marked` task has
-    pictures of its own. `options` are the words or letters that can be right.
+    draws over all scenes. `unit` is mm, degree, signed degree, count, permille, letter, letters or
+    word. `fields` are those beside the fields of every record; `rule` finds where `gt_value`
+    contradicts them. `image_counts` are the numbers of images that a record can have, the usual
+    last. `num_points` are asked about, all in the first image: named by coordinates or, where
+    `marked`, shown by dots. A `marked` task has pictures of its own. `options` are the words or
+    letters that can be right; where the field `choices` of a record says what its letters stand
+    for, it may have fewer.
+
+    `named` are the slots of a task of many frames; `clip_set` is the set of clips that all its
+    records are of; `bare` names the lines that ask for its bare answer where the unit does not.
 
     `file` is where the records are, below the folder of a split: `{k}` stands for the images of a
     record, `{most}` and `{numbers}` for constants of the script. `group` is that of the training
@@ -49,6 +56,9 @@ class Task:
     num_points: int = 0
     marked: bool = False
     of_clips: bool = False
+    clip_set: str = ""
+    named: tuple[str, ...] = ()
+    bare: str = ""
     options: tuple[str, ...] = ()
     file: str
     group: str
@@ -59,6 +69,11 @@ class Task:
     def num_images(self) -> int:
         """Images of a record, usually."""
         return self.image_counts[-1]
+
+    @property
+    def of_frames(self) -> bool:
+        """Whether its records show three to eight frames."""
+        return self.image_counts == FRAME_COUNTS
 
     @property
     def num_numbers(self) -> int:
@@ -74,12 +89,14 @@ class Task:
     def sentences(self) -> str:
         """Name of the file of its sentences. All sets of clips share theirs, and so do objects
         with and without a mark."""
-        shared = self.of_clips or "mark_points" in self.fields
+        shared = self.clip_set or self.name.endswith("_marked")
         return self.name.rpartition("_")[0] if shared else self.name
 
     @property
     def slots(self) -> tuple[str, ...]:
         """What its questions leave open: the points named, in their order, or the category."""
+        if self.of_frames:
+            return self.named
         if "raw_category" in self.fields:
             return ("category",)
         if self.marked or not self.num_points:
@@ -90,6 +107,8 @@ class Task:
     def variants(self) -> tuple[str, ...]:
         """Variants of its questions or answers that have sentences of their own, the usual first
         where it has no name; numbered in this order."""
+        if self.of_frames:
+            return ("",)
         if "is_closer_question" in self.fields:
             return ("farther", "closer")
         if "raw_category" in self.fields:
@@ -99,7 +118,7 @@ class Task:
     @property
     def form(self) -> str:
         """Which lines ask for its bare answer: vector, or the unit."""
-        return VECTOR if self.answer == VECTOR else self.unit
+        return self.bare or (VECTOR if self.answer == VECTOR else self.unit)
 
     def file_of(self, split: str, version: str, **constants: object) -> str:
         """Path of a file of records below the folder of the split; a glob without the constants."""
@@ -160,6 +179,7 @@ def _movement(prompt: str, quantity: str, dataset: str, **more: Any) -> Task:
         answer={"distance": NUMBER, "vector": VECTOR}[quantity], unit="mm",
         fields=("point_moving", "cam_moving", "p1", "p2", *colors),
         rule=task_rules.moved_or_still, num_points=1, marked=marked, of_clips=True,
+        clip_set=dataset,
         file=f"object_movement_{prompt}/{{version}}/{dataset}/"
         f"{dataset}_{question_type}_{{split}}{{numbers}}.jsonl",
         group="object movement", **more,
@@ -177,6 +197,24 @@ def _object(side: str, **more: Any) -> Task:
         group="object perception", **more,
     )  # fmt: skip
 
+
+def _frames(family: str, kind: str, *fields: str, **more: Any) -> Task:
+    name = f"{family}_{kind}"
+    return Task(
+        name=name, question_type=kind, drawn_as=name, fields=("frames", *fields),
+        image_counts=FRAME_COUNTS, file=f"{family}_frames/{{version}}/{kind}_{{split}}.jsonl",
+        group=f"{family} frames", rule=frame_rules.RULES[name], **more,
+    )  # fmt: skip
+
+
+def _choice(most: int, **more: Any) -> dict[str, Any]:
+    """A question that lists what its letters stand for, so many at most."""
+    return {"answer": LETTER, "unit": "letter", "options": tuple("ABCDEFGH"[:most]), **more}
+
+
+_LENGTH = {"answer": NUMBER, "unit": "mm"}
+_MOVING_POINT = {"of_clips": True, "num_points": 1, "named": ("point",)}
+_OF_OBJECTS = ("object_ids", "categories", "seen_objects")
 
 _LIST = [
     _depth("comparison", "coor", full_length=500_000),
@@ -220,18 +258,90 @@ _LIST = [
         for prompt in ("coord", "dot")
         for quantity in ("distance", "vector")
     ),
+    _frames("camera", "path_length", "positions_mm", **_LENGTH),
+    _frames("camera", "net_turn", "turns_deg", answer=NUMBER, unit="signed degree"),
+    _frames(
+        "depth", "nearest_view", "p1", "mark_colors", "point_id", "depths_mm", "choices",
+        num_points=1, marked=True, **_choice(8),
+    ),
+    _frames(
+        "depth", "hidden_depth", "p1", "mark_colors", "point_id", num_points=1, marked=True,
+        named=("image",), **_LENGTH,
+    ),
+    _frames(
+        "correspondence", "odd_dot", "mark_points", "mark_colors", "point_id", "choices",
+        num_points=1, marked=True, **_choice(8),
+    ),
+    _frames(
+        "correspondence", "seen_where", "p1", "mark_colors", "point_id", "seen", "choices",
+        num_points=1, marked=True, answer=LETTERS, unit="letters", options=tuple("ABCDEFG"),
+    ),
+    _frames(
+        "object", "joint_size", "object_id", "raw_category", "bounds_mm", "links", answer=VECTOR,
+        unit="mm", bare="size", named=("category",),
+    ),
+    _frames(
+        "object", "count_distinct", "raw_category", "seen_objects", answer=NUMBER, unit="count",
+        named=("category",),
+    ),
+    _frames(
+        "movement", "point_path", "clip_set", "p1", "point_id", "positions_mm",
+        **_MOVING_POINT, **_LENGTH,
+    ),
+    _frames(
+        "movement", "fastest_step", "clip_set", "p1", "point_id", "positions_mm", "choices",
+        **_MOVING_POINT, **_choice(7),
+    ),
+    _frames(
+        "relation", "object_distance", *_OF_OBJECTS, named=("category1", "category2"), **_LENGTH
+    ),
+    _frames(
+        "relation", "nearest_object", *_OF_OBJECTS, "distances_mm", "choices",
+        named=("category",), **_choice(4),
+    ),
+    _frames(
+        "relation", "direction", *_OF_OBJECTS, "angle_deg", "choices",
+        named=("category1", "category2", "category3"), **_choice(4),
+    ),
+    _frames("relation", "appearance_order", *_OF_OBJECTS, "choices", **_choice(4)),
 ]  # fmt: skip
 
 TASKS: dict[str, Task] = {task.name: task for task in _LIST}
 # Those of the benchmark, its subtasks.
 SUBTASKS: dict[str, Task] = {name: task for name, task in TASKS.items() if task.row}
+# Those of three to eight frames, which have a benchmark of their own.
+FRAME_TASKS: dict[str, Task] = {name: task for name, task in TASKS.items() if task.of_frames}
 
 # The rows of the paper's Table 2, in its order, with their tasks.
 ROWS: dict[str, list[str]] = {}
 for _task in SUBTASKS.values():
     ROWS.setdefault(_task.row, []).append(_task.name)
+# Those of the benchmark of three to eight frames: the families.
+FRAME_ROWS: dict[str, list[str]] = {}
+for _task in FRAME_TASKS.values():
+    FRAME_ROWS.setdefault(_task.group.capitalize(), []).append(_task.name)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark: its tasks, and the rows that these make; `row_title` is what a row is one of."""
+
+    name: str
+    tasks: dict[str, Task]
+    rows: dict[str, list[str]]
+    row_title: str
+
+
+MULTISPA = Benchmark("multispa", SUBTASKS, ROWS, "row of Table 2")
+MULTISPA_FRAMES = Benchmark("multispa_frames", FRAME_TASKS, FRAME_ROWS, "family")
+BENCHMARKS: dict[str, Benchmark] = {one.name: one for one in (MULTISPA, MULTISPA_FRAMES)}
+
+
+def benchmark_with(tasks: Iterable[str]) -> Benchmark:
+    """The benchmark that has these tasks; MultiSPA where none has all of them."""
+    return next((one for one in BENCHMARKS.values() if {*tasks} <= one.tasks.keys()), MULTISPA)
 
 
 def metric_name(row: str) -> str:
-    """A row of the paper's Table 2 as a name in code: `multispa_depth_comparison`."""
+    """A row of a benchmark as a name in code: `multispa_depth_comparison`."""
     return f"multispa_{row.lower().replace(' ', '_')}"

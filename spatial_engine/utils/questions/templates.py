@@ -52,8 +52,16 @@ MAX_WORDS = {
 }  # fmt: skip
 NUM_FORMS, MAX_FORM_WORDS = 6, 15
 ASKING = ("questions", "full", "plain", "heldout")
+PACKAGE = Path(__file__).parents[2]
 FORMS = Path(__file__).parent / "templates" / "forms.json"
 BARE_ANSWER = "`{answer}`"
+
+
+def fill(sentence: str, slots: Mapping[str, str]) -> str:
+    """A sentence with the texts of its slots."""
+    for slot, text in slots.items():
+        sentence = sentence.replace(f"{{{slot}}}", text)
+    return sentence
 
 
 class Phrase(NamedTuple):
@@ -70,10 +78,7 @@ class Phrase(NamedTuple):
 
     def filled(self, slots: Mapping[str, str]) -> Phrase:
         """The phrase with the texts of its slots in the question."""
-        question = self.question
-        for slot, text in slots.items():
-            question = question.replace(f"{{{slot}}}", text)
-        return self._replace(question=question)
+        return self._replace(question=fill(self.question, slots))
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,11 @@ def digest_of(sentences: Mapping[str, Templates]) -> str:
     return digest({name: asdict(templates) for name, templates in sentences.items()})
 
 
+def template_files() -> dict[str, Path]:
+    """The files of sentences of all families, by `Task.sentences`."""
+    return {path.stem: path for path in PACKAGE.glob("*/templates/*.json")}
+
+
 def load_templates(folder: Path, task: str, published: bool = False) -> Templates:
     """The sentences of a task from the file in a folder of templates."""
     return check_file(folder / f"{TASKS[task].sentences}.json", published)
@@ -176,7 +186,7 @@ def check_file(path: Path, published: bool = False) -> Templates:
         if key not in known:
             raise BadDataError(f"{path}: unknown list {key!r}, expected {', '.join(known)}")
         _check_list(path, known[key], key, sentences, task)
-    _check_differ(path, (text for sentences in lists.values() for text in sentences))
+    check_differ(path, (text for sentences in lists.values() for text in sentences))
     variants = []
     for variant in task.variants:
         named = {name: lists.get(f"{name}_{variant}", lists.get(name)) for name in COUNTS}
@@ -196,10 +206,10 @@ def load_forms(path: Path = FORMS) -> dict[str, tuple[str, ...]]:
     for name, lines in forms.items():
         if len(lines) != NUM_FORMS:
             raise BadDataError(f"{path}: {len(lines)} lines of {name}, expected {NUM_FORMS}")
-        _check_differ(path, lines)
+        check_differ(path, lines)
         for line in lines:
-            _check_slots(path, line, ())
-            _check_length(path, line, MAX_FORM_WORDS)
+            check_slots(path, line, ())
+            check_length(path, line, MAX_FORM_WORDS)
             if re.search(r"\d", line):
                 raise BadDataError(f"{path}: an example value: {line!r}")
     return forms
@@ -237,8 +247,8 @@ def _check_list(path: Path, name: str, key: str, sentences: Sequence[str], task:
         raise BadDataError(f"{path}: {len(sentences)} sentences in {key!r}, expected {wanted}")
     slots = {"conventions": (), "answers": ("answer",)}
     for sentence in sentences:
-        _check_slots(path, sentence, slots.get(name, task.slots))
-        _check_length(path, sentence, MAX_WORDS[name])
+        check_slots(path, sentence, slots.get(name, task.slots))
+        check_length(path, sentence, MAX_WORDS[name])
         if name == "answers":
             _check_answer(path, sentence)
         elif "`" in sentence:
@@ -251,11 +261,12 @@ def _check_answer(path: Path, sentence: str) -> None:
         raise BadDataError(f"{path}: the slot must stand in backticks, alone: {sentence!r}")
     if sentence == BARE_ANSWER:
         raise BadDataError(f"{path}: the bare answer is added by the engine: {sentence!r}")
-    if found := re.search(r"\d|\b[A-D]\b", sentence):
+    if found := re.search(r"\d|\b[A-H]\b", sentence):
         raise BadDataError(f"{path}: {found[0]} could be read as the answer: {sentence!r}")
 
 
-def _check_differ(path: Path, sentences: Iterable[str]) -> None:
+def check_differ(path: Path, sentences: Iterable[str]) -> None:
+    """Raise `BadDataError` when two sentences are the same."""
     seen = set()
     for sentence in sentences:
         if sentence.casefold() in seen:
@@ -263,15 +274,17 @@ def _check_differ(path: Path, sentences: Iterable[str]) -> None:
         seen.add(sentence.casefold())
 
 
-def _check_length(path: Path, sentence: str, most: int) -> None:
-    """Words are what stands between spaces and holds a letter or a digit."""
+def check_length(path: Path, sentence: str, most: int) -> None:
+    """Raise `BadDataError` for too many words: what stands between spaces and holds a letter or a
+    digit."""
     words = sum(any(map(str.isalnum, word)) for word in sentence.split())
     if words > most:
         raise BadDataError(f"{path}: {words} words, at most {most}: {sentence!r}")
 
 
-def _check_slots(path: Path, sentence: str, slots: Sequence[str]) -> None:
-    """A sentence holds each slot, exactly as the engine fills it, and no other brace."""
+def check_slots(path: Path, sentence: str, slots: Sequence[str]) -> None:
+    """Raise `BadDataError` unless a sentence holds each slot, exactly as the engine fills it, and
+    no other brace."""
     rest, marks = sentence, [f"{{{slot}}}" for slot in slots]
     for mark in marks:
         rest = rest.replace(mark, " ")

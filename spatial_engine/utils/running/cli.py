@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from spatial_engine.errors import EngineError, as_line
-from spatial_engine.utils.paths import SCANNET, Dataset
+from spatial_engine.utils.paths import BENCHMARKS, SCANNET, Dataset
 from spatial_engine.utils.running import flag_types, processes, stopping
-from spatial_engine.utils.running.files import explain
+from spatial_engine.utils.running.files import explain, look_again
 
 DEFAULT_SEED = 0
 SPLITS = ("train", "val")
@@ -45,7 +45,7 @@ def make_parser(
         parser.add_argument("--dataset", type=kind, default=SCANNET, metavar="NAME", help=text)
     parser.set_defaults(dataset=SCANNET)
     _add_workers(parser)
-    _add_seed(parser)
+    add_seed(parser)
     add_list(parser, "--scenes", flag_types.name, "ID", "process only these scenes or clips")
     parser.set_defaults(exclude_suspect=False)
     _add_overwrite(parser)
@@ -65,12 +65,17 @@ def make_parser(
     return parser
 
 
+def make_bare_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """Parser without flags of its own, of a script that reads nothing of the engine's."""
+    return _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def make_plain_parser(
     docstring: str | None, root: str = "folder that holds data/", makes_root: bool = False
 ):
     """Parser with `--root` alone. The folder must exist unless `makes_root`; `root` describes
     it."""
-    parser = _Parser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_bare_parser(docstring)
     parser.add_argument(
         "--root",
         type=flag_types.folder if makes_root else flag_types.existing_folder,
@@ -101,10 +106,24 @@ def make_records_parser(
         seed=DEFAULT_SEED, num_workers=1, overwrite=False, accept_finished=False, scenes=None
     )
     if seed:
-        _add_seed(parser)
+        add_seed(parser)
     if workers:
         _add_workers(parser)
     return parser
+
+
+def add_benchmark_name(parser: argparse._ActionsContainer) -> None:
+    """Give a parser `--name`, for one of the benchmarks; MultiSPA by default."""
+    text = f"which benchmark: {' or '.join(BENCHMARKS)} (default: %(default)s)"
+    parser.add_argument("--name", choices=BENCHMARKS, default=BENCHMARKS[0], help=text)
+
+
+def add_benchmark(parser: argparse.ArgumentParser) -> None:
+    """Give a parser that reads a benchmark `--name`, or `--benchmark` for the file of any."""
+    which = parser.add_mutually_exclusive_group()
+    text = "file of the benchmark (default: the one of that name under --root)"
+    which.add_argument("--benchmark", type=flag_types.file, metavar="FILE", help=text)
+    add_benchmark_name(which)
 
 
 def add_datasets(parser: argparse.ArgumentParser) -> None:
@@ -202,10 +221,14 @@ def max_samples_by_split(args: argparse.Namespace, constants: Mapping[str, int])
     }
 
 
-def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
+def run(
+    main: Callable[[Sequence[str] | None], int],
+    argv: Sequence[str] | None = None,
+    kept: str = stopping.STOPPED,
+) -> int:
     """Call a script's `main`; an error that the user can fix becomes one line and exit code 2.
-    Signals end the command with one line, too (see `stopping`)."""
-    return stopping.run(lambda: attempt(lambda: main(argv)))
+    Signals end the command with one line, too (see `stopping`), which tells what is `kept`."""
+    return stopping.run(lambda: attempt(lambda: main(argv)), kept)
 
 
 def attempt(work: Callable[[], int]) -> int:
@@ -257,7 +280,7 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--accept-finished", action="store_true", help=text)
 
 
-def _add_seed(parser: argparse.ArgumentParser) -> None:
+def add_seed(parser: argparse.ArgumentParser) -> None:
     text = "seed of all random draws (default: %(default)s)"
     kind = flag_types.whole_number(0)
     parser.add_argument("--seed", type=kind, default=DEFAULT_SEED, metavar="N", help=text)
@@ -292,6 +315,8 @@ class _Parser(argparse.ArgumentParser):
             options.constants["published"] = options.published
         if getattr(options, "scheduler", None):
             options.root = options.root.absolute()
+        if getattr(options, "root", None):
+            look_again(options.root)
         if isinstance(getattr(options, "dataset", None), str):
             options.dataset = Dataset(options.root, options.dataset)
         if names := getattr(options, "datasets_of_scenes", None):

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.running.finished_scenes import PartResult
 
+NOT_AVAILABLE = "requested but not available"  # a drop: fewer records than the limit lets in
+UP_TO_DATE = "up to date"  # the remark on an output that was not made again
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -35,7 +38,7 @@ class Tally:
         if wanted < 0:
             return self
         surplus, missing = max(self.records - wanted, 0), max(wanted - self.records, 0)
-        more = {"more than requested": surplus, "requested but not available": missing}
+        more = {"more than requested": surplus, NOT_AVAILABLE: missing}
         return Tally(self.records - surplus, _positive({**self.drops, **more}), self.notes)
 
     @property

@@ -1,4 +1,5 @@
-"""Tells whether the code that decides an output has changed since the output was made.
+"""Tells whether the code that decides an output has changed since the output was made, and whether
+two processes run one program.
 
 The code of a step is its module and all that this imports of the engine; digests of it go into the
 settings of every step, so that work of other code, as after an edit or a new checkout, is never
@@ -18,12 +19,21 @@ import ast
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import platform
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+
+import spatial_engine
 
 SETTING = "code"  # the name of the digests among a step's settings
 _PACKAGE = Path(__file__).resolve().parents[2]
 _RUNNING = "utils/running/"  # how work is run, which decides no byte of an output
+# Without windows, for machines that have no libGL (requirements/install.py).
+_SAME_MODULE = {"opencv-python": "opencv-python-headless"}
 _COMMAND_LINE = "cli."  # the module whose functions make flags of constants
 
 
@@ -52,6 +62,70 @@ def digest_of_program() -> str:
     return digest.hexdigest()[:32]
 
 
+def needed_libraries() -> tuple[str, ...]:
+    """What shapes the outputs beside the engine: the libraries that it needs, by its own metadata,
+    and "Python". Those of extras do not."""
+    try:
+        needs = metadata.requires(_PACKAGE.name) or []
+    except metadata.PackageNotFoundError:  # a checkout that is on the path
+        needs = []
+    return ("Python", *(re.split(r"[^\w.-]", need)[0] for need in needs if "extra ==" not in need))
+
+
+def version_of(library: str) -> str:
+    """The version of a library in this process, "(none)" without it. Of Python the first two
+    numbers: the third counts repairs."""
+    if library == "Python":
+        return ".".join(platform.python_version_tuple()[:2])
+    for name in (library, _SAME_MODULE.get(library, library)):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return "(none)"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What decides the bytes that a process makes: version and code of the engine (by
+    `digest_of_program`), names and versions of libraries."""
+
+    version: str
+    code: str
+    libraries: tuple[tuple[str, str], ...]
+
+    def refusal(self, place: str, other: Program) -> str:
+        """Why the process `place`, which runs another program, cannot work for one that runs this:
+        one line, empty where the programs are the same."""
+        if other.version != self.version:
+            return self.refusal_of_version(place, other.version)
+        if other.code != self.code:
+            return (
+                f"{place} runs other code of spatial_engine {self.version} than this command; "
+                "bring both to one state of the repository and start the workers again"
+            )
+        for (name, mine), (_, its) in zip(self.libraries, other.libraries, strict=True):
+            if its != mine:
+                return (
+                    f"{place} has {name} {its}, this command {mine}: outputs may differ; run "
+                    "workers in the same environment as this command, or install the same "
+                    "versions there, and start them again"
+                )
+        return ""
+
+    def refusal_of_version(self, place: str, version: str | None) -> str:
+        """The same of a process of which no more than its version is known."""
+        return (
+            f"{place} has spatial_engine {version or '(none)'}, this command {self.version}; "
+            "run scheduler and workers in the same environment as this command"
+        )
+
+
+def program(code: str, libraries: Iterable[str]) -> Program:
+    """The program of this process, whose digest was `code` when it started, with the versions of
+    these libraries."""
+    versions = tuple((name, version_of(name)) for name in libraries)
+    return Program(spatial_engine.__version__, code, versions)
+
+
 def code_of(module: Path) -> dict[str, str]:
     """The code that decides the outputs of a module, itself and all it imports: {module, relative
     to the engine's folder: its lines without comments and docstrings}."""
@@ -62,13 +136,21 @@ def code_of(module: Path) -> dict[str, str]:
         if _name(path) in found or (path != module and _name(path).startswith(_RUNNING)):
             continue
         source = path.read_text(encoding="utf-8")
-        tree = ast.parse(source)
-        silent = list(_docstrings(tree))
-        if path == module:
-            silent += _defaults_of_flags(tree)
-        found[_name(path)] = _lines_but(source, silent)
-        ahead += _imported(tree)
+        found[_name(path)], imported = _meaning(source, is_step=path == module)
+        ahead += _modules(imported)
     return found
+
+
+@functools.cache
+def _meaning(source: str, is_step: bool) -> tuple[str, list[str]]:
+    """The lines of a module without comments and docstrings, and the names that it imports. Most
+    modules are of several steps, and are understood once."""
+    tree = ast.parse(source)
+    statements = list(_statements(tree))
+    silent = list(_docstrings(statements))
+    if is_step:
+        silent += _defaults_of_flags(tree)
+    return _lines_but(source, silent), _imported(statements)
 
 
 def is_among(function: Callable, digests: Mapping[str, str]) -> bool:
@@ -76,8 +158,19 @@ def is_among(function: Callable, digests: Mapping[str, str]) -> bool:
     return _name(Path(inspect.getfile(function)).resolve()) in digests
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.stmt]:
-    for node in ast.walk(tree):
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """A module and all statements in it. Expressions, which are most of a tree and hold no
+    statement, are not looked into: `ast.walk` takes ten times as long."""
+    ahead: list[ast.AST] = [tree]
+    while ahead:
+        node = ahead.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            ahead += getattr(node, block, ())
+
+
+def _docstrings(statements: Sequence[ast.AST]) -> Iterator[ast.stmt]:
+    for node in statements:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and ast.get_docstring(node, clean=False) is not None:
@@ -111,14 +204,19 @@ def _lines_but(source: str, silent: list[ast.stmt]) -> str:
     return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
 
 
-def _imported(tree: ast.Module) -> list[Path]:
-    """The engine's modules that a module imports, wherever in it."""
+def _imported(statements: Sequence[ast.AST]) -> list[str]:
+    """The names that a module imports, wherever in it."""
     names = []
-    for node in ast.walk(tree):
+    for node in statements:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def _modules(names: Sequence[str]) -> list[Path]:
+    """The engine's modules of these names."""
     inside = [name.split(".")[1:] for name in names if name.startswith(f"{_PACKAGE.name}.")]
     paths = [_PACKAGE.joinpath(*parts[:-1], f"{parts[-1]}.py") for parts in inside]
     return [path for path in paths if path.is_file()]

@@ -13,20 +13,23 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
-import spatial_engine
 from spatial_engine.errors import EngineError, SettingsError
 from spatial_engine.utils.running import engine_code, processes
+from spatial_engine.utils.running.engine_code import Program
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2  # calls for each worker: one at work, one waiting; arguments can be 0.5 MB
+MESSAGE_BYTES = 2**22  # of calls that are sent together; Dask warns of 10 MB
 # For a scheduler to answer, the first time and the next: on a machine that has much else to do it
 # may take a while.
 JOIN_SECONDS = (5, 10, 20)
@@ -64,23 +67,18 @@ def map_unordered(
         yield from _map_here(function, items, names, num_workers)
         return
     with _join_cluster(scheduler, shared) as workers:
-        pending: dict[Future, int] = {}
         numbered = enumerate(items)
         while True:
             most = IN_FLIGHT * workers.count()
-            while len(pending) < most and (entry := next(numbered, None)):
-                number, item = entry
-                pending[workers.submit(function, item)] = number
-            if not pending:
+            workers.submit(function, list(islice(numbered, max(most - workers.num_under_way, 0))))
+            if not workers.num_under_way:
                 if most:
                     return
                 time.sleep(LOOK_SECONDS)  # all workers are gone; others may come
-            for future in wait(pending, REFRESH_SECONDS, FIRST_COMPLETED).done:
-                try:
-                    result = future.result()
-                except Exception as error:
-                    result = workers.explain(error, names[pending[future]])
-                yield pending.pop(future), result
+            for number, result in workers.results():
+                if isinstance(result, BaseException):
+                    result = workers.explain(result, names[number])
+                yield number, result
 
 
 def _map_here(
@@ -100,32 +98,75 @@ def _map_here(
 
 
 class _Cluster:
-    """The workers of a Dask cluster, those that come later included."""
+    """The workers of a Dask cluster, those that come later included.
+
+    Calls are sent as bytes, and many in one message: to the scheduler a call is nothing that it
+    could take apart, and results of many are fetched at once. With hundreds of workers it is the
+    scheduler that has the most to do.
+    """
 
     def __init__(self, client: Any, address: str, terms: _Terms):
         self.client, self.address, self.terms = client, address, terms
-        self.under_way: dict[Future, Any] = {}  # with the Dask future of each
+        self.under_way: dict[int, Any] = {}  # Dask futures by number of the call
+        self.ended: SimpleQueue[int] = SimpleQueue()  # numbers whose results can be fetched
+        self.fetching: Future | None = None
         self.slots = 0
         self.asked = self.there = time.monotonic() - REFRESH_SECONDS
 
-    def submit(self, function: Callable[[Any], Any], item: Any) -> Future:
-        future: Future = Future()
-        remote = self.client.submit(
-            _call_on_worker, self.terms, function, item, pure=False, retries=RETRIES
-        )
-        self.under_way[future] = remote
-        remote.add_done_callback(partial(self._hand_over, future))  # called in another thread
-        return future
+    @property
+    def num_under_way(self) -> int:
+        return len(self.under_way)
 
-    def _hand_over(self, future: Future, remote: Any) -> None:
-        try:
-            future.set_result(remote.result())
-        except (CancelledError, asyncio.CancelledError):  # by nobody here
-            future.set_exception(self.lost())
-        except BaseException as error:
-            future.set_exception(error)
-        finally:
-            self.under_way.pop(future, None)  # the cluster forgets what nobody holds
+    def submit(self, function: Callable[[Any], Any], calls: Sequence[tuple[int, Any]]) -> None:
+        """Have the function called with each (number, item)."""
+        from distributed.protocol.pickle import dumps
+
+        message: dict[int, bytes] = {}
+        size = 0
+        for number, item in calls:
+            message[number] = dumps((function, item))
+            size += len(message[number])
+            if size >= MESSAGE_BYTES:
+                self._send(message)
+                message, size = {}, 0
+        self._send(message)
+
+    def _send(self, message: dict[int, bytes]) -> None:
+        if not message:
+            return
+        remotes = self.client.map(
+            _call_on_worker, [*message.values()], terms=self.terms, pure=False, retries=RETRIES
+        )
+        for number, remote in zip(message, remotes, strict=True):
+            self.under_way[number] = remote
+            # Called in another thread.
+            remote.add_done_callback(lambda _, number=number: self.ended.put(number))
+
+    def results(self) -> list[tuple[int, Any]]:
+        """(number, result or error) of calls that have ended; empty where none does for a while."""
+        if not self.under_way:
+            return []
+        if self.fetching is None:
+            with suppress(Empty):
+                ended = [self.ended.get(timeout=REFRESH_SECONDS)]
+                ended += (self.ended.get_nowait() for _ in range(self.ended.qsize()))
+                loop = self.client.loop.asyncio_loop
+                self.fetching = asyncio.run_coroutine_threadsafe(self._fetch(ended), loop)
+        if self.fetching is None or not wait([self.fetching], REFRESH_SECONDS).done:
+            return []  # a worker was lost with what it had made, which is made again
+        found, self.fetching = self.fetching.result(), None
+        for number, _ in found:
+            del self.under_way[number]  # the cluster forgets what nobody holds
+        return found
+
+    async def _fetch(self, numbers: Sequence[int]) -> list[tuple[int, Any]]:
+        """(number, result or error) of calls that have ended, in few messages."""
+        remotes = [self.under_way[number] for number in numbers]
+        results = await asyncio.gather(
+            *(self.client.gather(remote, asynchronous=True) for remote in remotes),
+            return_exceptions=True,
+        )
+        return list(zip(numbers, results, strict=True))
 
     def count(self) -> int:
         """Calls that can be at work at a time."""
@@ -143,22 +184,28 @@ class _Cluster:
 
     def await_worker(self) -> None:
         """Return when there is a worker."""
-        if not self.count():
-            log.info("%s: waiting for a worker, %d s at most", self.address, WORKER_SECONDS)
+        if self.count():
+            return
+        log.info("%s: waiting for a worker, %d s at most", self.address, WORKER_SECONDS)
+        wish = self.client.submit(os.getpid, pure=False)  # a cluster may grow with its work only
         while not self.count():
             time.sleep(LOOK_SECONDS)
+        wish.release()
 
-    def explain(self, error: Exception, name: str) -> EngineError:
+    def explain(self, error: BaseException, name: str) -> EngineError:
         """Raise an error that ends the command, or return one that concerns the call `name`
         alone."""
         from distributed.scheduler import KilledWorker
 
         if isinstance(error, EngineError):
             raise error
+        if isinstance(error, CancelledError | asyncio.CancelledError):  # by nobody here
+            raise self.lost()
         if isinstance(error, KilledWorker):
             return EngineError(
                 f"{error.allowed_failures + 1} workers ended while holding this scene (last: "
-                f"{error.last_worker.address}); probably out of memory, see the log of that worker"
+                f"{error.last_worker.address}); out of memory, or stopped with their machines? see "
+                "the log of that worker, and start the command again"
             )
         raise EngineError(
             f"{self.address}: {name} could not be sent to a worker or back: "
@@ -176,7 +223,8 @@ class _Cluster:
 @contextmanager
 def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
     """The cluster at an address, after checking that it can be used."""
-    terms = _Terms(spatial_engine.__version__, _CODE, str(shared.absolute()))
+    program = engine_code.program(_CODE, engine_code.needed_libraries())
+    terms = _Terms(program, str(shared.absolute()))
     cluster = _join(address, terms)
     try:
         log.info(
@@ -187,6 +235,8 @@ def _join_cluster(address: str, shared: Path) -> Iterator[_Cluster]:
     except OSError as error:  # a TimeoutError is one
         raise cluster.lost() from error
     finally:
+        if cluster.fetching:
+            cluster.fetching.cancel()
         with suppress(Exception):  # whatever the scheduler can still be told
             cluster.client.cancel(list(cluster.under_way.values()), force=True)
         _close(cluster.client)
@@ -252,66 +302,68 @@ def _close(client: Any) -> None:
 
 @dataclass(frozen=True)
 class _Terms:
-    """What a worker and this command must have in common: version and code, and a folder."""
+    """What a worker and this command must have in common: program and folder."""
 
-    version: str
-    code: str
+    program: Program
     shared: str
 
-    def refuse_version(self, place: str, version: str | None) -> None:
-        if version != self.version:
-            raise SettingsError(
-                f"{place} has spatial_engine {version or '(none)'}, this command {self.version}; "
-                "run scheduler and workers in the same environment as this command"
-            )
-
-    def refuse_code(self, place: str, code: str) -> None:
-        if code != self.code:
-            raise SettingsError(
-                f"{place} runs other code of spatial_engine {self.version} than this command; "
-                "bring both to one state of the repository and start the workers again"
-            )
-
-    def refuse_folder(self, place: str, is_there: bool) -> None:
-        if not is_there:
-            raise SettingsError(
-                f"{place} does not see {self.shared}, which this command has just made; --root "
-                "must be on storage that all machines share, under the same path"
-            )
+    def refusal(self, place: str) -> str:
+        """Why this process, which `place` names, cannot do the work; empty where it can."""
+        here = engine_code.program(_CODE, [name for name, _ in self.program.libraries])
+        if differs := self.program.refusal(place, here):
+            return differs
+        if os.path.isdir(self.shared):
+            return ""
+        return (
+            f"{place} does not see {self.shared}, which this command has just made; --root "
+            "must be on storage that all machines share, under the same path"
+        )
 
 
 def _check_cluster(client: Any, address: str, terms: _Terms) -> None:
-    """Refuse a cluster with other versions or without the shared folder. It is asked in a way that
-    needs none of our code there."""
+    """Refuse a cluster with another program, or without the shared folder. It is asked for its
+    versions first, in a way that needs none of our code there."""
     found = client.get_versions(packages=["spatial_engine"])
     places = {f"scheduler {address}": found["scheduler"]}
     places |= {f"worker {worker}": its for worker, its in sorted(found["workers"].items())}
     for place, its in places.items():
-        terms.refuse_version(place, its["packages"]["spatial_engine"])
-        python = ".".join(map(str, its["packages"]["python"].split(".")[:2]))
-        if python != ".".join(platform.python_version_tuple()[:2]):  # functions go as bytecode
+        version = its["packages"]["spatial_engine"]
+        if version != terms.program.version:
+            raise SettingsError(terms.program.refusal_of_version(place, version))
+        python = ".".join(its["packages"]["python"].split(".")[:2])
+        if python != engine_code.version_of("Python"):  # functions go as bytecode
             raise SettingsError(
                 f"{place} runs Python {python}, this command {platform.python_version()}"
             )
-    seen = client.run(os.path.isdir, terms.shared, on_error="ignore")
-    for worker, is_there in sorted(seen.items()):
-        terms.refuse_folder(f"worker {worker}", is_there)
+    refusals = client.run(_refusal, terms, on_error="return")
+    for worker, refusal in sorted(refusals.items()):
+        if isinstance(refusal, Exception) and not isinstance(refusal, OSError):  # not: it has left
+            refusal = f"worker {worker} cannot be asked what it runs ({refusal}); start it again"
+        if refusal and isinstance(refusal, str):
+            raise SettingsError(refusal)
 
 
 _agreed: set[_Terms] = set()  # in a worker of a cluster: what it was found to have
 
 
-def _call_on_worker(terms: _Terms, function: Callable[[Any], Any], item: Any) -> Any:
-    """One call, in a worker that may have come after the start: checked and set up at its first."""
-    if terms not in _agreed:
-        from distributed import get_worker
+def _refusal(terms: _Terms, dask_worker: Any) -> str:
+    """Why a worker cannot work; empty where it can. (Dask gives a function that it runs outside of
+    all tasks the worker, by this name.)"""
+    return terms.refusal(f"worker {dask_worker.address}")
 
-        place = f"worker {get_worker().address}"
-        terms.refuse_version(place, spatial_engine.__version__)
-        terms.refuse_code(place, _CODE)
-        terms.refuse_folder(place, os.path.isdir(terms.shared))
+
+def _call_on_worker(sent: bytes, terms: _Terms) -> Any:
+    """One call, in a worker that may have come after the start: checked and set up at its first,
+    before the call is unpacked."""
+    from distributed import get_worker
+    from distributed.protocol.pickle import loads
+
+    if terms not in _agreed:
+        if refusal := _refusal(terms, get_worker()):
+            return SettingsError(refusal)  # not raised: it would be tried again, elsewhere
         _use_one_core()
         _agreed.add(terms)
+    function, item = loads(sent)
     return function(item)
 
 

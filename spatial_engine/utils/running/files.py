@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-import mmengine
+import numpy as np
 
 from spatial_engine.errors import BadDataError, SettingsError
 
@@ -21,6 +22,12 @@ log = logging.getLogger(__name__)
 
 PARTIAL_SUFFIX = ".partial"
 PARTS_SUFFIX = ".parts"
+READY = ".ready"  # among new files that are whole, and are going to their places
+# Kinds of network file systems, as Linux names them.
+_SHARED = re.compile(r"nfs|cifs|smb|fuse\.|9p|lustre|ceph|gpfs|beegfs|pvfs|orangefs|afs|gfs2|ocfs2")
+_MOUNTS = "/proc/self/mountinfo"
+_LOOK_DEPTH = 3  # data/<data set>/<folder of scenes>, training_data/<task>/<version>
+_OPEN_ON_NFS = ".nfs"  # how NFS names a file that was removed while it is open
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 
 
@@ -118,9 +125,9 @@ def staging(path: Path) -> Iterator[Path]:
 
     It is held while the block runs: of two runs that write one file, the second is refused
     (`SettingsError`). Its name is always the same, so a killed run leaves nothing that a new one
-    would not remove.
+    would not remove. It stays while a file `READY` is in it.
     """
-    folder = path.with_name(path.name + PARTIAL_SUFFIX)
+    folder = staging_folder(path)
     # Not `remove`, nor a file by not being a folder: another run may make the folder at any moment.
     if folder.is_symlink() or folder.is_file():
         folder.unlink(missing_ok=True)
@@ -130,7 +137,13 @@ def staging(path: Path) -> Iterator[Path]:
                 remove(left)
             yield folder
         finally:
-            remove(folder)
+            if not (folder / READY).exists():
+                remove(folder)
+
+
+def staging_folder(path: Path) -> Path:
+    """Where `staging` makes what is to be put at `path`."""
+    return path.with_name(path.name + PARTIAL_SUFFIX)
 
 
 def put_in_place(partial: Path, path: Path, sync: bool = True) -> None:
@@ -140,52 +153,135 @@ def put_in_place(partial: Path, path: Path, sync: bool = True) -> None:
     """
     with naming(path):
         if sync and partial.is_file():
-            handle = os.open(partial, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            except OSError as error:  # a file system without it keeps what it is given
-                if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                    raise
-            finally:
-                os.close(handle)
+            sync_file(partial)
         os.replace(partial, path)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the disk holds a file."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:  # a file system without it keeps what it is given
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock a folder against another run, making it if needed; leaves no file behind.
 
-    Raises `SettingsError` when another run holds it. The lock ends with the process. Where the file
-    system cannot lock a folder (often NFS), there is a warning instead.
+    Raises `SettingsError` when another run holds it. The lock ends with the process. On a network
+    file system a file beside the folder, `.<name>.lock`, is locked too: there the lock of a folder
+    holds on one machine only. Where the file system cannot lock, there is a warning instead.
     """
-    taken = SettingsError(f"{folder}: another run is writing here; wait until it has ended")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:  # removed just now, by the run that held it
-        raise taken from None
-    try:
+    with _locked_beside(folder) if is_shared(folder) else nullcontext():
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            same = os.path.samestat(os.fstat(handle), folder.stat())
-        except (BlockingIOError, FileNotFoundError):
-            same = False
-        except OSError as error:
-            log.warning("%s: cannot be locked (%s); do not start a second run on it", folder, error)
-            same = True
-        if not same:
-            raise taken
-        yield
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # removed just now, by the run that held it
+            raise _taken(folder) from None
+        try:
+            _lock(handle, folder, folder)
+            yield
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _locked_beside(folder: Path) -> Iterator[None]:
+    """A lock that all machines see. A killed run leaves the file, unlocked, and the next takes
+    it."""
+    path = folder.with_name(f".{folder.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(handle, path, folder)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is held: else it may be another's by now
     finally:
         os.close(handle)
 
 
+def _lock(handle: int, path: Path, folder: Path) -> None:
+    """Lock an open file or folder; `SettingsError` where another run holds `folder`."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        other = os.open(path, os.O_RDONLY)  # a network file system looks again only to open
+        try:
+            same = os.path.samestat(os.fstat(handle), os.fstat(other))
+        finally:
+            os.close(other)
+    except (BlockingIOError, FileNotFoundError):
+        same = False
+    except OSError as error:
+        log.warning("%s: cannot be locked (%s); do not start a second run on it", folder, error)
+        same = True
+    if not same:
+        raise _taken(folder)
+
+
+def _taken(folder: Path) -> SettingsError:
+    return SettingsError(f"{folder}: another run is writing here; wait until it has ended")
+
+
+def is_shared(path: Path) -> bool:
+    """Whether a path is on a network file system, which other machines may write to (Linux)."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    number = path.stat().st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    with suppress(OSError), open(_MOUNTS, encoding="utf-8") as mounts:
+        for line in mounts:
+            place, _, kind = line.partition(" - ")
+            if place.split()[2] == device:
+                return _SHARED.match(kind) is not None
+    return False
+
+
+def look_again(root: Path) -> None:
+    """Have this machine see what others have put under a root, where it is on a network file
+    system. Such a system goes on showing what it has shown before, for a minute or more; but a
+    folder that is listed shows what is in it. Folders of scenes come to their places whole, so
+    those above them are enough."""
+    if not is_shared(root):
+        return
+    ahead = [(root, 0)]
+    while ahead:
+        folder, depth = ahead.pop()
+        with suppress(OSError), os.scandir(folder) as entries:
+            folders = [entry for entry in entries if entry.is_dir()]
+            if depth < _LOOK_DEPTH:
+                ahead += [(Path(entry.path), depth + 1) for entry in folders]
+
+
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds; nothing happens where there is none."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    """Remove a file or a folder with all it holds; nothing happens where there is none.
+
+    What a process of this machine has open stays on NFS until it is closed, under another name, and
+    keeps its folder: that is left, empty but for such files, for the next run to remove.
+    """
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EBUSY) or not _is_kept_open(path):
+            raise
+        log.info("%s: a file in it is still open; the next run removes it", path)
+
+
+def _is_kept_open(folder: Path) -> bool:
+    """Remove what can be removed of a folder: whether all that is left are files of NFS that are
+    open."""
+    shutil.rmtree(folder, ignore_errors=True)
+    left = [name for _, _, names in os.walk(folder) for name in names]
+    return bool(left) and all(name.startswith(_OPEN_ON_NFS) for name in left)
 
 
 def contents(folder: Path) -> dict[str, list[int]]:
@@ -230,7 +326,7 @@ def _is_less(now: dict[str, list[int]], before: dict[str, list[int]]) -> bool:
 
 def remove_left(path: Path) -> None:
     """Remove what a killed run left after `path` was in its place."""
-    remove_idle(path.with_name(path.name + PARTIAL_SUFFIX))
+    remove_idle(staging_folder(path))
 
 
 def remove_idle(folder: Path) -> None:
@@ -296,5 +392,14 @@ def has_half_characters(text: str) -> bool:
 def dump_json(value: Any, path: str | Path) -> None:
     """Write json with sorted keys and a line for each, whole or not at all."""
     with atomic_path(path) as partial, open(partial, "w", encoding="utf-8") as file:
-        mmengine.dump(value, file, file_format="json", indent=2, sort_keys=True)
+        json.dump(value, file, indent=2, sort_keys=True, default=_plain)
         file.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy, and ranges, as json has them."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, range):
+        return list(value)
+    raise TypeError(f"{type(value)} has no form in json")

@@ -10,8 +10,6 @@ import os
 import re
 from pathlib import Path
 
-import mmengine
-
 from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
 from spatial_engine.utils.running.files import LINK_REMEDY, check_id, dangling_link, naming
 
@@ -100,7 +98,7 @@ def read_id_list(path: str | Path, remedy: str) -> list[str]:
     check_content(path, remedy, empty=True)
     try:
         with naming(path):
-            lines = mmengine.list_from_file(str(path), encoding="utf-8-sig")
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path}: not a text file ({error}); {remedy}") from None
     ids = [_listed_id(line.strip(), path) for line in lines if line.strip()]

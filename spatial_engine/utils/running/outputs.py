@@ -12,24 +12,44 @@ is not replaced by one that lacks scenes which are still asked for, nor by one w
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import MissingInputError, SettingsError, as_line
-from spatial_engine.utils.running import changes, files, provenance
+from spatial_engine.utils.running import changes, files, finished_scenes, provenance
 from spatial_engine.utils.running.changes import Changes
 from spatial_engine.utils.running.closing_table import Tally, listed
+from spatial_engine.utils.running.finished_scenes import FinishedScene
 from spatial_engine.utils.running.provenance import Origin
 from spatial_engine.utils.running.scene_runner import BrokenInput, RunResult
 
 _REMEDY = "see that all is there, or use --overwrite to go on without"
 
-# Joins the parts (folders in the order of the jobs) into the files (name -> temporary path).
-# Returns records by output where it made them of something else than parts.
-Assemble = Callable[[Sequence[Path], Mapping[str, Path]], Mapping[str, int] | None]
+
+@dataclass(frozen=True)
+class Part:
+    """What an output holds of a scene: a folder of finished work, or, where it is taken over from
+    the finished output, files by name."""
+
+    scene_id: str
+    folder: Path | None
+    finished: Mapping[str, Path]
+
+    def source(self, name: str, file_name: str) -> tuple[Path, str]:
+        """The table to copy the scene from, and its id: `file_name` in the folder, or the file
+        `name` that is finished."""
+        return self.folder / file_name if self.folder else self.finished[name], self.scene_id
+
+
+# Joins the parts (in the order of the jobs) into the files (name -> temporary path): folders, or
+# `Part` where an output takes scenes over. Returns records by output where it made them of
+# something else than parts.
+Assemble = Callable[[Sequence[Any], Mapping[str, Path]], Mapping[str, int] | None]
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,7 @@ class Product:
     companions: Mapping[str, Path] = field(default_factory=dict)
     drops: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     wanted: Mapping[str, int] = field(default_factory=dict)
+    takes_over: bool = False
     start: float = field(default_factory=time.perf_counter)
 
     @property
@@ -64,6 +85,27 @@ class Product:
         if isinstance(failed := meta.get("failed_scenes"), dict) and failed:
             words.append(f"{changes.some(sorted(failed))} failed before")
         return as_line(f"made again: {'; '.join(words)}") if words else None
+
+    def held(self) -> dict[str, FinishedScene]:
+        """The scenes that the finished files hold as they would be made now: the files are whole,
+        and nothing but inputs of other scenes has changed."""
+        told: list[dict[str, FinishedScene]] = []
+        for name, output in self.outputs.items() if self.takes_over else ():
+            meta = provenance.read_meta(output)
+            origins = (Origin.told_by(meta), self.origin)
+            before, now = (replace(origin, inputs={}).key for origin in origins)
+            if before != now or not self._is_whole(output, meta):
+                return {}
+            told.append(finished_scenes.told_by(name, meta, self.origin))
+        held = set.intersection(*map(set, told)) if told else set()
+        return {scene: finished_scenes.together([one[scene] for one in told]) for scene in held}
+
+    def parts(self, run: RunResult) -> list[Path] | list[Part]:
+        """What `assemble` gets."""
+        if not self.takes_over:
+            return list(run.parts.values())
+        files_by_name = {**self.companions, **self.outputs}
+        return [Part(scene, run.parts.get(scene), files_by_name) for scene in run.results]
 
     def accept(self) -> list[str]:
         """Note of outputs that other code made of the constants and inputs of now that they are
@@ -98,26 +140,57 @@ class Product:
         tally = Tally.of(name, run.results.values(), self.drops.get(name))
         return tally.limited_to(self.wanted.get(name, -1))
 
-    def facts(self, name: str, run: RunResult) -> dict[str, Any]:
+    def facts(self, name: str, run: RunResult, partial: Mapping[str, Path]) -> dict[str, Any]:
         """What else there is to tell of a new output: the scenes of which it holds records, what
         its companions hold, scenes that were accepted."""
         scenes = list(self.origin.inputs)
         if run.results:
             scenes = [scene for scene, part in run.results.items() if part.counts.get(name)]
-        companions = {n: provenance.contents_of(path) for n, path in self.companions.items()}
-        return {"scenes": scenes, "companions": companions, "accepted_scenes": run.accepted}
+        companions = {n: provenance.contents_of(partial[n]) for n in self.companions}
+        told = {"scenes": scenes, "companions": companions, "accepted_scenes": run.accepted}
+        return told | (finished_scenes.by_scene(name, run.results) if self.takes_over else {})
 
-    def put_in_place(self, partial: Mapping[str, Path]) -> None:
-        """Let new files take the place of the old ones: no record without its picture, and no word
-        of a file that is not there any more, whenever this is killed."""
-        provenance.forget(self.outputs.values())
+    def put_in_place(self, folder: Path) -> None:
+        """Let new files, and what is told of them, take the place of the old ones.
+
+        From the moment that all are whole, the next start goes on with it, whenever this is killed
+        (`finish`): scenes that were taken over are in no other place.
+        """
+        for target in (*self.companions.values(), *self.outputs.values()):
+            if target.is_dir() and not (folder / target.name).is_dir():
+                # It is somebody's: it stays, and so does all else.
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        for path in folder.iterdir():
+            if path.is_file():
+                files.sync_file(path)
+        (folder / files.READY).touch()
+        self._move(folder)
+        (folder / files.READY).unlink()
+
+    def finish(self) -> None:
+        """Put new files in their places where a run was killed while it did so."""
+        folder = files.staging_folder(self.first)
+        if (folder / files.READY).exists():
+            with files.locked(folder):
+                self._move(folder)
+                files.remove(folder)
+
+    def _move(self, folder: Path) -> None:
+        """Move what is still in the folder. There is no record without its picture at any moment,
+        and no word of a file that is not there any more."""
+        told = {out: provenance.meta_path(folder / out.name) for out in self.outputs.values()}
+        provenance.forget(output for output, meta in told.items() if meta.exists())
         if self.companions:
             for output in self.outputs.values():
-                files.remove(output)
-        for name, target in {**self.companions, **self.outputs}.items():
-            if name in self.companions:
-                files.remove(target)
-            files.put_in_place(partial[name], target)
+                if (folder / output.name).exists():
+                    output.unlink(missing_ok=True)
+        metas = {meta: provenance.meta_path(output) for output, meta in told.items()}
+        places = [*self.companions.values(), *self.outputs.values()]
+        for partial, target in {**{folder / p.name: p for p in places}, **metas}.items():
+            if partial.exists():
+                if partial.is_dir():
+                    files.remove(target)
+                files.put_in_place(partial, target, sync=False)
 
 
 def scenes_of(output: Path) -> set[str]:

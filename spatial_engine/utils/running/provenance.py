@@ -19,8 +19,8 @@ import socket
 import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def digest(value: Any) -> str:
 
     def plain(item: Any) -> Any:
         if isinstance(item, np.ndarray):
-            content = hashlib.sha256(np.ascontiguousarray(item).tobytes()).hexdigest()
+            content = hashlib.sha256(np.ascontiguousarray(item).ravel()).hexdigest()
             return [str(item.dtype), list(item.shape), content]
         if isinstance(item, np.generic):
             return item.item()
@@ -145,6 +145,16 @@ def content_hash(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+class Settings(dict[str, Any]):
+    """Constants by name, and digests of code, which stay as they are: those of all scenes of a
+    step."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all of them."""
+        return digest(self)
+
+
 @dataclass(frozen=True)
 class Origin:
     """What decides a piece of work.
@@ -163,7 +173,14 @@ class Origin:
     @cached_property
     def key(self) -> str:
         """Digest of all of it."""
-        return digest([self.step, self.version, self.settings, self.inputs, self.common])
+        settings = self.settings
+        mark = settings.digest if isinstance(settings, Settings) else digest(settings)
+        return digest([self.step, self.version, mark, self.inputs, self.common])
+
+    @property
+    def as_told(self) -> dict[str, Any]:
+        """As provenance tells it (`told_by`)."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @classmethod
     def told_by(cls, meta: Mapping[str, Any]) -> Origin:
@@ -182,11 +199,21 @@ def meta_path(output: Path) -> Path:
 
 
 def read_meta(output: Path) -> dict[str, Any]:
-    """Provenance of an output, empty where there is none or it cannot be read."""
+    """Provenance of an output, empty where there is none or it cannot be read. What is in it may be
+    read by others too: it is not to be changed."""
+    path = meta_path(output)
     try:
-        meta = json.loads(meta_path(output).read_text(encoding="utf-8"))
+        at = path.stat()
+        return dict(_parse_meta(path, (at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)))
     except (OSError, ValueError, RecursionError):
         return {}
+
+
+@lru_cache(maxsize=4)
+def _parse_meta(path: Path, state: tuple[int, ...]) -> dict[str, Any]:
+    """That in a state of its file: a start asks for it several times, a job for each chunk, and
+    that of ten thousand scenes takes 0.1 s."""
+    meta = json.loads(path.read_text(encoding="utf-8"))
     return meta if isinstance(meta, dict) else {}
 
 
@@ -197,7 +224,8 @@ def read_inputs(output: Path) -> dict[str, Any]:
 
 
 def write_meta(output: Path, facts: dict[str, Any], run: dict[str, Any]) -> None:
-    """Write `<output>.meta.json`: facts about the data, and a `run` block about this one run."""
+    """Write `<output>.meta.json`: facts about the data, and a `run` block about this one run. The
+    output may still be where it is made."""
     meta = dict(facts)
     meta["versions"] = _versions()
     if output.is_file():
@@ -214,7 +242,7 @@ def accept(output: Path, now: Origin, code: Mapping[str, str]) -> None:
     """Note that an output of other code (`Changes.code`) is taken for one of this origin."""
     meta = read_meta(output)
     before = meta.get("accepted", {})
-    meta |= {**asdict(now), "accepted": {**code, **(before if isinstance(before, dict) else {})}}
+    meta |= {**now.as_told, "accepted": {**code, **(before if isinstance(before, dict) else {})}}
     files.dump_json(meta, meta_path(output))
 
 
@@ -227,6 +255,14 @@ def forget(outputs: Iterable[Path]) -> None:
 
 def _versions() -> dict[str, str]:
     found = {"spatial_engine": spatial_engine.__version__, "python": platform.python_version()}
+    return found | _versions_of_packages()
+
+
+@cache
+def _versions_of_packages() -> dict[str, str]:
+    """Of those that are installed. They stay as they are in a process, and to look them up reads
+    files."""
+    found = {}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -16,7 +16,7 @@ import socket
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from spatial_engine.utils.running.finished_scenes import (
     FinishedScene,
     PartResult,
     find_finished,
+    folder_of,
     read_done,
     write_done,
 )  # fmt: skip
@@ -84,6 +85,7 @@ class RunResult:
     redone: dict[str, str] = field(default_factory=dict)  # scenes finished before, and why again
     reused: int = 0
     accepted: dict[str, dict[str, str]] = field(default_factory=dict)  # `FinishedScene.accepted`
+    taken_over: set[str] = field(default_factory=set)  # scenes without a folder
 
     def of(self, scenes: Collection[str]) -> RunResult:
         """What it gave of some of the scenes."""
@@ -97,7 +99,15 @@ class RunResult:
             failures=mine(self.failures),
             redone=mine(self.redone),
             accepted=mine(self.accepted),
+            taken_over=self.taken_over & set(scenes),
         )
+
+    def take_over(self, held: Mapping[str, FinishedScene], order: Sequence[str]) -> None:
+        """Add what a finished output holds of other scenes; results are in this order then."""
+        results = self.results | {scene: done.result for scene, done in held.items()}
+        self.results = {scene: results[scene] for scene in order if scene in results}
+        self.accepted |= {scene: done.accepted for scene, done in held.items() if done.accepted}
+        self.taken_over = set(held)
 
     @property
     def damaged(self) -> dict[str, list[str]]:
@@ -107,7 +117,7 @@ class RunResult:
 
 def is_done(parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob) -> bool:
     """Whether the scene's folder is finished and still good."""
-    found = find_finished(parts_dir / job.scene_id, job.origin(step, settings))
+    found = find_finished(folder_of(parts_dir, job.scene_id), job.origin(step, settings))
     return isinstance(found, FinishedScene)
 
 
@@ -123,7 +133,7 @@ def run_scenes(
     overwrite: bool = False,
     folders_stay: bool = True,
 ) -> RunResult:
-    """Do what is missing of `jobs`, each into `parts_dir/<scene id>/`, in `num_workers` processes
+    """Do what is missing of `jobs`, each into its folder in `parts_dir`, in `num_workers` processes
     or on the workers of the Dask cluster whose address is `scheduler`.
 
     A scene whose work raises is named in `failures`; the others go on. Where the caller moves away
@@ -132,8 +142,9 @@ def run_scenes(
     executors.collect_garbage_seldom()
     _remove_left(parts_dir)
     origins = {job.scene_id: job.origin(step, settings) for job in jobs}
+    folders = {scene: folder_of(parts_dir, scene) for scene in origins}
     look = folders_stay and not overwrite
-    found = {s: find_finished(parts_dir / s, origin, look) for s, origin in origins.items()}
+    found = {s: find_finished(folders[s], origin, look) for s, origin in origins.items()}
     if overwrite:
         found = {scene: changes.OVERWRITE if what else "" for scene, what in found.items()}
     reused = {scene: what for scene, what in found.items() if isinstance(what, FinishedScene)}
@@ -160,7 +171,7 @@ def run_scenes(
         _await_view(parts_dir, {s: origins[s].key for s in results if s not in reused})
     order = [scene for scene in origins if scene in results]
     return RunResult(
-        parts={scene: parts_dir / scene for scene in order},
+        parts={scene: folders[scene] for scene in order},
         results={scene: results[scene] for scene in order},
         failures=dict(sorted(failures.items())),
         redone=redone,
@@ -203,7 +214,7 @@ class _Task:
         if isinstance(outcome, str):
             log.error("%s failed: %s", scene, outcome)
         if isinstance(outcome, BrokenInput):
-            _remove_stale(self.parts_dir / scene, self.origin.key)
+            _remove_stale(self.parts_dir, scene, self.origin.key)
 
 
 def _do_scenes(
@@ -214,6 +225,8 @@ def _do_scenes(
         return
     names = [task.job.scene_id for task in tasks]
     with _run_folder(parts_dir) as run_dir:
+        for shard in {folder_of(parts_dir, scene).parent for scene in names}:
+            shard.mkdir(exist_ok=True)  # not by the workers: the run may be over
         outcomes = executors.map_unordered(
             _do_scene,
             ((task, run_dir) for task in tasks),
@@ -256,7 +269,7 @@ def _discard(path: Path) -> None:
 def _do_scene(call: tuple[_Task, Path]) -> PartResult | str:
     """Run one job in a worker: its result, or one line that says why there is none."""
     task, run_dir = call
-    part_dir = task.parts_dir / task.job.scene_id
+    part_dir = folder_of(task.parts_dir, task.job.scene_id)
     worker = f"{socket.gethostname()[:20]}.{os.getpid()}"  # for whoever looks into the folder
     partial = run_dir / f"{task.job.scene_id}.{worker}.{uuid.uuid4().hex[:6]}"
     try:
@@ -297,11 +310,12 @@ def _publish(partial: Path, part_dir: Path, key: str | None) -> None:
     files.remove(replaced)
 
 
-def _remove_stale(part_dir: Path, key: str) -> None:
+def _remove_stale(parts_dir: Path, scene_id: str, key: str) -> None:
     """Of a scene that is broken now, remove what other inputs or constants gave: not to be taken
     for good."""
+    part_dir = folder_of(parts_dir, scene_id)
     if (done := read_done(part_dir)) is not None and done.origin.key != key:
-        aside = part_dir.with_name(f"{part_dir.name}{files.PARTIAL_SUFFIX}")
+        aside = parts_dir / f"{scene_id}{files.PARTIAL_SUFFIX}"
         os.rename(part_dir, aside)  # half of it, where this is killed, is not taken for a folder
         files.remove(aside)
 
@@ -312,15 +326,18 @@ def _await_view(parts_dir: Path, keys: dict[str, str]) -> None:
     Raises `EngineError` when it does not in `VIEW_SECONDS`.
     """
     start = time.monotonic()
+    for folder in {folder_of(parts_dir, scene_id).parent for scene_id in keys}:
+        os.listdir(folder)  # makes a network file system look again, also at what was replaced
     for scene_id, key in keys.items():
-        while (done := read_done(parts_dir / scene_id)) is None or done.origin.key != key:
+        part_dir = folder_of(parts_dir, scene_id)
+        while (done := read_done(part_dir)) is None or done.origin.key != key:
             if time.monotonic() - start > VIEW_SECONDS:
                 raise EngineError(
-                    f"{parts_dir / scene_id}: a worker finished it, but it is not visible on "
+                    f"{part_dir}: a worker finished it, but it is not visible on "
                     f"this machine after {VIEW_SECONDS} s; is the storage shared? start again"
                 )
             time.sleep(0.1)
-            os.listdir(parts_dir)  # makes a network file system look again
+            os.listdir(part_dir.parent)
 
 
 def failure_of(error: Exception, part_dir: Path | str = "") -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -25,9 +26,10 @@ from spatial_engine.utils.running import (
     finished_scenes,
     provenance,
 )  # fmt: skip
-from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally, listed
-from spatial_engine.utils.running.finished_scenes import read_finished
+from spatial_engine.utils.running.closing_table import UP_TO_DATE, ClosingTable, Row, Tally, listed
+from spatial_engine.utils.running.finished_scenes import FinishedScene, read_done
 from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.outputs import Assemble, Guard, Product
 from spatial_engine.utils.running.provenance import Origin
 from spatial_engine.utils.running.scene_runner import (
@@ -53,22 +55,18 @@ class Step:
     ):
         self.name = name
         self.options = options
-        self.settings = {**settings, engine_code.SETTING: engine_code.digests_of(module)}
+        code = {engine_code.SETTING: engine_code.digests_of(module)}
+        self.settings = provenance.Settings(settings | code)
         self.root: Path = options.root
         self.scheduler: str | None = getattr(options, "scheduler", None)
         self.table = ClosingTable(name)
         self._unready: dict[str, str] = {}  # scenes that failed before their job could be made
         self.guard = Guard(options)
 
-    def sharing(self, name: str, module: str) -> Step:
-        """A sub-step shared with other commands. It has its own name and no settings, so that each
-        command can use the work of the others. One table for both."""
-        shared = Step(name, self.options, {}, module)
-        shared.table = self.table
-        return shared
-
     def close(self) -> int:
-        """Print the closing table; return the exit code (SPEC 2)."""
+        """Keep what was found of large sets, print the closing table; return the exit code
+        (SPEC 2)."""
+        Looks.keep_all()
         return self.table.close()
 
     def present_scenes(
@@ -132,6 +130,7 @@ class Step:
         drops: Mapping[str, Mapping[str, int]] | None = None,
         companions: Mapping[str, Path] | None = None,
         wanted: Mapping[str, int] | None = None,
+        takes_over: bool = False,
     ) -> None:
         """Bring `outputs` (name -> path) up to date with `jobs`.
 
@@ -139,7 +138,9 @@ class Step:
         inputs beside those of the jobs; `drops` are reasons counted before any scene was opened.
         `companions` (name -> file or folder, as of pictures) are made by `assemble` too and are in
         their place before any output is. Of more records than `wanted`, `assemble` takes so many
-        (-1 = all). An output without a record is an error.
+        (-1 = all). An output without a record is an error. Where it `takes_over`, scenes that the
+        finished files hold, and whose inputs are the same, are not done again: `assemble` gets
+        `Part`s, and copies them from there.
 
         Raises `MissingInputError` where a finished output holds scenes that are absent now.
         """
@@ -153,29 +154,61 @@ class Step:
             ]
             return
         by_scene = {job.scene_id: job.inputs for job in jobs}
-        rest = (companions or {}, drops or {}, wanted or {})
+        rest = (companions or {}, drops or {}, wanted or {}, takes_over)
         product = Product(outputs, self._origin(outputs, by_scene, inputs), assemble, *rest)
         name = parts_name or product.first.name
         parts_dir = product.first.with_name(f"{name}{files.PARTS_SUFFIX}")
         self._make([product], jobs, work, parts_dir, unready)
 
-    def make_files(self, jobs: Mapping[Path, SceneJob], work: Work, parts_dir: Path) -> None:
+    def is_up_to_date(
+        self,
+        outputs: Mapping[str, Path],
+        inputs: Any,
+        companions: Mapping[str, Path] | None = None,
+    ) -> bool:
+        """Whether `make` would have nothing to do, told before there are jobs: where its `inputs`
+        decide those of the jobs, so that outputs that were made with them have the right ones. Then
+        the rows of the outputs are written."""
+        told = provenance.read_inputs(next(iter(outputs.values())))
+        origin = self._origin(outputs, told, inputs)
+        product = Product(outputs, origin, lambda *_: None, companions or {})
+        if self._unready or any(why is not None for why in product.whys().values()):
+            return False
+        return not self.options.overwrite and self._is_current(product)
+
+    def make_files(
+        self,
+        jobs: Mapping[Path, SceneJob],
+        work: Work,
+        parts_dir: Path,
+        beside: Sequence[str] = (),
+    ) -> None:
         """Bring each output up to date with its own job.
 
         `work(arguments, part_dir)` writes `part_dir/<name of the output>` and counts its records
-        under the job's `scene_id`.
+        under the job's `scene_id`. `beside` are endings of further files that it writes, as of an
+        index: `<name of the output><ending>`.
         """
-        products = [self._product(output, job) for output, job in jobs.items()]
+        products = [self._product(output, job, beside) for output, job in jobs.items()]
         self._make(products, list(jobs.values()), work, parts_dir, {})
 
     def make_file(
-        self, name: str, output: Path, inputs: dict[str, Any], write: Callable[[Path], int]
+        self,
+        name: str,
+        output: Path,
+        inputs: dict[str, Any],
+        write: Callable[[Path], int],
+        companions: Mapping[str, Path] | None = None,
     ) -> None:
         """Write a file made of finished folders or files, unless it is current; `write(path)`
-        returns its records, `inputs` (by scene or file) decide its bytes."""
+        returns its records, `inputs` (by scene or file) decide its bytes. `companions` (name ->
+        file) are written by it too, beside `path` and under their own file names."""
         outputs = {name: output}
         origin = self._origin(outputs, inputs)
-        product = Product(outputs, origin, lambda _, paths: {name: write(paths[name])})
+        product = Product(
+            outputs, origin, lambda _, paths: {name: write(paths[name])}, companions or {}
+        )
+        product.finish()
         self.guard.refuse_to_lose([output], inputs)
         if not self._is_current(product):
             self._publish(product, RunResult())
@@ -191,10 +224,21 @@ class Step:
         with files.locked(folder):
             run = self._run(work, jobs, folder)
             if run.parts:
-                self._tell_of_folder(folder, run, unit, start)
+                self._tell_of_folder(folder, jobs, run, unit, start)
                 tally, remark = Tally.of(unit, run.results.values()), changes.by_reason(run.redone)
                 self._add_row(unit, tally, start, folder, remark)
         return run
+
+    def make_shared(
+        self, name: str, module: str, folder: Path, jobs: Sequence[SceneJob], work: Work, unit: str
+    ) -> Mapping[str, str]:
+        """Bring a folder that several commands share up to date with `jobs`, as `make_folders`,
+        under a `name` of its own, with no settings: whichever command comes first makes it for all.
+        Says nothing where nothing is to be done. Returns the failures, by scene."""
+        shared = Step(name, self.options, {}, module)
+        shared.table = self.table
+        ahead = shared.unfinished(jobs, folder)
+        return shared.make_folders(folder, ahead, work, unit).failures if ahead else {}
 
     def retire(self, outputs: Iterable[Path]) -> None:
         """Remove outputs that this command no longer makes, with their provenance; nothing
@@ -206,9 +250,13 @@ class Step:
                 provenance.forget([output])
                 files.remove(output)
 
-    def outdated(self, jobs: Mapping[Path, SceneJob]) -> dict[Path, SceneJob]:
+    def outdated(
+        self, jobs: Mapping[Path, SceneJob], beside: Sequence[str] = ()
+    ) -> dict[Path, SceneJob]:
         """The jobs (by output) that `make_files` would do."""
-        return {out: job for out, job in jobs.items() if self._is_stale(self._product(out, job))}
+        return {
+            out: job for out, job in jobs.items() if self._is_stale(self._product(out, job, beside))
+        }
 
     def unfinished(self, jobs: Sequence[SceneJob], folder: Path) -> list[SceneJob]:
         """The jobs that `make_folders` would do."""
@@ -223,14 +271,17 @@ class Step:
         common = {"outputs made with it": list(outputs), "lists or tables": lists}
         return Origin(self.name, self.settings, inputs, common)
 
-    def _product(self, output: Path, job: SceneJob) -> Product:
-        """The file of a job, which is that of its name in the job's part."""
+    def _product(self, output: Path, job: SceneJob, beside: Sequence[str] = ()) -> Product:
+        """The file of a job, which is that of its name in the job's part, and those beside it."""
+        outputs = {job.scene_id: output}
+        companions = {ending: output.with_name(output.name + ending) for ending in beside}
 
         def link(parts: Sequence[Path], paths: Mapping[str, Path]) -> None:
-            files.link_or_copy(parts[0] / output.name, paths[job.scene_id])  # a new start needs it
+            for name, target in {**companions, **outputs}.items():
+                files.link_or_copy(parts[0] / target.name, paths[name])  # a new start needs it
 
-        outputs = {job.scene_id: output}
-        return Product(outputs, self._origin(outputs, {job.scene_id: job.inputs}), link)
+        origin = self._origin(outputs, {job.scene_id: job.inputs})
+        return Product(outputs, origin, link, companions)
 
     def _make(
         self,
@@ -243,6 +294,7 @@ class Step:
         """Bring products up to date with the jobs that their inputs name; `unready` are scenes that
         failed before they had a job."""
         for product in products:
+            product.finish()
             asked = {*unready, *product.origin.inputs}
             self.guard.refuse_to_lose(product.outputs.values(), asked)
         stale = [product for product in products if unready or not self._is_current(product)]
@@ -255,12 +307,24 @@ class Step:
         asked = {scene for product in stale for scene in product.origin.inputs}
         jobs = [job for job in jobs if job.scene_id in asked]
         with files.locked(parts_dir):
-            run = self._run(work, jobs, parts_dir)
+            held = self._held(stale)
+            run = self._run(work, [job for job in jobs if job.scene_id not in held], parts_dir)
+            run.take_over(held, [job.scene_id for job in jobs])
+            self.table.damaged.update(run.damaged)
             run.failures.update(unready)
             runs = [(product, run.of({*product.origin.inputs, *unready})) for product in stale]
-            published = [self._publish(product, mine) for product, mine in runs if mine.parts]
+            published = [self._publish(product, mine) for product, mine in runs if mine.results]
             if all(published) and not run.failures:
                 files.remove(parts_dir)
+
+    def _held(self, products: Sequence[Product]) -> dict[str, FinishedScene]:
+        """Scenes that need not be done again, as the finished files of a product hold them."""
+        if self.options.overwrite:
+            return {}
+        found = {scene: held for product in products for scene, held in product.held().items()}
+        if found:
+            log.info("%s: %d scenes are taken over", self.name, len(found))
+        return found
 
     def _publish(self, product: Product, run: RunResult) -> bool:
         """Make the files of a product and put them in their places, with what tells of them;
@@ -269,16 +333,21 @@ class Step:
         with files.staging(product.first) as folder, files.naming(product.first.parent):
             targets = {**product.companions, **product.outputs}
             partial = {name: folder / target.name for name, target in targets.items()}
-            counted = product.assemble(list(run.parts.values()), partial)
+            counted = product.assemble(product.parts(run), partial)
             tallies = {name: product.tally(name, run, counted) for name in product.outputs}
             if stays := self.guard.why_they_stay(product.outputs, tallies, run.failures):
                 self.table.empty += stays
                 return False
-            product.put_in_place(partial)
+            for name in product.outputs:
+                facts = {**asdict(tallies[name]), **product.facts(name, run, partial)}
+                about_data = self._about(product.origin, run, facts)
+                self._write_meta(partial[name], about_data, product.start)
+            product.put_in_place(folder)
         for name, output in product.outputs.items():
-            facts = {**asdict(tallies[name]), **product.facts(name, run)}
-            self._write_meta(output, product.origin, run, product.start, facts)
             remark = self._why_again(whys[name]) or changes.by_reason(run.redone)
+            if run.taken_over:
+                scenes = "scene" if len(run.parts) == 1 else "scenes"
+                remark += f"; {len(run.parts)} {scenes} made, {len(run.taken_over)} taken over"
             self._add_row(name, tallies[name], product.start, output, remark)
         return True
 
@@ -306,18 +375,20 @@ class Step:
                 files.remove_left(path)
             tally = Tally(meta["records"], meta["drops"], meta["notes"])
             self.table.damaged.update(meta.get("damaged_scenes", {}))
-            self._add_row(name, tally, product.start, output, "up to date")
+            self._add_row(name, tally, product.start, output, UP_TO_DATE)
         return True
 
     def _accept_scenes(self, jobs: Sequence[SceneJob], folder: Path) -> None:
         for job in jobs:
             origin = job.origin(self.name, self.settings)
-            if changed := finished_scenes.accept(folder / job.scene_id, origin):
+            if changed := finished_scenes.accept(folder, job.scene_id, origin):
                 self.table.accepted[f"scenes in {folder.name}, {changed}"] += 1
 
     def _run(self, work: Work, jobs: Sequence[SceneJob], parts_dir: Path) -> RunResult:
         if not engine_code.is_among(work, self.settings[engine_code.SETTING]):
             raise ValueError(f"{work} is not in the code that {self.name} says it depends on")
+        if not jobs:
+            return RunResult()
         if self.options.accept_finished:
             self._accept_scenes(jobs, parts_dir)
         run = run_scenes(
@@ -336,12 +407,29 @@ class Step:
         self.table.damaged.update(run.damaged)
         return run
 
-    def _tell_of_folder(self, folder: Path, run: RunResult, unit: str, start: float) -> None:
-        """Write what tells of all scenes of this command in a folder."""
-        there = read_finished(folder).items()
-        mine = {name: done for name, done in there if done.origin.step == self.name}
+    def _tell_of_folder(
+        self, folder: Path, jobs: Sequence[SceneJob], run: RunResult, unit: str, start: float
+    ) -> None:
+        """Write what tells of all scenes of this command in a folder, where that has changed."""
+        there = {
+            job.scene_id: FinishedScene(
+                job.origin(self.name, self.settings),
+                run.results[job.scene_id],
+                accepted=run.accepted.get(job.scene_id, {}),
+            )
+            for job in jobs
+            if job.scene_id in run.results
+        }
+        others = (name for name in os.listdir(folder) if name not in there)
+        there |= {name: done for name in others if (done := read_done(folder / name))}
+        mine = {n: there[n] for n in sorted(there) if there[n].origin.step == self.name}
         mark = provenance.digest(self.settings)
-        like = {n: d for n, d in mine.items() if provenance.digest(d.origin.settings) == mark}
+        like = {
+            name: done
+            for name, done in mine.items()
+            if done.origin.settings is self.settings
+            or provenance.digest(done.origin.settings) == mark
+        }
         others = {n: d.origin.settings for n, d in mine.items() if n not in like}
         facts = {
             "scenes": sorted(like),
@@ -350,18 +438,23 @@ class Step:
             **asdict(Tally.of(unit, [done.result for done in like.values()])),
         }
         origin = Origin(self.name, self.settings, {n: d.origin.inputs for n, d in like.items()})
-        self._write_meta(folder, origin, run, start, facts)
+        about_data = self._about(origin, run, facts)
+        before = provenance.read_meta(folder)
+        before = {name: before[name] for name in before.keys() & about_data.keys()}
+        if provenance.digest(before) != provenance.digest(about_data):
+            self._write_meta(folder, about_data, start)
 
-    def _write_meta(
-        self, output: Path, origin: Origin, run: RunResult, start: float, facts: Mapping[str, Any]
-    ) -> None:
-        about_data = {
-            **asdict(origin),
+    def _about(self, origin: Origin, run: RunResult, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What the provenance of an output tells of its data."""
+        return {
+            **origin.as_told,
             "seed": self.options.seed,
             "failed_scenes": run.failures,
             "damaged_scenes": run.damaged,
             **facts,
         }
+
+    def _write_meta(self, output: Path, about_data: dict[str, Any], start: float) -> None:
         about_run = {
             "workers": self.scheduler or self.options.num_workers,
             "seconds": round(time.perf_counter() - start, 3),

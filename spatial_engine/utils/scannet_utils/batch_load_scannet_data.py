@@ -3,7 +3,7 @@
 Reads  data/scannet/meta_data/scannetv2_{train,val}.txt, scannetv2-labels.combined.tsv and, below
        data/scannet/scans/<scene>/, the mesh, both annotation files and <scene>.txt.
 Writes data/scannet/scannet_instance_data/<scene>/{aligned_points,unaligned_points,instance_mask,
-       semantic_mask}.npy and object_info.arrow, and of all scenes scenes_train_val_info.parquet;
+       semantic_mask}.npy and object_info.parquet, and of all scenes scenes_train_val_info.parquet;
        beside both infos pickles of the same content, for users.
 Costs  docs/performance.md, row "points and labels".
 """
@@ -25,10 +25,11 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
-from spatial_engine.utils.preparation.object_infos import bounding_box, join_object_infos
+from spatial_engine.utils.preparation.object_infos import Groups, box_of, join_object_infos
 from spatial_engine.utils.preparation.ply import read_vertices
 from spatial_engine.utils.running import cli, provenance
 from spatial_engine.utils.running.finished_scenes import PartResult
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import annotations, split_lists
@@ -59,18 +60,22 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     labels = np.zeros(max((item.object_id for item in objects), default=-1) + 2, np.int32)
     info: dict[Any, Any] = {}
     unknown = Counter()
+    groups = Groups(instances, len(labels))
+    bounds = {"aligned_bbox": groups.bounds(aligned), "unaligned_bbox": groups.bounds(unaligned)}
     empty = 0
     for item in objects:
         label = annotations.nyu40_id(nyu40_ids, item.raw_category)
         if label is None:
             unknown[item.raw_category] += 1
             label = UNKNOWN_LABEL
-        labels[item.object_id + 1] = label
-        mine = instances == item.object_id + 1
-        empty += not mine.any()
+        number = item.object_id + 1
+        labels[number] = label
+        empty += not groups.sizes[number]
         info[item.object_id] = {
-            "aligned_bbox": bounding_box(aligned[mine], label),
-            "unaligned_bbox": bounding_box(unaligned[mine], label),
+            **{
+                name: box_of(low[number], high[number], label)
+                for name, (low, high) in bounds.items()
+            },
             "raw_category": item.raw_category,
         }
     info["axis_align_matrix"] = axis_align
@@ -147,15 +152,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     table_path = paths.label_table_path(args.root)
     nyu40_ids = annotations.read_label_table(table_path)
     table_hash = provenance.content_hash(table_path)
-    jobs = []
+    folder = paths.instance_data_dir(args.dataset)
+    jobs, looks = [], Looks.of(folder)
     for scene in split_lists.present_scans(args.root, step, scenes):
         scan_dir = paths.scan_dir(args.root, scene)
-        inputs = [
-            provenance.file_fingerprint(scan_dir / (scene + suffix), args.root)
-            for suffix in (MESH, AGGREGATION, SEGMENTS, SCENE_TEXT)
-        ]
+        raw = [scan_dir / (scene + suffix) for suffix in (MESH, AGGREGATION, SEGMENTS, SCENE_TEXT)]
+        inputs = looks.fingerprints(scene, raw, args.root)
         jobs.append(SceneJob(scene, (scan_dir, scene, nyu40_ids), [table_hash, inputs]))
-    folder = paths.instance_data_dir(args.dataset)
     run = step.make_folders(folder, jobs, load_scene, unit="scenes")
     if run.parts:
         listed = {scene for ids in split_lists.read_lists(args.root).values() for scene in ids}

@@ -24,7 +24,8 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import is_valid_pose, singular_fault
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running import cli, files
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import split_lists
@@ -133,12 +134,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     scenes = split_lists.listed_scenes(args, step)
     scenes = split_lists.present_scans(args.root, step, scenes, ".sens")
+    folder = paths.posed_images_dir(args.dataset)
+    looks = Looks.of(folder)
     jobs = [
-        SceneJob(scene, (path, args.frame_skip), provenance.file_fingerprint(path, args.root))
+        SceneJob(scene, (path, args.frame_skip), *looks.fingerprints(scene, [path], args.root))
         for scene in scenes
         for path in [paths.scan_dir(args.root, scene) / f"{scene}.sens"]
     ]
-    folder = paths.posed_images_dir(args.dataset)
     check_disk(step.unfinished(jobs, folder), folder, args.frame_skip)
     step.make_folders(folder, jobs, extract_scene, unit="frames")
     return step.close()

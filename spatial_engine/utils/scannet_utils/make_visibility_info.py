@@ -31,7 +31,7 @@ SURFACE_WINDOW_PX = 2  # of the depth image, to each side: a registration error 
 DEPTH_TOLERANCE_M = 0.05  # noise of a depth camera near by
 DEPTH_TOLERANCE_SHARE = 0.03  # of the depth: noise grows with it
 
-PART = "visibility.arrow"
+PART = "visibility.parquet"
 
 
 def measure_scene(
@@ -89,8 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             list(step.ready(scenes.scene_ids, partial(make_job, scenes, rule)).values()),
             measure_scene,
             lambda parts, paths: visibility_table.merge_visibility(
-                [part / PART for part in parts], paths["frames"]
+                [part.source("frames", PART) for part in parts], paths["frames"]
             ),
+            takes_over=True,
         )
     return step.close()
 

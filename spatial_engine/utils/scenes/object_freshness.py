@@ -1,16 +1,19 @@
-"""Whether the object table is about the scenes as they are now."""
+"""Whether scenes have objects, and whether the object table is about them as they are now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from spatial_engine.errors import BadDataError
-from spatial_engine.utils.paths import Place, info_path, posed_images_dir
+from spatial_engine.errors import BadDataError, MissingInputError
+from spatial_engine.utils.paths import Dataset, Place, info_path, posed_images_dir
 from spatial_engine.utils.running import provenance
+from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.object_table import INSTANCES, REMEDY
 from spatial_engine.utils.tables.scene_table import SceneTable
+
+LOAD_REMEDY = "run spatial_engine/utils/scannet_utils/batch_load_scannet_data.py"
 
 
 def made_from(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str]:
@@ -21,10 +24,12 @@ def made_from(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str]:
     }
 
 
-def check_is_about(table: SceneTable, scenes: SceneInfoHandler, scene_id: str) -> SceneFiles:
+def check_is_about(
+    table: SceneTable, scenes: SceneInfoHandler, scene_id: str, *sampled: str
+) -> SceneFiles:
     """Raise `BadDataError` unless the table holds the scene as its info, its instances and its
-    depth images are now; return the files of its frames."""
-    listed = SceneFiles.of(scenes, scene_id)
+    depth images are now; return the files of its frames (`SceneFiles.of`)."""
+    listed = SceneFiles.of(scenes, scene_id, *sampled)
     facts = table.facts(scene_id)
     instances, there = table.made_from(scene_id).get(INSTANCES), instances_hash(scenes, scene_id)
     if (
@@ -57,4 +62,34 @@ def check_all(
 def instances_hash(scenes: SceneInfoHandler, scene_id: str) -> str | None:
     """Digest of the instance of every vertex; None where there is no file of them."""
     path = scenes.instance_path(scene_id)
-    return provenance.content_hash(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    if scenes.looks is None:
+        return provenance.content_hash(path)
+    found = scenes.looks.at(scene_id, INSTANCES, [path], lambda: (provenance.content_hash(path), 0))
+    return found
+
+
+def known_instances(scenes: SceneInfoHandler, scene_id: str) -> str:
+    """As `instances_hash`; `MissingInputError` where there is no file."""
+    instances = instances_hash(scenes, scene_id)
+    if instances is None:
+        raise MissingInputError(missing(scenes.instance_path(scene_id), LOAD_REMEDY))
+    return instances
+
+
+def check_has_objects(scenes: SceneInfoHandler, scene_id: str) -> None:
+    """Raise `MissingInputError` where a scene has no annotated objects, or none at its vertices."""
+    if not scenes.has_objects(scene_id):
+        raise MissingInputError(f"{scene_id}: has no annotated objects")
+    known_instances(scenes, scene_id)
+
+
+def refuse_without_objects(splits: Mapping[str, SceneInfoHandler], dataset: Dataset) -> None:
+    """Raise `MissingInputError` where no scene has annotated objects, as plain captures."""
+    scenes = [(handler, scene) for handler in splits.values() for scene in handler.scene_ids]
+    if not any(handler.has_objects(scene) for handler, scene in scenes):
+        raise MissingInputError(
+            f"{dataset.folder}: none of its {len(scenes)} scenes has annotated objects, so nothing "
+            "can be asked about objects; the other questions need none"
+        )

@@ -11,7 +11,7 @@ the answer.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -48,31 +48,69 @@ class DrawnPairs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PairDraws:
-    """Drawn pairs of each scene by question; the files of its frames; what was left out, by
-    question and reason; and what else decides the draw."""
+class PairPool:
+    """The scenes of a split whose pairs can be drawn, with the files of their frames. The pair
+    `table` is about them as they are now; a scene that it is not about fails in the next
+    `Step.make`."""
 
     scenes: SceneInfoHandler
-    pairs: dict[str, dict[str, DrawnPairs]]
+    split: str
+    table: SceneTable
+    fingerprint: Any  # of the table
     files: dict[str, SceneFiles]
-    drops: dict[str, dict[str, int]]
-    table_fingerprint: Any
 
-    def missing(self, scene_id: str) -> frozenset[str]:
-        """The frames of a scene that lack an image (`SceneFiles.missing`)."""
-        return self.files[scene_id].missing(self.scenes.image_ids(scene_id))
+    @classmethod
+    def of(
+        cls,
+        args: argparse.Namespace,
+        step: Inputs,
+        split: str,
+        scenes: SceneInfoHandler,
+        sampled: Sequence[str] = (),
+    ) -> PairPool:
+        """Those of a handler; `sampled` is that of `SceneFiles.of`."""
+        path = paths.pair_table_path(args.dataset, split)
+        table = pair_table.open_pairs(path)
+
+        def list_files(scene_id: str) -> SceneFiles:
+            listed = SceneFiles.of(scenes, scene_id, *sampled)
+            geometry = scenes.geometry_hash(scene_id)
+            pair_table.check_is_about(table, scene_id, geometry, listed.depth_sizes)
+            return listed
+
+        files = step.ready(scenes.scene_ids, list_files)
+        return cls(scenes, split, table, provenance.file_fingerprint(path, args.root), files)
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that decides, with the settings of a step, which pairs are drawn and what
+        is asked about them: so much is known without a look at any pair."""
+        scenes = {
+            scene_id: [self.scenes.geometry_hash(scene_id), files.names, files.colors]
+            for scene_id, files in self.files.items()
+        }
+        return provenance.digest([self.fingerprint, scenes])
+
+
+@dataclass(frozen=True)
+class PairDraws:
+    """Drawn pairs of each scene of a pool, by question; what was left out, by question and
+    reason."""
+
+    pool: PairPool
+    pairs: dict[str, dict[str, DrawnPairs]]
+    drops: dict[str, dict[str, int]]
 
     def inputs(self, scene_id: str) -> list[Any]:
         """What decides the records of a scene, beside its images (`SceneJob.inputs`)."""
         pairs = provenance.digest(self.pairs[scene_id])
-        return [self.scenes.geometry_hash(scene_id), self.table_fingerprint, pairs]
+        return [self.pool.scenes.geometry_hash(scene_id), self.pool.fingerprint, pairs]
 
 
 def draw_pairs(
-    args: argparse.Namespace,
+    pool: PairPool,
     step: Inputs,
-    split: str,
-    scenes: SceneInfoHandler,
+    seed: int,
     wanted: Mapping[str, int],
     wanted_without_overlap: int = 0,
     judge: Judge | None = None,
@@ -80,37 +118,29 @@ def draw_pairs(
     """Draw `wanted` pairs for each question, with a generator for (seed, question, split).
 
     `judge` tells which pairs can be asked about and what they answer, for questions where that
-    matters; what it excludes is counted over all pairs in range of overlap. A scene that has
-    changed since the pair table was made fails in the next `Step.make`.
+    matters; what it excludes is counted over all pairs in range of overlap.
     """
-    table_path = paths.pair_table_path(args.dataset, split)
-    table = pair_table.open_pairs(table_path)
-    files: dict[str, SceneFiles] = {}
 
     def read_scene(scene_id: str) -> _ScenePairs:
-        files[scene_id] = listed = SceneFiles.of(scenes, scene_id)
-        geometry = scenes.geometry_hash(scene_id)
-        pair_table.check_is_about(table, scene_id, geometry, listed.depth_sizes)
-        bins = read_overlap_bins(table, scene_id)
+        bins = read_overlap_bins(pool.table, scene_id)
         rows = np.flatnonzero(bins >= (0 if wanted_without_overlap else 1)).astype(np.int32)
-        kinds = judge(table, scene_id, rows) if judge else {}
+        kinds = judge(pool.table, scene_id, rows) if judge else {}
         return _ScenePairs(rows, bins[rows], kinds)
 
-    ready = step.ready(scenes.scene_ids, read_scene)
+    ready = step.ready(pool.files, read_scene)
     pairs: dict[str, dict[str, DrawnPairs]] = {}
     drops = {}
     for question, number in wanted.items():
         bins = {scene_id: scene.bins for scene_id, scene in ready.items()}
         judged = {s: scene.kinds[question] for s, scene in ready.items() if question in scene.kinds}
         candidates = PairCandidates.of(bins, judged or None)
-        rng = sampling.generator(args.seed, question, split)
+        rng = sampling.generator(seed, question, pool.split)
         drawn = sample_pairs(candidates, number, wanted_without_overlap, rng)
         drops[question] = {reason: number for reason, number in drawn.drops.items() if number}
         for scene_id, (numbers, answers) in drawn.by_scene.items():
             mine = DrawnPairs(ready[scene_id].rows[numbers], answers)
             pairs.setdefault(scene_id, {})[question] = mine
-    fingerprint = provenance.file_fingerprint(table_path, args.root)
-    return PairDraws(scenes, dict(sorted(pairs.items())), files, drops, fingerprint)
+    return PairDraws(pool, dict(sorted(pairs.items())), drops)
 
 
 class _ScenePairs(NamedTuple):
@@ -166,9 +196,11 @@ def read_overlap_bins(table: SceneTable, scene_id: str) -> np.ndarray:
 def overlap_bin(overlap: np.ndarray) -> np.ndarray:
     """Bins of overlaps (n,), int8: 0 for 0; 1 for [6, 7]; 2 for (7, 8]; ... 29 for (34, 35]; and
     -1 for what is not asked about."""
-    bins = np.maximum(np.ceil(overlap) - MIN_OVERLAP, 1)
-    in_range = (overlap >= MIN_OVERLAP) & (overlap <= MAX_OVERLAP)
-    return np.where(overlap == 0, 0, np.where(in_range, bins, -1)).astype(np.int8)
+    bins = np.full(len(overlap), -1, np.int8)
+    bins[overlap == 0] = 0
+    in_range = np.flatnonzero((overlap >= MIN_OVERLAP) & (overlap <= MAX_OVERLAP))
+    bins[in_range] = np.maximum(np.ceil(overlap[in_range]) - MIN_OVERLAP, 1)
+    return bins
 
 
 class SampledPairs(NamedTuple):

@@ -7,9 +7,9 @@ frames of reference end here: object ids are 0-based, lengths are metres, poses 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,9 +24,12 @@ from spatial_engine.utils.paths import (
     instance_data_dir,
 )
 from spatial_engine.utils.running.files import check_id, naming
-from spatial_engine.utils.running.provenance import digest, read_inputs
+from spatial_engine.utils.running.looks import Looks
+from spatial_engine.utils.running.provenance import digest, meta_path, read_inputs
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.tables.info_table import SceneInfos
+from spatial_engine.utils.tables.info_table import CAMERA, SceneInfos
+
+T = TypeVar("T")
 
 REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py"
 
@@ -56,13 +59,21 @@ class SceneInfoHandler:
         self._infos = infos
         self._made_from = made_from or {}
         self._hashes: dict[str, str] = {}  # of infos on the disk, which are read again otherwise
+        self.told_by: tuple[Path, ...] = ()  # the files that `load` has read
+        self.looks: Looks | None = None  # what was found of these scenes before, not in workers
+        self._last: tuple[str, dict[str, Any]] = ("", {})  # what was made of the last such scene
 
     @classmethod
     def load(cls, place: Place, split: str) -> SceneInfoHandler:
         """Infos with images of "train", "val" or "train_val" of a data set, or of ScanNet below a
         root; `MissingInputError` without them."""
-        infos = SceneInfos(info_path(place, split), remedy_of(place))
-        return cls(place, infos, read_inputs(info_pickle_path(place, split)))
+        path, told = info_path(place, split), info_pickle_path(place, split)
+        scenes = cls(place, SceneInfos(path, remedy_of(place)), read_inputs(told))
+        scenes.told_by, scenes.looks = (path, meta_path(told)), Looks.of(path)
+        return scenes
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "looks": None}
 
     @property
     def scene_ids(self) -> list[str]:
@@ -73,7 +84,9 @@ class SceneInfoHandler:
         """A handler of these scenes alone: small enough to be sent to a worker."""
         made_from = {s: self._made_from[s] for s in scene_ids if s in self._made_from}
         if isinstance(self._infos, SceneInfos):
-            return SceneInfoHandler(self.dataset, self._infos.only(scene_ids), made_from)
+            few = SceneInfoHandler(self.dataset, self._infos.only(scene_ids), made_from)
+            few.told_by, few.looks = self.told_by, self.looks
+            return few
         infos = {scene: self._infos[scene] for scene in scene_ids}
         return SceneInfoHandler(self.dataset, infos, made_from)
 
@@ -85,8 +98,12 @@ class SceneInfoHandler:
 
     def image_ids(self, scene_id: str) -> list[str]:
         """Ids of all D5 frames, by number, those without a valid pose too."""
-        images, source = self._get(scene_id, "images_info"), f"scene info of {scene_id}"
-        return posed_images.by_number([check_id(i, source) for i in images], source)
+
+        def ordered() -> list[str]:
+            images, source = self._get(scene_id, "images_info"), f"scene info of {scene_id}"
+            return posed_images.by_number([check_id(i, source) for i in images], source)
+
+        return list(self._made_once(scene_id, "image_ids", ordered))
 
     def valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
         """Ids of the frames whose pose can be used, by number, and their poses.
@@ -94,6 +111,10 @@ class SceneInfoHandler:
         Poses are (n, 4, 4) world_from_cam in the axis-aligned frame. Raises `BadDataError` naming
         the first that is not a rigid motion.
         """
+        ids, poses = self._made_once(scene_id, "valid", lambda: self._valid_frames(scene_id))
+        return list(ids), poses.copy()
+
+    def _valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
         images, ids = self._get(scene_id, "images_info"), self.image_ids(scene_id)
         poses = np.array([images[i]["extrinsic_matrix"] for i in ids]).reshape(-1, 4, 4)
         valid = np.flatnonzero(is_valid_pose(poses))
@@ -127,12 +148,12 @@ class SceneInfoHandler:
         """(n, 4, 4) intrinsics of frames: each its own where a source has them by frame (phones
         refocus), else that of the scene."""
         shared, images = self.intrinsic(scene_id), self._get(scene_id, "images_info")
-        matrices = np.array([images[i].get("intrinsic_matrix", shared) for i in image_ids])
-        matrices, size = matrices.reshape(-1, 4, 4), self.color_size(scene_id)
-        for image_id, matrix in zip(image_ids, matrices, strict=True):
-            if matrix is not shared and (fault := camera_fault(matrix, size)):
+        size = self.color_size(scene_id)
+        own = {i: images[i][CAMERA] for i in image_ids if CAMERA in images[i]}
+        for image_id, matrix in own.items():
+            if fault := camera_fault(matrix, size):
                 raise self._bad(scene_id, f"intrinsic_matrix of {image_id} ({fault})")
-        return matrices
+        return np.array([own.get(i, shared) for i in image_ids]).reshape(-1, 4, 4)
 
     def color_size(self, scene_id: str) -> tuple[int, int]:
         """(width, height) of the colour images."""
@@ -158,6 +179,10 @@ class SceneInfoHandler:
         """0-based ids of all annotated objects, those without vertices too."""
         return sorted(key for key in self._scene(scene_id) if isinstance(key, int))
 
+    def has_objects(self, scene_id: str) -> bool:
+        """Whether a scene has annotated objects."""
+        return self._found(scene_id, "has objects", lambda one: bool(self.object_ids(one)))
+
     def category(self, scene_id: str, object_id: int) -> str:
         """The annotators' word for an object."""
         return self._get(scene_id, object_id)["raw_category"]
@@ -176,38 +201,66 @@ class SceneInfoHandler:
 
     def color(self, scene_id: str, image_id: str) -> np.ndarray:
         """(height, width, 3) uint8 colour image, BGR."""
-        path = self._image_path(scene_id, image_id, "image_path")
+        path = self.color_path(scene_id, image_id)
         image = posed_images.read_color(path)
         posed_images.check_size(path, image.shape[1::-1], self.color_size(scene_id))
         return image
+
+    def color_path(self, scene_id: str, image_id: str) -> Path:
+        """Where `color` is read from."""
+        return self._image_path(scene_id, image_id, "image_path")
 
     def geometry_hash(self, scene_id: str) -> str:
         """Digest of all that decides what a frame sees, depth images apart.
 
         Tables store it, so that one made before the poses changed is recognised as stale.
         """
+        if not isinstance(self._infos, SceneInfos):
+            return self._digest_of_geometry(scene_id)
         if scene_id not in self._hashes:
-            image_ids, poses = self.valid_frames(scene_id)
-            sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
-            points = self._scene(scene_id).get("points_digest")
-            told = [image_ids, poses, self.intrinsic(scene_id), sizes, points]
-            images = self._get(scene_id, "images_info")
-            if any("intrinsic_matrix" in images[image_id] for image_id in image_ids):
-                told.append(self.intrinsics(scene_id, image_ids))
-            if not isinstance(self._infos, SceneInfos):
-                return digest(told)
-            self._hashes[scene_id] = digest(told)
+            found = self._found(scene_id, "geometry", self._digest_of_geometry)
+            self._hashes[scene_id] = found
         return self._hashes[scene_id]
+
+    def _digest_of_geometry(self, scene_id: str) -> str:
+        image_ids, poses = self.valid_frames(scene_id)
+        sizes = [self.color_size(scene_id), self.depth_size(scene_id)]
+        points = self._scene(scene_id).get("points_digest")
+        told = [image_ids, poses, self.intrinsic(scene_id), sizes, points]
+        images = self._get(scene_id, "images_info")
+        if any(CAMERA in images[image_id] for image_id in image_ids):
+            told.append(self.intrinsics(scene_id, image_ids))
+        return digest(told)
 
     def objects_hash(self, scene_id: str) -> str:
         """Digest of what is annotated: objects, their categories and their boxes."""
+        return self._found(scene_id, "objects", self._digest_of_objects)
+
+    def _digest_of_objects(self, scene_id: str) -> str:
         ids = self.object_ids(scene_id)
         return digest([[i, self.category(scene_id, i), self.aligned_box(scene_id, i)] for i in ids])
+
+    def _found(self, scene_id: str, what: str, look: Callable[[str], T]) -> T:
+        """What a look at the info of a scene finds, or has found while the infos are the same."""
+        if self.looks is None:
+            return look(scene_id)
+        return self.looks.at(scene_id, what, self.told_by[:1], lambda: (look(scene_id), 0))
 
     def input_hash(self, scene_id: str) -> str:
         """Digest of the geometry of a scene and of the files that its info was made from, images
         by name and size. What was found about another one may not hold."""
         return digest([self.geometry_hash(scene_id), self.made_from(scene_id)])
+
+    def _made_once(self, scene_id: str, name: str, make: Callable[[], T]) -> T:
+        """`make()`, kept for infos on the disk, which do not change, until another scene is asked
+        about."""
+        if not isinstance(self._infos, SceneInfos):
+            return make()
+        if self._last[0] != scene_id:
+            self._last = (scene_id, {})
+        if name not in self._last[1]:
+            self._last[1][name] = make()
+        return self._last[1][name]
 
     def _scene(self, scene_id: str) -> dict[Any, Any]:
         if scene_id not in self._infos:

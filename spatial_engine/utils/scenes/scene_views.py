@@ -46,6 +46,16 @@ class SceneViews:
         """Unit normals (m, 3) at the vertices, NaN where one does not lie on a plane."""
         return surface_normals(self.points)
 
+    @cached_property
+    def axes(self) -> np.ndarray:
+        """The coordinates of the vertices (3, m), axis by axis in memory."""
+        return np.ascontiguousarray(self.points.T)
+
+    @cached_property
+    def has_normal(self) -> np.ndarray:
+        """Whether each vertex lies on a plane, (m,) bool."""
+        return np.isfinite(self.normals[:, 0])
+
     def measure(self, frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where frames (n,) show their points (n, k): pixels (n, k, 2), depths (n, k) in metres.
 

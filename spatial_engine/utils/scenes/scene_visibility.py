@@ -15,7 +15,7 @@ from spatial_engine.utils.geometry.visibility import (
 )
 from spatial_engine.utils.paths import posed_images_dir
 from spatial_engine.utils.pictures.depth_range import depth_range
-from spatial_engine.utils.scenes.scene_files import SceneFiles
+from spatial_engine.utils.scenes.scene_files import DEPTHS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.scene_table import DEPTH_SIZES
 
@@ -84,7 +84,7 @@ def visibility_inputs(scenes: SceneInfoHandler, scene_id: str) -> dict[str, str 
     `BadDataError` where the scene info does not fit the files (`SceneFiles`), `MissingInputError`
     without depth.
     """
-    listed = SceneFiles.of(scenes, scene_id)
+    listed = SceneFiles.of(scenes, scene_id, DEPTHS)
     return {
         "geometry": scenes.geometry_hash(scene_id),
         "depths": listed.depths,

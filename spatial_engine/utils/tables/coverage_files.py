@@ -11,17 +11,14 @@ from just that.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import paths
@@ -78,12 +75,13 @@ class Chunk:
         """The scenes of `content` that this table should hold."""
         is_there = self.table_path(dimension).is_file()
         made_from = provenance.read_inputs(self.path(dimension)) if is_there else {}
-        return {scene for scene, digest in content.items() if made_from.get(scene) == [digest]}
+        told = ((scene, digests) for scene, digests in made_from.items() if scene in content)
+        return {scene for scene, digests in told if digests == [content[scene]]}
 
-    def is_right(self, content: Mapping[str, str], settings: Any) -> bool:
+    def is_right(self, order: Sequence[str], content: Mapping[str, str], settings: Any) -> bool:
         """Whether it is complete, was made with these constants, and holds the scenes in its
-        name."""
-        mine = set(sorted(content)[self.start : self.end])
+        name; `order` is that of the scenes of `content`."""
+        mine = set(order[self.start : self.end])
         return all(self._is_whole(d, mine, content, settings) for d in DIMENSIONS)
 
     def has_files(self) -> bool:
@@ -168,15 +166,10 @@ def choose_chunks(
 
 
 def join_chunks(chosen: Mapping[str, Chunk], dimension: str, output: Path) -> int:
-    """Write the merged table, each scene from its chunk, one chunk open at a time; return how many
-    scenes it holds."""
-
-    def rows() -> Iterator[pa.Table]:
-        for chunk, scene_ids in itertools.groupby(chosen, chosen.__getitem__):
-            table = chunk.open(dimension)
-            yield from (table.read(scene_id) for scene_id in scene_ids)
-
-    coverage_table.write_scenes_sets(output, list(chosen), rows())
+    """Write the merged table, each scene from its chunk; return how many scenes it holds."""
+    sources = [(chunk.table_path(dimension), scene) for scene, chunk in chosen.items()]
+    remedy = f"remove its folder, then {FIND_REMEDY}"
+    coverage_table.merge_sets(sources, output, remedy=remedy)
     return len(chosen)
 
 
@@ -217,9 +210,7 @@ def check_is_newest(
     """Raise `BadDataError` where chunks were found with other constants than the merged file."""
     settings = provenance.read_inputs(merged).get(FOUND_WITH)
     for chunk in chunks:
-        made_with = chunk.settings(dimension)
-        differ = provenance.digest(made_with) != provenance.digest(settings)
-        if differ and chunk.current(dimension, content):
+        if chunk.settings(dimension) != settings and chunk.current(dimension, content):
             raise BadDataError(
                 f"{merged}: stale, {chunk.folder.name} was found with other constants or code; "
                 f"{MERGE_REMEDY}"
@@ -235,14 +226,14 @@ def remove_stale(place: Place, split: str, content: Mapping[str, str], settings:
     """
     there = find_chunks(place, split)
     chunks = [chunk for chunk in there if chunk.has_files()]
-    right = [chunk for chunk in chunks if chunk.is_right(content, settings)]
     order = sorted(content)
+    right = {chunk for chunk in chunks if chunk.is_right(order, content, settings)}
     held = {scene for chunk in right for scene in order[chunk.start : chunk.end]}
     for chunk in chunks:
         current = {scene for d in DIMENSIONS for scene in chunk.current(d, content)}
         if chunk in right or current - held or chunk.is_being_made():
             continue
-        if chunk.is_right(content, settings):  # was being made, and has been finished just now
+        if chunk.is_right(order, content, settings):  # finished just now
             continue
         with suppress(OSError):  # another process is removing it just now
             # In one go: nobody reads half of it.

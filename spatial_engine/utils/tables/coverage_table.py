@@ -7,18 +7,14 @@ as `{scene: {object_id: {k: [(image_id, ...), ...]}}}` with sets of k images.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.tables.scene_table import (
-    SceneTable,
-    merge_parts,
-    write_part,
-    write_scenes,
-)
+from spatial_engine.utils.tables.scene_table import SceneTable
+from spatial_engine.utils.tables.table_writer import Source, merge_parts, write_part
 
 SceneSets = dict[int, dict[int, list[tuple[str, ...]]]]
 Coverage = dict[str, SceneSets]
@@ -49,17 +45,12 @@ def write_scene_sets(path: Path, scene_id: str, by_object: SceneSets) -> None:
         "object_id": [object_id for object_id, _ in rows],
         "image_ids": [images for _, images in rows],
     }
-    write_part(path, pa.table(columns, schema=_SCHEMA), scene_id, {})
+    write_part(path, pa.table(columns, schema=_SCHEMA), scene_id, {}, **_ENCODING)
 
 
-def merge_sets(parts: Sequence[Path], output: Path) -> None:
-    """Join the scenes' parts into the table of a chunk."""
-    merge_parts(parts, output, **_ENCODING)
-
-
-def write_scenes_sets(output: Path, scene_ids: Sequence[str], rows: Iterable[pa.Table]) -> None:
-    """Write a table of scenes whose `rows` come from other tables, in the same order."""
-    write_scenes(output, _SCHEMA, [[scene_id, {}] for scene_id in scene_ids], rows, **_ENCODING)
+def merge_sets(parts: Sequence[Source], output: Path, **remedy: str) -> None:
+    """Join the scenes' parts into the table of a chunk, or scenes of chunks into that of all."""
+    merge_parts(parts, output, **remedy)
 
 
 def open_sets(path: Path, remedy: str) -> SceneTable:

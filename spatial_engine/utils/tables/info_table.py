@@ -17,12 +17,8 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.running.files import atomic_path, check_id
-from spatial_engine.utils.tables.scene_table import (
-    SceneTable,
-    merge_parts,
-    write_part,
-    write_scenes,
-)
+from spatial_engine.utils.tables.scene_table import SceneTable
+from spatial_engine.utils.tables.table_writer import Source, merge_parts, write_part, write_scenes
 
 MAX_BYTES = 2**25  # of a scene as a table; 6,000 frames take 2 MB
 BOXES = ("aligned_bbox", "unaligned_bbox")
@@ -90,12 +86,12 @@ _ENCODING = {
 
 def write_scene_info(path: Path, scene_id: str, info: Mapping[Any, Any]) -> None:
     """Write one scene's part, from the info as a dictionary: with frames where it has them."""
-    write_part(path, _as_table(scene_id, info), scene_id, {})
+    write_part(path, _as_table(scene_id, info), scene_id, {}, **_ENCODING)
 
 
-def merge_infos(parts: Sequence[Path], output: Path) -> None:
+def merge_infos(parts: Sequence[Source], output: Path) -> None:
     """Join the scenes' parts into a table."""
-    merge_parts(parts, output, **_ENCODING)
+    merge_parts(parts, output)
 
 
 def write_infos(infos: Mapping[str, Mapping[Any, Any]], output: Path) -> None:
@@ -108,9 +104,9 @@ def write_infos(infos: Mapping[str, Mapping[Any, Any]], output: Path) -> None:
     schema = tables[names[0]].schema
     if odd := [scene_id for scene_id in names if tables[scene_id].schema != schema]:
         raise BadDataError(f"{output}: not made, {names[0]} or {odd[0]} has no images_info")
-    entries = [[name, {}] for name in names]
+    scenes = [(name, {}, tables[name]) for name in names]
     with atomic_path(output) as partial:
-        write_scenes(partial, schema, entries, tables.values(), **_ENCODING)
+        write_scenes(partial, schema, scenes, **_ENCODING)
 
 
 class SceneInfos(Mapping[str, dict[Any, Any]]):

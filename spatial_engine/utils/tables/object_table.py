@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.running import provenance
-from spatial_engine.utils.tables.scene_table import SceneTable, merge_parts, write_part
+from spatial_engine.utils.tables.scene_table import SceneTable
+from spatial_engine.utils.tables.table_writer import DIGEST, Source, merge_parts, write_part
 
 REMEDY = "run spatial_engine/object_perception/compute_object_visibility.py"
 AXES = "xyz"
@@ -32,7 +33,12 @@ _SCHEMA = pa.schema(
     + [(name, pa.float64()) for name in _NUMBERS]
     + [("others", pa.int32()), ("slack", pa.float64())]
 )
-_ENCODING = {"compression": "zstd", "compression_level": 1, "use_dictionary": list(_TEXTS)}
+_ENCODING = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": list(_TEXTS),
+    "write_statistics": ["scene_id"],
+}
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,12 @@ def write_scene_objects(
         [value.tolist() if isinstance(value, np.ndarray) else value for value in columns.values()]
     )
     facts = {**made_from, CONSTANTS: dict(constants), "content": content}
-    write_part(path, table, scene_id, facts)
+    write_part(path, table, scene_id, facts, **_ENCODING)
 
 
-def merge_objects(parts: Sequence[Path], output: Path) -> None:
+def merge_objects(parts: Sequence[Source], output: Path) -> None:
     """Join the scenes' parts into the table of a split."""
-    merge_parts(parts, output, **_ENCODING)
+    merge_parts(parts, output)
 
 
 def open_objects(path: Path) -> SceneTable:
@@ -130,7 +136,8 @@ def check_published(path: Path, constants: Mapping[str, Any], published: bool) -
 def content_digest(table: SceneTable, scene_id: str) -> str:
     """Digest of a scene's rows, which decide all that is made from them; the same on every
     machine."""
-    return provenance.digest([scene_id, table.facts(scene_id)])
+    facts = {name: fact for name, fact in table.facts(scene_id).items() if name != DIGEST}
+    return provenance.digest([scene_id, facts])
 
 
 def contents(table: SceneTable) -> dict[str, str]:

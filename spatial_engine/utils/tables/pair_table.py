@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import wrap_degrees, yaw_pitch
-from spatial_engine.utils.tables.scene_table import SceneTable, merge_parts, write_part
+from spatial_engine.utils.tables.scene_table import SceneTable
+from spatial_engine.utils.tables.table_writer import Source, merge_parts, write_part
 
 REMEDY = "run spatial_engine/camera_movement/calculate_frames_relations.py"
 _NUMBERS = ("overlap", "distance", "yaw", "pitch")
@@ -22,7 +23,12 @@ _IDS = ("scene_id", "image_id1", "image_id2")
 _SCHEMA = pa.schema(
     [(name, pa.string()) for name in _IDS] + [(name, pa.float64()) for name in _NUMBERS]
 )
-_ENCODING = {"compression": "zstd", "compression_level": 1, "use_dictionary": list(_IDS)}
+_ENCODING = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": list(_IDS),
+    "write_statistics": ["scene_id"],
+}
 
 
 def relate_frames(
@@ -60,12 +66,12 @@ def write_scene_pairs(
     numbers = [pa.array(columns[name], pa.float64()) for name in _NUMBERS]
     table = pa.Table.from_arrays([scenes, *ids, *numbers], schema=_SCHEMA)
     facts = {"geometry": geometry_hash, "seen_pairs": int(np.count_nonzero(columns["overlap"]))}
-    write_part(path, table, scene_id, facts)
+    write_part(path, table, scene_id, facts, **_ENCODING)
 
 
-def merge_pairs(parts: Sequence[Path], output: Path) -> None:
+def merge_pairs(parts: Sequence[Source], output: Path) -> None:
     """Join the scenes' parts into the table of a split."""
-    merge_parts(parts, output, **_ENCODING)
+    merge_parts(parts, output)
 
 
 def open_pairs(path: Path) -> SceneTable:
@@ -98,7 +104,7 @@ def check_is_about(
 ) -> None:
     """Raise `BadDataError` unless the table holds the scene as the scene info has it now, and,
     where it is given, with depth images of this digest (`SceneTable.is_of_other_depth`)."""
-    if scene_id not in table.scene_ids or table.facts(scene_id).get("geometry") != geometry_hash:
+    if scene_id not in table or table.facts(scene_id).get("geometry") != geometry_hash:
         raise BadDataError(
             f"{table.path}: without {scene_id}, or stale (the scene info has changed); {REMEDY}"
         )

@@ -1,4 +1,4 @@
-"""Parquet tables with one row group per scene: written by scene, read by scene, never whole.
+"""Parquet tables with one row group per scene: read by scene, never whole (`table_writer`).
 
 The file's metadata names the scene of each row group and a few facts about it, so that a reader
 goes straight to its scene however many there are.
@@ -7,11 +7,10 @@ goes straight to its scene however many there are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,99 +20,49 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.files import check_id
 from spatial_engine.utils.running.input_files import missing
-from spatial_engine.utils.running.memory import bounded_memory
+from spatial_engine.utils.tables.memory import bounded_memory
+from spatial_engine.utils.tables.table_writer import KEY
 
 # What repeats takes a few bytes in a file, however often it does. A scan of 6,000 frames gives 0.7
 # million pairs of D5 frames, which see 18 million points.
 MAX_ROWS = 4_000_000  # of a scene
 MAX_MEMORY = 2**29  # bytes that reading a scene may take, on Linux
-_REMEDY = "start again with --overwrite"  # of a part
-_KEY = b"spatial_engine.scenes"  # metadata: [[scene id, facts], ...] by row group
 # Among what a scene was made from, in the provenance of a table: digest of the names and sizes of
 # its depth images. Not of their times, in which a copy differs.
 DEPTH_SIZES = "depth sizes"
 
 
-def write_part(path: Path, table: pa.Table, scene_id: str, facts: dict[str, Any]) -> None:
-    """Write one scene's rows and what is noted about it, to be merged later.
+class _Contents(NamedTuple):
+    """A table, open, and by scene the number of its row group and what is noted about it."""
 
-    A part is plain Arrow data: encoding it for parquet twice would cost more than its room on the
-    disk.
-    """
-    table = table.replace_schema_metadata({_KEY: json.dumps([[scene_id, facts]])})
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
-
-
-def merge_parts(parts: Sequence[Path], output: Path, **encoding: Any) -> None:
-    """Join parts into a table, a row group each, in the given order; one is held at a time.
-
-    `encoding` goes to the parquet writer.
-    """
-    heads = [_read_head(part) for part in parts]
-    schema = heads[0][0]
-    tables = (_read_part(part, schema) for part in parts)
-    try:
-        write_scenes(output, schema, [entry for _, entry in heads], tables, **encoding)
-    except pa.ArrowException as error:  # of types that no table of ours has
-        raise BadDataError(f"{parts[0]}: a damaged part ({error}); {_REMEDY}") from None
-
-
-def write_scenes(
-    output: Path,
-    schema: pa.Schema,
-    entries: Sequence[Any],
-    tables: Iterable[pa.Table],
-    **encoding: Any,
-) -> None:
-    """Write scenes, a row group each; `entries` are [scene id, facts] of each of the `tables`."""
-    schema = schema.with_metadata({_KEY: json.dumps(entries)})
-    with pq.ParquetWriter(output, schema, write_page_checksum=True, **encoding) as writer:
-        for table in tables:
-            writer.write_table(table.cast(schema), row_group_size=max(len(table), 1))
-
-
-def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
-    with _named(path):  # read, not mapped: a disk that fails ends no process
-        table = pa.ipc.open_file(pa.py_buffer(path.read_bytes())).read_all()
-        table.validate(full=True)  # Arrow would follow an offset that points anywhere
-        return table.cast(schema)
-
-
-def _read_head(path: Path) -> tuple[pa.Schema, list[Any]]:
-    """Columns of a part, and its entry: scene id and facts."""
-    with _named(path):
-        with pa.OSFile(str(path)) as file:
-            schema = pa.ipc.open_file(file).schema
-        (entry,) = json.loads((schema.metadata or {})[_KEY])
-    return schema, entry
-
-
-@contextmanager
-def _named(part: Path) -> Iterator[None]:
-    """Damage in a part becomes an error that names it."""
-    try:
-        yield
-    except (
-        OSError,
-        pa.ArrowException,
-        LookupError,
-        ValueError,
-        TypeError,
-        RecursionError,
-    ) as error:
-        raise BadDataError(f"{part}: a damaged part ({error}); {_REMEDY}") from None
+    file: pq.ParquetFile
+    schema: pa.Schema  # without what is told of scenes, which would be copied at each look
+    row_groups: dict[str, int]
+    facts: dict[str, dict[str, Any]]
 
 
 @lru_cache(maxsize=4)
-def _read_footer(path: Path, num_bytes: int, mtime_ns: int) -> tuple[pq.FileMetaData, list[Any]]:
-    """Footer and entries of a table. A process that opens it for one scene after the other reads
-    them once: they grow with the scenes, so that reading them for each would cost their square."""
-    footer = pq.read_metadata(path)
+def _open(path: Path, state: tuple[int, ...], dictionaries: tuple[str, ...]) -> _Contents:
+    """Open a table in this state (size, time and number of the file). A process that opens it for
+    one scene after the other does this once: what a table says of itself grows with the scenes, so
+    that reading it for each would cost their square."""
+    file = pq.ParquetFile(path, read_dictionary=list(dictionaries), page_checksum_verification=True)
+    footer = file.metadata
     rows = sum(footer.row_group(k).num_rows for k in range(footer.num_row_groups))
     if rows != footer.num_rows:  # pyarrow 26 reads as many rows as a row group claims
         raise ValueError(f"its scenes claim {rows:,} rows, and the file {footer.num_rows:,}")
-    return footer, json.loads((footer.metadata or {})[_KEY])
+    entries = json.loads((footer.metadata or {})[KEY])
+    facts = {scene: dict(noted) for scene, noted in entries}
+    for scene in facts:
+        check_id(scene, path)
+    if not len(entries) == len(facts) == footer.num_row_groups:
+        raise ValueError("scenes and row groups do not match")
+    return _Contents(
+        file,
+        file.schema_arrow.remove_metadata(),
+        {scene: number for number, scene in enumerate(facts)},
+        facts,
+    )
 
 
 class SceneTable:
@@ -142,36 +91,29 @@ class SceneTable:
             raise MissingInputError(missing(self.path, remedy, "table"))
         try:
             status = self.path.stat()
-            footer, self.entries = _read_footer(self.path, status.st_size, status.st_mtime_ns)
-            self._file = pq.ParquetFile(
-                self.path,
-                metadata=footer,
-                read_dictionary=list(dictionaries),
-                page_checksum_verification=True,
-            )
-            self._facts = {scene: dict(facts) for scene, facts in self.entries}
+            state = (status.st_size, status.st_mtime_ns, status.st_ino)
+            contents = _open(self.path, state, tuple(dictionaries))
         except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
             raise BadDataError(f"{path}: not a table of scenes ({error}); {remedy}") from None
         except RecursionError:
             raise BadDataError(f"{path}: not a table of scenes; {remedy}") from None
-        self._row_group = {scene: number for number, (scene, _) in enumerate(self.entries)}
-        for scene in self._facts:
-            check_id(scene, path)
-        there = self._file.schema_arrow.names
+        self._file, self._schema, self._row_group, self._facts = contents
+        there = self._schema.names
         wanted = [*(schema or []), *(field for field in optional if field.name in there)]
         self._check_columns(pa.schema(wanted), dictionaries)
-        if not len(self.entries) == len(self._facts) == self._file.num_row_groups:
-            raise BadDataError(f"{path}: scenes and row groups do not match; {remedy}")
 
     @property
     def scene_ids(self) -> list[str]:
         """Ids in the order of the file."""
         return list(self._facts)
 
+    def __contains__(self, scene_id: str) -> bool:
+        return scene_id in self._facts
+
     @property
     def column_names(self) -> list[str]:
         """Columns of the file."""
-        return self._file.schema_arrow.names
+        return self._schema.names
 
     def facts(self, scene_id: str) -> dict[str, Any]:
         """What was noted about a scene when it was written."""
@@ -237,7 +179,7 @@ class SceneTable:
 
     def _check_columns(self, schema: pa.Schema, dictionaries: Sequence[str]) -> None:
         """Raise `BadDataError` unless the file has these columns, once each."""
-        there = self._file.schema_arrow
+        there = self._schema
         for field in schema:
             kind = (
                 pa.dictionary(pa.int32(), field.type) if field.name in dictionaries else field.type

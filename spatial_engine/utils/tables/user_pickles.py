@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import mmengine
-
 from spatial_engine.utils.running.files import atomic_path
 
 PROTOCOL = 4
@@ -20,6 +18,8 @@ PROTOCOL = 4
 
 def dump_pickle(value: Any, path: str | Path) -> None:
     """Write plain data as a pickle, whole or not at all."""
+    import mmengine  # few processes write pickles, and it takes long to load
+
     with atomic_path(path) as partial, open(partial, "wb") as file:
         mmengine.dump(value, file, file_format="pkl", protocol=PROTOCOL)
 

@@ -1,0 +1,1 @@
+"""Questions about three to eight frames, judged from the raw scans and clips."""

@@ -1,0 +1,1 @@
+"""How a model on a server is asked: questions, requests, retries, and the file of its answers."""

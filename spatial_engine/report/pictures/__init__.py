@@ -1,0 +1,1 @@
+"""What is drawn over images, and images made small."""

@@ -1,0 +1,1 @@
+"""Scenes and paths seen from above, beside their records."""

@@ -1,0 +1,262 @@
+"""From scenes to records of three to eight frames: what the scripts of the families share
+(SPEC 13).
+
+A family gives its tasks, its sentences and a function that writes one scene's records. Each scene
+is asked for more records than its share of the whole, since not all scenes have them; the joined
+files are balanced over numbers of frames and answers (`questions/frame_records.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spatial_engine.errors import SettingsError
+from spatial_engine.utils import paths
+from spatial_engine.utils.frames.object_distances import make_distances
+from spatial_engine.utils.frames.scene_frames import FrameTables
+from spatial_engine.utils.frames.states import make_states
+from spatial_engine.utils.questions import frame_records, marked_images, templates
+from spatial_engine.utils.questions.record_files import record_path
+from spatial_engine.utils.questions.tasks import FRAME_COUNTS, TASKS
+from spatial_engine.utils.questions.templates import Templates, load_templates
+from spatial_engine.utils.running import cli, flag_types, provenance
+from spatial_engine.utils.running.scene_runner import SceneJob, Work
+from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.scenes.object_freshness import (
+    check_has_objects,
+    instances_hash,
+    refuse_without_objects,
+)  # fmt: skip
+from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
+from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.tables import pair_table, visibility_table
+
+# Of its share of the wanted records a scene is asked for so much, as others have fewer; and for
+# less where pictures are drawn, which would be in vain.
+SPARE, SPARE_OF_MARKED = 3.0, 1.5
+ALL_OF_SCENE = 1000  # records of a scene and task, where all (-1) are wanted: there is no end
+
+
+@dataclass(frozen=True)
+class FramesFamily:
+    """What a family gives: the name of its script, `module`, whose code decides the records
+    (`__file__`), its `tasks`, the folder of its `templates`, and `write_scene`, a work function of
+    (SceneInfoHandler, FrameTables, SceneRequest). `sees` says whether what frames see is needed,
+    `states` whether also what they certainly do not show, `objects` whether it asks about annotated
+    objects, `distances` whether about how far they are apart."""
+
+    script: str
+    module: str
+    tasks: tuple[str, ...]
+    templates: Path
+    write_scene: Work
+    sees: bool = True
+    states: bool = True
+    objects: bool = False
+    distances: bool = False
+
+    @property
+    def marked(self) -> bool:
+        """Whether pictures are drawn."""
+        return any(TASKS[task].marked for task in self.tasks)
+
+
+@dataclass(frozen=True)
+class SceneRequest:
+    """What is asked about one scene: so many records `wanted` of each task, with the least and the
+    most frames of `num_frames`, of the `images` that are there, under the `constants` of the
+    script, in these `sentences` by task."""
+
+    split: str
+    scene_id: str
+    seed: int
+    wanted: Mapping[str, int]
+    num_frames: tuple[int, int]
+    images: Set[str]
+    constants: Mapping[str, Any]
+    sentences: Mapping[str, Templates]
+
+
+def run_family(
+    family: FramesFamily,
+    docstring: str | None,
+    argv: Sequence[str] | None,
+    *,
+    max_samples: Mapping[str, int],
+    num_frames: tuple[int, int],
+    constants: Mapping[str, tuple[float, str]],
+) -> int:
+    """Make both splits of a family with the constants of its script: `max_samples` of each task by
+    split, and the others by name with what they mean. Returns the exit code."""
+    args = parse_args(docstring, argv, family.tasks, max_samples, num_frames, constants)
+    sentences = load_sentences(family.templates, args)
+    step = Step(family.script, args, settings_of(args, sentences), family.module)
+    splits = dict(load_splits(args, step))
+    if family.objects:
+        refuse_without_objects(splits, args.dataset)
+    for path_of, remedy in _inputs(family):
+        there = step.present_inputs(list(splits), partial(path_of, args.dataset), remedy)
+        splits = {split: splits[split] for split in there}
+    for split, scenes in splits.items():
+        most = args.max_samples[split]
+        if not most:
+            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            continue
+        outputs = outputs_of(args, split)
+        pictures, beside = {}, []
+        if family.marked:
+            folder = next(iter(outputs.values())).parent
+            pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
+            others = (t for t in family.tasks if t not in outputs)
+            finished = (record_path(args.dataset, task, split, args.version) for task in others)
+            beside = [path for path in finished if path.is_file()]
+        step.make(
+            outputs,
+            make_jobs(args, step, split, scenes, family, sentences),
+            family.write_scene,
+            partial(marked_images.join_parts, seed=args.seed, at_most=most,
+                    join=frame_records.join_parts, beside=beside),
+            parts_name=f"{Path(family.script).name}_{split}",
+            companions=pictures,
+            wanted=None if most < 0 else dict.fromkeys(outputs, most),
+        )  # fmt: skip
+    return step.close()
+
+
+def outputs_of(args: argparse.Namespace, split: str) -> dict[str, Path]:
+    """The file of each task that is asked for."""
+    return {task: record_path(args.dataset, task, split, args.version) for task in args.tasks}
+
+
+def make_jobs(
+    args: argparse.Namespace,
+    step: Step,
+    split: str,
+    scenes: SceneInfoHandler,
+    family: FramesFamily,
+    sentences: Mapping[str, Templates],
+) -> list[SceneJob]:
+    """A job for each scene, which is asked for its share of the wanted records."""
+    tables = FrameTables(
+        paths.pair_table_path(args.dataset, split),
+        paths.visibility_table_path(args.dataset, split),
+        paths.object_frames_dir(args.dataset),
+    )
+    files = step.ready(scenes.scene_ids, _list_images(scenes, tables, family))
+    for wanted, make in ((family.states, make_states), (family.distances, make_distances)):
+        failed = make(args, step, split, scenes, files) if wanted else set()
+        files = {scene_id: there for scene_id, there in files.items() if scene_id not in failed}
+    share = share_of(args.max_samples[split], len(files), family.marked)
+    made_with = [provenance.file_fingerprint(tables.pairs, args.root)]
+    if family.sees:
+        made_with.append(provenance.file_fingerprint(tables.visibility, args.root))
+    picture_bytes = 0
+    if family.marked:
+        first = (there.first() for there in files.values())
+        picture_bytes = marked_images.estimate_bytes(first, posed_images.REMEDY)
+    jobs = []
+    for scene_id, there in files.items():
+        request = SceneRequest(
+            split, scene_id, args.seed, dict.fromkeys(args.tasks, share), args.num_frames,
+            there.ids, args.constants, sentences,
+        )  # fmt: skip
+        objects: Any = scenes.objects_hash(scene_id) if family.states else None
+        if family.objects:
+            objects = [objects, instances_hash(scenes, scene_id)]
+        images = there.colors if family.marked else there.names
+        inputs = [scenes.geometry_hash(scene_id), *made_with, objects, images, share]
+        pictures = share * len(args.tasks) * args.num_frames[1] if family.marked else 0
+        arguments = (scenes.only(scene_id), tables, request)
+        jobs.append(SceneJob(scene_id, arguments, inputs, pictures, pictures * picture_bytes))
+    return jobs
+
+
+def share_of(wanted: int, scenes: int, marked: bool) -> int:
+    """How many records of a task a scene is asked for."""
+    if wanted < 0 or not scenes:
+        return ALL_OF_SCENE
+    return int(wanted * (SPARE_OF_MARKED if marked else SPARE) / scenes) + 1
+
+
+def settings_of(args: argparse.Namespace, sentences: Mapping[str, Templates]) -> dict[str, Any]:
+    """What decides the records beside the inputs."""
+    return {
+        "seed": args.seed,
+        "max_samples": args.max_samples,
+        "NUM_FRAMES": list(args.num_frames),
+        **args.constants,
+        "templates": templates.digest_of(sentences),
+    }
+
+
+def load_sentences(folder: Path, args: argparse.Namespace) -> dict[str, Templates]:
+    """The sentences of the tasks that are asked for, in the folder of the family's templates."""
+    return {task: load_templates(folder, task, args.published) for task in args.tasks}
+
+
+def parse_args(
+    docstring: str | None,
+    argv: Sequence[str] | None,
+    tasks: Sequence[str],
+    max_samples: Mapping[str, int],
+    num_frames: tuple[int, int],
+    constants: Mapping[str, tuple[float, str]],
+    *,
+    clips: bool = False,
+) -> argparse.Namespace:
+    """The flags of a script about three to eight frames; `clips` adds which sets of clips. The
+    parsed ones hold `tasks`, `num_frames` and `max_samples` by split."""
+    parser = cli.make_parser(docstring, dataset=not clips, questions=True)
+    if clips:
+        cli.add_choices(parser, "--datasets", paths.CLIP_DATASETS)
+    kinds = {TASKS[task].question_type: task for task in tasks}
+    cli.add_choices(parser, "--question-types", list(kinds))
+    text = "the least and the most images of a question (default: {} {})".format(*num_frames)
+    kind = flag_types.whole_number(FRAME_COUNTS[0], FRAME_COUNTS[-1])
+    parser.add_argument(
+        "--num-frames", nargs=2, type=kind, default=num_frames, metavar=("LEAST", "MOST"), help=text
+    )
+    for name, (value, meaning) in constants.items():
+        cli.add_constant(parser, name, value, meaning, 0)
+    args = parser.parse_args(argv)
+    args.tasks = [kinds[name] for name in args.question_types]
+    args.num_frames = tuple(args.num_frames)
+    if args.num_frames[0] > args.num_frames[1]:
+        raise SettingsError("--num-frames {} {}: the least comes first".format(*args.num_frames))
+    args.max_samples = cli.max_samples_by_split(args, max_samples)
+    return args
+
+
+def _inputs(family: FramesFamily) -> list[tuple[Any, str]]:
+    needed = [(paths.pair_table_path, pair_table.REMEDY)]
+    if family.sees:
+        needed.append((paths.visibility_table_path, visibility_table.REMEDY))
+    return needed
+
+
+def _list_images(
+    scenes: SceneInfoHandler, tables: FrameTables, family: FramesFamily
+) -> Callable[[str], SceneFiles]:
+    """What tells the files of a scene, which the tables must be about."""
+    pairs, seen = pair_table.open_pairs(tables.pairs), None
+    if family.sees:
+        seen = visibility_table.VisibilityInfoHandler(tables.visibility, visibility_table.SURFACE)
+
+    def list_images(scene_id: str) -> SceneFiles:
+        if family.objects:
+            check_has_objects(scenes, scene_id)
+        listed = SceneFiles.of(scenes, scene_id, *([COLORS] if family.marked else []))
+        geometry = scenes.geometry_hash(scene_id)
+        pair_table.check_is_about(pairs, scene_id, geometry, listed.depth_sizes)
+        if seen:
+            seen.check_is_about(scene_id, geometry, listed.depth_sizes)
+        return listed.with_images()
+
+    return list_images
