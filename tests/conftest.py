@@ -1,10 +1,12 @@
 """Sample scenes in raw formats, made once for all tests, and the commands run on them as typed."""
 
+import csv
 import importlib
 import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -278,6 +280,26 @@ def one_core_each():
     with mock.patch.object(processes, "num_cores", return_value=1):
         yield
     warm_workers.end()
+
+
+def _settings() -> dict[str, object]:
+    """What all code of a process shares and can set."""
+    here = {"folder": os.getcwd(), "recursion": sys.getrecursionlimit(), "search": [*sys.path]}
+    here["longest csv field"] = csv.field_size_limit()
+    here |= {n.name: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    variables = {f"${name}": value for name, value in os.environ.items()}
+    variables.pop("$PYTEST_CURRENT_TEST", None)
+    return here | variables
+
+
+@pytest.fixture(autouse=True)
+def settings_stay():
+    """No test, and no code that it calls, leaves a setting of the process to the tests after it,
+    which may be others on another machine. Libraries add variables when they are first loaded."""
+    before = _settings()
+    yield
+    after = _settings()
+    assert {name: after.get(name) for name in before} == before
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,7 +19,7 @@ import logging
 import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -182,10 +182,12 @@ def _by_column(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[Ro
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of a table of text, without empty lines."""
-    with _fields_up_to(MAX_FIELD), open(path, encoding=encoding_of(path), newline="") as file:
+    with open(path, encoding=encoding_of(path), newline="") as file:
         reader = csv.reader(file, delimiter=_SEPARATORS[path.suffix.lower()], strict=True)
         try:
-            yield from ((reader.line_num, cells) for cells in reader if cells)
+            while (cells := _next_line(reader)) is not None:
+                if cells:
+                    yield reader.line_num, cells
         except csv.Error as error:
             raise BadDataError(
                 f"{path}:{reader.line_num}: cannot be read as a table ({error}); write a text that "
@@ -193,12 +195,12 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             ) from None
 
 
-@contextmanager
-def _fields_up_to(length: int) -> Iterator[None]:
-    """Let csv read long fields for a while: its limit is that of all readers of the process."""
-    before = csv.field_size_limit(length)
+def _next_line(reader: Iterator[list[str]]) -> list[str] | None:
+    """The next cells, of any length. The limit is that of all readers of the process: it is raised
+    for one line, since who reads lines may leave before the last, or read two tables by turns."""
+    before = csv.field_size_limit(MAX_FIELD)
     try:
-        yield
+        return next(reader, None)
     finally:
         csv.field_size_limit(before)
 

@@ -146,6 +146,21 @@ def test_missing_unparsable_duplicate_and_unknown_predictions_are_counted(tmp_pa
     assert results.unparsable_by_reason() == {"nothing found": 3}  # a missing one has no reason
 
 
+def test_tables_read_by_turns_leave_the_limit_of_csv_as_it_was(tmp_path):
+    before, long = csv.field_size_limit(), "b" * 200_000
+    tables = []
+    for name in ("one", "other"):
+        (path := tmp_path / f"{name}.csv").write_text(f"id,prediction\na,{long}\nb,left\n")
+        tables.append(predictions._table_rows(path))
+    for rows in tables:
+        assert next(rows)[1]["prediction"] == long
+        assert csv.field_size_limit() == before
+    tables[0].close()
+    assert next(tables[1])[1]["prediction"] == "left"
+    tables[1].close()
+    assert csv.field_size_limit() == before
+
+
 def test_unparsable_predictions_are_counted_by_reason(capsys):
     said = {
         "0": "`1000`",

@@ -49,7 +49,6 @@ def fill_in(root: Path, table: Path, output: Path) -> int:
 
 def pictures_of(table: Path) -> dict[str, str]:
     """Paths and digests of all pictures of a table."""
-    csv.field_size_limit(2**31 - 1)
     digests: dict[str, str] = {}
     try:
         with open(table, encoding="utf-8", newline="") as file:
@@ -91,6 +90,7 @@ def main() -> int:
     parser.add_argument("--root", type=Path, required=True, metavar="ROOT")
     args = parser.parse_args()
     output = args.table.parent / "images" / args.table.stem
+    csv.field_size_limit(2**31 - 1)  # a cell may hold all pictures of a record
     try:
         number = fill_in(args.root, args.table, output)
     except Fault as fault:
