@@ -235,7 +235,9 @@ def measure_all(folder: Path, count: int, names: list[str]) -> list[dict]:
             run(other, root)
         lines = [path for path in root.glob("*_data/**/*.jsonl") if "exports" not in path.parts]
         _, floor = timed(partial(rewrite_lines, lines, root / "floor"))
-        row = {"export": name, "records": count, "floor_seconds": floor, **run(name, root)}
+        command = " ".join((script, *COMMANDS[name][1]))
+        row = {"export": name, "command": command, "records": count, "floor_seconds": floor}
+        row |= run(name, root)
         rows.append(row)
         print(json.dumps(rows[-1]), flush=True)
         for made in FOLDERS.values():
