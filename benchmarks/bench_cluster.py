@@ -141,7 +141,7 @@ class Cluster:
         """Kill half of the processes that hold workers when so many scenes are in their place."""
 
         def kill() -> None:
-            while not parts.is_dir() or sum(1 for _ in os.scandir(parts)) < scenes:
+            while sum(1 for _ in parts.glob("*/*")) < scenes:
                 time.sleep(0.2)
             for holder in self.holders[1 : 1 + (len(self.holders) - 1) // 2]:
                 holder.kill()
@@ -205,7 +205,7 @@ def adapt(folder: Path) -> None:
 
 
 def measure_all(folder: Path, workers: int, scenes: int) -> dict[str, dict[str, Any]]:
-    parts = folder / "parts"
+    parts = folder / f"scenes{files.PARTS_SUFFIX}"  # as a step names it: split into folders
     files.remove(parts)
     counts = (scenes // 100, scenes // 10, scenes)
     found = {f"{LOCAL_WORKERS} processes": [measure(parts, count) for count in counts]}

@@ -257,10 +257,26 @@ def debias_table(results: dict[str, Any]) -> list[str]:
     return _plain_table(results["bench_debias"]["stages"])
 
 
+MEMORIES = ("parent_mib", "scheduler_mib")
+
+
 def cluster_table(results: dict[str, Any]) -> list[str]:
-    """What a scene costs on a cluster beside its work."""
-    runs = results["bench_cluster"]["runs"].items()
-    return _plain_table([{"run": name, **run} for name, some in runs for run in some])
+    """What a scene costs the command and the scheduler beside its work."""
+    lines = [
+        "| run | scenes | seconds | command, ms a scene | scheduler, ms a scene | command, MiB "
+        "| scheduler, MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, runs in results["bench_cluster"]["runs"].items():
+        for run in runs:
+            parent, scheduler = run["parent_seconds"], run.get("scheduler_seconds")
+            each = [f"{1000 * parent / run['scenes']:.2f}", ""]
+            if scheduler is not None:
+                each[1] = f"{1000 * scheduler / run['scenes']:.2f}"
+            mib = [f"{run[key]:.0f}" if key in run else "" for key in MEMORIES]
+            cells = (name, f"{run['scenes']:,}", f"{run['seconds']:.0f}", *each, *mib)
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 # By the mark of a table in the page: the scripts that measure it, and what makes its lines.
