@@ -41,7 +41,7 @@ def main() -> int:
     lines = [line for file in files for line in some_of(list(lines_of(file)))]
     questions.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     folder, answers = args.work / "tiny", args.work / "tiny.jsonl"
-    tiny_model.make_model(folder, [questions])
+    tiny_model.make_model(folder)
     with served(folder, args.work / "server.log") as url:
         ask = ["ask_model.py", "--root", args.root, "--benchmark", questions, "--base-url", url]
         ask += ["--max-tokens", TOKENS, "--output", answers, "--concurrency", 3]
