@@ -223,7 +223,7 @@ def exports_table(results: dict[str, Any]) -> list[str]:
     for row in results["bench_exports"]["exports"]:
         seconds, floor = row["processor_seconds"], row["floor_seconds"]
         lines.append(
-            f"| `{row['command']}` | {row['records']:,} | {seconds:.0f} | {seconds / floor:.1f} "
+            f"| `{row['command']}` | {row['records']:,} | {seconds:.1f} | {seconds / floor:.1f} "
             f"| {row['peak_mib']:.0f} | {row['bytes'] / 1e6:,.1f} |"
         )
     return lines
