@@ -253,8 +253,9 @@ def in_order(text: str, points: Sequence[tuple[int, int]]) -> list[tuple[int, in
 
 
 def in_pixels(point: Sequence[int], size: Sequence[int]) -> list[int]:
-    """Pixels of an image of that (width, height); a half is rounded up, as ms-swift does."""
-    return [(2 * x * side + 1000) // 2000 for x, side in zip(point, size, strict=True)]
+    """Pixels of an image of that (width, height), rounded as ms-swift does: a half to even, of the
+    shares that our file has."""
+    return [round(x / 1000 * side) for x, side in zip(point, size, strict=True)]
 
 
 def check_grpo(client: Client, root: Path, report: Report) -> None:
