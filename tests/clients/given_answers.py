@@ -5,7 +5,7 @@ Writes evaluation_data/NAME/v1_0/client_answers/{truth,mixed}.jsonl, and beside 
        score_predictions.py writes. In `mixed` every fourth answer is right and bare, right within
        a sentence, that of the next question, or none.
 
-Runs in the engine's environment, before check_lmms_eval.py.
+Runs in the engine's environment, before check_lmms_eval.py and check_vlmevalkit.py.
 """
 
 from __future__ import annotations

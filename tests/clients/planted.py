@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import io
 import json
 import os
+import sys
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +20,7 @@ import pyarrow.parquet as pq
 RECORDS = 4  # kept of each file and type of question: enough for two steps and for several tasks
 GONE = "no_such_image.jpg"
 PICTURES = (".jpg", ".jpeg", ".png")
+IMAGE_COLUMNS = ("image", "image_path")  # of tables
 MARKS = ("<image>", "<video>")
 
 Change = Callable[[Any], tuple[Any, bool]]  # a value and whether it was changed, once
@@ -105,6 +109,29 @@ def plant_in_tar(path: Path, change: Change) -> bool:
     return False
 
 
+def plant_in_tsv(path: Path, change: Change) -> bool:
+    """Change the last row: a path of nothing for its first image, a path or its bytes as text; or,
+    as such a table has no marks, an image less."""
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t"))
+    finally:
+        csv.field_size_limit(limit)
+    column = next((rows[0].index(name) for name in IMAGE_COLUMNS if name in rows[0]), None)
+    if column is None or len(rows) < 2:
+        return False
+    cell = rows[-1][column]
+    first, *others = ast.literal_eval(cell) if cell.startswith("[") else [cell]
+    if change is without_image:
+        others.insert(0, str(Path(first).with_name(GONE)) if "." in first else GONE)
+    rows[-1][column] = others[0] if len(others) == 1 else repr(others)
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
+    replace(path, text.getvalue().encode())
+    return True
+
+
 def as_int32(path: Path) -> bool:
     """Give a uniform parquet file another type of integers than the other files have."""
     table = pq.read_table(path)
@@ -141,6 +168,7 @@ def exported(root: Path, pattern: str) -> Iterator[Path]:
 def plant_in_all(root: Path, change: Change) -> int:
     """Change the last record of every exported file; return how many were changed."""
     kinds = {"*.jsonl": plant_in_jsonl, "*.parquet": plant_in_parquet, "*.tar": plant_in_tar}
+    kinds |= {"*.tsv": plant_in_tsv}
     return sum(
         plant(path, change) for kind, plant in kinds.items() for path in exported(root, kind)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import hashlib
 import json
@@ -267,6 +268,37 @@ def test_a_fault_in_a_tar_moves_no_byte(tmp_path, change):
         texts = [json.loads(tar.extractfile(f"{key}.json").read()) for key in ("one", "two")]
     whole = {"text": "<image> where?"}
     assert texts == [whole, whole if of_image else {"text": " where?"}]
+
+
+@pytest.mark.parametrize(
+    ("column", "images", "gone", "less"),
+    [
+        (
+            "image_path",
+            "['/x/a.jpg', '/x/b.jpg']",
+            f"['/x/{planted.GONE}', '/x/b.jpg']",
+            "/x/b.jpg",
+        ),
+        ("image_path", "a.jpg", planted.GONE, "[]"),
+        ("image", f"['{'/9j' * 50_000}', '/9j=', '/9k=']", None, "['/9j=', '/9k=']"),
+    ],
+)
+def test_a_fault_in_a_table_changes_the_images_of_its_last_row(
+    tmp_path, column, images, gone, less
+):
+    path = tmp_path / "x.tsv"
+    limit = csv.field_size_limit()
+    for change, fault in ((planted.without_image, gone), (planted.without_mark, less)):
+        path.write_text(f'index\tquestion\t{column}\n0\ta\t{images}\n1\t"b\nc"\t{images}\n')
+        assert planted.plant_in_tsv(path, change)
+        text = path.read_text()
+        assert text.startswith(f"index\tquestion\t{column}\n0\ta\t{images}\n1\t")
+        fault = fault or f"['{planted.GONE}', '/9j=', '/9k=']"
+        assert text.endswith(f'"b\nc"\t{fault}\n')
+    assert csv.field_size_limit() == limit
+    for text in (f"index\t{column}\n", "index\tquestion\n0\ta\n"):
+        path.write_text(text)
+        assert not planted.plant_in_tsv(path, planted.without_mark) and path.read_text() == text
 
 
 def tar_places(path: Path) -> dict[str, tuple[int, int]]:
