@@ -12,6 +12,7 @@ noticed, too.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -223,9 +224,16 @@ def check_pixels(client: Client, root: Path, report: Report) -> None:
         answered = [tuple(json.loads(want["gt_value"]))] if "<bbox>" in own[1] else []
         places = [(point, images[0]) for point in asked]
         places += [(point, images[-1]) for point in answered]
-        pixels = iter([in_pixels(point, client.resized(path).size) for point, path in places])
+        shares = row["objects"]["bbox"]
+        same = [math.isclose(x, y / 1000, rel_tol=1e-12)
+                for share, (point, _) in zip(shares, places, strict=True)
+                for x, y in zip(share, point, strict=True)]  # fmt: skip
+        sizes = [client.resized(path).size for _, path in places]
+        pixels = iter([in_pixels(*one) for one in zip(shares, sizes, strict=True)])
         question, answer = (re.sub("<bbox>", lambda _: str(next(pixels)), text) for text in own)
         found = problems_of(client, encoded, question, answer)
+        if not all(same):
+            found.append(f"points {shares} of {places}")
         if left := list(pixels):
             found.append(f"{len(left)} points without a mark")
         if re.search(r"1,?000|thousand", "".join(own)):
@@ -252,10 +260,10 @@ def in_order(text: str, points: Sequence[tuple[int, int]]) -> list[tuple[int, in
     return [point for _, point in sorted(places)]
 
 
-def in_pixels(point: Sequence[int], size: Sequence[int]) -> list[int]:
-    """Pixels of an image of that (width, height), rounded as ms-swift does: a half to even, of the
-    shares that our file has."""
-    return [round(x / 1000 * side) for x, side in zip(point, size, strict=True)]
+def in_pixels(share: Sequence[float], size: Sequence[int]) -> list[int]:
+    """Pixels of an image of that (width, height) as ms-swift rounds them. Its reader of json may
+    miss a number by the last bit, which decides where a half goes: so these are as it has them."""
+    return [round(x * side) for x, side in zip(share, size, strict=True)]
 
 
 def check_grpo(client: Client, root: Path, report: Report) -> None:
