@@ -36,6 +36,7 @@ LETTERS = TASKS["correspondence_multichoice"].options
 # How far off the poses of scans are taken to be.
 POSE_ERROR_MM = 5.0
 POSE_ERROR_DEG = 0.2
+PAIRS_AT_ONCE = 16  # of which all points are looked at together
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -153,11 +154,15 @@ def draw_matches(
         good[rows, columns] = suits(frames[numbers[rows]], points[rows, columns])
         return good
 
-    def all_fitting(number: int) -> np.ndarray:
-        shared = views.visibility.in_common(*frames[number])
-        if request.max_error_mm:  # most points are left out here, at little cost
-            shared = shared[views.has_normal[shared]]
-        return shared[suits(np.broadcast_to(frames[number], (len(shared), 2)), shared)]
+    def all_fitting(numbers: np.ndarray) -> Iterator[np.ndarray]:
+        # Most points are left out here, at little cost.
+        among = views.normal_bits if request.max_error_mm else None
+        for start in range(0, len(numbers), PAIRS_AT_ONCE):
+            pairs = frames[numbers[start : start + PAIRS_AT_ONCE]]
+            rows, shared = views.visibility.in_common(*pairs.T, among)
+            good = suits(pairs[rows], shared)
+            counts = np.bincount(rows[good], minlength=len(pairs))
+            yield from np.split(shared[good], np.cumsum(counts)[:-1])
 
     points, found = views.draw_point(rng, frames[:, 0], fits, all_fitting)
     result.drops[request.task] = {
