@@ -48,7 +48,7 @@ def test_every_point_that_fits_is_as_likely_however_few_they_are(scene, among):
 def test_few_draws_alone_would_not_have_found_one(scene):
     """Else the test above would not reach what looks at every point."""
     frames = np.zeros(100, int)
-    drawn = scene.views.visibility.draw_points(np.random.default_rng(1), frames, sum(DRAWS))
+    drawn = scene.views.visibility.draw_points(np.random.default_rng(1), frames, sum(map(sum, DRAWS)))
     assert not (drawn == 4321).any(axis=1).all()
 
 
@@ -68,7 +68,25 @@ def test_a_point_is_one_that_its_own_frame_sees_and_fits_its_own_question(scene)
         assert there == bool(fitting)
         assert not there or point in fitting
     assert 0 < np.count_nonzero(~found) < 600
-    assert asked[: len(DRAWS)] == list(DRAWS)
+    assert asked[: len(sum(DRAWS, ()))] == list(sum(DRAWS, ()))
+
+
+def test_no_draw_is_looked_at_beyond_the_first_that_fits(scene):
+    asked = []
+
+    def fits(numbers, points):
+        asked.append((numbers.tolist(), points.shape[1]))
+        return np.broadcast_to((numbers == 1)[:, None], points.shape)
+
+    frames = np.array([0, 1, 3])
+    points, found = scene.views.draw_point(np.random.default_rng(4), frames, fits)
+    assert found.tolist() == [False, True, False]
+    first, *parts = (part for draw in DRAWS for part in draw)
+    drawn = [([0, 1, 2], first), *(([0, 2], part) for part in parts)]
+    assert asked == [*drawn, ([0], SEES_MANY), ([2], SEES_MANY - 100)]
+    rng = np.random.default_rng(4)  # what is not looked at is drawn all the same
+    places = scene.views.visibility.draw_places(rng, frames, sum(DRAWS[0]))
+    assert points[1] == scene.views.visibility.points_at(frames, places)[1, 0]
 
 
 def test_a_point_that_only_one_question_takes_goes_to_that_question(scene):
