@@ -46,11 +46,13 @@ def points_of(words: np.ndarray) -> np.ndarray:
 def points_of_all(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The points of all sets, words (n, w), one set after the other: the number of the set (k,) of
     each, and the points (k,), ascending int32 in each set."""
-    rows, used = np.nonzero(words)
-    bits = np.unpackbits(words[rows, used].view(np.uint8), bitorder="little").view(bool)
-    places = np.flatnonzero(bits).astype(np.int32)
+    used = np.flatnonzero(words)
+    bits = np.unpackbits(words.ravel().take(used).view(np.uint8), bitorder="little").view(bool)
+    places = np.flatnonzero(bits)
+    rows, columns = np.divmod(used, max(words.shape[1], 1))
     word = places >> 6
-    return rows[word], (used.astype(np.int32) * WORD_BITS)[word] + (places & 63)
+    points = (columns * WORD_BITS).take(word) + (places & 63)
+    return rows.take(word), points.astype(np.int32)
 
 
 def are_set(words: np.ndarray, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
