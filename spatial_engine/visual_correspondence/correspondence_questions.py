@@ -157,7 +157,7 @@ def draw_matches(
     def all_fitting(numbers: np.ndarray) -> Iterator[np.ndarray]:
         # Most points are left out here, at little cost.
         among = views.normal_bits if request.max_error_mm else None
-        at_once = max(POINTS_AT_ONCE // max(int(views.num_seen.max()), 1), 1)
+        at_once = max(POINTS_AT_ONCE // int(views.num_seen.max(initial=1)), 1)
         for start in range(0, len(numbers), at_once):
             pairs = frames[numbers[start : start + at_once]]
             rows, shared = views.visibility.in_common(*pairs.T, among)

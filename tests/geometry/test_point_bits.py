@@ -58,3 +58,4 @@ def test_ranks_are_found_in_full_and_in_empty_blocks():
         np.testing.assert_array_equal(ranks.find(np.array([row]), every)[0], lists[row])
     both = ranks.find(np.array([2, 0]), np.array([[255, 256], [255, 256]]))
     assert both.tolist() == [[255, 700], [255, 256]]
+    assert PointRanks(np.zeros((0, 16), np.uint64)).sizes.shape == (0,)

@@ -78,7 +78,7 @@ class PointRanks:
         self._sums = counts.astype(np.uint16).view(WORD).ravel()
         self._sums *= _ONES[16]  # in each lane the points up to it (`_step`)
         through = (self._sums >> np.uint64(48)).view(np.int64)
-        of_rows = through.reshape(num_rows, -1).sum(axis=1)
+        of_rows = through.reshape(num_rows, self._row_blocks).sum(axis=1)
         self.sizes = of_rows.astype(np.int32)  # points of each set, (n,)
         self._starts = np.cumsum(of_rows) - of_rows
         self._through = np.cumsum(through, out=through)
