@@ -36,6 +36,7 @@ LETTERS = TASKS["correspondence_multichoice"].options
 # How far off the poses of scans are taken to be.
 POSE_ERROR_MM = 5.0
 POSE_ERROR_DEG = 0.2
+POINTS_AT_ONCE = 2**18  # of pairs of which all points are looked at together
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -153,11 +154,16 @@ def draw_matches(
         good[rows, columns] = suits(frames[numbers[rows]], points[rows, columns])
         return good
 
-    def all_fitting(number: int) -> np.ndarray:
-        shared = views.visibility.in_common(*frames[number])
-        if request.max_error_mm:  # most points are left out here, at little cost
-            shared = shared[views.has_normal[shared]]
-        return shared[suits(np.broadcast_to(frames[number], (len(shared), 2)), shared)]
+    def all_fitting(numbers: np.ndarray) -> Iterator[np.ndarray]:
+        # Most points are left out here, at little cost.
+        among = views.normal_bits if request.max_error_mm else None
+        at_once = max(POINTS_AT_ONCE // int(views.num_seen.max(initial=1)), 1)
+        for start in range(0, len(numbers), at_once):
+            pairs = frames[numbers[start : start + at_once]]
+            rows, shared = views.visibility.in_common(*pairs.T, among)
+            good = suits(pairs.T.take(rows, axis=1).T, shared)
+            counts = np.bincount(rows[good], minlength=len(pairs))
+            yield from np.split(shared[good], np.cumsum(counts)[:-1])
 
     points, found = views.draw_point(rng, frames[:, 0], fits, all_fitting)
     result.drops[request.task] = {
@@ -199,12 +205,16 @@ def squared_errors_mm(views: SceneViews, frames: np.ndarray, points: np.ndarray)
     squares, along = np.zeros(frames.shape), np.zeros(frames.shape)
     for place, normal, center in zip(views.axes, views.normals.T, views.centers.T, strict=True):
         ray = place.take(points)[:, None] - center.take(frames)
-        along += ray * normal.take(points)[:, None]  # distance times cosine
-        ray *= ray
-        squares += ray  # of the distances
+        part = ray * normal.take(points)[:, None]
+        along += part  # distance times cosine
+        squares += np.multiply(ray, ray, out=ray)  # of the distances
     turned = np.deg2rad(POSE_ERROR_DEG) * MM_PER_METRE
-    beside = POSE_ERROR_MM**2 + turned**2 * squares
-    return beside * squares / np.maximum(along**2, 1e-12)
+    errors = turned**2 * squares
+    errors += POSE_ERROR_MM**2
+    errors *= squares  # so far beside the ray
+    along *= along
+    errors /= np.maximum(along, 1e-12, out=along)
+    return errors
 
 
 def draw_options(

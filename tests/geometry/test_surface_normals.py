@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from spatial_engine.utils.geometry.surface_normals import surface_normals
+from spatial_engine.utils.geometry.surface_normals import (
+    FLAT_SHARE,
+    _normals_of,
+    surface_normals,
+)
 
 
 def plane(rng, normal, side, count, noise=0.0) -> np.ndarray:
@@ -58,3 +62,31 @@ def test_normals_do_not_depend_on_the_order_of_points():
     np.testing.assert_array_equal(np.isnan(found[order]), np.isnan(shuffled))
     cosine = (found[order] * shuffled).sum(axis=1)
     np.testing.assert_allclose(np.abs(cosine[np.isfinite(cosine)]), 1)
+
+
+def test_the_formula_gives_the_eigenvectors_of_all_that_is_flat():
+    """Plates, edges, lines, balls and single points, turned at random, thin ones among them."""
+    rng = np.random.default_rng(4)
+    sides = np.concatenate(
+        [
+            rng.random((3_000, 3)) ** 3,
+            np.column_stack([np.zeros(500), rng.random((500, 2))]),  # no thickness at all
+            np.column_stack([np.zeros((200, 2)), rng.random(200)]),  # lines
+            np.repeat(rng.random((200, 1)), 3, axis=1),  # balls
+            np.zeros((5, 3)),
+        ]
+    )
+    turns = np.linalg.qr(rng.normal(size=(len(sides), 3, 3)))[0]
+    spread = turns * sides[:, None] @ np.swapaxes(turns, 1, 2)
+    found = _normals_of(
+        spread[:, [0, 1, 2], [0, 1, 2]].T.copy(), spread[:, [1, 0, 0], [2, 2, 1]].T.copy()
+    ).T
+    values, vectors = np.linalg.eigh(spread)
+    least = FLAT_SHARE * values.sum(axis=1)
+    flat = (values[:, 0] <= least) & (values[:, 1] > least)
+    assert 600 < np.count_nonzero(flat) < len(flat) - 600
+    np.testing.assert_array_equal(np.isfinite(found).all(axis=1), flat)
+    np.testing.assert_array_equal(np.isnan(found).all(axis=1), ~flat)
+    np.testing.assert_allclose(np.linalg.norm(found[flat], axis=1), 1)
+    cosine = np.abs((found * vectors[:, :, 0]).sum(axis=1))
+    np.testing.assert_allclose(cosine[flat], 1, atol=1e-9)

@@ -6,6 +6,7 @@ from helpers import raises_one_line, random_pose
 from tiny_scenes import SCENE, TinyScene
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.geometry.point_bits import bit_words
 from spatial_engine.utils.scenes.scene_views import DRAWS, SceneViews
 from spatial_engine.utils.tables.visibility_table import SceneVisibility
 
@@ -48,7 +49,9 @@ def test_every_point_that_fits_is_as_likely_however_few_they_are(scene, among):
 def test_few_draws_alone_would_not_have_found_one(scene):
     """Else the test above would not reach what looks at every point."""
     frames = np.zeros(100, int)
-    drawn = scene.views.visibility.draw_points(np.random.default_rng(1), frames, sum(DRAWS))
+    drawn = scene.views.visibility.draw_points(
+        np.random.default_rng(1), frames, sum(map(sum, DRAWS))
+    )
     assert not (drawn == 4321).any(axis=1).all()
 
 
@@ -68,7 +71,25 @@ def test_a_point_is_one_that_its_own_frame_sees_and_fits_its_own_question(scene)
         assert there == bool(fitting)
         assert not there or point in fitting
     assert 0 < np.count_nonzero(~found) < 600
-    assert asked[: len(DRAWS)] == list(DRAWS)
+    assert asked[: len(sum(DRAWS, ()))] == list(sum(DRAWS, ()))
+
+
+def test_no_draw_is_looked_at_beyond_the_first_that_fits(scene):
+    asked = []
+
+    def fits(numbers, points):
+        asked.append((numbers.tolist(), points.shape[1]))
+        return np.broadcast_to((numbers == 1)[:, None], points.shape)
+
+    frames = np.array([0, 1, 3])
+    points, found = scene.views.draw_point(np.random.default_rng(4), frames, fits)
+    assert found.tolist() == [False, True, False]
+    first, *parts = (part for draw in DRAWS for part in draw)
+    drawn = [([0, 1, 2], first), *(([0, 2], part) for part in parts)]
+    assert asked == [*drawn, ([0], SEES_MANY), ([2], SEES_MANY - 100)]
+    rng = np.random.default_rng(4)  # what is not looked at is drawn all the same
+    places = scene.views.visibility.draw_places(rng, frames, sum(DRAWS[0]))
+    assert points[1] == scene.views.visibility.points_at(frames, places)[1, 0]
 
 
 def test_a_point_that_only_one_question_takes_goes_to_that_question(scene):
@@ -173,6 +194,22 @@ def test_whether_frames_see_points_is_as_sets_say(num_points):
         assert visibility.num_seen.tolist() == [len(seen) for seen in sets]
         assert visibility.sees(rows[:0], points[:0]).shape == (0, num_points)
         assert visibility.sees(rows, points[:, :0]).shape == (frames, 0)
+
+
+def test_what_pairs_of_frames_have_in_common_is_what_sets_have():
+    rng = np.random.default_rng(5)
+    visibility, sets = random_visibility(rng, 8, 200)
+    rows, others = np.indices((8, 8)).reshape(2, -1)
+    allowed = np.flatnonzero(rng.random(200) < 0.5)
+    for among in (None, bit_words([allowed], 200)[0]):
+        pairs, points = visibility.in_common(rows, others, among)
+        for number, (row, other) in enumerate(zip(rows, others, strict=True)):
+            shared = sets[row] & sets[other]
+            shared &= shared if among is None else set(allowed)
+            assert points[pairs == number].tolist() == sorted(shared)
+        assert (np.diff(pairs) >= 0).all()
+    nothing = visibility.in_common(rows[:0], others[:0])
+    assert [len(part) for part in nothing] == [0, 0]
 
 
 def test_frames_that_all_see_nothing_see_no_point():

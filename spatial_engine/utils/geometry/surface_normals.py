@@ -23,25 +23,30 @@ def surface_normals(points: np.ndarray) -> np.ndarray:
     Two grids of cubes, half a cube apart, must agree: a point at the side of a cube, where an edge
     just outside would not be noticed, is well inside a cube of the other grid.
     """
-    normals = np.full((len(points), 3), np.nan, order="F")
-    finite = np.isfinite(points).all(axis=1)
+    axes = np.ascontiguousarray(points.T)
+    normals = np.full(axes.shape, np.nan)
+    finite = np.isfinite(axes).all(axis=0)
     if finite.any():
-        axes = np.ascontiguousarray(points[finite].T)
-        axes -= axes.min(axis=1, keepdims=True)
+        axes = axes if finite.all() else axes[:, finite]
+        axes = axes - axes.min(axis=1, keepdims=True)
         for side in SIDES:
             cubes = _Cubes.of(axes / side)
             if cubes.are_enough:
                 break
-        moved = axes / side + 0.5
-        others = _Cubes.of(moved)
-        one, other = _of_cubes(axes / side, cubes), _of_cubes(moved, others)
-        mine = [axis.take(cubes.cube_of) for axis in one]
-        cosine = sum(a * axis.take(others.cube_of) for a, axis in zip(mine, other, strict=True))
+        axes /= side
+        one = _of_cubes(axes, cubes)
+        axes += 0.5
+        others = _Cubes.of(axes)
+        other = _of_cubes(axes, others)
+        found = np.stack([axis.take(cubes.cube_of) for axis in one])
+        cosine = sum(a * b.take(others.cube_of) for a, b in zip(found, other, strict=True))
         unlike = ~(np.abs(cosine) > AGREEING)  # NaN is
-        for number, axis in enumerate(mine):
+        for axis in found:
             axis[unlike] = np.nan
-            normals[finite, number] = axis
-    return normals
+        if finite.all():
+            return found.T
+        normals[:, finite] = found
+    return normals.T
 
 
 class _Cubes(NamedTuple):
@@ -79,12 +84,48 @@ def _of_cubes(axes: np.ndarray, cubes: _Cubes) -> np.ndarray:
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(cube_of, weights=values) / counts
 
-    away = [axis - mean(axis).take(cube_of) for axis in axes]
-    spread = np.empty((len(counts), 3, 3))
-    for i, j in ((0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)):
-        spread[:, i, j] = spread[:, j, i] = mean(away[i] * away[j])
-    variances, axes_of = np.linalg.eigh(spread)
-    least = FLAT_SHARE * variances.sum(axis=1)
-    flat = (variances[:, 0] <= least) & (variances[:, 1] > least)  # a line has no normal
-    flat &= counts >= FEWEST
-    return np.where(flat, axes_of[:, :, 0].T, np.nan)
+    x, y, z = (axis - mean(axis).take(cube_of) for axis in axes)
+    squares, products = (x * x, y * y, z * z), (y * z, x * z, x * y)
+    normals = _normals_of(np.array([*map(mean, squares)]), np.array([*map(mean, products)]))
+    normals[:, counts < FEWEST] = np.nan
+    return normals
+
+
+def _normals_of(variances: np.ndarray, covariances: np.ndarray) -> np.ndarray:
+    """Normals (3, n) of scattered points of `variances` (3, n) and `covariances` (3, n), those of
+    y z, x z and x y; NaN where they lie on no plane: where not just one of the variances along
+    their own axes is within `FLAT_SHARE` of the sum.
+
+    Eigenvectors of all 3x3 matrices at once, by Cardano's formula: one after the other they take
+    more than all the rest.
+    """
+    total = variances.sum(axis=0)
+    with np.errstate(all="ignore"):  # what is no plane may be anything
+        flat = _determinant(variances - FLAT_SHARE * total, covariances) < 0
+        middle = total / 3
+        away = variances - middle
+        size = np.sqrt((away**2).sum(axis=0) / 6 + (covariances**2).sum(axis=0) / 3)
+        cosine = _determinant(away / size, covariances / size) / 2
+        turn = (np.arccos(np.clip(cosine, -1, 1)) + 2 * np.pi) / 3
+        a, b, c = away - 2 * size * np.cos(turn)  # less the least eigenvalue: a matrix of rank two
+        yz, xz, xy = covariances
+        # Whatever two of its rows span is across the normal: the two that tell most of it.
+        across = np.array(
+            [
+                [b * c - yz**2, xz * yz - xy * c, xy * yz - xz * b],
+                [xz * yz - xy * c, a * c - xz**2, xy * xz - yz * a],
+                [xy * yz - xz * b, xy * xz - yz * a, a * b - xy**2],
+            ]
+        )
+        lengths = np.sqrt((across**2).sum(axis=1))
+        best, columns = lengths.argmax(axis=0), np.arange(len(total))
+        normals = across[best, :, columns].T / lengths[best, columns]
+    normals[:, ~flat] = np.nan
+    return normals
+
+
+def _determinant(diagonal: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Determinants (n,) of symmetric matrices: `diagonal` (3, n), `others` (3, n) in the order of
+    `_normals_of`."""
+    product = diagonal.prod(axis=0) + 2 * others.prod(axis=0)
+    return product - (diagonal * others**2).sum(axis=0)

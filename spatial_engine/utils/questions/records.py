@@ -25,6 +25,7 @@ from spatial_engine.utils.running.files import naming, remove
 
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
+WRITTEN_AT_ONCE = 2**18  # bytes; by 8 KiB, as Python does, writing takes more than making lines
 DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 
 # Names that trainers give a meaning of their own (docs/training.md: InternVL, ms-swift).
@@ -94,7 +95,7 @@ def list_image_marks(count: int) -> str:
 def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> int:
     """Write records, one a line; return how many."""
     written = 0
-    with open(path, "wb") as file:
+    with open(path, "wb", WRITTEN_AT_ONCE) as file:
         for record in records:
             file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
             written += 1
@@ -162,14 +163,14 @@ def shuffle_jsonl(
     remove(folder)  # of a killed run
     total = sum(part.stat().st_size for part in parts)
     if total <= bucket_bytes:
-        with open(output, "wb") as file:
+        with open(output, "wb", WRITTEN_AT_ONCE) as file:
             return _write_shuffled(_lines(parts), file, rng, at_most)
     folder.mkdir()
     try:
         buckets = [folder / str(number) for number in range(-(-2 * total // bucket_bytes))]
         _deal(parts, buckets, rng)
         written = 0
-        with open(output, "wb") as file:
+        with open(output, "wb", WRITTEN_AT_ONCE) as file:
             for bucket in buckets:
                 rest = None if at_most is None else at_most - written
                 written += _write_shuffled(_lines([bucket]), file, rng, rest)

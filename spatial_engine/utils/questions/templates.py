@@ -78,7 +78,7 @@ class Phrase(NamedTuple):
 
     def filled(self, slots: Mapping[str, str]) -> Phrase:
         """The phrase with the texts of its slots in the question."""
-        return self._replace(question=fill(self.question, slots))
+        return Phrase(fill(self.question, slots), *self[1:])
 
 
 @dataclass(frozen=True)

@@ -383,6 +383,7 @@ def _use_one_core() -> None:
     import cv2
 
     collect_garbage_seldom()
+    processes.keep_freed_memory()
     cv2.setNumThreads(1)
 
 

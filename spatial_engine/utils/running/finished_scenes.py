@@ -139,7 +139,8 @@ def accept(folder: Path, scene_id: str, origin: Origin) -> str:
 
 
 def write_done(path: Path, done: FinishedScene) -> None:
-    path.write_text(json.dumps(asdict(done)), encoding="utf-8")
+    told = {**vars(done), "origin": done.origin.as_told, "result": vars(done.result)}
+    path.write_text(json.dumps(told), encoding="utf-8")  # not `asdict`, which copies all settings
 
 
 def read_done(part_dir: Path) -> FinishedScene | None:

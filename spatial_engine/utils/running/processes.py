@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import ctypes
 import multiprocessing
 import os
 import threading
@@ -27,6 +28,10 @@ MOST_PER_CORE = 16  # processes; more only wait for each other, and take memory
 # A worker is one process on one core; libraries that start threads of their own only compete.
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 _running: list[BaseProcess] = []
+# Settings of malloc (mallopt): blocks up to so many bytes are taken from memory that was freed, of
+# which so much is kept.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_BLOCK_BYTES, _KEPT_BYTES = 2**25, 2**26
 
 
 class WorkerLost(Exception):
@@ -69,6 +74,16 @@ def map_unordered(
                     raise result
                 done.append((at_work.pop(connection), result))
                 idle.append(connection)
+
+
+def keep_freed_memory() -> None:
+    """Let this process use for the next scene what the last one has freed. Else it goes back to the
+    system and comes again, page by page: a sixth of the time of a scene whose arrays are large.
+    Nothing where malloc has no such settings, as outside of Linux."""
+    with suppress(OSError, AttributeError):
+        malloc = ctypes.CDLL(None)
+        malloc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        malloc.mallopt(_M_MMAP_THRESHOLD, _BLOCK_BYTES)
 
 
 @contextmanager

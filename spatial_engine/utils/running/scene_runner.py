@@ -26,7 +26,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
-from spatial_engine.utils.running import changes, executors, files
+from spatial_engine.utils.running import changes, executors, files, processes
 from spatial_engine.utils.running.finished_scenes import (
     DONE_FILE,
     FinishedScene,
@@ -140,6 +140,7 @@ def run_scenes(
     what is in the folders (not `folders_stay`), their marks alone tell what is finished.
     """
     executors.collect_garbage_seldom()
+    processes.keep_freed_memory()
     _remove_left(parts_dir)
     origins = {job.scene_id: job.origin(step, settings) for job in jobs}
     folders = {scene: folder_of(parts_dir, scene) for scene in origins}

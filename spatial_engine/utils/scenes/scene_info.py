@@ -117,11 +117,13 @@ class SceneInfoHandler:
     def _valid_frames(self, scene_id: str) -> tuple[list[str], np.ndarray]:
         images, ids = self._get(scene_id, "images_info"), self.image_ids(scene_id)
         poses = np.array([images[i]["extrinsic_matrix"] for i in ids]).reshape(-1, 4, 4)
-        valid = np.flatnonzero(is_valid_pose(poses))
-        wrong = valid[~is_rigid(poses[valid])]
+        rigid = is_rigid(poses)
+        others = np.flatnonzero(~rigid)
+        wrong = others[is_valid_pose(poses[others])]
         if len(wrong):
             fault = pose_fault(poses[wrong[0]])
             raise self._bad(scene_id, f"extrinsic_matrix of {ids[wrong[0]]} ({fault})")
+        valid = np.flatnonzero(rigid)
         return [ids[k] for k in valid], self.axis_align_matrix(scene_id) @ poses[valid]
 
     def pose(self, scene_id: str, image_id: str) -> Any:
@@ -150,6 +152,8 @@ class SceneInfoHandler:
         shared, images = self.intrinsic(scene_id), self._get(scene_id, "images_info")
         size = self.color_size(scene_id)
         own = {i: images[i][CAMERA] for i in image_ids if CAMERA in images[i]}
+        if not own:
+            return np.repeat(np.reshape(shared, (1, 4, 4)), len(image_ids), axis=0)
         for image_id, matrix in own.items():
             if fault := camera_fault(matrix, size):
                 raise self._bad(scene_id, f"intrinsic_matrix of {image_id} ({fault})")
@@ -164,8 +168,9 @@ class SceneInfoHandler:
         return self._size(scene_id, "depth_size")
 
     def points(self, scene_id: str) -> np.ndarray:
-        """(n, 3) float64 mesh vertices in metres, axis-aligned frame."""
-        return np.array(self._array(scene_id, "aligned_points.npy", 6)[:, :3], np.float64)
+        """(n, 3) float64 mesh vertices in metres, axis-aligned frame; not beside each other in
+        memory."""
+        return np.asarray(self._array(scene_id, "aligned_points.npy", 6)[:, :3], np.float64)
 
     def instance_mask(self, scene_id: str) -> np.ndarray:
         """(n,) int32 instance of every vertex: object id + 1, 0 = unannotated."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -10,12 +10,14 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE, project_by, projection_matrix
+from spatial_engine.utils.geometry.point_bits import bit_words
 from spatial_engine.utils.geometry.surface_normals import surface_normals
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables.visibility_table import REMEDY, VisibilityInfoHandler
 
-# Points tried for each question, all questions at once; for those still without one, so many more.
-DRAWS = (16, 128)
+# Points drawn for each question, all questions at once; for those still without one, so many more.
+# They are looked at in these parts, up to the first that fits.
+DRAWS = ((1, 3, 12), (32, 96))
 
 # (numbers of questions (n,), points (n, k)) -> whether each point can be asked about, (n, k) bool
 Fits = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -44,7 +46,7 @@ class SceneViews:
     @cached_property
     def normals(self) -> np.ndarray:
         """Unit normals (m, 3) at the vertices, NaN where one does not lie on a plane."""
-        return surface_normals(self.points)
+        return surface_normals(self.axes.T)
 
     @cached_property
     def axes(self) -> np.ndarray:
@@ -52,9 +54,9 @@ class SceneViews:
         return np.ascontiguousarray(self.points.T)
 
     @cached_property
-    def has_normal(self) -> np.ndarray:
-        """Whether each vertex lies on a plane, (m,) bool."""
-        return np.isfinite(self.normals[:, 0])
+    def normal_bits(self) -> np.ndarray:
+        """The bits of the vertices that lie on a plane, as of `point_bits.bit_words`: (words,)."""
+        return bit_words([np.flatnonzero(np.isfinite(self.normals[:, 0]))], len(self.points))[0]
 
     def measure(self, frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where frames (n,) show their points (n, k): pixels (n, k, 2), depths (n, k) in metres.
@@ -73,27 +75,37 @@ class SceneViews:
         rng: np.random.Generator,
         frames: np.ndarray,
         fits: Fits,
-        all_fitting: Callable[[int], np.ndarray] | None = None,
+        all_fitting: Callable[[np.ndarray], Iterable[np.ndarray]] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """For each question, about `frames` (n,), one visible point that fits, all equally likely.
 
         Returns points (n,) and whether there is any, (n,) bool. A few draws usually find one; where
-        they do not, one is drawn from `all_fitting` of a question (by its number).
+        they do not, one is drawn from `all_fitting`, the points that fit each of some questions (by
+        their numbers).
         """
         found = np.zeros(len(frames), bool)
         points = np.zeros(len(frames), np.int32)
-        for count in DRAWS:
+        for parts in DRAWS:
             pending = np.flatnonzero(~found & (self.num_seen[frames] > 0))
-            drawn = self.visibility.draw_points(rng, frames[pending], count)
-            good = fits(pending, drawn)
-            points[pending] = drawn[np.arange(len(pending)), good.argmax(axis=1)]
-            found[pending] = good.any(axis=1)
-        for number in np.flatnonzero(~found):
-            if all_fitting:
-                fitting = all_fitting(number)
-            else:
-                seen = self.visibility.points(self.image_ids[frames[number]])
-                fitting = seen[fits(np.array([number]), seen[None])[0]]
+            places = self.visibility.draw_places(rng, frames[pending], sum(parts))
+            for mine in np.split(places, np.cumsum(parts)[:-1], axis=1):
+                open_still = ~found[pending]
+                numbers = pending[open_still]
+                drawn = self.visibility.points_at(frames[numbers], mine[open_still])
+                good = fits(numbers, drawn)
+                points[numbers] = drawn[np.arange(len(numbers)), good.argmax(axis=1)]
+                found[numbers] = good.any(axis=1)
+        left = np.flatnonzero(~found)
+        lists = all_fitting(left) if all_fitting else self._all_that_fit(frames, fits, left)
+        for number, fitting in zip(left, lists, strict=True):
             if len(fitting):
                 found[number], points[number] = True, rng.choice(fitting)
         return points, found
+
+    def _all_that_fit(
+        self, frames: np.ndarray, fits: Fits, numbers: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """The visible points that fit each of the questions `numbers` (n,), about `frames`."""
+        for number in numbers:
+            seen = self.visibility.points(self.image_ids[frames[number]])
+            yield seen[fits(np.array([number]), seen[None])[0]]

@@ -26,6 +26,7 @@ from spatial_engine.utils.geometry.point_bits import (
     are_set,
     bit_words,
     points_of,
+    points_of_all,
     words_for,
 )
 from spatial_engine.utils.running import provenance
@@ -148,16 +149,31 @@ class SceneVisibility:
     def draw_points(self, rng: np.random.Generator, rows: np.ndarray, count: int) -> np.ndarray:
         """For each of the images `rows` (n,), which must see something, `count` independent draws
         from the vertices that it sees: (n, count) int32."""
-        sizes = self.num_seen[rows, None]
-        return self._ranks.find(rows, rng.integers(sizes, size=(len(rows), count)))
+        return self.points_at(rows, self.draw_places(rng, rows, count))
+
+    def draw_places(self, rng: np.random.Generator, rows: np.ndarray, count: int) -> np.ndarray:
+        """The same by places in the list of vertices of each image, from 0 on (`points_at`)."""
+        return rng.integers(self.num_seen[rows, None], size=(len(rows), count))
+
+    def points_at(self, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Of the images `rows` (n,) the vertices (n, count) int32 at these places (n, count) of
+        their lists."""
+        return self._ranks.find(rows, places)
 
     def sees(self, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Whether each of the images `rows` (n,) sees each of its vertices (n, count): bool."""
         return are_set(self.bits, rows[:, None], points)
 
-    def in_common(self, row: int, other: int) -> np.ndarray:
-        """Vertices that two images, by their rows, both see, ascending int32."""
-        return points_of(self.bits[row] & self.bits[other])
+    def in_common(
+        self, rows: np.ndarray, others: np.ndarray, among: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices that the images `rows` (n,) and `others` (n,) both see, of those whose bits are
+        set in `among` (words,): the number of the pair (k,) of each, and the vertices (k,),
+        ascending int32 in each pair."""
+        shared = self.bits[rows] & self.bits[others]
+        if among is not None:
+            shared &= among
+        return points_of_all(shared)
 
     def num_images(self) -> np.ndarray:
         """How many images see each vertex, (vertices,) int."""
