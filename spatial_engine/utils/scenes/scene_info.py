@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py"
 
+_NO_FILE = state_of(())
+
 
 def remedy_of(place: Place) -> str:
     """What makes the scene infos of a data set."""
@@ -61,7 +63,7 @@ class SceneInfoHandler:
         self._hashes: dict[str, str] = {}  # of infos on the disk, which are read again otherwise
         self.told_by: tuple[Path, ...] = ()  # the files that `load` has read
         self.looks: Looks | None = None  # what was found of these scenes before, not in workers
-        self._state = state_of(())  # of the table of infos when it was opened, in which all are
+        self._state = _NO_FILE  # of the table of infos, before it was opened
         self._last: tuple[str, dict[str, Any]] = ("", {})  # what was made of the last such scene
 
     @classmethod
