@@ -95,18 +95,19 @@ for command, flags in lines:
 with open(output, "w") as file:
     json.dump(found, file)
 """
-OF_SCENES = [c if c.endswith(".py") else OBJECT_JOB for c in COMMANDS[:16]]
+# By the name of the script what it is typed as.
+OF_SCENES = {c if c.endswith(".py") else OBJECT_JOB: c for c in COMMANDS[:16]}
 
 
 @pytest.mark.parametrize(
     ("source", "commands"),
-    [("made_root", OF_SCENES), ("framed_root", [c for c in FRAME_COMMANDS if "path" not in c])],
+    [("made_root", OF_SCENES), ("framed_root", {c: c for c in FRAME_COMMANDS if "path" not in c})],
 )
 def test_a_finished_command_opens_no_file_of_a_scene_and_reads_no_rows(
     source, commands, tmp_path, request
 ):
     root, output = link_root(request.getfixturevalue(source), tmp_path / "root"), tmp_path / "found"
-    lines = json.dumps([[command, FEWER.get(command, ())] for command in commands])
+    lines = json.dumps([[script, FEWER.get(typed, ())] for script, typed in commands.items()])
     line = [sys.executable, "-c", FINISHED, str(output), str(root), lines]
     subprocess.run(line, cwd=REPOSITORY, check=True, capture_output=True)
     found = json.loads(output.read_text())
@@ -117,7 +118,9 @@ def test_a_finished_command_opens_no_file_of_a_scene_and_reads_no_rows(
         assert code == 0 and said and "again" not in said, command
         assert not read, command
         below = [path.removeprefix(f"{root}/") for path in opened if path.startswith(f"{root}/")]
+        if "depth_" in command and "_dot_" in command:
+            # Three images of a split tell how large pictures would be, however many scenes it has.
+            below = [path for path in below if not path.endswith("/00000.jpg")]
         assert not [path for path in below if any(scene in path for scene in scenes)], command
-        assert not [path for path in below if path.endswith((".jsonl", ".parquet", ".pkl"))], (
-            command
-        )
+        # Of tables samples are read, as of any large file.
+        assert not [path for path in below if path.endswith((".jsonl", ".pkl"))], command
