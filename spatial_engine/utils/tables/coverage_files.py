@@ -76,11 +76,13 @@ class Chunk:
         return provenance.read_meta(self.path(dimension)).get("settings")
 
     def current(self, dimension: str, content: Mapping[str, str]) -> set[str]:
-        """The scenes of `content` that this table should hold."""
+        """The scenes of `content` that this table should hold: not those that failed."""
         is_there = self.table_path(dimension).is_file()
         made_from = provenance.read_inputs(self.path(dimension)) if is_there else {}
         told = ((scene, digests) for scene, digests in made_from.items() if scene in content)
-        return {scene for scene, digests in told if digests == [content[scene]]}
+        held = {scene for scene, digests in told if digests == [content[scene]]}
+        failed = provenance.read_meta(self.path(dimension)).get("failed_scenes") if held else None
+        return held - failed.keys() if isinstance(failed, dict) else held
 
     def is_right(self, order: Sequence[str], content: Mapping[str, str], settings: Any) -> bool:
         """Whether it is complete, was made with these constants, and holds the scenes in its
