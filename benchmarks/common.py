@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,9 +79,15 @@ class Cost(NamedTuple):
 
 
 def run_timed(
-    command: str, root: Path, *flags: str, num_workers: int | None = 1, program: str = ""
+    command: str,
+    root: Path,
+    *flags: str,
+    num_workers: int | None = 1,
+    program: str = "",
+    codes: Collection[int] = (0,),
 ) -> Cost:
-    """What a command costs; `program` is Python that runs before it, in its process."""
+    """What a command costs that ends with one of `codes`; `program` is Python that runs before it,
+    in its process."""
     start = time.perf_counter()
     line = [sys.executable, command, "--root", str(root.absolute()), *flags]
     if program:
@@ -91,7 +97,7 @@ def run_timed(
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *line], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
-    if done.returncode:
+    if done.returncode not in codes:
         raise SystemExit(f"{command} failed; see its messages above")
     cpu, peak = map(float, done.stdout.split())
     return Cost(time.perf_counter() - start, cpu, peak / MAXRSS_PER_MIB)

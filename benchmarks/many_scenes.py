@@ -22,6 +22,7 @@ import pyarrow as pa
 from scipy.spatial.transform import Rotation
 
 from spatial_engine.sample_data import write_scene
+from spatial_engine.sample_data.rendering.sensor import EXACT
 from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.point_bits import bit_words
@@ -39,8 +40,12 @@ SEEN, VERTICES = 150, 1_500
 IMAGES = ("image_id1", "image_id2")
 IDS = [f"{5 * number:05d}" for number in range(NUM_FRAMES)]
 UTILS = "spatial_engine/utils/scannet_utils"
-SMALL_SCENE = {"num_frames": 10, "color_size": (128, 96), "depth_size": (64, 48)}
+# A bedroom without faults, of which questions of most kinds can be asked even so.
+SMALL_SCENE = {"num_frames": 10, "layout": "bedroom", "sensor": EXACT, "vertex_spacing": 0.2,
+               "color_size": (324, 242), "depth_size": (160, 120)}  # fmt: skip
 FEW = ("--train-max-samples", "20000")
+FEW_PICTURES = ("--train-max-samples", "1000")
+CODES = (0, 1)  # 1: of some kind there are no questions about so small scenes
 # The commands whose finished start is timed, and their flags.
 COMMANDS: dict[str, tuple[str, ...]] = {
     f"{UTILS}/batch_load_scannet_data.py": (),
@@ -50,12 +55,22 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "spatial_engine/camera_movement/calculate_frames_relations.py": (),
     "spatial_engine/camera_movement/camera_movement_engine_train_val.py": FEW,
     "spatial_engine/depth_perception/depth_estimation_coor_engine.py": FEW,
+    "spatial_engine/depth_perception/depth_estimation_dot_engine.py": FEW_PICTURES,
     "spatial_engine/depth_perception/depth_comparison_coor_engine.py": FEW,
+    "spatial_engine/depth_perception/depth_comparison_dot_engine.py": FEW_PICTURES,
     "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_coor_2_coor.py": FEW,
+    "spatial_engine/visual_correspondence/visual_correspondence_qa_engine_dot_2_multichoice.py": (
+        FEW_PICTURES
+    ),
     "spatial_engine/object_perception/compute_object_visibility.py": (),
-    "spatial_engine/object_perception/single_object_coverage_finder.py": ("--split", "train"),
+    "spatial_engine/object_perception/object_coverage_job.py": (),
     "spatial_engine/object_perception/merge_object_coverage.py": ("--splits", "train"),
     "spatial_engine/object_perception/single_object_perception_engine.py": (),
+    "spatial_engine/camera_movement/camera_path_engine.py": FEW,
+    "spatial_engine/depth_perception/depth_views_engine.py": FEW_PICTURES,
+    "spatial_engine/visual_correspondence/correspondence_views_engine.py": FEW_PICTURES,
+    "spatial_engine/object_perception/object_views_engine.py": FEW,
+    "spatial_engine/object_relations/object_relations_engine.py": FEW,
 }
 
 
@@ -152,7 +167,7 @@ def make_finished(root: Path, count: int) -> None:
     """Small scenes, links to the files of one, that all `COMMANDS` have finished; where missing."""
     source, scans = root.parent / "small_scene", root / "data/scannet/scans"
     if not (source / SCENE).exists():
-        write_scene(source, SCENE, seed=0, vertex_spacing=0.25, frame_repeat=5, **SMALL_SCENE)
+        write_scene(source, SCENE, seed=0, frame_repeat=5, **SMALL_SCENE)
     table = paths.label_table_path(root)
     table.parent.mkdir(parents=True, exist_ok=True)
     table.write_text(label_table(), encoding="utf-8")
@@ -172,7 +187,7 @@ def make_finished(root: Path, count: int) -> None:
     done = root / "finished"
     if not done.exists():
         for command, flags in COMMANDS.items():
-            run_timed(command, root, *flags, num_workers=2)
+            run_timed(command, root, *flags, num_workers=2, codes=CODES)
         done.touch()
 
 

@@ -103,8 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             continue
         tasks = [TASK_OF[name] for name in wanted]
         outputs = {task: record_path(args.dataset, task, split, args.version) for task in tasks}
-        pool = PairPool.of(args, step, split, scenes)
-        if step.is_up_to_date(outputs, pool.digest):
+        pool, parts_name = PairPool.of(args, step, split, scenes), f"camera_movement_{split}"
+        if step.is_up_to_date(outputs, pool.digest, parts_name=parts_name):
             continue
         judge = partial(camera_questions.judge_pairs, scenes, args.constants, list(wanted))
         judge = judge if args.balance_answers else None
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             make_jobs(args, split, draws, sentences),
             camera_questions.write_scene,
             partial(records.join_parts, seed=args.seed),
-            parts_name=f"camera_movement_{split}",
+            parts_name=parts_name,
             inputs=pool.digest,
             drops={TASK_OF[name]: drops for name, drops in draws.drops.items()},
         )

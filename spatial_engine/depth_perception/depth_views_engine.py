@@ -5,7 +5,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
        objects of each scene, {train,val}_camera_info_D5.parquet, posed_images/, templates/.
 Writes {training,evaluation}_data/depth_frames/v1_0/{nearest_view,hidden_depth}_{train,val}.jsonl,
        and the images of the records, of which the first has a dot, under images/<scene>/ beside it;
-       what frames show, object_frames/<scene>/, where it is not there.
+       what frames show, object_frames.cache/, where it is not there.
        These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  docs/performance.md, section "Three to eight frames".
 """

@@ -38,10 +38,12 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
         folder = paths.objects_dir(args.dataset, split)
         raise MissingInputError(f"{folder}: no {split}_*_* in it; {coverage_files.FIND_REMEDY}")
     for dimension in coverage_files.DIMENSIONS:
-        chosen, settings = coverage_files.choose_chunks(chunks, dimension, content)
+        settings = coverage_files.settings_of(chunks, dimension, content)
         table_path = paths.merged_coverage_path(args.dataset, split, dimension)
 
-        write_table = partial(coverage_files.join_chunks, chosen, dimension)
+        def write_table(path: Path, dimension: str = dimension) -> int:
+            chosen = coverage_files.choose_chunks(chunks, dimension, content)
+            return coverage_files.join_chunks(chosen, dimension, path)
 
         def write_pickle(path: Path, table_path: Path = table_path) -> int:
             sets = coverage_table.load_coverage(table_path, coverage_files.MERGE_REMEDY)

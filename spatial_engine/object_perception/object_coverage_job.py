@@ -32,12 +32,11 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.paths import FOLDERS, SCANNET, Dataset
 from spatial_engine.utils.running import cli, executors, processes
 from spatial_engine.utils.tables import object_table
+from spatial_engine.utils.tables.coverage_files import Chunk
 
 USAGE = "bash find_object_coverage.sh [START] [CHUNK_SIZE] [PROCESSES] [END]"
 CHUNK_SIZE = 10  # scenes
 MOST_DIGITS = 9
-
-Chunk = tuple[str, int, int]  # split, first scene, the one after the last
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,12 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     start, chunk_size, num_processes, end = read_numbers(args.numbers, args.num_workers)
     scenes = list_scenes(args.dataset, args.published)
     finder.refuse_unknown(args.scenes, [scene for ids in scenes.values() for scene in ids])
-    chunks = list_chunks(scenes, start, chunk_size, end)
-    if args.scenes:
-        chunks = [c for c in chunks if not set(args.scenes).isdisjoint(scenes[c[0]][c[1] : c[2]])]
-    code = run_chunks(args, chunks, num_processes)
+    chunks = list_chunks(args.dataset, scenes, start, chunk_size, end)
+    if asked := set(args.scenes or ()):
+        chunks = [c for c in chunks if asked.intersection(scenes[c.split][c.start : c.end])]
+    finished = finder.finished_among(args, chunks)
+    if finished:
+        print(f"{len(finished)} of {len(chunks)} chunks are up to date")
+    to_do = [chunk for chunk in chunks if chunk not in finished]
+    code = run_chunks(args, to_do, num_processes) if to_do else 0
     for split in scenes:
-        finder.remove_stale(args, split)
+        finder.remove_stale(args, split, finished)
     if code:
         say_error("some chunks failed (named above); start again, finished ones are kept")
         return code
@@ -116,13 +119,14 @@ def list_scenes(dataset: Dataset, published: bool) -> dict[str, list[str]]:
 
 
 def list_chunks(
-    scenes: dict[str, list[str]], start: int, size: int, end: int | None
+    dataset: Dataset, scenes: dict[str, list[str]], start: int, size: int, end: int | None
 ) -> list[Chunk]:
     """Every scene of the range once, by split."""
     chunks = []
     for split, ids in scenes.items():
         last = len(ids) if end is None else min(end, len(ids))
-        chunks += [(split, k, min(k + size, last)) for k in range(start, last, size)]
+        starts = range(start, last, size)
+        chunks += [Chunk(dataset, split, k, min(k + size, last)) for k in starts]
     if not chunks:
         held = ", ".join(f"{split} has {len(ids)}" for split, ids in scenes.items())
         to = "" if end is None else f" to {end}"
@@ -134,10 +138,10 @@ def run_chunks(args: argparse.Namespace, chunks: Sequence[Chunk], num_processes:
     """The exit code: 0, or the least of those of the chunks that failed. They are
     named, and the others continue, unless a process dies or the cluster is gone."""
     tasks = (
-        argparse.Namespace(**{**vars(args), "split": split, "start": start, "end": end})
-        for split, start, end in chunks
+        argparse.Namespace(**{**vars(args), "split": c.split, "start": c.start, "end": c.end})
+        for c in chunks
     )
-    names = [f"chunk {split} {start} to {end}" for split, start, end in chunks]
+    names = [f"chunk {c.split} {c.start} to {c.end}" for c in chunks]
     codes = set()
     done = processes.map_unordered(run_chunk, tasks, min(num_processes, len(chunks)))
     with closing(done):

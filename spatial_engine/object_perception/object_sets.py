@@ -6,36 +6,50 @@ A set is ambiguous when one of its images shows another object of the category.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.object_perception import object_questions
 from spatial_engine.utils import paths
 from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
+from spatial_engine.utils.tables.scene_table import SceneTable
 
 Sets = dict[str, object_questions.SetsByOutput]  # by scene
 
 
-def load_sets(args: argparse.Namespace, split: str, table: object_table.SceneTable) -> Sets:
-    """The merged sets of images, which must have been found in the object table."""
+def open_sets(
+    args: argparse.Namespace, split: str, table: object_table.SceneTable
+) -> dict[str, SceneTable]:
+    """The merged sets of images by dimension, which must have been found in the object table."""
     object_table.check_published(table.path, object_table.constants_of(table), args.published)
-    sets: Sets = {}
+    merged = {}
     content = object_table.contents(table)
     chunks = coverage_files.find_chunks(args.dataset, split)
     for dimension in DIMENSIONS:
         path = paths.merged_coverage_path(args.dataset, split, dimension)
-        coverage = coverage_table.load_coverage(path, coverage_files.MERGE_REMEDY)
-        check_is_about(path, coverage, table)
+        merged[dimension] = coverage_table.open_sets(path, coverage_files.MERGE_REMEDY)
+        check_is_about(merged[dimension], content)
         coverage_files.check_is_newest(path, chunks, dimension, content)
         object_table.check_published(path, coverage_files.constants_of(path), args.published)
-        for scene_id, by_object in coverage.items():
-            for object_id, by_count in by_object.items():
+    return merged
+
+
+def digest_of(merged: Mapping[str, SceneTable]) -> str:
+    """Digest of all sets, by those of the scenes of the tables: no set is read for it."""
+    facts = [[[s, table.facts(s)] for s in table.scene_ids] for table in merged.values()]
+    return provenance.digest(facts)
+
+
+def load_sets(merged: Mapping[str, SceneTable]) -> Sets:
+    """The sets of images by output."""
+    sets: Sets = {}
+    for dimension, table in merged.items():
+        for scene_id in table.scene_ids:
+            for object_id, by_count in coverage_table.read_scene_sets(table, scene_id).items():
                 for count, images in by_count.items():
                     name = object_questions.output_name(dimension, count)
                     sets.setdefault(scene_id, {}).setdefault(name, {})[object_id] = images
@@ -47,18 +61,23 @@ def names_of(sets: Sets) -> set[str]:
     return {name for by_name in sets.values() for name in by_name}
 
 
-def without_ambiguous(step: Step, split: str, table: object_table.SceneTable, sets: Sets) -> Sets:
-    """The sets without the outputs whose sets all show another object of the category; these are
-    counted."""
+def without_ambiguous(
+    split: str, table: object_table.SceneTable, sets: Sets
+) -> tuple[Sets, dict[str, int]]:
+    """The sets without the outputs whose sets all show another object of the category, and how many
+    sets these are, in words."""
     asked = askable(table, sets)
-    for name in sorted(names_of(sets) - asked):
-        left_out = [some for by_name in sets.values() for some in by_name.get(name, {}).values()]
-        why = f"sets of {split} {name}, which all show another object of the category"
-        step.table.absent[why] += sum(map(len, left_out))
-    return {
+    left_out = {
+        f"sets of {split} {name}, which all show another object of the category": sum(
+            len(some) for by_name in sets.values() for some in by_name.get(name, {}).values()
+        )
+        for name in sorted(names_of(sets) - asked)
+    }
+    kept = {
         scene_id: {name: some for name, some in by_name.items() if name in asked}
         for scene_id, by_name in sets.items()
     }
+    return kept, left_out
 
 
 def ambiguous(table: object_table.SceneTable, sets: Sets, scene_ids: Iterable[str]) -> Sets:
@@ -118,16 +137,15 @@ def found_with(args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def check_is_about(
-    path: Path, coverage: coverage_table.Coverage, table: object_table.SceneTable
-) -> None:
-    """Raise `BadDataError` unless the merged sets were found in this object table."""
-    made_from = provenance.read_inputs(path).get("scenes")
+def check_is_about(merged: SceneTable, content: Mapping[str, str]) -> None:
+    """Raise `BadDataError` unless the merged sets were found in the object table that holds this by
+    scene (`object_table.contents`)."""
+    made_from = provenance.read_inputs(merged.path).get("scenes")
     made_from = made_from if isinstance(made_from, dict) else {}
-    for scene_id in sorted(coverage.keys() | set(table.scene_ids)):
-        there = scene_id in coverage and scene_id in table
-        if not there or made_from.get(scene_id) != object_table.content_digest(table, scene_id):
+    for scene_id in sorted(set(merged.scene_ids) | content.keys()):
+        there = scene_id in merged and scene_id in content
+        if not there or made_from.get(scene_id) != content[scene_id]:
             raise BadDataError(
-                f"{path}: stale in {scene_id}, the object visibility has changed since; "
+                f"{merged.path}: stale in {scene_id}, the object visibility has changed since; "
                 f"{coverage_files.FIND_REMEDY}, then {coverage_files.MERGE_REMEDY}"
             )

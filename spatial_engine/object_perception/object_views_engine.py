@@ -5,7 +5,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
        names of posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/object_frames/v1_0/{joint_size,count_distinct}_{train,val}.jsonl
        (images: data/scannet/posed_images).
-       In scannet_instance_data/: object_frames/, where it is missing.
+       In scannet_instance_data/: object_frames.cache/, where it is missing.
        These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  docs/performance.md, section "Three to eight frames".
 """

@@ -20,21 +20,24 @@ import spatial_engine  # noqa: F401  # first, see its __init__
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spatial_engine.errors import SettingsError
+from spatial_engine.errors import EngineError, SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.coverage import minimal_sets
 from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.outputs import Part
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
-from spatial_engine.utils.scenes import object_freshness
+from spatial_engine.utils.scenes.object_freshness import check_all, checker
 from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS, Chunk
 from spatial_engine.utils.tables.object_table import SeenObject
@@ -56,6 +59,7 @@ MIN_SIZE_M = 0.2  # published: 0.02
 MAX_BOX_SLACK = 1.15  # published: 0.0, any
 
 PART = "{dimension}.parquet"
+PARTS_NAME = "coverage"
 TOO_LITTLE = "objects of which each image shows too little"
 
 
@@ -191,7 +195,7 @@ def cover_chunk(args: argparse.Namespace) -> int:
         )
     told = object_table.constants_of(table)
     object_table.check_published(table_path, told, args.published)
-    object_freshness.check_all(table, args.dataset, args.split, scene_ids[args.start : end])
+    check_all(table, args.dataset, args.split, scene_ids[args.start : end])
     step = _step_of(args, told)
     jobs = [
         SceneJob(
@@ -204,23 +208,50 @@ def cover_chunk(args: argparse.Namespace) -> int:
     ]
     chunk = Chunk(args.dataset, args.split, args.start, end)
     step.make(
-        {dimension: chunk.path(dimension) for dimension in DIMENSIONS},
+        chunk.paths(),
         jobs,
         cover_scene,
         join_parts,
-        parts_name="coverage",
+        parts_name=PARTS_NAME,
         companions=chunk.tables(),
         takes_over=True,
     )
     return step.close()
 
 
-def remove_stale(args: argparse.Namespace, split: str) -> None:
+def finished_among(args: argparse.Namespace, chunks: Iterable[Chunk]) -> set[Chunk]:
+    """The chunks that `cover_chunk` would leave as they are: told for all in one go, as it would
+    open tables and infos for each."""
+    finished = set()
+    for split, mine in groupby(chunks, lambda chunk: chunk.split):
+        table = object_table.open_objects(paths.object_table_path(args.dataset, split))
+        step = _step_of(args, object_table.constants_of(table))
+        content, check = object_table.contents(table), checker(table, args.dataset, split)
+        order = sorted(content)
+        for chunk in mine:
+            scenes = order[chunk.start : chunk.end]
+            inputs = {s: [content[s]] for s in scenes if not args.scenes or s in args.scenes}
+            outputs, tables = chunk.paths(), chunk.tables()
+            with suppress(EngineError):  # which `cover_chunk` names
+                for scene_id in scenes:
+                    check(scene_id)
+                if step.is_up_to_date(
+                    outputs, None, tables, by_scene=inputs, parts_name=PARTS_NAME
+                ):
+                    finished.add(chunk)
+    Looks.keep_all()
+    return finished
+
+
+def remove_stale(
+    args: argparse.Namespace, split: str, right: Collection[Chunk] = frozenset()
+) -> None:
     """Remove chunks of a split that others have taken the place of: a look at all chunks, so after
-    all of a job and not after each."""
+    all of a job and not after each. Those of `right` are known to be good."""
     table = object_table.open_objects(paths.object_table_path(args.dataset, split))
     settings = _step_of(args, object_table.constants_of(table)).settings
-    coverage_files.remove_stale(args.dataset, split, object_table.contents(table), settings)
+    content = object_table.contents(table)
+    coverage_files.remove_stale(args.dataset, split, content, settings, right)
 
 
 def _step_of(args: argparse.Namespace, told: Mapping[str, Any]) -> Step:

@@ -157,25 +157,85 @@ def make_questions(
     """Make the files of a split: of sets of images that need no mark, then of marked objects where
     `dots` are given. Files of sets that there are none of any more are removed."""
     table = object_table.open_objects(paths.object_table_path(args.dataset, name))
-    sets = plain = object_sets.load_sets(args, name, table)
-    if args.require_unique_category:
-        plain = object_sets.without_ambiguous(step, name, table, sets)
+    merged = object_sets.open_sets(args, name, table)
     split = Split(name, scenes, table, list_scenes(args, step, scenes, table, dots))
-    marked = object_sets.ambiguous(table, sets, split.files) if dots else {}
-    if not names_of(plain) and not names_of(marked):
-        step.table.empty.append(
-            f"{name}: no images cover an object, or all show another object of its category; "
-            f"see what the closing tables of find_object_coverage.sh and of this command count"
-        )
-        return
-    made: set[Path] = set()
-    for some, rule in ((plain, None), (marked, dots)):
-        outputs = {output: output_path(args, name, output) for output in sorted(names_of(some))}
-        made.update(outputs.values())
-        if outputs:
-            jobs = make_jobs(args, split, some, sentences, rule)
-            make_files(args, step, name, outputs, jobs, is_marked=rule is not None)
-    retire_others(args, step, name, made)
+    made_from, rules = digest_of(args, split, merged, dots), [None, dots] if dots else [None]
+    made = {rule: finished_files(args, step, name, made_from, bool(rule)) for rule in rules}
+    if not all(made.values()):
+        sets = plain = object_sets.load_sets(merged)
+        left_out: dict[str, int] = {}
+        if args.require_unique_category:
+            plain, left_out = object_sets.without_ambiguous(name, table, sets)
+        if not names_of(plain):
+            step.table.absent.update(left_out)
+        by_rule = {None: plain}
+        if dots:
+            by_rule[dots] = object_sets.ambiguous(table, sets, split.files)
+        if not any(map(names_of, by_rule.values())):
+            step.table.empty.append(
+                f"{name}: no images cover an object, or all show another object of its category; "
+                f"see what the closing tables of find_object_coverage.sh and of this command count"
+            )
+            return
+        for rule, some in by_rule.items():
+            outputs = {output: output_path(args, name, output) for output in sorted(names_of(some))}
+            if outputs and not made[rule]:
+                jobs = make_jobs(args, split, some, sentences, rule)
+                drops = {} if rule else {next(iter(outputs)): left_out}
+                make_files(args, step, name, outputs, jobs, made_from, drops, bool(rule))
+                made[rule] = set(outputs.values())
+    retire_others(args, step, name, set().union(*made.values()))
+
+
+def digest_of(
+    args: argparse.Namespace,
+    split: Split,
+    merged: Mapping[str, object_table.SceneTable],
+    dots: DotRule | None,
+) -> str:
+    """Digest of all that decides, with the settings of the step, which files of a split there are
+    and what is in them: so much is known without a look at any set of images."""
+    visibility = provenance.file_fingerprint(dots.table, args.root) if dots else None
+    content = {
+        scene_id: [
+            object_table.content_digest(split.table, scene_id),
+            split.scenes.objects_hash(scene_id), there.names, there.colors,
+        ]
+        for scene_id, there in split.files.items()
+    }  # fmt: skip
+    return provenance.digest([object_sets.digest_of(merged), visibility, content])
+
+
+def finished_files(
+    args: argparse.Namespace, step: Step, split: str, made_from: str, is_marked: bool
+) -> set[Path]:
+    """The files of a split, of marked objects or of others, where all are there and up to date;
+    else none. Which there are is told by those that are there: each knows the others."""
+    outputs = {}
+    for dimension in DIMENSIONS:
+        output = object_questions.output_name(dimension, "{}", is_marked)
+        pattern = output_path(args, split, output)
+        start, end = pattern.name.split("{}")
+        for path in pattern.parent.glob(f"{start}*{end}"):
+            outputs[output.format(path.name[len(start) : -len(end)])] = path
+    outputs = dict(sorted(outputs.items()))
+    if not outputs:
+        return set()
+    pictures, parts_name = companions_of(outputs, is_marked), parts_name_of(split, is_marked)
+    if step.is_up_to_date(outputs, made_from, pictures, parts_name=parts_name):
+        return set(outputs.values())
+    return set()
+
+
+def parts_name_of(split: str, is_marked: bool) -> str:
+    """What the folder of finished scenes is called."""
+    return f"object_perception{'_marked' * is_marked}_{split}"
+
+
+def companions_of(outputs: Mapping[str, Path], is_marked: bool) -> dict[str, Path]:
+    """The folder of the pictures that are made with some files, where objects are marked."""
+    folder = next(iter(outputs.values())).parent / marked_images.FOLDER
+    return {marked_images.FOLDER: folder} if is_marked else {}
 
 
 def retire_others(args: argparse.Namespace, step: Step, split: str, made: set[Path]) -> None:
@@ -205,21 +265,22 @@ def make_files(
     split: str,
     outputs: Mapping[str, Path],
     jobs: Sequence[SceneJob],
+    made_from: str,
+    drops: Mapping[str, Mapping[str, int]],
     is_marked: bool,
 ) -> None:
     """Make the outputs, and the folder of their pictures where objects are marked."""
-    most, join, pictures = args.max_samples[split], records.join_parts, {}
-    if is_marked:
-        join = marked_images.join_parts
-        folder = next(iter(outputs.values())).parent / marked_images.FOLDER
-        pictures = {marked_images.FOLDER: folder}
+    most = args.max_samples[split]
+    join = marked_images.join_parts if is_marked else records.join_parts
     step.make(
         outputs,
         jobs,
         object_questions.write_scene,
         partial(join, seed=args.seed, at_most=most),
-        parts_name=f"object_perception{'_marked' * is_marked}_{split}",
-        companions=pictures,
+        parts_name=parts_name_of(split, is_marked),
+        inputs=made_from,
+        drops=drops,
+        companions=companions_of(outputs, is_marked),
         wanted=None if most < 0 else dict.fromkeys(outputs, most),
     )
 

@@ -80,7 +80,7 @@ class DirectionSets:
         rows, one, two = np.nonzero(alone)
         thirds = alone[rows, one] & alone[rows, two]
         weights = thirds * rng.random(thirds.shape, dtype=np.float32)
-        three = weights.argmax(axis=1)
+        three = weights.argmax(axis=1) if thirds.size else np.zeros(len(rows), int)  # no objects
         targets = np.column_stack([one, two, three])
         reasons = {
             "no third object that no image shows with one of the two": ~thirds.any(axis=1),

@@ -5,7 +5,8 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
        names of posed_images/*/*.jpg, templates/.
 Writes {training,evaluation}_data/relation_frames/v1_0/{object_distance,nearest_object,direction,
        appearance_order}_{train,val}.jsonl (images: data/scannet/posed_images).
-       In scannet_instance_data/: object_frames/, object_distances/, where they are missing.
+       In scannet_instance_data/, where they are missing: object_frames.cache/,
+       object_distances.cache/.
        These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  docs/performance.md, section "Three to eight frames".
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 SCANNET = "scannet"
@@ -97,11 +98,14 @@ def label_table_path(root: Path) -> Path:
     return Dataset(root).folder / "meta_data/scannetv2-labels.combined.tsv"
 
 
+# Asked for each scene several times at a start; a path costs more than what is looked up there.
+@lru_cache(maxsize=64)
 def posed_images_dir(place: Place) -> Path:
     """Frames of all scenes, a folder each; the image root of most tasks."""
     return dataset_at(place).folder / "posed_images"
 
 
+@lru_cache(maxsize=64)
 def instance_data_dir(place: Place) -> Path:
     """Points, labels and boxes by scene, and the tables about all scenes."""
     dataset = dataset_at(place)
@@ -135,14 +139,15 @@ def visibility_table_path(place: Place, split: str) -> Path:
 
 
 def object_frames_dir(place: Place) -> Path:
-    """What frames show of points and objects, of some also nothing certain: a folder a scene."""
-    return instance_data_dir(place) / "object_frames"
+    """What frames show of points and objects, of some also nothing certain: a folder a scene, by
+    `finished_scenes.folder_of`."""
+    return instance_data_dir(place) / "object_frames.cache"
 
 
 def object_distances_dir(place: Place) -> Path:
     """How far the objects of scenes are apart, which frames show their near sides: a folder a
-    scene."""
-    return instance_data_dir(place) / "object_distances"
+    scene, by `finished_scenes.folder_of`."""
+    return instance_data_dir(place) / "object_distances.cache"
 
 
 def pair_table_path(place: Place, split: str) -> Path:

@@ -4,7 +4,7 @@ Reads  scenes_{train,val}_info_i_D5.parquet, {train,val}_visibility_info_D5.parq
        objects of each scene, {train,val}_camera_info_D5.parquet, posed_images/, templates/.
 Writes {training,evaluation}_data/correspondence_frames/v1_0/{odd_dot,seen_where}_{train,val}.jsonl,
        and the images of the records, with a dot in all or in the first, under images/<scene>/
-       beside it; what frames show, object_frames/<scene>/, where it is not there.
+       beside it; what frames show, object_frames.cache/, where it is not there.
        These paths are ScanNet's. Those of another --dataset: docs/spec.md, section 1.
 Costs  docs/performance.md, section "Three to eight frames".
 """

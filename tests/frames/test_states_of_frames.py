@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -15,6 +16,9 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.frames import states as frame_states
 from spatial_engine.utils.frames import step as frames_step
 from spatial_engine.utils.frames.states import ABSENT, GREY, SEEN, SceneStates
+from spatial_engine.utils.running.files import dump_json
+from spatial_engine.utils.running.finished_scenes import folder_of
+from spatial_engine.utils.running.provenance import meta_path
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_names
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -54,7 +58,7 @@ def scene_ids(root) -> list[str]:
 
 
 def grey_file(root, scene_id: str):
-    return paths.object_frames_dir(root) / scene_id / grey_table.FILE
+    return folder_of(paths.object_frames_dir(root), scene_id) / grey_table.FILE
 
 
 def vertex_states(raw: RawScene, frame: str) -> tuple[np.ndarray, np.ndarray]:
@@ -130,6 +134,24 @@ def test_states_are_made_once_and_used_again(root, tmp_path):
     failed, step = states_made(own, num_workers=2)
     assert not failed and len(step.table.rows) == 1
     assert {path: path.read_bytes() for path in files} == {p: b for p, (b, _) in before.items()}
+
+
+def test_what_an_earlier_version_had_in_one_folder_does_not_stay(root, tmp_path):
+    """It is a cache: those that are in the new place are good, and the old ones nobody reads. What
+    is not of this step is somebody's."""
+    own, new = link_root(root, tmp_path), paths.object_frames_dir(root)
+    flat = paths.object_frames_dir(own).with_suffix("")
+    for scene_id in scene_ids(own):
+        shutil.copytree(folder_of(new, scene_id), flat / scene_id)
+    dump_json({"step": "another"}, meta_path(flat))
+    states_made(own)
+    assert all((flat / scene_id / grey_table.FILE).exists() for scene_id in scene_ids(own))
+    dump_json({"step": "frame_states"}, meta_path(flat))
+    looks = flat.with_name(f"{flat.name}.looks.json")
+    looks.touch()
+    states_made(own)
+    assert not flat.exists() and not meta_path(flat).exists() and not looks.exists()
+    assert all(grey_file(own, scene_id).exists() for scene_id in scene_ids(own))
 
 
 def test_a_damaged_file_is_named_with_its_remedy(root, tmp_path):

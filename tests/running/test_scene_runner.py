@@ -387,9 +387,10 @@ def test_garbage_between_two_runs_in_one_process_is_collected(runner):
     assert there() is None
 
 
-def test_no_folder_of_parts_grows_with_the_scenes(runner):
+@pytest.mark.parametrize("name", ["out.parquet.parts", "measured.cache"])
+def test_no_folder_of_parts_grows_with_the_scenes(runner, name):
     """A network file system is slow with ten thousand entries in a folder."""
-    runner.parts = runner.folder / "out.parquet.parts"
+    runner.parts = runner.folder / name
     scenes = [f"scene{number:04d}_00" for number in range(3000)]
     folders = [finished_scenes.folder_of(runner.parts, scene) for scene in scenes]
     entries = Counter(folder.parent for folder in folders)
@@ -398,6 +399,7 @@ def test_no_folder_of_parts_grows_with_the_scenes(runner):
 
     result = runner.run({"s0": "good", "s1": "bad"})
     assert result.parts == {"s0": finished_scenes.folder_of(runner.parts, "s0")}
+    assert finished_scenes.names_in(runner.parts) == ["s0"]
     assert runner.run({"s0": "good"}).reused == 1
     runner.run({"s0": "bad"})  # a good one is there no more
     assert [path for path in runner.parts.rglob("*") if path.is_file()] == []

@@ -34,6 +34,7 @@ from spatial_engine.utils.tables.coverage_files import (
     choose_chunks,
     find_chunks,
     join_chunks,
+    settings_of,
 )
 from spatial_engine.utils.tables.coverage_table import load_coverage
 
@@ -74,7 +75,9 @@ def content_of(root) -> dict[str, str]:
 
 
 def join(root, dimension="height"):
-    chunks, settings = choose_chunks(find_chunks(root, "train"), dimension, content_of(root))
+    there, content = find_chunks(root, "train"), content_of(root)
+    settings = settings_of(there, dimension, content)
+    chunks = choose_chunks(there, dimension, content)
     path = root / "joined.parquet"
     assert join_chunks(chunks, dimension, path) == len(chunks)
     return load_coverage(path, ""), settings

@@ -22,12 +22,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from spatial_engine.utils import paths
 from spatial_engine.utils.arkitscenes_utils import video_files, video_lists
 from spatial_engine.utils.arkitscenes_utils.video import open_capture
+from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
 from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import asked_for
 
@@ -66,7 +69,8 @@ def present_videos(
 
 def make_source(root: Path, folder: Path, video: str) -> Source:
     """The source of one video."""
-    inputs = video_files.fingerprint(video_files.find_files(folder, video), root)
+    looks = Looks.of(paths.posed_images_dir(Dataset(root, DATASET)))
+    inputs = video_files.fingerprint(video_files.find_files(folder, video), root, looks)
     about = {"format": DATASET, "path": provenance.place_of(folder, root)}
     return Source(partial(open_capture, folder, video), inputs, about)
 

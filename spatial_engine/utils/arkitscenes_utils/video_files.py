@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running.looks import Looks
 
 REMEDY = "download the video again"
 COLOR, DEPTH, CAMERAS = "lowres_wide", "lowres_depth", "lowres_wide_intrinsics"
@@ -98,10 +100,20 @@ def _names_in(folder: Path) -> list[str]:
     return os.listdir(folder) if folder.is_dir() else []
 
 
-def fingerprint(files: VideoFiles, root: Path) -> list:
+def fingerprint(files: VideoFiles, root: Path, looks: Looks) -> list:
     """What decides a prepared video: its files, of images and intrinsics names and sizes of all,
-    and the content of some images."""
+    and the content of some images; of a large set as it was found before (`looks`)."""
     singles = (files.trajectory, files.mesh, files.annotation)
+    folders = [files.frames / kind for kind in (COLOR, DEPTH, CAMERAS)]
+
+    def look() -> tuple[list, int]:
+        found = _fingerprint(files, root, singles)
+        return found, sum(folder[1] for folder in found[len(singles) :])
+
+    return looks.at(files.video_id, "source", [*singles, *folders], look)
+
+
+def _fingerprint(files: VideoFiles, root: Path, singles: Sequence[Path]) -> list:
     cameras = provenance.folder_entries(files.frames / CAMERAS, (".pincam",))
     return [
         *(provenance.file_fingerprint(path, root) for path in singles),

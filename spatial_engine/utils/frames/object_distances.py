@@ -1,7 +1,7 @@
 """How far the objects of a scene are apart, and which sets of frames show their near sides
 (SPEC 13).
 
-Measured once for each scene (`make_distances`), and kept in `object_distances/<scene>/` beside the
+Measured once for each scene (`make_distances`), and kept in `object_distances.cache/` beside the
 points.
 """
 
@@ -24,6 +24,7 @@ from spatial_engine.utils.geometry.object_distances import (
     near_frames,
     tolerance,
 )
+from spatial_engine.utils.running.finished_scenes import folder_of
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.object_freshness import instances_hash
@@ -49,7 +50,8 @@ class ObjectDistances:
     def of(cls, scenes: SceneInfoHandler, scene_id: str, object_ids: np.ndarray) -> ObjectDistances:
         """Of objects (q,), by ascending id; `BadDataError` where the file is damaged or
         another's."""
-        path = paths.object_distances_dir(scenes.dataset) / scene_id / near_table.FILE
+        folder = paths.object_distances_dir(scenes.dataset)
+        path = folder_of(folder, scene_id) / near_table.FILE
         image_ids, _ = scenes.valid_frames(scene_id)
         number = {int(object_id): k for k, object_id in enumerate(object_ids)}
         metres = np.full((len(number), len(number)), np.inf)
@@ -160,7 +162,8 @@ def make_distances(
     scenes: SceneInfoHandler,
     wanted: Iterable[str],
 ) -> set[str]:
-    """Bring `object_distances/` up to date with the `wanted` scenes; return those that failed."""
+    """Bring `object_distances.cache/` up to date with the `wanted` scenes; return those that
+    failed."""
     table = paths.visibility_table_path(args.dataset, split)
     rule = visibility_table.rule_of(table)
     jobs = []

@@ -1,7 +1,7 @@
 """What each frame of a scene shows of its objects and vertices: seen, absent or grey (SPEC 13).
 
 Absent and grey need the depth images; they are looked at once for each scene, by whichever script
-needs them first (`make_states`), and kept in `object_frames/<scene>/` beside the points.
+needs them first (`make_states`), and kept in `object_frames.cache/` beside the points.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.visibility import AbsenceRule, PointBlocks, grey_points
+from spatial_engine.utils.running.finished_scenes import folder_of
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.object_names import can_be_asked, same_names
@@ -62,7 +63,8 @@ class SceneStates:
     ) -> SceneStates:
         """Of a scene whose frames see `seen` by the surface rule; `folder` is that of
         `paths.object_frames_dir`. `BadDataError` where files do not fit each other."""
-        grey = grey_table.read_grey(folder / scene_id / grey_table.FILE, scene_id, seen.image_ids)
+        path = folder_of(folder, scene_id) / grey_table.FILE
+        grey = grey_table.read_grey(path, scene_id, seen.image_ids)
         ids = np.array(scenes.object_ids(scene_id), int)
         numbers = np.full(max(ids, default=0) + 2, -1)
         numbers[ids + 1] = np.arange(len(ids))
@@ -130,7 +132,8 @@ def make_states(
     scenes: SceneInfoHandler,
     wanted: Iterable[str],
 ) -> set[str]:
-    """Bring `object_frames/` up to date with the `wanted` scenes; return those that failed."""
+    """Bring `object_frames.cache/` up to date with the `wanted` scenes; return those that
+    failed."""
     table = paths.visibility_table_path(args.dataset, split)
     rule = visibility_table.rule_of(table)
     jobs = []

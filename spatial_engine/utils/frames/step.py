@@ -117,13 +117,17 @@ def run_family(
             others = (t for t in family.tasks if t not in outputs)
             finished = (record_path(args.dataset, task, split, args.version) for task in others)
             beside = [path for path in finished if path.is_file()]
+        asked = list_scenes(args, step, split, scenes, family)
+        inputs, parts_name = asked.inputs(args), f"{Path(family.script).name}_{split}"
+        if step.is_up_to_date(outputs, None, pictures, by_scene=inputs, parts_name=parts_name):
+            continue
         step.make(
             outputs,
-            make_jobs(args, step, split, scenes, family, sentences),
+            make_jobs(args, asked, inputs, sentences),
             family.write_scene,
             partial(marked_images.join_parts, seed=args.seed, at_most=most,
                     join=frame_records.join_parts, beside=beside),
-            parts_name=f"{Path(family.script).name}_{split}",
+            parts_name=parts_name,
             companions=pictures,
             wanted=None if most < 0 else dict.fromkeys(outputs, most),
         )  # fmt: skip
@@ -135,15 +139,43 @@ def outputs_of(args: argparse.Namespace, split: str) -> dict[str, Path]:
     return {task: record_path(args.dataset, task, split, args.version) for task in args.tasks}
 
 
-def make_jobs(
+@dataclass(frozen=True)
+class Asked:
+    """The scenes of a split that a family asks about: the `files` of each, and the `share` of the
+    wanted records of a task that each is asked for."""
+
+    family: FramesFamily
+    split: str
+    scenes: SceneInfoHandler
+    tables: FrameTables
+    files: Mapping[str, SceneFiles]
+    share: int
+
+    def inputs(self, args: argparse.Namespace) -> dict[str, list[Any]]:
+        """What decides, with the settings of the step, the records of each scene."""
+        family, scenes = self.family, self.scenes
+        made_with = [provenance.file_fingerprint(self.tables.pairs, args.root)]
+        if family.sees:
+            made_with.append(provenance.file_fingerprint(self.tables.visibility, args.root))
+        found = {}
+        for scene_id, there in self.files.items():
+            objects: Any = scenes.objects_hash(scene_id) if family.states else None
+            if family.objects:
+                objects = [objects, instances_hash(scenes, scene_id)]
+            images = there.colors if family.marked else there.names
+            geometry = scenes.geometry_hash(scene_id)
+            found[scene_id] = [geometry, *made_with, objects, images, self.share]
+        return found
+
+
+def list_scenes(
     args: argparse.Namespace,
     step: Step,
     split: str,
     scenes: SceneInfoHandler,
     family: FramesFamily,
-    sentences: Mapping[str, Templates],
-) -> list[SceneJob]:
-    """A job for each scene, which is asked for its share of the wanted records."""
+) -> Asked:
+    """Those that can be asked about, once it is measured what their frames show."""
     tables = FrameTables(
         paths.pair_table_path(args.dataset, split),
         paths.visibility_table_path(args.dataset, split),
@@ -154,27 +186,30 @@ def make_jobs(
         failed = make(args, step, split, scenes, files) if wanted else set()
         files = {scene_id: there for scene_id, there in files.items() if scene_id not in failed}
     share = share_of(args.max_samples[split], len(files), family.marked)
-    made_with = [provenance.file_fingerprint(tables.pairs, args.root)]
-    if family.sees:
-        made_with.append(provenance.file_fingerprint(tables.visibility, args.root))
-    picture_bytes = 0
-    if family.marked:
-        first = (there.first() for there in files.values())
+    return Asked(family, split, scenes, tables, files, share)
+
+
+def make_jobs(
+    args: argparse.Namespace,
+    asked: Asked,
+    inputs: Mapping[str, list[Any]],
+    sentences: Mapping[str, Templates],
+) -> list[SceneJob]:
+    """A job for each scene, which is asked for its share of the wanted records."""
+    picture_bytes, pictures = 0, 0
+    if asked.family.marked:
+        first = (there.first() for there in asked.files.values())
         picture_bytes = marked_images.estimate_bytes(first, posed_images.REMEDY)
+        pictures = asked.share * len(args.tasks) * args.num_frames[1]
     jobs = []
-    for scene_id, there in files.items():
+    for scene_id, there in asked.files.items():
         request = SceneRequest(
-            split, scene_id, args.seed, dict.fromkeys(args.tasks, share), args.num_frames,
-            there.ids, args.constants, sentences,
+            asked.split, scene_id, args.seed, dict.fromkeys(args.tasks, asked.share),
+            args.num_frames, there.ids, args.constants, sentences,
         )  # fmt: skip
-        objects: Any = scenes.objects_hash(scene_id) if family.states else None
-        if family.objects:
-            objects = [objects, instances_hash(scenes, scene_id)]
-        images = there.colors if family.marked else there.names
-        inputs = [scenes.geometry_hash(scene_id), *made_with, objects, images, share]
-        pictures = share * len(args.tasks) * args.num_frames[1] if family.marked else 0
-        arguments = (scenes.only(scene_id), tables, request)
-        jobs.append(SceneJob(scene_id, arguments, inputs, pictures, pictures * picture_bytes))
+        arguments = (asked.scenes.only(scene_id), asked.tables, request)
+        size = pictures * picture_bytes
+        jobs.append(SceneJob(scene_id, arguments, inputs[scene_id], pictures, size))
     return jobs
 
 

@@ -26,7 +26,8 @@ from spatial_engine.utils.preparation.object_infos import bounding_box, join_obj
 from spatial_engine.utils.preparation.plan import Wanted, make_plan, moved
 from spatial_engine.utils.preparation.scene_infos import make_scene_infos
 from spatial_engine.utils.running import files, finished_scenes, provenance
-from spatial_engine.utils.running.finished_scenes import PartResult, makers, read_finished
+from spatial_engine.utils.running.finished_scenes import PartResult, makers
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
@@ -79,7 +80,7 @@ def run(
     frames = step.make_folders(frames_dir, jobs, extract_frames, unit="frames")
     made = dict(frames.parts)
     jobs = [
-        SceneJob(scene, (scene, sources[scene], path), provenance.content_hash(path / SOURCE))
+        SceneJob(scene, (scene, sources[scene], path), source_hash(path))
         for scene, path in made.items()
     ]
     points = step.make_folders(points_dir, jobs, make_points, unit="scenes")
@@ -219,21 +220,29 @@ def _prepared_frames(folder: Path, ids: Sequence[str]) -> Iterator[fusion.PosedF
 def take_over(step: Step, folder: Path, earlier: Set[str]) -> None:
     """Make sure that scenes that were prepared earlier, and are not now, can stay beside the new
     ones. Raises `SettingsError` where other code made them, unless finished work is accepted."""
-    found = read_finished(folder) if folder.is_dir() else {}
+    found = makers(folder) if folder.is_dir() else {}
+    mark = provenance.digest([step.name, step.settings])
     gone = {scene: f"{folder / scene} is not there" for scene in earlier - found.keys()}
     step.guard.absent |= gone  # tables that hold them are not to lose them
     others = []
-    for scene, done in found.items():
-        of_now = replace(done.origin, step=step.name, settings=step.settings)
-        if scene in earlier and done.origin.key != of_now.key:
-            kept = step.options.accept_finished and finished_scenes.accept(folder, scene, of_now)
-            others += [] if kept else [scene]
+    for scene in sorted(s for s, (_, made_by) in found.items() if s in earlier and made_by != mark):
+        done = finished_scenes.read_done(folder / scene) if step.options.accept_finished else None
+        of_now = done and replace(done.origin, step=step.name, settings=step.settings)
+        kept = of_now and finished_scenes.accept(folder, scene, of_now)
+        others += [] if kept else [scene]
     if others:
         raise SettingsError(
             f"{folder}: {len(others)} scenes, {others[0]} among them, were prepared by another "
             "version of the engine; prepare them together with the new ones, or keep them with "
             "--accept-finished"
         )
+
+
+def source_hash(folder: Path) -> str:
+    """Digest of what the frames in a scene's folder tell of where they came from."""
+    path = folder / SOURCE
+    looks = Looks.of(folder.parent)
+    return looks.at(folder.name, SOURCE, [path], lambda: (provenance.content_hash(path), 0))
 
 
 def refuse_known(dataset: Dataset, scenes: Sequence[str]) -> None:
@@ -263,7 +272,7 @@ def write_lists(dataset: Dataset, lists: Mapping[str, Sequence[str]]) -> None:
 def tell_sources(step: Step, dataset: Dataset, frames_dir: Path) -> None:
     """Write `meta_data/sources.json`: where each scene that is there came from."""
     told = {path.parent.name: path for path in sorted(frames_dir.glob(f"*/{SOURCE}"))}
-    inputs = {scene: provenance.content_hash(path) for scene, path in told.items()}
+    inputs = {scene: source_hash(path.parent) for scene, path in told.items()}
 
     def write(path: Path) -> int:
         files.dump_json(

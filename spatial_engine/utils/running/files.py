@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PARTIAL_SUFFIX = ".partial"
 PARTS_SUFFIX = ".parts"
+CACHE_SUFFIX = ".cache"  # of a folder of what steps have measured of each scene, for themselves
 READY = ".ready"  # among new files that are whole, and are going to their places
 # Kinds of network file systems, as Linux names them.
 _SHARED = re.compile(r"nfs|cifs|smb|fuse\.|9p|lustre|ceph|gpfs|beegfs|pvfs|orangefs|afs|gfs2|ocfs2")
@@ -373,7 +374,7 @@ def check_id(identifier: str, source: str | Path) -> str:
 
     The endings of our own unfinished files and folders are no ids either.
     """
-    ours = (PARTIAL_SUFFIX, PARTS_SUFFIX)
+    ours = (PARTIAL_SUFFIX, PARTS_SUFFIX, CACHE_SUFFIX)
     if not (isinstance(identifier, str) and _SAFE_ID.fullmatch(identifier)) or (
         identifier.endswith(ours)
     ):

@@ -3,9 +3,9 @@
 A finished folder holds a mark, `DONE_FILE`: what decided the work, what it gave, and how many files
 and bytes the folder held then. A folder without a mark that can be read is not finished.
 
-Where they are the output, they lie beside each other under their ids. The parts of an output lie in
-`SHARDS` folders between, as a network file system is slow with ten thousand entries in one
-(`folder_of`).
+Where they are the output, they lie beside each other under their ids. The parts of an output, and
+what steps keep for themselves, lie in `SHARDS` folders between, as a network file system is slow
+with ten thousand entries in one (`folder_of`).
 
 A scene of a table has no folder. What it gave is told in the provenance of the table: `by_scene`
 has records by scene, drops and notes by reason and scene; what is 0 is left out.
@@ -62,10 +62,22 @@ class FinishedScene:
 
 def folder_of(folder: Path, scene_id: str) -> Path:
     """Where a finished scene is in the folder of all scenes."""
-    if folder.suffix != files.PARTS_SUFFIX:
+    if not _has_shards(folder):
         return folder / scene_id
     number = hashlib.sha256(scene_id.encode()).digest()[0] % SHARDS
     return folder / f"{number:02x}" / scene_id
+
+
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder of all scenes under their ids, sorted: scenes, and what else there is."""
+    if not _has_shards(folder):
+        return sorted(os.listdir(folder))
+    shards = (folder / f"{number:02x}" for number in range(SHARDS))
+    return sorted(name for shard in shards if shard.is_dir() for name in os.listdir(shard))
+
+
+def _has_shards(folder: Path) -> bool:
+    return folder.suffix in (files.PARTS_SUFFIX, files.CACHE_SUFFIX)
 
 
 def read_finished(folder: Path) -> dict[str, FinishedScene]:
@@ -92,13 +104,16 @@ def makers(folder: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def find_finished(part_dir: Path, origin: Origin, look: bool = True) -> FinishedScene | str:
+def find_finished(
+    folder: Path, scene_id: str, origin: Origin, look: bool = True
+) -> FinishedScene | str:
     """A scene that is finished and still good, after a look at its files (`Looks`) or by its mark
     alone; else why it is done again, empty for one that was never finished."""
-    if not look or part_dir.parent.parent.suffix == files.PARTS_SUFFIX:  # which is soon gone
+    part_dir = folder_of(folder, scene_id)
+    if not look or folder.suffix == files.PARTS_SUFFIX:  # which is soon gone
         return _find_finished(part_dir, origin, look)
-    looks, state = Looks.of(part_dir.parent), state_of([part_dir])
-    told = looks.recall(part_dir.name, _FINISHED, state)
+    looks, state = Looks.of(folder), state_of([part_dir])
+    told = looks.recall(scene_id, _FINISHED, state)
     if told and told["key"] == origin.key:
         return FinishedScene(
             origin, PartResult(**told["result"]), told["contents"], told["accepted"]
@@ -108,7 +123,7 @@ def find_finished(part_dir: Path, origin: Origin, look: bool = True) -> Finished
         told = {"key": origin.key, "result": asdict(found.result)}
         told |= {"contents": found.contents, "accepted": found.accepted}
         num_files = sum(count for count, _ in found.contents.values())
-        looks.note(part_dir.name, _FINISHED, state, told, num_files)
+        looks.note(scene_id, _FINISHED, state, told, num_files)
     return found
 
 

@@ -117,7 +117,7 @@ class RunResult:
 
 def is_done(parts_dir: Path, step: str, settings: dict[str, Any], job: SceneJob) -> bool:
     """Whether the scene's folder is finished and still good."""
-    found = find_finished(folder_of(parts_dir, job.scene_id), job.origin(step, settings))
+    found = find_finished(parts_dir, job.scene_id, job.origin(step, settings))
     return isinstance(found, FinishedScene)
 
 
@@ -145,7 +145,7 @@ def run_scenes(
     origins = {job.scene_id: job.origin(step, settings) for job in jobs}
     folders = {scene: folder_of(parts_dir, scene) for scene in origins}
     look = folders_stay and not overwrite
-    found = {s: find_finished(folders[s], origin, look) for s, origin in origins.items()}
+    found = {s: find_finished(parts_dir, s, origin, look) for s, origin in origins.items()}
     if overwrite:
         found = {scene: changes.OVERWRITE if what else "" for scene, what in found.items()}
     reused = {scene: what for scene, what in found.items() if isinstance(what, FinishedScene)}

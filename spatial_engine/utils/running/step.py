@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from spatial_engine.utils.running import (
     engine_code,
     files,
     finished_scenes,
+    looks,
     provenance,
 )  # fmt: skip
 from spatial_engine.utils.running.closing_table import UP_TO_DATE, ClosingTable, Row, Tally, listed
@@ -156,25 +156,32 @@ class Step:
         by_scene = {job.scene_id: job.inputs for job in jobs}
         rest = (companions or {}, drops or {}, wanted or {}, takes_over)
         product = Product(outputs, self._origin(outputs, by_scene, inputs), assemble, *rest)
-        name = parts_name or product.first.name
-        parts_dir = product.first.with_name(f"{name}{files.PARTS_SUFFIX}")
-        self._make([product], jobs, work, parts_dir, unready)
+        self._make([product], jobs, work, _parts_dir(product, parts_name), unready)
 
     def is_up_to_date(
         self,
         outputs: Mapping[str, Path],
         inputs: Any,
         companions: Mapping[str, Path] | None = None,
+        *,
+        by_scene: Mapping[str, Any] | None = None,
+        parts_name: str | None = None,
     ) -> bool:
-        """Whether `make` would have nothing to do, told before there are jobs: where its `inputs`
-        decide those of the jobs, so that outputs that were made with them have the right ones. Then
-        the rows of the outputs are written."""
-        told = provenance.read_inputs(next(iter(outputs.values())))
-        origin = self._origin(outputs, told, inputs)
+        """Whether `make` would have nothing to do, told before there are jobs. Either its `inputs`
+        decide those of the jobs, so that outputs that were made with them have the right ones; or
+        those of the jobs are known, `by_scene`. Then the rows of the outputs are written, and parts
+        that a killed run has left (`parts_name` is that of `make`) are removed."""
+        if by_scene is None:
+            by_scene = provenance.read_inputs(next(iter(outputs.values())))
+        origin = self._origin(outputs, by_scene, inputs)
         product = Product(outputs, origin, lambda *_: None, companions or {})
-        if self._unready or any(why is not None for why in product.whys().values()):
+        if self._unready or self.options.overwrite:
             return False
-        return not self.options.overwrite and self._is_current(product)
+        if any(why is not None for why in product.whys().values()):
+            return False
+        self._tell_of_current(product)
+        files.remove_idle(_parts_dir(product, parts_name))
+        return True
 
     def make_files(
         self,
@@ -238,7 +245,10 @@ class Step:
         shared = Step(name, self.options, {}, module)
         shared.table = self.table
         ahead = shared.unfinished(jobs, folder)
-        return shared.make_folders(folder, ahead, work, unit).failures if ahead else {}
+        failures = shared.make_folders(folder, ahead, work, unit).failures if ahead else {}
+        if folder.suffix == files.CACHE_SUFFIX:
+            shared.retire([folder.with_suffix("")])  # where earlier versions had it
+        return failures
 
     def retire(self, outputs: Iterable[Path]) -> None:
         """Remove outputs that this command no longer makes, with their provenance; nothing
@@ -248,6 +258,7 @@ class Step:
             if provenance.read_meta(output).get("step") == self.name:
                 log.info("%s: removed, there is nothing for it any more", output)
                 provenance.forget([output])
+                output.with_name(output.name + looks.SUFFIX).unlink(missing_ok=True)
                 files.remove(output)
 
     def outdated(
@@ -369,6 +380,11 @@ class Step:
             for why in sorted({why for why in product.whys().values() if why}):
                 log.info("%s: %s", product.first, why)
             return False
+        self._tell_of_current(product)
+        return True
+
+    def _tell_of_current(self, product: Product) -> None:
+        """Write the rows of a product of which there is nothing to be made."""
         for name, output in product.outputs.items():
             meta = provenance.read_meta(output)
             for path in (output, provenance.meta_path(output)):
@@ -376,7 +392,6 @@ class Step:
             tally = Tally(meta["records"], meta["drops"], meta["notes"])
             self.table.damaged.update(meta.get("damaged_scenes", {}))
             self._add_row(name, tally, product.start, output, UP_TO_DATE)
-        return True
 
     def _accept_scenes(self, jobs: Sequence[SceneJob], folder: Path) -> None:
         for job in jobs:
@@ -420,8 +435,9 @@ class Step:
             for job in jobs
             if job.scene_id in run.results
         }
-        others = (name for name in os.listdir(folder) if name not in there)
-        there |= {name: done for name in others if (done := read_done(folder / name))}
+        for name in finished_scenes.names_in(folder):
+            if name not in there and (done := read_done(finished_scenes.folder_of(folder, name))):
+                there[name] = done
         mine = {n: there[n] for n in sorted(there) if there[n].origin.step == self.name}
         mark = provenance.digest(self.settings)
         like = {
@@ -466,3 +482,9 @@ class Step:
         self.table.rows.append(Row(name, tally, time.perf_counter() - start, place, remark))
         if not tally.records:
             self.table.empty.append(f"{output}: no records ({listed(tally.drops) or 'no input'})")
+
+
+def _parts_dir(product: Product, parts_name: str | None) -> Path:
+    """Where the scenes of a product are done."""
+    name = parts_name or product.first.name
+    return product.first.with_name(f"{name}{files.PARTS_SUFFIX}")

@@ -25,10 +25,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from spatial_engine.utils import paths
+from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
 from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannetpp_utils import label_map, split_lists
 from spatial_engine.utils.scannetpp_utils.capture import open_capture
@@ -92,7 +95,8 @@ def tell_unlisted(root: Path, lists: Mapping[str, Sequence[str]]) -> None:
 def make_source(root: Path, labels_path: Path | None, scene: str) -> Source:
     """The source of one scene; labels are mapped by the table at `labels_path`, if any."""
     folder = scene_folder(root, scene)
-    labels, inputs = None, fingerprint(folder, root)
+    looks = Looks.of(paths.posed_images_dir(Dataset(root, DATASET)))
+    labels, inputs = None, list(fingerprint(folder, root, looks))  # which may be that of `looks`
     if labels_path is not None:
         labels = label_map.read_label_map(labels_path)
         inputs.append(provenance.content_hash(labels_path))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.utils.running import provenance
+from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.scannetpp_utils import scan
 from spatial_engine.utils.scannetpp_utils.capture import (
     COLOR,
@@ -22,9 +23,10 @@ _FOLDERS = {COLOR: VIDEOS, DEPTH: (DEPTH_BIN,), MASKS: (MASK_VIDEO,)}  # else th
 _IMAGES = (".jpg", ".png")
 
 
-def fingerprint(folder: Path, root: Path) -> list[Any]:
-    """What tells whether the scene in `folder` has changed. What was downloaded plays no part where
-    what was extracted of it is read, so it can be removed."""
+def fingerprint(folder: Path, root: Path, looks: Looks | None = None) -> list[Any]:
+    """What tells whether the scene in `folder` has changed, of a large set as it was found before
+    (`looks`). What was downloaded plays no part where what was extracted of it is read, so it can
+    be removed."""
     phone = folder / PHONE
     files = [phone / POSES]
     files += [
@@ -36,7 +38,10 @@ def fingerprint(folder: Path, root: Path) -> list[Any]:
             folders.append(phone / name)
         else:
             files += [phone / other for other in instead]
-    return [
-        *(provenance.file_fingerprint(path, root) for path in files),
-        *(provenance.folder_fingerprint(path, root, _IMAGES) for path in folders),
-    ]
+
+    def look() -> tuple[list[Any], int]:
+        of_folders = [provenance.folder_fingerprint(path, root, _IMAGES) for path in folders]
+        of_files = [provenance.file_fingerprint(path, root) for path in files]
+        return [*of_files, *of_folders], sum(count for _, count, _ in of_folders)
+
+    return looks.at(folder.name, "source", [*files, *folders], look) if looks else look()[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import Dataset, Place, info_path, posed_images_dir
@@ -44,19 +44,30 @@ def check_is_about(
     return listed
 
 
-def check_all(
-    table: SceneTable, place: Place, split: str, scene_ids: Sequence[str] | None = None
-) -> None:
-    """`check_is_about` of these scenes (None = all), for steps that read no scene info themselves.
+def checker(table: SceneTable, place: Place, split: str) -> Callable[[str], None]:
+    """`check_is_about` of a scene, for steps that read no scene info themselves.
 
     A machine may have only the table: missing files are not checked.
     """
     if not info_path(place, split).is_file():
-        return
-    scenes = SceneInfoHandler.load(place, split)
-    for scene_id in sorted(set(scene_ids or table.scene_ids) & set(scenes.scene_ids)):
-        if (posed_images_dir(place) / scene_id).is_dir():
+        return lambda scene_id: None
+    scenes, frames = SceneInfoHandler.load(place, split), posed_images_dir(place)
+    known = set(scenes.scene_ids)
+
+    def check(scene_id: str) -> None:
+        if scene_id in known and (frames / scene_id).is_dir():
             check_is_about(table, scenes, scene_id)
+
+    return check
+
+
+def check_all(
+    table: SceneTable, place: Place, split: str, scene_ids: Sequence[str] | None = None
+) -> None:
+    """`checker` of these scenes (None = all)."""
+    check = checker(table, place, split)
+    for scene_id in sorted(set(scene_ids or table.scene_ids)):
+        check(scene_id)
 
 
 def instances_hash(scenes: SceneInfoHandler, scene_id: str) -> str | None:

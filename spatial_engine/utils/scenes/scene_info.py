@@ -24,7 +24,7 @@ from spatial_engine.utils.paths import (
     instance_data_dir,
 )
 from spatial_engine.utils.running.files import check_id, naming
-from spatial_engine.utils.running.looks import Looks
+from spatial_engine.utils.running.looks import Looks, state_of
 from spatial_engine.utils.running.provenance import digest, meta_path, read_inputs
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.tables.info_table import CAMERA, SceneInfos
@@ -32,6 +32,8 @@ from spatial_engine.utils.tables.info_table import CAMERA, SceneInfos
 T = TypeVar("T")
 
 REMEDY = "run spatial_engine/utils/scannet_utils/update_info_file_with_images.py"
+
+_NO_FILE = state_of(())
 
 
 def remedy_of(place: Place) -> str:
@@ -61,6 +63,7 @@ class SceneInfoHandler:
         self._hashes: dict[str, str] = {}  # of infos on the disk, which are read again otherwise
         self.told_by: tuple[Path, ...] = ()  # the files that `load` has read
         self.looks: Looks | None = None  # what was found of these scenes before, not in workers
+        self._state = _NO_FILE  # of the table of infos, before it was opened
         self._last: tuple[str, dict[str, Any]] = ("", {})  # what was made of the last such scene
 
     @classmethod
@@ -68,8 +71,10 @@ class SceneInfoHandler:
         """Infos with images of "train", "val" or "train_val" of a data set, or of ScanNet below a
         root; `MissingInputError` without them."""
         path, told = info_path(place, split), info_pickle_path(place, split)
+        state = state_of([path])
         scenes = cls(place, SceneInfos(path, remedy_of(place)), read_inputs(told))
         scenes.told_by, scenes.looks = (path, meta_path(told)), Looks.of(path)
+        scenes._state = state
         return scenes
 
     def __getstate__(self) -> dict[str, Any]:
@@ -86,6 +91,7 @@ class SceneInfoHandler:
         if isinstance(self._infos, SceneInfos):
             few = SceneInfoHandler(self.dataset, self._infos.only(scene_ids), made_from)
             few.told_by, few.looks = self.told_by, self.looks
+            few._state = self._state
             return few
         infos = {scene: self._infos[scene] for scene in scene_ids}
         return SceneInfoHandler(self.dataset, infos, made_from)
@@ -249,7 +255,11 @@ class SceneInfoHandler:
         """What a look at the info of a scene finds, or has found while the infos are the same."""
         if self.looks is None:
             return look(scene_id)
-        return self.looks.at(scene_id, what, self.told_by[:1], lambda: (look(scene_id), 0))
+        found = self.looks.recall(scene_id, what, self._state)
+        if found is None:
+            found = look(scene_id)
+            self.looks.note(scene_id, what, self._state, found, 0)
+        return found
 
     def input_hash(self, scene_id: str) -> str:
         """Digest of the geometry of a scene and of the files that its info was made from, images

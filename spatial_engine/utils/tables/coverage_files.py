@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,10 @@ class Chunk:
         """The table of one dimension."""
         return self.path(dimension).with_suffix(".parquet")
 
+    def paths(self) -> dict[str, Path]:
+        """The pickles of all dimensions."""
+        return {dimension: self.path(dimension) for dimension in DIMENSIONS}
+
     def tables(self) -> dict[str, Path]:
         """The tables of all dimensions, as the companions of the pickles."""
         return {table_name(dimension): self.table_path(dimension) for dimension in DIMENSIONS}
@@ -72,11 +76,13 @@ class Chunk:
         return provenance.read_meta(self.path(dimension)).get("settings")
 
     def current(self, dimension: str, content: Mapping[str, str]) -> set[str]:
-        """The scenes of `content` that this table should hold."""
+        """The scenes of `content` that this table should hold: not those that failed."""
         is_there = self.table_path(dimension).is_file()
         made_from = provenance.read_inputs(self.path(dimension)) if is_there else {}
         told = ((scene, digests) for scene, digests in made_from.items() if scene in content)
-        return {scene for scene, digests in told if digests == [content[scene]]}
+        held = {scene for scene, digests in told if digests == [content[scene]]}
+        failed = provenance.read_meta(self.path(dimension)).get("failed_scenes") if held else None
+        return held - failed.keys() if isinstance(failed, dict) else held
 
     def is_right(self, order: Sequence[str], content: Mapping[str, str], settings: Any) -> bool:
         """Whether it is complete, was made with these constants, and holds the scenes in its
@@ -137,32 +143,55 @@ def find_chunks(place: Place, split: str) -> list[Chunk]:
     return sorted(found, key=lambda chunk: (chunk.start, chunk.end))
 
 
+def _survey(
+    chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]
+) -> tuple[set[str], list[Chunk]]:
+    """The current scenes that chunks hold, and of these chunks the first with each constants and
+    code; by provenance alone, as there may be thousands of tables."""
+    held: set[str] = set()
+    makers: list[tuple[Any, Chunk]] = []
+    for chunk in chunks:
+        if current := chunk.current(dimension, content):
+            held |= current
+            settings = chunk.settings(dimension)
+            if all(settings != other for other, _ in makers):
+                makers.append((settings, chunk))
+    return held, [chunk for _, chunk in makers]
+
+
+def settings_of(chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]) -> Any:
+    """The constants and the code that the current scenes of chunks were found with.
+
+    Raises `MissingInputError` for a missing file, `BadDataError` for scenes that are in none, and
+    where current chunks were made with different constants.
+    """
+    held, makers = _survey(chunks, dimension, content)
+    if missing := sorted(content.keys() - held):
+        raise _explain_missing(chunks, dimension, content, missing)
+    for other in makers[1:]:
+        raise BadDataError(
+            f"{other.table_path(dimension)}: made with other constants or code than "
+            f"{makers[0].folder.name}; {FIND_REMEDY}"
+        )
+    return makers[0].settings(dimension)
+
+
 def choose_chunks(
     chunks: Sequence[Chunk], dimension: str, content: Mapping[str, str]
-) -> tuple[dict[str, Chunk], Any]:
+) -> dict[str, Chunk]:
     """Which chunk to take each scene of `content` from; outdated scenes are ignored, and a
     scene that several chunks hold is the same in all of them.
 
-    Returns the chunks by scene, sorted, and the constants that they were made with. Raises
-    `MissingInputError` for a missing file, `BadDataError` for a damaged one, for scenes that are in
-    none, and where current chunks were made with different constants.
+    Returns the chunks by scene, sorted. Raises `MissingInputError` for a missing file,
+    `BadDataError` for a damaged one and for scenes that are in none.
     """
     chosen: dict[str, Chunk] = {}
-    makers: dict[str, Chunk] = {}  # by digest of their constants
     for chunk in chunks:
         if current := chunk.current(dimension, content):
             chosen |= dict.fromkeys(current & set(chunk.open(dimension).scene_ids), chunk)
-            makers.setdefault(provenance.digest(chunk.settings(dimension)), chunk)
     if missing := sorted(content.keys() - chosen.keys()):
         raise _explain_missing(chunks, dimension, content, missing)
-    if len(makers) > 1:
-        first, second = list(makers.values())[:2]
-        raise BadDataError(
-            f"{second.table_path(dimension)}: made with other constants or code than "
-            f"{first.folder.name}; {FIND_REMEDY}"
-        )
-    (maker,) = makers.values()
-    return dict(sorted(chosen.items())), maker.settings(dimension)
+    return dict(sorted(chosen.items()))
 
 
 def join_chunks(chosen: Mapping[str, Chunk], dimension: str, output: Path) -> int:
@@ -209,29 +238,37 @@ def check_is_newest(
 ) -> None:
     """Raise `BadDataError` where chunks were found with other constants than the merged file."""
     settings = provenance.read_inputs(merged).get(FOUND_WITH)
-    for chunk in chunks:
-        if chunk.settings(dimension) != settings and chunk.current(dimension, content):
+    for chunk in _survey(chunks, dimension, content)[1]:
+        if chunk.settings(dimension) != settings:
             raise BadDataError(
                 f"{merged}: stale, {chunk.folder.name} was found with other constants or code; "
                 f"{MERGE_REMEDY}"
             )
 
 
-def remove_stale(place: Place, split: str, content: Mapping[str, str], settings: Any) -> None:
+def remove_stale(
+    place: Place,
+    split: str,
+    content: Mapping[str, str],
+    settings: Any,
+    known: Collection[Chunk] = frozenset(),
+) -> None:
     """Remove chunks of other lists, object visibilities or constants (`settings` are those of
     now), once right chunks hold all of their scenes that are still asked for.
 
     A right chunk is never removed, whatever its size, nor one that is being made: several machines
-    may work on one list.
+    may work on one list. Those that are `known` to be right are not looked at again.
     """
     there = find_chunks(place, split)
     chunks = [chunk for chunk in there if chunk.has_files()]
     order = sorted(content)
-    right = {chunk for chunk in chunks if chunk.is_right(order, content, settings)}
+    right = {c for c in chunks if c in known or c.is_right(order, content, settings)}
     held = {scene for chunk in right for scene in order[chunk.start : chunk.end]}
     for chunk in chunks:
+        if chunk in right:
+            continue
         current = {scene for d in DIMENSIONS for scene in chunk.current(d, content)}
-        if chunk in right or current - held or chunk.is_being_made():
+        if current - held or chunk.is_being_made():
             continue
         if chunk.is_right(order, content, settings):  # finished just now
             continue
