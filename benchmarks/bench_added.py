@@ -33,8 +33,8 @@ from spatial_engine.sample_data import write_scene
 from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.sample_data.scannet.sample_scenes import SMALL_SIZES
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import files
 from spatial_engine.utils.running.finished_scenes import folder_of
+from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables import object_table
 
 COUNTS = (10, 100, 1000)

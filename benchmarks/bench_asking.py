@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 IMAGES = 300
 SIZE = (1296, 968)

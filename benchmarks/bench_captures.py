@@ -41,10 +41,10 @@ from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
-from spatial_engine.utils.running import files
 from spatial_engine.utils.scannetpp_utils import capture as scannetpp
 from spatial_engine.utils.scannetpp_utils.depth_bin import DepthBin
 from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.storage import files
 
 RENDERED, SHOWN = 40, 3  # frames, and how often: forth, back and forth again
 MOST_RENDERED = 1400  # pixels of a side; larger images are enlarged

@@ -33,8 +33,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from spatial_engine.utils.running import files
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob, run_scenes
+from spatial_engine.utils.storage import files
 
 WORKERS = 500
 WORKER_PROCESSES = 4  # that hold them; half are killed

@@ -46,7 +46,7 @@ from spatial_engine.utils.questions.record_files import RecordFile, record_path,
 from spatial_engine.utils.questions.records import make_record, write_jsonl
 from spatial_engine.utils.questions.tasks import FIRST_VERSION, TASKS
 from spatial_engine.utils.questions.templates import PACKAGE, Phrase, load_templates
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 SMALL_IMAGES = 200
 SIZE = (128, 96)  # of the small images

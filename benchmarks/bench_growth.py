@@ -30,7 +30,7 @@ from rich.table import Table
 
 from spatial_engine.sample_data import write_clip
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 COUNTS = (1, 2, 4, 8)
 # Command, and flags that make each scene give about what it gives in the full set.

@@ -27,8 +27,8 @@ from rich.table import Table
 from spatial_engine.sample_data import write_scene
 from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables import info_table, pair_table, visibility_table
 
 cv2.setNumThreads(1)

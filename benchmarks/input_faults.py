@@ -34,8 +34,8 @@ from spatial_engine.sample_data.rooms.layouts import LAYOUTS
 from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.utils import paths
 from spatial_engine.utils.clips.clips import Clip, read_clip
-from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import files
 
 # By kind of images; of the frames, every fifth is kept: 10, 15 and 40.
 SCENE_SIZES: dict[str, dict[str, Any]] = {

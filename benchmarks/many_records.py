@@ -16,7 +16,7 @@ import orjson
 
 from spatial_engine.utils.questions.record_fields import MAX_COORDINATE
 from spatial_engine.utils.questions.record_files import record_path
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 TASKS = ("depth_estimation_coor", "correspondence_coor")  # half of the records each
 SCENES = 100  # small ones, whose records are repeated

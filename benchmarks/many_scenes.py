@@ -26,10 +26,10 @@ from spatial_engine.sample_data.rendering.sensor import EXACT
 from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.point_bits import bit_words
-from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables import info_table, pair_table, visibility_table
-from spatial_engine.utils.tables.table_writer import write_scenes
+from spatial_engine.utils.tables.parquet.table_writer import write_scenes
 from spatial_engine.utils.tables.visibility_table import RULES, list_column
 
 NUM_FRAMES = 300

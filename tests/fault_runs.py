@@ -15,7 +15,7 @@ import pytest
 from conftest import PATIENCE, PLAIN, REPOSITORY, run_here
 from kill_runs import TEMPORARY, differing, flags_of, names_of, written_by
 
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 TOLD = re.compile(r"^(error|failed): .+", re.MULTILINE)

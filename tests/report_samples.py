@@ -17,8 +17,8 @@ from spatial_engine.utils.questions.record_fields import points_asked
 from spatial_engine.utils.questions.record_files import RecordFile, record_path, to_uniform
 from spatial_engine.utils.questions.records import format_value, list_choices, write_jsonl
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import provenance
 
 SIZE = (640, 480)
 SCENES = ("scene0000_00", "scene0001_00")

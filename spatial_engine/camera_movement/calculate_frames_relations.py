@@ -27,12 +27,13 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.point_bits import bit_words
 from spatial_engine.utils.geometry.visibility import intersection_counts, overlap_percent
 from spatial_engine.utils.paths import SCANNET, Dataset
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.scene_visibility import see_points, visibility_inputs
 from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import pair_table, visibility_table
 
 log = logging.getLogger(__name__)

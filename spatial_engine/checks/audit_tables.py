@@ -48,7 +48,8 @@ from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.posed import PosedScene
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import pair_table
 from spatial_engine.utils.tables.scene_table import SceneTable
 from spatial_engine.utils.tables.visibility_table import (

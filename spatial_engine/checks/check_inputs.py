@@ -42,12 +42,13 @@ from spatial_engine.utils.paths import (
     info_path,
     inputs_check_path,
 )
-from spatial_engine.utils.running import cli, files, provenance
-from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_files import COLORS, DEPTHS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler, remedy_of
+from spatial_engine.utils.storage import files, provenance
+from spatial_engine.utils.storage.input_files import missing
 from spatial_engine.utils.tables import suspects
 from spatial_engine.utils.tables.suspects import Checked
 

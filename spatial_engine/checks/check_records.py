@@ -37,8 +37,9 @@ from spatial_engine.utils.paths import FOLDERS, Dataset
 from spatial_engine.utils.questions.plain_record import is_uniform
 from spatial_engine.utils.questions.record_files import RecordFile, find_record_files
 from spatial_engine.utils.questions.records import MAX_LINE_BYTES
-from spatial_engine.utils.running import cli, executors, files, flag_types
+from spatial_engine.utils.running import cli, executors, flag_types
 from spatial_engine.utils.running.closing_table import listed
+from spatial_engine.utils.storage import files, locks, os_errors
 
 # Lines shown of each kind of fault in a file; the report holds more.
 MAX_SHOWN = 20
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parse_args(argv)
     to_check = files_to_check(args.root, args.files, args.version, args.datasets_of_scenes)
     folder = args.report.with_name(f"{args.report.name}{files.PARTS_SUFFIX}")
-    with files.locked(folder), files.naming(folder):
+    with locks.locked(folder), os_errors.naming(folder):
         for leftover in list(folder.iterdir()):
             files.remove(leftover)  # of a killed run
         try:
@@ -192,7 +193,7 @@ def _looks_like(path: Path, root: Path, known: RecordFile | None) -> tuple[str, 
         parts = path.absolute().parts[len(root.absolute().parts) :]
         below = path.absolute().is_relative_to(root.absolute())
         split = next((s for s, name in FOLDERS.items() if below and parts[0] == name), "")
-    with files.naming(path), open(path, "rb") as lines:
+    with os_errors.naming(path), open(path, "rb") as lines:
         for line in islice(iter(lambda: lines.readline(MAX_LINE_BYTES), b""), PEEKED):
             try:
                 record = orjson.loads(line)

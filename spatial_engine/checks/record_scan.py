@@ -25,7 +25,7 @@ from spatial_engine.utils.questions.record_files import image_root, place_of, sc
 from spatial_engine.utils.questions.record_rules import check_record, is_inside
 from spatial_engine.utils.questions.records import MAX_LINE_BYTES
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.storage.os_errors import naming
 
 RANGE_BYTES = 32 * 2**20  # read by a worker at a time; a trade of memory against overhead
 NUM_SHARDS = 32  # of the images: jobs that look at whole folders of them

@@ -17,13 +17,14 @@ from spatial_engine.utils.questions import marked_images, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import visibility_table
 
 # What the flags of constants mean, their limits, and their published values. Each script has some.

@@ -29,7 +29,8 @@ from spatial_engine.evaluation.own_frames.frames import Frame, take_images, take
 from spatial_engine.evaluation.own_frames.questions import ASKABLE, PAIRS
 from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.running import cli, files, flag_types
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.storage import files
 
 EVERY = 10  # frames of a video from one that is shown to the next
 MOST_QUESTIONS = 100_000

@@ -39,9 +39,10 @@ from spatial_engine.evaluation.asking.answers_file import AnswersFile, open_answ
 from spatial_engine.evaluation.asking.questions import Questions
 from spatial_engine.evaluation.chat_messages import request_of
 from spatial_engine.utils.paths import BENCHMARKS, benchmark_path
-from spatial_engine.utils.running import cli, flag_types, provenance
+from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
-from spatial_engine.utils.running.files import atomic_path
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.files import atomic_path
 
 KEPT = "answers are kept, start again to go on"
 SCORER = "spatial_engine/evaluation/score_predictions.py"

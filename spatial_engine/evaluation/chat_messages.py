@@ -16,7 +16,7 @@ import orjson
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.questions.plain_record import parts_of, question_of
-from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.storage.os_errors import naming
 
 MAX_IMAGE_BYTES = 64 * 2**20  # of a file; those of a request are in memory together
 _STARTS = {  # of files that every server reads

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from spatial_engine.evaluation.results import MEAN, Results
 from spatial_engine.evaluation.scene_bootstrap import FEW_SCENES, LEAST_SCENES, interval
 from spatial_engine.evaluation.score_tables import number_text, print_table, table_of
-from spatial_engine.utils.running.files import atomic_path, dump_json
+from spatial_engine.utils.storage.files import atomic_path, dump_json
 
 MARK = "*"
 LINE_INCHES = 0.14  # of the plot, for each model

@@ -10,7 +10,7 @@ from typing import Any
 from spatial_engine.evaluation.baselines.frame_baselines import CHOOSERS, Record, Way, best_way
 from spatial_engine.evaluation.results import Line, Results
 from spatial_engine.evaluation.score_tables import print_frames
-from spatial_engine.utils.running.files import dump_json
+from spatial_engine.utils.storage.files import dump_json
 
 Ways = dict[str, dict[str, Way]]  # task -> "single" or "pair" -> the best way to answer
 

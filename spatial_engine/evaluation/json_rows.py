@@ -20,7 +20,7 @@ import orjson
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.questions.records import MAX_LINE_BYTES, parse_json
-from spatial_engine.utils.running.files import has_half_characters
+from spatial_engine.utils.storage.files import has_half_characters
 
 TEXT_FIELDS = ("prediction", "response", "text")  # of a record: what a model said
 MAX_OBJECT_BYTES = 32 * 2**20  # of a file that is one object, which is read as a whole

@@ -56,7 +56,7 @@ from spatial_engine.utils.questions.tasks import (
     benchmark_with,
 )
 from spatial_engine.utils.running import cli
-from spatial_engine.utils.running.files import atomic_path, dump_json
+from spatial_engine.utils.storage.files import atomic_path, dump_json
 
 log = logging.getLogger(__name__)
 

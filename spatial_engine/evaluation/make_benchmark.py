@@ -34,8 +34,9 @@ from spatial_engine.utils.paths import FOLDERS, benchmark_path
 from spatial_engine.utils.questions.record_files import RecordFile, find_record_files
 from spatial_engine.utils.questions.records import write_jsonl
 from spatial_engine.utils.questions.tasks import BENCHMARKS, MULTISPA
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
 
 # Questions of each subtask, as published; where evaluation files hold fewer, all of them.
 SAMPLES_PER_SUBTASK = 300

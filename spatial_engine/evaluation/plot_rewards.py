@@ -25,7 +25,8 @@ from spatial_engine.evaluation.own_frames.curves import Answered
 from spatial_engine.evaluation.predictions import read_predictions
 from spatial_engine.utils.questions.record_files import read_questions
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import cli, files, flag_types
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.storage import files
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -40,7 +40,7 @@ from spatial_engine.utils.questions.record_files import read_uniform
 from spatial_engine.utils.questions.records import write_jsonl
 from spatial_engine.utils.questions.tasks import MULTISPA, MULTISPA_FRAMES
 from spatial_engine.utils.running import cli, flag_types
-from spatial_engine.utils.running.files import atomic_path, dump_json
+from spatial_engine.utils.storage.files import atomic_path, dump_json
 
 
 def main(argv: Sequence[str] | None = None) -> int:

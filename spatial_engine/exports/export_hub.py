@@ -57,8 +57,9 @@ from spatial_engine.utils.paths import BENCHMARKS
 from spatial_engine.utils.questions.plain_record import answer_of, question_of
 from spatial_engine.utils.questions.record_files import find_record_files
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
 
 SHARD_BYTES = 500 * 10**6  # of a file of parquet at most, as `datasets` itself keeps to
 ROW_GROUP_BYTES = 100 * 10**6  # of a row group, unpacked: what is read to see one record

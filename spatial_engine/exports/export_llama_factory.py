@@ -21,8 +21,9 @@ from typing import Any
 from spatial_engine.exports.export_videos import find_videos
 from spatial_engine.exports.shared.export_files import exports_dir, find_uniform
 from spatial_engine.utils.questions.record_files import relative_root
-from spatial_engine.utils.running import cli, files
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import files
 
 
 def entry(file_name: str, videos: bool = False) -> dict[str, Any]:

@@ -36,8 +36,8 @@ from spatial_engine.exports.upstream.lmms_eval_folder import lmms_eval_files
 from spatial_engine.utils.questions.record_files import count_lines, read_uniform
 from spatial_engine.utils.questions.tasks import MULTISPA, Benchmark, benchmark_with, metric_name
 from spatial_engine.utils.running import cli
-from spatial_engine.utils.running.provenance import digest, file_fingerprint
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage.provenance import digest, file_fingerprint
 
 TEMPLATES = Path(__file__).parent / "lmms_eval_task"
 

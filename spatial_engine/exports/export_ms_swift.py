@@ -40,8 +40,9 @@ from spatial_engine.utils.questions.pixel_sentences import (
 )
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import load_forms
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
 
 PLUGIN = Path(commands.__file__).parent / "reward_plugin.py"
 FOLDERS = {"thousandths": "ms_swift/objects", "pixels": "ms_swift/objects_pixels"}

@@ -49,8 +49,9 @@ from spatial_engine.exports.shared.export_files import (
 from spatial_engine.exports.shared.record_export import Form, export_records
 from spatial_engine.utils.paths import BENCHMARKS
 from spatial_engine.utils.questions.pixel_sentences import load_pixel_sentences
-from spatial_engine.utils.running import cli, flag_types, provenance
+from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
 
 # Of the image processor: sides are multiples of it. 28 of Qwen2-VL and Qwen2.5-VL, 32 of Qwen3-VL.
 FACTOR = 28

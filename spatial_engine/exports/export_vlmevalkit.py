@@ -41,9 +41,10 @@ from spatial_engine.exports.upstream.vlmevalkit_folder import vlmevalkit_files
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions.plain_record import answer_of, without_image_marks
 from spatial_engine.utils.questions.record_files import read_uniform
-from spatial_engine.utils.running import cli, files
-from spatial_engine.utils.running.provenance import digest, file_fingerprint
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import files
+from spatial_engine.utils.storage.provenance import digest, file_fingerprint
 
 # VLMEvalKit chooses how to prompt and score by words in a table's name: none may be in ours.
 WORDS = ("mmbench", "ccbench", "circular", "mmcr")

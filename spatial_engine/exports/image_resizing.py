@@ -10,8 +10,8 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.running import files
 from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.storage import files
 
 REMEDY = "make the questions again"
 

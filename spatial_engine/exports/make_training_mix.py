@@ -40,9 +40,10 @@ from spatial_engine.exports.mix import shares as mix_shares
 from spatial_engine.exports.mix import summary
 from spatial_engine.exports.shared.export_files import UNIFORM_REMEDY
 from spatial_engine.utils.paths import FOLDERS
-from spatial_engine.utils.running import cli, flag_types, provenance
-from spatial_engine.utils.running.files import dump_json, remove
+from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.files import dump_json, remove
 
 TOTAL = mix_shares.TOTAL  # records of the mix
 MAX_REPEAT = 1  # times that a record may be used, at most

@@ -38,9 +38,10 @@ from spatial_engine.utils.questions.record_files import (
     scene_of,
 )
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.running import cli, files, flag_types, provenance
+from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import files, provenance
 
 # Longer side of an image at most, in pixels. Half of ScanNet's 1296, which costs least because it
 # is made while decoding; letters beside dots are still legible, at 448 (a tile of InternVL) hardly.

@@ -21,10 +21,11 @@ from spatial_engine.utils.paths import CLIP_DATASETS
 from spatial_engine.utils.questions import marked_images, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
-from spatial_engine.utils.running import cli, files, provenance
-from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import BrokenInput, SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import os_errors, provenance
+from spatial_engine.utils.storage.input_files import missing
 from spatial_engine.utils.tables import suspects
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
     known: set[str] = set()
     for dataset in args.datasets:
         folder = paths.clips_dir(args.root, dataset)
-        if files.dangling_link(folder):
+        if os_errors.dangling_link(folder):
             raise MissingInputError(missing(folder, clip_lists.REMEDY))
         for path in clip_lists.write_missing_lists(args.root, dataset):
             log.info("%s: made from the clips on disk", path)
@@ -102,7 +103,9 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
             clip_paths = {clip: paths.clip_path(args.root, dataset, clip) for clip in wanted}
             # A link to nothing is there: whoever reads it names it.
             there = {
-                c for c, path in clip_paths.items() if path.is_file() or files.dangling_link(path)
+                c
+                for c, path in clip_paths.items()
+                if path.is_file() or os_errors.dangling_link(path)
             }
             what = f"listed, no {folder.name}/<clip>.npz"
             present = step.present_scenes(wanted, there.__contains__, what)

@@ -37,8 +37,8 @@ from spatial_engine.utils.questions import marked_images, records
 from spatial_engine.utils.questions.marked_images import MarkedImage
 from spatial_engine.utils.questions.records import format_value
 from spatial_engine.utils.questions.templates import Templates, load_templates
-from spatial_engine.utils.running import files
 from spatial_engine.utils.running.scene_runner import PartResult
+from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables import body_table
 
 PROMPTS = ("coord", "dot")

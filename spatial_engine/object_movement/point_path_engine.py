@@ -25,9 +25,10 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.frames import step as frames_step
 from spatial_engine.utils.questions import frame_records
 from spatial_engine.utils.questions.templates import Templates
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
 
 # Records of each type, at most; -1 = all that a search finds.
 MAX_SAMPLES = {"train": 100_000, "val": 300}

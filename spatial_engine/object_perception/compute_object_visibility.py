@@ -25,7 +25,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.object_views import box_slack, count_others, view_objects
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.outputs import Part
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
@@ -34,6 +34,7 @@ from spatial_engine.utils.scenes.object_names import NEVER_ASKED, plain
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import object_table, visibility_table
 from spatial_engine.utils.tables.scene_table import DEPTH_SIZES
 from spatial_engine.utils.tables.user_pickles import dump_items

@@ -13,7 +13,7 @@ from typing import Any
 from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.object_perception import object_questions
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 from spatial_engine.utils.tables.scene_table import SceneTable

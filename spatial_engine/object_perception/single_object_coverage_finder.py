@@ -33,11 +33,11 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.coverage import minimal_sets
 from spatial_engine.utils.running import cli, flag_types
-from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.outputs import Part
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.object_freshness import check_all, checker
+from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS, Chunk
 from spatial_engine.utils.tables.object_table import SeenObject

@@ -29,18 +29,15 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.questions import marked_images, records, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
-from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness, posed_images
 from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
-from spatial_engine.utils.tables import (
-    coverage_files,
-    object_table,
-    visibility_table,
-)
+from spatial_engine.utils.storage import files, provenance
+from spatial_engine.utils.tables import coverage_files, object_table, visibility_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
 
 # Questions of each file at most; -1 = all. As published.

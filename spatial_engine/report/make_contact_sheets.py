@@ -21,8 +21,9 @@ from spatial_engine.report.gather import Drawn, Key
 from spatial_engine.report.sources import make_parser, output_folder, read_groups
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import cli, files
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
+from spatial_engine.utils.storage import files, locks
 
 RECORDS_PER_SHEET = 10  # five rows of two: as many as can be read on a printed page
 MOST_RECORDS = 200  # of a sheet: it is drawn in memory, 100 rows of some 300 pixels
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = output_folder(args) / FOLDER
     groups, faults = read_groups(args, args.records_per_sheet)
     jobs = [(key, group.drawn) for key, group in groups.items() if group.drawn]
-    with files.locked(folder):
+    with locks.locked(folder):
         made = spread(partial(_draw, folder), jobs, Workers.of(args, args.root), FOLDER, "sheet")
         names = {sheet_name(key) for key, _ in jobs}
         for task in TASKS:

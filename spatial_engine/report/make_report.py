@@ -42,8 +42,9 @@ from spatial_engine.report.sources import NAME, make_parser, output_folder, read
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.report.verdicts import add_flags, read_verdicts
 from spatial_engine.utils.paths import datasets_below, pair_table_path
-from spatial_engine.utils.running import cli, files
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
+from spatial_engine.utils.storage import locks
 
 RECORDS_PER_FILE = 100  # records shown of each task and split: as many as a person looks through
 THUMBNAIL_SIDE = 480  # pixels, the longer side: two stand beside each other in half a screen
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     strata = verdicts.strata if verdicts else None
     groups, faults = read_groups(args, args.records_per_file, strata)
-    with files.locked(output):
+    with locks.locked(output):
         records = [one for group in groups.values() for one in group.drawn]
         images = [path for one in records for path in one.image_paths]
         thumbnails = make_thumbnails(

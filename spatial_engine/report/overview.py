@@ -14,7 +14,7 @@ from spatial_engine.report.gather import Group, Key
 from spatial_engine.utils.paths import inputs_check_path
 from spatial_engine.utils.questions.marked_images import FOLDER as PICTURES
 from spatial_engine.utils.questions.tasks import FRAME_TASKS, SUBTASKS, TASKS, Task
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import suspects
 from spatial_engine.utils.tables.suspects import Suspect
 

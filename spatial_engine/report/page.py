@@ -28,7 +28,7 @@ from spatial_engine.report.verdicts import KINDS, Verdicts
 from spatial_engine.utils.paths import FOLDERS
 from spatial_engine.utils.questions.record_files import dataset_shown, scene_of
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 TEMPLATES = Path(__file__).parent / "templates"
 ALPINE = "alpine-csp-3.17.4.min.js"

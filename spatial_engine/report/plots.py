@@ -28,8 +28,8 @@ from spatial_engine.utils.questions.tasks import (
     TASKS,
     VECTOR,
 )
-from spatial_engine.utils.running import files
 from spatial_engine.utils.scenes.pair_balance import MAX_OVERLAP
+from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables.pair_table import open_pairs
 
 SIZE_INCHES = (4.2, 2.5)

@@ -33,8 +33,8 @@ from spatial_engine.utils.paths import (
     info_path,
 )
 from spatial_engine.utils.running import cli, flag_types
-from spatial_engine.utils.running.files import check_id
 from spatial_engine.utils.scenes.scene_info import REMEDY, SceneInfoHandler
+from spatial_engine.utils.storage.files import check_id
 
 # Frames of a recording, evenly spread over all; each costs as much as its image and depth.
 MAX_FRAMES = 100

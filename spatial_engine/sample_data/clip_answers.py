@@ -21,7 +21,8 @@ import orjson
 from spatial_engine.errors import SettingsError
 from spatial_engine.utils.questions.record_files import read_questions
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.running import cli, files, flag_types
+from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.storage import files
 
 MAX_AWAY = 5  # thousandths of the image from the point asked about to that of a track
 

@@ -15,7 +15,7 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.questions.record_files import dataset_of, find_record_files
 from spatial_engine.utils.questions.records import read_jsonl, write_jsonl
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import suspects
 
 BEGIN, END = "transforms_begin", "transforms_end"

@@ -25,8 +25,8 @@ from spatial_engine.utils.questions.record_files import (
     record_path,
 )
 from spatial_engine.utils.questions.records import read_jsonl, write_jsonl
-from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.closing_table import NOT_AVAILABLE
+from spatial_engine.utils.storage import provenance
 
 FOLDER = Path("evaluation_data/multispa/v1_0")
 NAMES = ("multispa_debiased.jsonl", "images_debiased.txt", "debias.json")

@@ -22,7 +22,7 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import templates
 from spatial_engine.utils.questions.records import read_jsonl, write_jsonl
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 SIZE = (64, 48)
 

@@ -46,7 +46,8 @@ from spatial_engine.utils.questions.record_files import (
 )
 from spatial_engine.utils.questions.records import RESERVED_FIELDS, format_value, read_jsonl
 from spatial_engine.utils.questions.tasks import ROWS
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.storage import provenance
 
 SAID = {"train": "conversations", "val": "text"}
 SPLITS = ("train", "val")

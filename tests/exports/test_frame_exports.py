@@ -33,7 +33,7 @@ from spatial_engine.utils.questions.plain_record import from_uniform
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.records import read_jsonl, write_jsonl
 from spatial_engine.utils.questions.tasks import FIRST_VERSION, FRAME_ROWS, FRAME_TASKS
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 COUNT = 12  # records of each task: two of each number of images
 NAME = "multispa_frames"

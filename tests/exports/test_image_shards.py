@@ -33,7 +33,8 @@ from spatial_engine.exports.hub_folder import card, fill_in
 from spatial_engine.exports.shared import image_shards
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions.records import read_jsonl
-from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.storage import files, provenance
 
 TASKS = ("camera_path_length", "depth_nearest_view")  # of plain and of marked images
 COUNT = 12  # records of each task and split

@@ -13,7 +13,7 @@ from spatial_engine.exports.mix.files import full_set
 from spatial_engine.exports.mix.shares import GROUP_RECORDS, MixFile, make_meta, plan_mix
 from spatial_engine.utils.questions.record_files import find_record_files
 from spatial_engine.utils.questions.tasks import FRAME_TASKS, SUBTASKS, TASKS
-from spatial_engine.utils.running.provenance import meta_path
+from spatial_engine.utils.storage.provenance import meta_path
 
 COMMAND = "spatial_engine/exports/make_training_mix.py"
 TRACKED = REPOSITORY / "data/configs/mix3M.json"

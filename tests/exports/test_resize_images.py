@@ -22,7 +22,8 @@ from spatial_engine.exports.image_resizing import Goal, Scene, resize_scene, res
 from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions.record_files import find_record_files, read_records
 from spatial_engine.utils.questions.records import read_jsonl
-from spatial_engine.utils.running import cli, files, provenance
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.storage import files, provenance
 
 MAX_SIDE = 96  # below every size of the sample data
 

@@ -23,8 +23,9 @@ from spatial_engine.depth_perception import (
 )
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import info_path, info_pickle_path
-from spatial_engine.utils.running import cli, files
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables import info_table, pair_table, visibility_table
 from spatial_engine.visual_correspondence import (
     visual_correspondence_qa_engine_coor_2_coor,

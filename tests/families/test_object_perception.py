@@ -49,8 +49,9 @@ from spatial_engine.utils.paths import (
     posed_images_dir,
 )
 from spatial_engine.utils.questions.records import read_jsonl
-from spatial_engine.utils.running import files, processes, provenance
+from spatial_engine.utils.running import processes
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import locks, provenance
 from spatial_engine.utils.tables import info_table, object_table
 from spatial_engine.utils.tables.coverage_files import Chunk
 from spatial_engine.utils.tables.coverage_table import load_coverage
@@ -611,7 +612,7 @@ def test_a_half_finished_chunk_is_completed_to_the_same_bytes(root, run, damage,
 
 def test_a_chunk_that_another_process_is_at_is_left_to_it(root, run):
     chunk = Chunk(root, "train", 0, 3)
-    with files.locked(chunk.folder / "coverage.parts"):
+    with locks.locked(chunk.folder / "coverage.parts"):
         check_refused(run(finder, root, "--end", 3), chunk.folder, "another run")
     find(run, root, "train", 0, 3)
 
@@ -873,7 +874,7 @@ def test_what_a_stopped_job_had_begun_goes_when_others_hold_its_scenes(run, tmp_
     folder = paths.objects_dir(tmp_path, "train")
     for name in ("train_0_1", "train_1_2"):
         (folder / name / "coverage.parts/s0.partial").mkdir(parents=True)
-    with files.locked(folder / "train_0_1/coverage.parts"):  # by another machine
+    with locks.locked(folder / "train_0_1/coverage.parts"):  # by another machine
         check_fine(run(coverage_job, tmp_path, 0, 2))
     assert sorted(p.name for p in folder.glob("train_*")) == ["train_0_1", "train_0_2", "train_2_3"]
     check_fine(run(coverage_job, tmp_path, 0, 2))

@@ -16,12 +16,12 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.frames import states as frame_states
 from spatial_engine.utils.frames import step as frames_step
 from spatial_engine.utils.frames.states import ABSENT, GREY, SEEN, SceneStates
-from spatial_engine.utils.running.files import dump_json
 from spatial_engine.utils.running.finished_scenes import folder_of
-from spatial_engine.utils.running.provenance import meta_path
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_names
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage.files import dump_json
+from spatial_engine.utils.storage.provenance import meta_path
 from spatial_engine.utils.tables import grey_table
 from spatial_engine.utils.tables.visibility_table import SURFACE, VisibilityInfoHandler
 

@@ -21,7 +21,6 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
 from spatial_engine.utils.questions.templates import Phrase
-from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.scene_runner import (
     DONE_FILE,
     PartResult,
@@ -31,6 +30,7 @@ from spatial_engine.utils.running.scene_runner import (
 )
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write_sens
 from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import coverage_table, info_table, object_table, pair_table
 from spatial_engine.utils.tables.object_table import SeenObject
 from spatial_engine.utils.tables.visibility_table import (

@@ -33,19 +33,15 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.preparation import ply
 from spatial_engine.utils.questions import plain_record, record_files, records, templates
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import changes, finished_scenes, input_files, outputs, provenance
+from spatial_engine.utils.running import changes, finished_scenes, outputs
 from spatial_engine.utils.running.closing_table import Tally
 from spatial_engine.utils.scannet_utils import annotations, extract_posed_images
 from spatial_engine.utils.scannet_utils.sens import SensReader
 from spatial_engine.utils.scenes import pair_balance, posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import (
-    coverage_table,
-    object_table,
-    pair_table,
-    scene_table,
-    table_writer,
-)
+from spatial_engine.utils.storage import input_files, provenance
+from spatial_engine.utils.tables import coverage_table, object_table, pair_table, scene_table
+from spatial_engine.utils.tables.parquet import table_writer
 from spatial_engine.utils.tables.visibility_table import RULES, VisibilityInfoHandler
 
 # ---- ScanNet, raw --------------------------------------------------------------------------------

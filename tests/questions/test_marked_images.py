@@ -14,7 +14,7 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE, MarkSize
 from spatial_engine.utils.questions import marked_images, records
 from spatial_engine.utils.questions.marked_images import MarkedImage
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 SIZE = (200, 150)
 MARK = MarkSize.of(10, SIZE)

@@ -18,7 +18,8 @@ from kill_runs import WRITING, data_of, root_before, written_by
 import spatial_engine
 from spatial_engine.depth_perception import depth_questions
 from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.utils.running import cli, engine_code, scene_runner, step
+from spatial_engine.utils.running import cli, scene_runner, step
+from spatial_engine.utils.storage import engine_code
 
 EXTRACT, INFOS, VISIBILITY, RELATIONS, CAMERA = COMMANDS[1:6]
 SCRIPTS = [c for c in COMMANDS if c.endswith(".py") and not c.endswith(PLAIN)]

@@ -33,7 +33,8 @@ from test_scene_runner import Runner
 
 import spatial_engine
 from spatial_engine.errors import EngineError, SettingsError
-from spatial_engine.utils.running import cli, executors, provenance
+from spatial_engine.utils.running import cli, executors
+from spatial_engine.utils.storage import provenance
 
 VISIBILITY = "spatial_engine/utils/scannet_utils/make_visibility_info.py"
 DEPTH = "spatial_engine/depth_perception/depth_estimation_coor_engine.py"

@@ -24,7 +24,7 @@ from fault_runs import (
 )
 from kill_runs import command_of, data_of, finished_once, root_before, written_by
 
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 LOAD, EXTRACT, VISIBILITY = (
     "batch_load_scannet_data", "extract_posed_images", "make_visibility_info",

@@ -14,8 +14,9 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError
-from spatial_engine.utils.running import executors, files, finished_scenes, scene_runner
+from spatial_engine.utils.running import executors, finished_scenes, scene_runner
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob, is_done, run_scenes
+from spatial_engine.utils.storage import files
 
 
 def work(arguments: tuple[str, str, Path], part_dir: Path) -> PartResult:

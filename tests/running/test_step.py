@@ -11,10 +11,10 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
-from spatial_engine.utils.running import engine_code, files, provenance
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import engine_code, files, locks, provenance
 
 
 def write_lines(arguments: tuple[str, int], part_dir: Path) -> PartResult:
@@ -356,7 +356,7 @@ def test_one_that_is_up_to_date_leaves_the_work_of_another_at_the_same_output(be
     """The other was started with other constants, say, and has finished scenes."""
     bench.make({"a": 1})
     parts = bench.output.with_name("out.txt.parts")
-    with files.locked(parts):
+    with locks.locked(parts):
         (parts / "a").mkdir()
         assert bench.make({"a": 1}) == 0
         assert (parts / "a").is_dir()

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.running import engine_code, files, provenance
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import engine_code, files, provenance
 
 
 def write_lines(arguments: tuple[str, int, str, Path], part_dir: Path) -> PartResult:

@@ -16,8 +16,9 @@ from spatial_engine.utils.paths import info_path, instance_data_dir
 from spatial_engine.utils.scannet_utils import make_visibility_info
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import scene_table, table_writer
+from spatial_engine.utils.tables import scene_table
 from spatial_engine.utils.tables.info_table import merge_infos, write_infos, write_scene_info
+from spatial_engine.utils.tables.parquet import table_writer
 
 SCENE, SIZE, DEPTH_SIZE = "scene0000_00", (64, 48), (32, 24)
 # Tracking lost, damaged, all zero, singular.

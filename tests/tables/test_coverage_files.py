@@ -27,7 +27,7 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.object_perception import merge_object_coverage as merger
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.utils import paths
-from spatial_engine.utils.running import files, provenance
+from spatial_engine.utils.storage import locks, provenance
 from spatial_engine.utils.tables import coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import (
     Chunk,
@@ -290,7 +290,7 @@ def test_of_two_machines_none_removes_what_the_other_has_made(root, run):
     find(root, 3, 6)
     assert {(0, 2), (3, 6)} <= set(chunks_of(root))
     at_work = Chunk(root, "train", 2, 4).folder / "coverage.parts"
-    with files.locked(at_work):
+    with locks.locked(at_work):
         find(root, 2, 3)
     assert set(chunks_of(root)) == {(0, 2), (2, 3), (2, 4), (3, 6)}
     assert at_work.exists()  # as a killed run leaves it

@@ -11,8 +11,9 @@ import pytest
 from helpers import load_pickle, plain_camera, raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.tables import info_table, scene_table, table_writer
+from spatial_engine.utils.tables import info_table, scene_table
 from spatial_engine.utils.tables.info_table import SceneInfos, merge_infos, write_infos
+from spatial_engine.utils.tables.parquet import table_writer
 from spatial_engine.utils.tables.user_pickles import dump_items
 
 FORM = "scannet_utils/README.md"

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.tables import row_groups
-from spatial_engine.utils.tables.row_groups import RowGroupWriter, read_footer
+from spatial_engine.utils.tables.parquet import row_groups
+from spatial_engine.utils.tables.parquet.row_groups import RowGroupWriter, read_footer
 
 VALUES = {
     "text": (pa.string(), st.one_of(st.none(), st.text(max_size=5))),

@@ -15,9 +15,9 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
-from spatial_engine.utils.tables import row_groups
+from spatial_engine.utils.tables.parquet import row_groups
+from spatial_engine.utils.tables.parquet.table_writer import DIGEST, merge_parts, write_part
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.table_writer import DIGEST, merge_parts, write_part
 
 
 def scene_rows(scene: str, number: int) -> pa.Table:

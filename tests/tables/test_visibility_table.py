@@ -10,7 +10,7 @@ from helpers import raises_one_line
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import visibility_table_path
 from spatial_engine.utils.tables import pair_table
-from spatial_engine.utils.tables.table_writer import write_part
+from spatial_engine.utils.tables.parquet.table_writer import write_part
 from spatial_engine.utils.tables.visibility_table import (
     BITS,
     PUBLISHED,

@@ -16,8 +16,8 @@ from spatial_engine.audit.raw.limits import RawDataError
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import info_path, instance_data_dir, visibility_table_path
-from spatial_engine.utils.running.files import locked
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage.locks import locked
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 
 

@@ -39,14 +39,9 @@ from spatial_engine.utils.scannet_utils import batch_load_scannet_data, extract_
 from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write_sens
 from spatial_engine.utils.scenes.object_names import can_be_said
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
-from spatial_engine.utils.tables import (
-    coverage_table,
-    info_table,
-    object_table,
-    pair_table,
-    table_writer,
-)
+from spatial_engine.utils.tables import coverage_table, info_table, object_table, pair_table
 from spatial_engine.utils.tables.coverage_table import load_coverage
+from spatial_engine.utils.tables.parquet import table_writer
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 
 # ---- code ----------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ import orjson
 from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.evaluation.asking.replies import kind_of
 from spatial_engine.utils.questions.records import read_jsonl
-from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.files import naming, staging
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.files import staging
+from spatial_engine.utils.storage.os_errors import naming
 
 log = logging.getLogger(__name__)
 

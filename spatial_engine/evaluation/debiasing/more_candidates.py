@@ -10,8 +10,8 @@ from typing import Any
 import spatial_engine
 from spatial_engine.utils.paths import SCANNET
 from spatial_engine.utils.questions.record_files import FIRST_VERSION, RecordFile
-from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.closing_table import NOT_AVAILABLE
+from spatial_engine.utils.storage import provenance
 
 PACKAGE = Path(spatial_engine.__file__).parent
 FEW = 2  # candidates for each question; with less there is hardly anything to exchange with

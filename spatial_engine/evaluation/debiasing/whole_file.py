@@ -17,7 +17,7 @@ from spatial_engine.evaluation.debiasing.debias import debias
 from spatial_engine.evaluation.score_tables import number_text, print_table, table_of
 from spatial_engine.utils.questions.plain_record import from_uniform
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running.files import dump_json
+from spatial_engine.utils.storage.files import dump_json
 
 Record = dict[str, Any]
 

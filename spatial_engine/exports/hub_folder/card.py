@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from spatial_engine.exports.hub_folder import fill_in
 from spatial_engine.exports.shared.shard_folder import Held
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Names of the Hub for how large a data set is, each with the number of records that is too many.

@@ -24,7 +24,7 @@ from spatial_engine.exports.shared.export_files import export_name, exports_dir
 from spatial_engine.exports.shared.parquet_export import write_parquet
 from spatial_engine.utils.questions.plain_record import IMAGE_MARK
 from spatial_engine.utils.questions.record_files import RecordFile, relative_root
-from spatial_engine.utils.running.files import atomic_path, dump_json, remove
+from spatial_engine.utils.storage.files import atomic_path, dump_json, remove
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_TOKENS = 8192  # of a record of two images, about 1,600 tokens each, there is room enough

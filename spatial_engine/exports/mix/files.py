@@ -24,7 +24,7 @@ from spatial_engine.utils.questions.record_files import (
     record_path,
 )
 from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 
 log = logging.getLogger(__name__)
 

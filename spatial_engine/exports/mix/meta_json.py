@@ -10,7 +10,7 @@ import orjson
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.questions.plain_record import parse_json
 from spatial_engine.utils.questions.record_files import count_lines
-from spatial_engine.utils.running.files import check_id
+from spatial_engine.utils.storage.files import check_id
 
 REQUIRED = ("root", "annotation", "data_augment", "repeat_time")  # the trainer stops without one
 WHERE = "paths start from the current directory; start this where the meta json is used"

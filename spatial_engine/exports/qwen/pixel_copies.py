@@ -13,9 +13,9 @@ from spatial_engine.exports.shared.export_files import exports_dir
 from spatial_engine.exports.shared.record_export import uniform_records
 from spatial_engine.utils.questions.record_files import RecordFile, read_uniform
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,11 @@ from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils.paths import BENCHMARKS, FOLDERS, SCANNET, Dataset, benchmark_path
 from spatial_engine.utils.questions.record_files import FIRST_VERSION, RecordFile
 from spatial_engine.utils.questions.tasks import MULTISPA, TASKS
-from spatial_engine.utils.running import cli, provenance
-from spatial_engine.utils.running.files import check_id
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.files import check_id
 
 T = TypeVar("T")
 

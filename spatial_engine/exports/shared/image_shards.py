@@ -31,7 +31,7 @@ from spatial_engine.utils.questions.record_files import (
 )
 from spatial_engine.utils.questions.record_rules import is_inside
 from spatial_engine.utils.questions.records import parse_record, read_lines
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 
 # Splits as the programs call them that read the folders. Ours for evaluation is one to choose by;
 # `test` is the name of a benchmark.

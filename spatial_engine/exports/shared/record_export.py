@@ -22,9 +22,9 @@ from spatial_engine.utils.questions.record_files import (
     to_uniform,
 )
 from spatial_engine.utils.questions.records import write_jsonl
-from spatial_engine.utils.running import files, provenance
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import files, provenance
 
 T = TypeVar("T")
 

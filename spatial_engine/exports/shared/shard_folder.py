@@ -17,10 +17,10 @@ from spatial_engine.exports.shared.image_shards import (
     read_shard,
 )  # fmt: skip
 from spatial_engine.utils.questions.record_files import relative_root
-from spatial_engine.utils.running import files, provenance
 from spatial_engine.utils.running.closing_table import UP_TO_DATE, Row, Tally
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import files, provenance
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.exports.shared.export_files import BENCHMARK_REMEDY
 from spatial_engine.utils.paths import BENCHMARKS, benchmark_path
 from spatial_engine.utils.running import flag_types
-from spatial_engine.utils.running.files import atomic_path
+from spatial_engine.utils.storage.files import atomic_path
 
 
 def present_benchmarks(root: Path, version: str) -> dict[str, Path]:

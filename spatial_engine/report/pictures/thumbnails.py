@@ -21,8 +21,8 @@ from PIL import Image
 from spatial_engine.errors import BadDataError
 from spatial_engine.report.spread import Workers, spread
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.running import files
-from spatial_engine.utils.running.provenance import digest
+from spatial_engine.utils.storage import files
+from spatial_engine.utils.storage.provenance import digest
 
 QUALITY = 78  # of a JPEG that is looked at, not measured
 CHUNK = 32  # images that a process takes at a time

@@ -12,8 +12,8 @@ from PIL import Image
 from spatial_engine.report.gather import Drawn
 from spatial_engine.report.plans.plan import Plan, draw_plan
 from spatial_engine.report.spread import Workers, spread
-from spatial_engine.utils.running import files
-from spatial_engine.utils.running.provenance import digest
+from spatial_engine.utils.storage import files
+from spatial_engine.utils.storage.provenance import digest
 
 CHUNK = 32  # plans that a process draws at a time
 _NAME = re.compile(r"[0-9a-f]{32}\.png")

@@ -26,7 +26,7 @@ from spatial_engine.report.recordings.recordings import (
 from spatial_engine.utils.clips.clips import Clip
 from spatial_engine.utils.geometry.rigid_bodies import rigid_bodies
 from spatial_engine.utils.pictures.drawing import PALETTE
-from spatial_engine.utils.running.files import check_disk
+from spatial_engine.utils.storage.files import check_disk
 
 VISIBLE, HIDDEN = "world/tracks/visible", "world/tracks/hidden"
 NO_BODY_COLOR = (150, 150, 150)

@@ -10,7 +10,7 @@ import numpy as np
 import rerun as rr
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.utils.running.files import atomic_path
+from spatial_engine.utils.storage.files import atomic_path
 
 TIMELINE = "frame"
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"

@@ -26,9 +26,9 @@ from spatial_engine.report.recordings.recordings import (
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE
 from spatial_engine.utils.paths import instance_data_dir, posed_images_dir, visibility_table_path
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.running.files import check_disk
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler, remedy_of
+from spatial_engine.utils.storage.files import check_disk
 from spatial_engine.utils.tables.visibility_table import SceneVisibility, VisibilityInfoHandler
 
 SEEN_COLOR = (255, 120, 0)

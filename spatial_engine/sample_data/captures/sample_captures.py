@@ -13,7 +13,6 @@ from typing import Any
 
 from spatial_engine.errors import SettingsError
 from spatial_engine.sample_data.captures import colmap, room
-from spatial_engine.utils.running import engine_code, files
 from spatial_engine.utils.running.scene_runner import (
     DONE_FILE,
     PartResult,
@@ -22,6 +21,7 @@ from spatial_engine.utils.running.scene_runner import (
     is_done,
     run_scenes,
 )
+from spatial_engine.utils.storage import engine_code, files, locks
 
 STEP = "sample captures"
 PLACE = "captures"  # below the root
@@ -101,7 +101,7 @@ def write_sample_captures(
     root = Path(root)
     base = root / PLACE
     jobs = [SceneJob(name, (name, seed, small), _inputs(name, seed, small)) for name in names]
-    with files.locked(base):
+    with locks.locked(base):
         for job in jobs:
             if overwrite or not is_done(base, STEP, {}, job):
                 _unlink(root, job.scene_id)

@@ -12,7 +12,6 @@ from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.sample_data.scannet.quirks import Quirks
 from spatial_engine.sample_data.scannet.scene_spec import SMALL_COLOR, SceneSpec
 from spatial_engine.sample_data.scannet.scene_writer import write_scene_files
-from spatial_engine.utils.running import files
 from spatial_engine.utils.running.scene_runner import (
     DONE_FILE,
     PartResult,
@@ -20,6 +19,7 @@ from spatial_engine.utils.running.scene_runner import (
     SceneJob,
     run_scenes,
 )
+from spatial_engine.utils.storage import files
 
 STEP = "sample scenes"
 SPLITS = {

@@ -27,8 +27,8 @@ from spatial_engine.sample_data.scannet import scannet_files
 from spatial_engine.sample_data.scannet.frames import frames
 from spatial_engine.sample_data.scannet.quirks import NO_QUIRKS, Quirks
 from spatial_engine.sample_data.scannet.scene_spec import LARGE_COLOR, SceneSpec
-from spatial_engine.utils.running import files
 from spatial_engine.utils.scannet_utils.sens import SensHeader, write_sens
+from spatial_engine.utils.storage import files
 
 
 def write_scene(

@@ -23,7 +23,7 @@ from spatial_engine.sample_data.tapvid3d.clip_spec import (
     ClipSpec,
 )
 from spatial_engine.sample_data.tapvid3d.clip_stage import DRIVE_ORIGIN, Stage, build_stage
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 UNKNOWN = 0.05  # of the points have no coordinates where they are not visible
 JITTER = 0.0005  # metres, standard deviation of each coordinate of a track, as of tracked points

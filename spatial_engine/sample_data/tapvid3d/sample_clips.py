@@ -10,8 +10,8 @@ from pathlib import Path
 from spatial_engine.errors import SettingsError
 from spatial_engine.sample_data.tapvid3d.clip_spec import CAMERAS, ClipQuirks, ClipSpec
 from spatial_engine.sample_data.tapvid3d.clip_writer import write_annotation_file, write_clip_file
-from spatial_engine.utils.running import files
 from spatial_engine.utils.running.scene_runner import PartResult, RunResult, SceneJob, run_scenes
+from spatial_engine.utils.storage import files, locks
 
 STEP = "sample clips"
 CLIP_SPLITS = {
@@ -97,7 +97,7 @@ def write_sample_clips(
     """
     base = Path(root) / "data/tapvid3d_dataset"
     specs = [s for s in sample_clip_specs(seed, small) if only is None or s.clip_id in only]
-    with files.locked(base / MARKS):
+    with locks.locked(base / MARKS):
         for spec in specs:
             _check(base, spec)
         for kind in ("adt", "pstudio"):

@@ -14,7 +14,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.arkitscenes_utils.video_files import REMEDY
 from spatial_engine.utils.preparation import plain_json
-from spatial_engine.utils.running.files import has_half_characters
+from spatial_engine.utils.storage.files import has_half_characters
 
 MAX_JSON_BYTES = 2**23  # real ones take 100 thousand; lists within lists take twenty times as much
 MAX_BOXES = 1_000  # real scenes have some ten

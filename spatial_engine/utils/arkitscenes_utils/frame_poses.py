@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.arkitscenes_utils.video_files import REMEDY
 from spatial_engine.utils.geometry.cameras import MAX_POSITION_M, camera_fault
-from spatial_engine.utils.running.input_files import read_bytes
+from spatial_engine.utils.storage.input_files import read_bytes
 
 MAX_TRAJECTORY_BYTES = 2**24  # real ones take 100 thousand
 MAX_POSES = 100_000  # two hours and a half of ten a second

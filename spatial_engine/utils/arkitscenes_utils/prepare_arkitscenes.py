@@ -29,10 +29,11 @@ from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
-from spatial_engine.utils.running import cli, provenance
-from spatial_engine.utils.running.looks import Looks
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import asked_for
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.looks import Looks
 
 # Frames; ten a second have a pose, of which every 2nd is kept: five a second, about as dense as
 # the frames of ScanNet that are used. 1 keeps all.

@@ -29,8 +29,8 @@ from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture, Mes
 from spatial_engine.utils.preparation.frame_files import load_image, read_color
 from spatial_engine.utils.preparation.images import image_data
 from spatial_engine.utils.preparation.ply import read_vertices
-from spatial_engine.utils.running.files import dangling_link
-from spatial_engine.utils.running.input_files import found_instead
+from spatial_engine.utils.storage.input_files import found_instead
+from spatial_engine.utils.storage.os_errors import dangling_link
 
 POSE_TOLERANCE_S = 0.005  # between a frame and its pose, as the owners' loader takes
 CAMERA_TOLERANCE_MS = 1  # between a frame and its intrinsics, whose names were rounded apart

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.input_files import missing
-from spatial_engine.utils.running.looks import Looks
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.input_files import missing
+from spatial_engine.utils.storage.looks import Looks
 
 REMEDY = "download the video again"
 COLOR, DEPTH, CAMERAS = "lowres_wide", "lowres_depth", "lowres_wide_intrinsics"

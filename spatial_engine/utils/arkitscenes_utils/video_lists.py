@@ -8,8 +8,9 @@ from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils.arkitscenes_utils.video_files import COLOR
-from spatial_engine.utils.running.files import check_id, dangling_link
-from spatial_engine.utils.running.input_files import missing, read_text
+from spatial_engine.utils.storage.files import check_id
+from spatial_engine.utils.storage.input_files import missing, read_text
+from spatial_engine.utils.storage.os_errors import dangling_link
 
 SOURCE = Path("data/arkitscenes")
 FOLDS = {"Training": "train", "Validation": "val"}

@@ -22,7 +22,7 @@ from spatial_engine.utils.capture_utils import (
 from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.preparation import frame_files
 from spatial_engine.utils.preparation.capture import Capture
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
 
 READERS: Mapping[str, ModuleType] = {
     "7scenes": seven_scenes,

@@ -32,9 +32,10 @@ from spatial_engine.utils.preparation import prepare, up_axis
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
 from spatial_engine.utils.preparation.split import split_scenes
-from spatial_engine.utils.running import cli, flag_types, provenance
+from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import read_split_lists
+from spatial_engine.utils.storage import provenance
 
 VAL_SHARE = 0.2  # of the scenes, for evaluation
 LISTS_REMEDY = "correct it"

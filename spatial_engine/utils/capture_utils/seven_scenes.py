@@ -19,8 +19,8 @@ from spatial_engine.utils.preparation import frame_files
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.frame_files import Change, Color, FrameFiles, FrameSource
 from spatial_engine.utils.preparation.images.registration import Registration
-from spatial_engine.utils.running.input_files import read_text
 from spatial_engine.utils.scenes.posed_images import parse_matrix
+from spatial_engine.utils.storage.input_files import read_text
 
 REMEDY = "get the sequence again, or leave out what belongs to no frame"
 CAMERA_FILES = ("camera-intrinsics.txt",)  # in the folder, or in the one above

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.paths import clip_list_path, clips_dir, drive_segment
-from spatial_engine.utils.running.files import atomic_path, check_id, remove_left
-from spatial_engine.utils.running.input_files import read_id_list
+from spatial_engine.utils.storage.files import atomic_path, check_id, remove_left
+from spatial_engine.utils.storage.input_files import read_id_list
 
 REMEDY = "get the clips as spatial_engine/utils/tapvid3d_utils/README.md says"
 

@@ -19,8 +19,8 @@ from spatial_engine.utils.clips.clip_lists import REMEDY
 from spatial_engine.utils.clips.object_array import read_bytes_array
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, pose_fault
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import check_content, missing
+from spatial_engine.utils.storage.input_files import check_content, missing
+from spatial_engine.utils.storage.os_errors import naming
 
 CLIP_REMEDY = "get the clip again"
 EXTRINSICS = "extrinsics_w2c"

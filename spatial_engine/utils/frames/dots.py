@@ -21,7 +21,7 @@ from spatial_engine.utils.pictures.drawing import PALETTE, MarkSize
 from spatial_engine.utils.questions import marked_images
 from spatial_engine.utils.questions.marked_images import MarkedImage
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 # Whether frames (n,) may show their vertices (n,): (n,) bool.
 Suits = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -24,7 +24,7 @@ from spatial_engine.utils.questions import frame_records, marked_images, templat
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import FRAME_COUNTS, TASKS
 from spatial_engine.utils.questions.templates import Templates, load_templates
-from spatial_engine.utils.running import cli, flag_types, provenance
+from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.scene_runner import SceneJob, Work
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
@@ -36,6 +36,7 @@ from spatial_engine.utils.scenes.object_freshness import (
 from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import pair_table, visibility_table
 
 # Of its share of the wanted records a scene is asked for so much, as others have fewer; and for

@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.storage.os_errors import naming
 
 QUALITY = 95  # of the images that are written: marks and background stay as they are to the eye
 HARMLESS = "extraneous bytes"  # some cameras write a few between two segments

@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.storage.input_files import missing
+from spatial_engine.utils.storage.os_errors import naming
 
 REMEDY = "export the capture again"
 MAX_MEMBERS = 1_000_000  # a recording of an hour has 324,000

@@ -20,8 +20,8 @@ from spatial_engine.utils.geometry.cameras import (
 )
 from spatial_engine.utils.preparation.capture import Capture, Picture
 from spatial_engine.utils.preparation.images import image_data
-from spatial_engine.utils.running import input_files
-from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.storage import input_files
+from spatial_engine.utils.storage.os_errors import naming
 
 MAX_LINES = 2_000_000  # of a list; an hour of images and poses has some hundred thousand
 MAX_LINE = 2**24  # signs; COLMAP writes all points of an image into one line

@@ -13,10 +13,10 @@ import numpy as np
 from spatial_engine.errors import SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import Dataset
-from spatial_engine.utils.running import provenance
 from spatial_engine.utils.running.finished_scenes import makers
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import scene_files
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_pickle
 

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.running.input_files import read_bytes
+from spatial_engine.utils.storage.input_files import read_bytes
 
 MAX_BYTES = 2**25  # 34 megabytes: 20,000 frames of a transforms.json take 14
 MAX_ITEMS = 4_000_000  # commas and brackets, each of which takes memory

@@ -14,8 +14,8 @@ import numpy as np
 from plyfile import PlyData, PlyParseError
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import check_content, missing
+from spatial_engine.utils.storage.input_files import check_content, missing
+from spatial_engine.utils.storage.os_errors import naming
 
 MAX_HEADER_BYTES = 2**16  # real ones take 400
 MAX_BYTES = 2**30  # real ones take 100 million

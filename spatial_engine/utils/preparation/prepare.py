@@ -25,13 +25,14 @@ from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
 from spatial_engine.utils.preparation.object_infos import bounding_box, join_object_infos
 from spatial_engine.utils.preparation.plan import Wanted, make_plan, moved
 from spatial_engine.utils.preparation.scene_infos import make_scene_infos
-from spatial_engine.utils.running import files, finished_scenes, provenance
+from spatial_engine.utils.running import finished_scenes
 from spatial_engine.utils.running.finished_scenes import PartResult, makers
-from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
 from spatial_engine.utils.scenes.split_lists import read_split_lists
+from spatial_engine.utils.storage import files, provenance
+from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_pickle
 

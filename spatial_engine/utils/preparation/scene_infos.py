@@ -18,13 +18,13 @@ from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import singular_fault
 from spatial_engine.utils.paths import Dataset
-from spatial_engine.utils.running import files, provenance
 from spatial_engine.utils.running.finished_scenes import PartResult, makers
-from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.outputs import Part, scenes_of
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
+from spatial_engine.utils.storage import files, provenance
+from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_items
 

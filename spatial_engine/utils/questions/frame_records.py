@@ -12,7 +12,7 @@ from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.questions.plain_record import parse_json
 from spatial_engine.utils.questions.tasks import LETTERS, TASKS
-from spatial_engine.utils.running.files import remove
+from spatial_engine.utils.storage.files import remove
 
 
 def stratum_of(record: Mapping[str, Any]) -> tuple[int, str]:

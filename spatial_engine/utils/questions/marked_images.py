@@ -16,7 +16,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.pictures import drawing, jpeg
 from spatial_engine.utils.questions import records
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files
 
 FOLDER = "images"  # of the pictures, beside the jsonl and in each part
 SAMPLE_IMAGES = 3  # drawn on trial to estimate how large a picture will be

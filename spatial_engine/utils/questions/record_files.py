@@ -35,7 +35,8 @@ from spatial_engine.utils.questions.record_fields import check_fields, is_text, 
 from spatial_engine.utils.questions.record_rules import check_readable, check_value, is_inside
 from spatial_engine.utils.questions.records import read_jsonl, read_lines
 from spatial_engine.utils.questions.tasks import FIRST_VERSION, NAMED_POINT, TASKS
-from spatial_engine.utils.running.files import check_id, naming
+from spatial_engine.utils.storage.files import check_id
+from spatial_engine.utils.storage.os_errors import naming
 
 UNIFORM_FIELDS = (
     "id", "image", "height_list", "width_list", "question_type", "task", "gt_value", "gt_unit",

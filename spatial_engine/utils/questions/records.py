@@ -21,7 +21,8 @@ from spatial_engine.utils.questions.plain_record import Value, format_value, par
 from spatial_engine.utils.questions.record_fields import COMMON
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Phrase
-from spatial_engine.utils.running.files import naming, remove
+from spatial_engine.utils.storage.files import remove
+from spatial_engine.utils.storage.os_errors import naming
 
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none

@@ -31,7 +31,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.questions.record_fields import WORDINGS
 from spatial_engine.utils.questions.tasks import TASKS, Task
-from spatial_engine.utils.running.provenance import digest
+from spatial_engine.utils.storage.provenance import digest
 
 # How a question is asked in training, and the share of records.
 REGISTER_SHARES = {"questions": 0.5, "full": 0.25, "plain": 0.25}

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spatial_engine.errors import as_line
-from spatial_engine.utils.running.engine_code import SETTING
-from spatial_engine.utils.running.provenance import Origin, digest
+from spatial_engine.utils.storage.engine_code import SETTING
+from spatial_engine.utils.storage.provenance import Origin, digest
 
 OVERWRITE = "--overwrite"
 ACCEPT = "--accept-finished"

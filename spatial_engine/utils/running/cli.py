@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from spatial_engine.errors import EngineError, as_line
 from spatial_engine.utils.paths import BENCHMARKS, SCANNET, Dataset
 from spatial_engine.utils.running import flag_types, processes, stopping
-from spatial_engine.utils.running.files import explain, look_again
+from spatial_engine.utils.storage.locks import look_again
+from spatial_engine.utils.storage.os_errors import explain
 
 DEFAULT_SEED = 0
 SPLITS = ("train", "val")

@@ -23,8 +23,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from spatial_engine.errors import EngineError, SettingsError
-from spatial_engine.utils.running import engine_code, processes
-from spatial_engine.utils.running.engine_code import Program
+from spatial_engine.utils.running import processes
+from spatial_engine.utils.storage import engine_code
+from spatial_engine.utils.storage.engine_code import Program
 
 log = logging.getLogger(__name__)
 

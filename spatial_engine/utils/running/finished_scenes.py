@@ -22,9 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.utils.running import changes, files, provenance
-from spatial_engine.utils.running.looks import Looks, state_of
-from spatial_engine.utils.running.provenance import Origin, digest
+from spatial_engine.utils.running import changes
+from spatial_engine.utils.storage import files, provenance
+from spatial_engine.utils.storage.looks import Looks, state_of
+from spatial_engine.utils.storage.provenance import Origin, digest
 
 DONE_FILE = ".done.json"
 _BY_SCENE = "by_scene"

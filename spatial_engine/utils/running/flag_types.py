@@ -11,7 +11,8 @@ from pathlib import Path
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.paths import NO_DATASETS
-from spatial_engine.utils.running.files import check_id, explain
+from spatial_engine.utils.storage.files import check_id
+from spatial_engine.utils.storage.os_errors import explain
 
 LARGEST = 2**63 - 1  # whole number that tables and JSON hold
 LARGEST_CONSTANT = 2**31 - 1  # whole number that libraries take as a size

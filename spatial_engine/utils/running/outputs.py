@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import MissingInputError, SettingsError, as_line
-from spatial_engine.utils.running import changes, files, finished_scenes, provenance
+from spatial_engine.utils.running import changes, finished_scenes
 from spatial_engine.utils.running.changes import Changes
 from spatial_engine.utils.running.closing_table import Tally, listed
 from spatial_engine.utils.running.finished_scenes import FinishedScene
-from spatial_engine.utils.running.provenance import Origin
 from spatial_engine.utils.running.scene_runner import BrokenInput, RunResult
+from spatial_engine.utils.storage import files, locks, provenance
+from spatial_engine.utils.storage.provenance import Origin
 
 _REMEDY = "see that all is there, or use --overwrite to go on without"
 
@@ -171,7 +172,7 @@ class Product:
         """Put new files in their places where a run was killed while it did so."""
         folder = files.staging_folder(self.first)
         if (folder / files.READY).exists():
-            with files.locked(folder):
+            with locks.locked(folder):
                 self._move(folder)
                 files.remove(folder)
 

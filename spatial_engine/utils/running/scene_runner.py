@@ -26,7 +26,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
-from spatial_engine.utils.running import changes, executors, files, processes
+from spatial_engine.utils.running import changes, executors, processes
 from spatial_engine.utils.running.finished_scenes import (
     DONE_FILE,
     FinishedScene,
@@ -36,7 +36,8 @@ from spatial_engine.utils.running.finished_scenes import (
     read_done,
     write_done,
 )  # fmt: skip
-from spatial_engine.utils.running.provenance import Origin
+from spatial_engine.utils.storage import files, locks, os_errors
+from spatial_engine.utils.storage.provenance import Origin
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ def _remove_left(parts_dir: Path) -> None:
     """Remove what a killed run has left, as the caller holds the folder; but a file that is written
     beside the scenes, as infos are, may be another run's."""
     for left in list(parts_dir.glob(f"*{files.PARTIAL_SUFFIX}*")):
-        with suppress(SettingsError), files.locked(left) if left.is_dir() else nullcontext():
+        with suppress(SettingsError), locks.locked(left) if left.is_dir() else nullcontext():
             _discard(left)
 
 
@@ -344,18 +345,18 @@ def _await_view(parts_dir: Path, keys: dict[str, str]) -> None:
 def failure_of(error: Exception, part_dir: Path | str = "") -> str:
     """One line that says why a scene failed; `BrokenInput` where its input is no good."""
     is_broken = isinstance(error, BadDataError) and not isinstance(error, MissingInputError)
-    passing = files.system_error(error) is not None
+    passing = os_errors.system_error(error) is not None
     return (BrokenInput if is_broken and not passing else str)(_cause(error, part_dir))
 
 
 def _cause(error: Exception, part_dir: Path | str) -> str:
-    system = files.system_error(error)
+    system = os_errors.system_error(error)
     if system is not None and system.filename:  # a reader has only its own remedy
-        return files.explain(system)
+        return os_errors.explain(system)
     if isinstance(error, EngineError):
         return str(error)
     if isinstance(error, OSError):
-        return files.explain(error, part_dir)
+        return os_errors.explain(error, part_dir)
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return " ".join(f"unexpected {type(error).__name__} at {where}: {error}".split())

@@ -18,20 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import EngineError, MissingInputError
-from spatial_engine.utils.running import (
-    changes,
-    engine_code,
-    files,
-    finished_scenes,
-    looks,
-    provenance,
-)  # fmt: skip
+from spatial_engine.utils.running import changes, finished_scenes
 from spatial_engine.utils.running.closing_table import UP_TO_DATE, ClosingTable, Row, Tally, listed
 from spatial_engine.utils.running.finished_scenes import FinishedScene, read_done
-from spatial_engine.utils.running.input_files import missing
-from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.outputs import Assemble, Guard, Product
-from spatial_engine.utils.running.provenance import Origin
 from spatial_engine.utils.running.scene_runner import (
     RunResult,
     SceneJob,
@@ -40,6 +30,10 @@ from spatial_engine.utils.running.scene_runner import (
     is_done,
     run_scenes,
 )  # fmt: skip
+from spatial_engine.utils.storage import engine_code, files, locks, looks, os_errors, provenance
+from spatial_engine.utils.storage.input_files import missing
+from spatial_engine.utils.storage.looks import Looks
+from spatial_engine.utils.storage.provenance import Origin
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +222,7 @@ class Step:
         Its provenance tells of all scenes in it, those that this run left alone too.
         """
         start = time.perf_counter()
-        with files.locked(folder):
+        with locks.locked(folder):
             run = self._run(work, jobs, folder)
             if run.parts:
                 self._tell_of_folder(folder, jobs, run, unit, start)
@@ -272,7 +266,7 @@ class Step:
     def unfinished(self, jobs: Sequence[SceneJob], folder: Path) -> list[SceneJob]:
         """The jobs that `make_folders` would do."""
         if self.options.accept_finished and folder.is_dir():
-            with files.locked(folder):
+            with locks.locked(folder):
                 self._accept_scenes(jobs, folder)
         if self.options.overwrite:
             return list(jobs)
@@ -317,7 +311,7 @@ class Step:
             self.guard.refuse_to_shrink(product.outputs.values(), asked)
         asked = {scene for product in stale for scene in product.origin.inputs}
         jobs = [job for job in jobs if job.scene_id in asked]
-        with files.locked(parts_dir):
+        with locks.locked(parts_dir):
             held = self._held(stale)
             run = self._run(work, [job for job in jobs if job.scene_id not in held], parts_dir)
             run.take_over(held, [job.scene_id for job in jobs])
@@ -341,7 +335,7 @@ class Step:
         """Make the files of a product and put them in their places, with what tells of them;
         whether that was done."""
         whys = product.whys()
-        with files.staging(product.first) as folder, files.naming(product.first.parent):
+        with files.staging(product.first) as folder, os_errors.naming(product.first.parent):
             targets = {**product.companions, **product.outputs}
             partial = {name: folder / target.name for name, target in targets.items()}
             counted = product.assemble(product.parts(run), partial)

@@ -21,9 +21,9 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.geometry.cameras import pose_fault
 from spatial_engine.utils.preparation import plain_json
-from spatial_engine.utils.running.files import has_half_characters
-from spatial_engine.utils.running.input_files import missing, read_text
 from spatial_engine.utils.scenes.posed_images import parse_matrix
+from spatial_engine.utils.storage.files import has_half_characters
+from spatial_engine.utils.storage.input_files import missing, read_text
 
 log = logging.getLogger(__name__)
 

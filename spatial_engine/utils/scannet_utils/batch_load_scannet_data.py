@@ -27,13 +27,14 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.preparation.object_infos import Groups, box_of, join_object_infos
 from spatial_engine.utils.preparation.ply import read_vertices
-from spatial_engine.utils.running import cli, provenance
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.finished_scenes import PartResult
-from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import annotations, split_lists
 from spatial_engine.utils.scenes import scene_files
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_pickle
 

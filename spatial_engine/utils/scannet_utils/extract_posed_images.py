@@ -24,13 +24,14 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import is_valid_pose, singular_fault
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.running import cli, files
-from spatial_engine.utils.running.looks import Looks
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannet_utils import split_lists
 from spatial_engine.utils.scannet_utils.sens import REMEDY, SensFrame, SensReader
 from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.storage import files
+from spatial_engine.utils.storage.looks import Looks
 
 log = logging.getLogger(__name__)
 

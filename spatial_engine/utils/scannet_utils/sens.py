@@ -22,9 +22,9 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_valid_pose, pose_fault
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import check_content, missing
 from spatial_engine.utils.scenes.posed_images import MAX_SIDE
+from spatial_engine.utils.storage.input_files import check_content, missing
+from spatial_engine.utils.storage.os_errors import naming
 
 REMEDY = "download the scene again"
 SENS_VERSION = 4

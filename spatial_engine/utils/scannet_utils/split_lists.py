@@ -8,10 +8,10 @@ from pathlib import Path
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.paths import info_path, scan_dir, scene_list_path
-from spatial_engine.utils.running.files import dangling_link
-from spatial_engine.utils.running.input_files import found_instead, missing
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import asked_for, read_split_lists
+from spatial_engine.utils.storage.input_files import found_instead, missing
+from spatial_engine.utils.storage.os_errors import dangling_link
 
 SCANNET = Path("data/scannet")
 # Where scans lie that are not where they belong, and what to do then.

@@ -17,7 +17,6 @@ import numpy as np
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.preparation.capture import Capture, Picture
 from spatial_engine.utils.preparation.images.video import Video
-from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.scannetpp_utils import anonymised, poses, scan
 from spatial_engine.utils.scannetpp_utils.depth_bin import FILE as DEPTH_BIN
 from spatial_engine.utils.scannetpp_utils.depth_bin import DepthBin
@@ -29,6 +28,7 @@ from spatial_engine.utils.scannetpp_utils.frame_files import (
 )  # fmt: skip
 from spatial_engine.utils.scannetpp_utils.json_files import REMEDY
 from spatial_engine.utils.scannetpp_utils.poses import IMAGE_SIZE, PosedFrames
+from spatial_engine.utils.storage.input_files import missing
 
 PHONE = "iphone"  # the folder of a scene that its phone capture is in
 COLOR, MASKS, DEPTH = "rgb", "rgb_masks", "depth"  # extracted

@@ -26,9 +26,9 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import check_content, missing
 from spatial_engine.utils.scannetpp_utils.json_files import REMEDY
+from spatial_engine.utils.storage.input_files import check_content, missing
+from spatial_engine.utils.storage.os_errors import naming
 
 FILE = "depth.bin"
 SIZE = (256, 192)  # (width, height)

@@ -14,7 +14,7 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.preparation.frame_files import Color, image_size, read_color, read_grey
-from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.storage.os_errors import naming
 
 EXTRACT = "extract the frames again (prepare_iphone_data of the ScanNet++ toolbox)"
 

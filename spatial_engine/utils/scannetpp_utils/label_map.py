@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.running.files import dangling_link
-from spatial_engine.utils.running.input_files import missing, read_text
+from spatial_engine.utils.storage.input_files import missing, read_text
+from spatial_engine.utils.storage.os_errors import dangling_link
 
 REMEDY = "download the metadata of ScanNet++ again"
 FILE = "metadata/semantic_benchmark/map_benchmark.csv"  # below the folder of the data set

@@ -30,14 +30,15 @@ from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
-from spatial_engine.utils.running import cli, provenance
-from spatial_engine.utils.running.looks import Looks
+from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scannetpp_utils import label_map, split_lists
 from spatial_engine.utils.scannetpp_utils.capture import open_capture
 from spatial_engine.utils.scannetpp_utils.source_files import fingerprint
 from spatial_engine.utils.scannetpp_utils.split_lists import FOLDER, scene_folder
 from spatial_engine.utils.scenes.split_lists import asked_for
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.looks import Looks
 
 log = logging.getLogger(__name__)
 

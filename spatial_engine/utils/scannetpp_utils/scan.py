@@ -16,9 +16,10 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.preparation.capture import AnnotatedMesh, MeshObject
 from spatial_engine.utils.preparation.ply import read_vertices
-from spatial_engine.utils.running.files import has_half_characters, is_there
-from spatial_engine.utils.running.input_files import read_text
 from spatial_engine.utils.scannetpp_utils.json_files import REMEDY, read_object
+from spatial_engine.utils.storage.files import has_half_characters
+from spatial_engine.utils.storage.input_files import read_text
+from spatial_engine.utils.storage.os_errors import is_there
 
 SCANS = "scans"
 MESH, HIDDEN = "mesh_aligned_0.05.ply", "mesh_aligned_0.05_mask.txt"

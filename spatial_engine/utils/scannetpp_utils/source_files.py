@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.looks import Looks
 from spatial_engine.utils.scannetpp_utils import scan
 from spatial_engine.utils.scannetpp_utils.capture import (
     COLOR,
@@ -18,6 +16,8 @@ from spatial_engine.utils.scannetpp_utils.capture import (
     VIDEOS,
 )
 from spatial_engine.utils.scannetpp_utils.poses import FILE as POSES
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.looks import Looks
 
 _FOLDERS = {COLOR: VIDEOS, DEPTH: (DEPTH_BIN,), MASKS: (MASK_VIDEO,)}  # else these files
 _IMAGES = (".jpg", ".png")

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError
-from spatial_engine.utils.running.files import is_there
-from spatial_engine.utils.running.input_files import missing, read_id_list
 from spatial_engine.utils.scannetpp_utils.capture import DEPTH, MASK_VIDEO, MASKS, PHONE
 from spatial_engine.utils.scannetpp_utils.depth_bin import FILE as DEPTH_BIN
 from spatial_engine.utils.scannetpp_utils.poses import FILE as POSES
 from spatial_engine.utils.scenes.split_lists import read_lists
+from spatial_engine.utils.storage.input_files import missing, read_id_list
+from spatial_engine.utils.storage.os_errors import is_there
 
 README = "get it as spatial_engine/utils/scannetpp_utils/README.md says"
 FOLDER = "data/scannetpp"  # below the root

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import Dataset, Place, info_path, posed_images_dir
-from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.input_files import missing
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.input_files import missing
 from spatial_engine.utils.tables.object_table import INSTANCES, REMEDY
 from spatial_engine.utils.tables.scene_table import SceneTable
 

@@ -20,10 +20,10 @@ import numpy as np
 from spatial_engine.errors import SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
-from spatial_engine.utils.running import provenance
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import Inputs
+from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import pair_table
 from spatial_engine.utils.tables.scene_table import SceneTable
 

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_valid_pose, pose_fault
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.running.files import naming
+from spatial_engine.utils.storage.os_errors import naming
 
 REMEDY = (
     "extract the scene again: spatial_engine/utils/scannet_utils/extract_posed_images.py "

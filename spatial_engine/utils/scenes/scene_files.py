@@ -19,10 +19,10 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import Place, instance_data_dir, posed_images_dir
-from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.looks import Looks, state_of
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler, remedy_of
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.looks import Looks, state_of
 
 OBJECT_INFO = "object_info.parquet"  # of a scene's folder: what step 1 tells of it
 Entries = Sequence[tuple[str, int | None]]  # as of `provenance.folder_entries`

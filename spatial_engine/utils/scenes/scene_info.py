@@ -23,10 +23,11 @@ from spatial_engine.utils.paths import (
     info_pickle_path,
     instance_data_dir,
 )
-from spatial_engine.utils.running.files import check_id, naming
-from spatial_engine.utils.running.looks import Looks, state_of
-from spatial_engine.utils.running.provenance import digest, meta_path, read_inputs
 from spatial_engine.utils.scenes import posed_images
+from spatial_engine.utils.storage.files import check_id
+from spatial_engine.utils.storage.looks import Looks, state_of
+from spatial_engine.utils.storage.os_errors import naming
+from spatial_engine.utils.storage.provenance import digest, meta_path, read_inputs
 from spatial_engine.utils.tables.info_table import CAMERA, SceneInfos
 
 T = TypeVar("T")

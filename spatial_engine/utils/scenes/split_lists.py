@@ -8,8 +8,8 @@ from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.utils.paths import SPLITS, Place, scene_list_path
-from spatial_engine.utils.running.files import is_there
-from spatial_engine.utils.running.input_files import read_id_list
+from spatial_engine.utils.storage.input_files import read_id_list
+from spatial_engine.utils.storage.os_errors import is_there
 
 
 def read_split_lists(place: Place, remedy: str) -> dict[str, list[str]]:

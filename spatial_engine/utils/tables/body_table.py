@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.tables.parquet.table_writer import write_part
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.table_writer import write_part
 
 FILE = "bodies.parquet"
 REMEDY = "start again with --overwrite"

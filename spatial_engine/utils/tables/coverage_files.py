@@ -23,7 +23,7 @@ from typing import Any
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import Place
-from spatial_engine.utils.running import files, provenance
+from spatial_engine.utils.storage import files, locks, provenance
 from spatial_engine.utils.tables import coverage_table
 from spatial_engine.utils.tables.scene_table import SceneTable
 
@@ -100,7 +100,7 @@ class Chunk:
         """Whether a running command holds it; leftovers of a killed one do not count."""
         for parts in self.folder.glob(f"*{files.PARTS_SUFFIX}"):
             try:
-                with files.locked(parts):
+                with locks.locked(parts):
                     pass
             except SettingsError:
                 return True

@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.tables.parquet.table_writer import Source, merge_parts, write_part
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.table_writer import Source, merge_parts, write_part
 
 SceneSets = dict[int, dict[int, list[tuple[str, ...]]]]
 Coverage = dict[str, SceneSets]

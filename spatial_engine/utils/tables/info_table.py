@@ -16,9 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.running.files import atomic_path, check_id
+from spatial_engine.utils.storage.files import atomic_path, check_id
+from spatial_engine.utils.tables.parquet.table_writer import (
+    Source,
+    merge_parts,
+    write_part,
+    write_scenes,
+)
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.table_writer import Source, merge_parts, write_part, write_scenes
 
 MAX_BYTES = 2**25  # of a scene as a table; 6,000 frames take 2 MB
 BOXES = ("aligned_bbox", "unaligned_bbox")

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.object_distances import NearFrames
+from spatial_engine.utils.tables.parquet.table_writer import write_part
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.table_writer import write_part
 from spatial_engine.utils.tables.visibility_table import NUMBERS, list_column
 
 FILE = "near.parquet"

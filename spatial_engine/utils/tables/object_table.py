@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.tables.parquet.table_writer import DIGEST, Source, merge_parts, write_part
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.table_writer import DIGEST, Source, merge_parts, write_part
 
 REMEDY = "run spatial_engine/object_perception/compute_object_visibility.py"
 AXES = "xyz"

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import wrap_degrees, yaw_pitch
+from spatial_engine.utils.tables.parquet.table_writer import Source, merge_parts, write_part
 from spatial_engine.utils.tables.scene_table import SceneTable
-from spatial_engine.utils.tables.table_writer import Source, merge_parts, write_part
 
 REMEDY = "run spatial_engine/camera_movement/calculate_frames_relations.py"
 _NUMBERS = ("overlap", "distance", "yaw", "pitch")

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.running import provenance
-from spatial_engine.utils.running.files import check_id
-from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.files import check_id
+from spatial_engine.utils.storage.input_files import missing
 from spatial_engine.utils.tables.memory import bounded_memory
-from spatial_engine.utils.tables.table_writer import KEY
+from spatial_engine.utils.tables.parquet.table_writer import KEY
 
 # What repeats takes a few bytes in a file, however often it does. A scan of 6,000 frames gives 0.7
 # million pairs of D5 frames, which see 18 million points.

@@ -20,8 +20,8 @@ from typing import Any
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import inputs_check_path
-from spatial_engine.utils.running import files
-from spatial_engine.utils.running.input_files import missing
+from spatial_engine.utils.storage import files, os_errors
+from spatial_engine.utils.storage.input_files import missing
 
 REMEDY = "run spatial_engine/checks/check_inputs.py"
 GROUPS = ("scenes", "clips")
@@ -87,7 +87,7 @@ def read(root: Path) -> dict[str, dict[str, Checked]]:
     `BadDataError` where it is no such report."""
     path = inputs_check_path(root)
     try:
-        with files.naming(path):
+        with os_errors.naming(path):
             told = json.loads(path.read_text(encoding="utf-8"))
         return {g: {i: Checked.of_json(one) for i, one in told[g].items()} for g in GROUPS}
     except FileNotFoundError:

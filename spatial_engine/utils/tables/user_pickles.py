@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.utils.running.files import atomic_path
+from spatial_engine.utils.storage.files import atomic_path
 
 PROTOCOL = 4
 

@@ -29,9 +29,9 @@ from spatial_engine.utils.geometry.point_bits import (
     points_of_all,
     words_for,
 )
-from spatial_engine.utils.running import provenance
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.tables.parquet.table_writer import DIGEST, Source, merge_parts, write_part
 from spatial_engine.utils.tables.scene_table import DEPTH_SIZES, SceneTable
-from spatial_engine.utils.tables.table_writer import DIGEST, Source, merge_parts, write_part
 
 REMEDY = "run spatial_engine/utils/scannet_utils/make_visibility_info.py"
 MAX_POINTS = 10_000_000  # vertices of a mesh; ScanNet has 150,000, and memory goes by this number

@@ -24,7 +24,7 @@ from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.clips import clip_lists, clips
 from spatial_engine.utils.running import cli, flag_types
-from spatial_engine.utils.running.files import atomic_path, remove_left
+from spatial_engine.utils.storage.files import atomic_path, remove_left
 
 
 def copy_extrinsics(clip: Path, annotation: Path) -> bool:

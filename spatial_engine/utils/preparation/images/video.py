@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 
 from spatial_engine.errors import BadDataError, MissingFileError
-from spatial_engine.utils.running.files import naming
-from spatial_engine.utils.running.input_files import check_content, missing
+from spatial_engine.utils.storage.input_files import check_content, missing
+from spatial_engine.utils.storage.os_errors import naming
 
 # FFmpeg prints what it meets, line by line; what is wrong is told here. It asks at its first file.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -7,8 +7,8 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.running.files import LINK_REMEDY
-from spatial_engine.utils.running.input_files import check_content, missing, read_id_list, read_text
+from spatial_engine.utils.storage.input_files import check_content, missing, read_id_list, read_text
+from spatial_engine.utils.storage.os_errors import LINK_REMEDY
 
 MARK = b"\xef\xbb\xbf"  # as editors of Windows put it before UTF-8
 

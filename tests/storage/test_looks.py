@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import COMMANDS, link_root, own_file
 
-from spatial_engine.utils.running import cli, looks
-from spatial_engine.utils.running.looks import Looks, state_of
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.storage import looks
+from spatial_engine.utils.storage.looks import Looks, state_of
 
 SCENES = [f"s{number}" for number in range(4)]
 EXTRACT, INFOS, VISIBILITY = COMMANDS[1:4]

@@ -12,7 +12,7 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, SettingsError
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files, locks, os_errors
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -146,16 +146,16 @@ def test_a_folder_is_held_by_one_at_a_time_and_free_afterwards(tmp_path):
     folder = tmp_path / "new" / "parts"
     for _ in range(2):
         refused = raises_one_line(SettingsError, folder, "another run")
-        with files.locked(folder), refused, files.locked(folder):
+        with locks.locked(folder), refused, locks.locked(folder):
             pass
     assert list(folder.iterdir()) == []
 
 
 def test_a_folder_removed_by_the_one_that_held_it_can_be_held_anew(tmp_path):
     folder = tmp_path / "parts"
-    with files.locked(folder):
+    with locks.locked(folder):
         files.remove(folder)
-    with files.locked(folder):
+    with locks.locked(folder):
         assert folder.is_dir()
 
 
@@ -163,8 +163,8 @@ def test_where_folders_cannot_be_locked_there_is_a_warning(tmp_path, monkeypatch
     def refuse(*_):
         raise OSError(errno.EBADF, "Bad file descriptor")
 
-    monkeypatch.setattr(files.fcntl, "flock", refuse)
-    with files.locked(tmp_path / "parts"):
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    with locks.locked(tmp_path / "parts"):
         assert "cannot be locked" in caplog.text
 
 
@@ -234,7 +234,7 @@ def test_a_run_that_begins_while_the_place_is_looked_at_keeps_its_folder(
         answer = real(self)
         if self == folder and not begun:
             begun.append(True)
-            other.enter_context(files.locked(folder))
+            other.enter_context(locks.locked(folder))
             (folder / "out.txt").write_text("half")
         return answer
 
@@ -256,7 +256,7 @@ def test_a_folder_that_is_gone_when_it_is_held_is_refused(tmp_path, monkeypatch)
         folder.rmdir()
 
     monkeypatch.setattr(fcntl, "flock", gone_after)
-    with raises_one_line(SettingsError, folder, "another run"), files.locked(folder):
+    with raises_one_line(SettingsError, folder, "another run"), locks.locked(folder):
         pass
 
 
@@ -271,14 +271,14 @@ def test_a_folder_that_its_holder_removes_at_that_moment_is_refused_not_missing(
         return real(path, *args)
 
     monkeypatch.setattr(os, "open", removed_before)
-    with raises_one_line(SettingsError, folder, "another run"), files.locked(folder):
+    with raises_one_line(SettingsError, folder, "another run"), locks.locked(folder):
         pass
 
 
 def test_a_folder_that_is_held_is_not_removed_as_that_of_a_killed_run(tmp_path):
     folder = tmp_path / "parts"
     files.remove_idle(folder)  # none there
-    with files.locked(folder):
+    with locks.locked(folder):
         (folder / "work").touch()
         files.remove_idle(folder)
         assert (folder / "work").exists()
@@ -289,10 +289,10 @@ def test_a_folder_that_is_held_is_not_removed_as_that_of_a_killed_run(tmp_path):
 # ---- errors of the system ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", sorted(files._REMEDIES))
+@pytest.mark.parametrize("number", sorted(os_errors._REMEDIES))
 def test_an_error_of_the_system_is_a_line_with_file_cause_and_remedy(number):
     error = OSError(number, os.strerror(number), "data/x.txt")
-    place, _, rest = files.explain(error).partition(": ")
+    place, _, rest = os_errors.explain(error).partition(": ")
     cause, _, remedy = rest.partition("; ")
     assert (place, cause, bool(remedy)) == ("data/x.txt", os.strerror(number), True)
 
@@ -301,9 +301,9 @@ def test_an_error_that_tells_no_file_gets_the_one_that_was_written(tmp_path):
     path = tmp_path / "out.txt"
     with pytest.raises(OSError) as caught, files.atomic_path(path):
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert files.explain(caught.value).startswith(f"{path}: No space left on device; make room")
+    assert os_errors.explain(caught.value).startswith(f"{path}: No space left on device; make room")
     short = OSError("80 requested and 20 written")  # as numpy has it
-    told = files.explain(short, path)
+    told = os_errors.explain(short, path)
     assert told == f"{path}: 80 requested and 20 written; make room, then start again"
 
 
@@ -314,16 +314,16 @@ def test_a_link_to_nothing_is_told_as_what_it_is_where_something_is_to_be_writte
     for write in (
         lambda: (link / "camera/v1_0").mkdir(parents=True),
         lambda: (link / "part.json").write_text("x"),
-        lambda: files.locked(link / "parts").__enter__(),
+        lambda: locks.locked(link / "parts").__enter__(),
     ):
         with pytest.raises(OSError) as caught:
             write()
-        told = files.explain(caught.value)
-        assert f"links to {tmp_path / 'gone'}, which is not there; {files.LINK_REMEDY}" in told
+        told = os_errors.explain(caught.value)
+        assert f"links to {tmp_path / 'gone'}, which is not there; {os_errors.LINK_REMEDY}" in told
         assert "File exists" not in told and "move it away" not in told
     (tmp_path / "gone").mkdir()
-    assert files.dangling_link(link / "part.json") == ""
-    assert "move it away" in files.explain(FileExistsError(errno.EEXIST, "File exists", link))
+    assert os_errors.dangling_link(link / "part.json") == ""
+    assert "move it away" in os_errors.explain(FileExistsError(errno.EEXIST, "File exists", link))
 
 
 def test_numbers_and_arrays_of_numpy_are_written_as_json_has_them(tmp_path):

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.running import files
-from spatial_engine.utils.tables import compact_protocol as thrift
+from spatial_engine.utils.storage import os_errors
+from spatial_engine.utils.tables.parquet import compact_protocol as thrift
 
 MAX_GROUPS = 2**15 - 1  # their numbers in a footer are int16
 _MAGIC = b"PAR1"
@@ -49,7 +49,7 @@ class Footer:
 
 def read_footer(path: Path) -> Footer:
     """The footer of a file. Raises `BadDataError` for what is no parquet file, or is damaged."""
-    with _named(path), files.naming(path), open(path, "rb") as file:
+    with _named(path), os_errors.naming(path), open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < 12 or file.read(4) != _MAGIC:
             raise ValueError("not a parquet file")
@@ -198,7 +198,7 @@ def _pair(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _blocks(path: Path, start: int, stop: int) -> Iterator[bytes]:
-    with files.naming(path), open(path, "rb") as file:
+    with os_errors.naming(path), open(path, "rb") as file:
         file.seek(start)
         for left in range(stop - start, 0, -_BLOCK_BYTES):
             block = file.read(min(left, _BLOCK_BYTES))

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 import spatial_engine
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files, os_errors
 
 _PACKAGES = (
     "numpy", "pyarrow", "opencv-python", "opencv-python-headless", "scipy", "mmengine",
@@ -141,7 +141,7 @@ def entries_digest(folder: Path, entries: Sequence[tuple[str, int | None]]) -> s
 
 def content_hash(path: Path) -> str:
     """SHA-256 of a list or table that is small enough to be read whole."""
-    with files.naming(path):
+    with os_errors.naming(path):
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import spatial_engine
-from spatial_engine.utils.running import changes, provenance
+from spatial_engine.utils.running import changes
 from spatial_engine.utils.running.outputs import Product
-from spatial_engine.utils.running.provenance import Origin, digest
+from spatial_engine.utils.storage import provenance
+from spatial_engine.utils.storage.provenance import Origin, digest
 
 DIFFERENT = [
     None, True, False, 0, 1, 1.0, "1", "", [], {}, [1], ["1"], [[1]], {"a": 1}, {"b": 1}, {"a": 2},
@@ -53,7 +54,7 @@ def test_a_digest_sees_every_element_of_an_array():
 def test_digests_do_not_depend_on_the_process():
     value = {"b": [1, "x", None], "a": 2.5}
     code = (
-        "import sys, json, numpy as np; from spatial_engine.utils.running.provenance import digest;"
+        "import sys, json, numpy as np; from spatial_engine.utils.storage.provenance import digest;"
         "v = json.loads(sys.argv[1]); v['c'] = np.arange(4.0); print(digest(v))"
     )
     done = subprocess.run(

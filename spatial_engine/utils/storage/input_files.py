@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from spatial_engine.errors import BadDataError, MissingFileError, MissingInputError
-from spatial_engine.utils.running.files import LINK_REMEDY, check_id, dangling_link, naming
+from spatial_engine.utils.storage.files import check_id
+from spatial_engine.utils.storage.os_errors import LINK_REMEDY, dangling_link, naming
 
 _HEAD_BYTES = 512  # enough to tell what a file is
 _PACKED = (".gz", ".zip", ".xz", ".bz2", ".zst", ".tar")

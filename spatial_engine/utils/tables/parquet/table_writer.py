@@ -17,7 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.tables.row_groups import Digest, Footer, RowGroupWriter, read_footer
+from spatial_engine.utils.tables.parquet.row_groups import (
+    Digest,
+    Footer,
+    RowGroupWriter,
+    read_footer,
+)
 
 KEY = b"spatial_engine.scenes"  # metadata: [[scene id, facts], ...] by row group
 DIGEST = "digest"  # among the facts of a scene: of its row group, as it is written

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import spatial_engine
-from spatial_engine.utils.running import engine_code
-from spatial_engine.utils.running.provenance import digest
 from spatial_engine.utils.running.step import Step
+from spatial_engine.utils.storage import engine_code
+from spatial_engine.utils.storage.provenance import digest
 
 SCRIPT = '''"""A script."""
 from spatial_engine.utils.running import cli, step

@@ -13,13 +13,13 @@ import pytest
 from helpers import raises_one_line
 
 from spatial_engine.errors import SettingsError
-from spatial_engine.utils.running import files
+from spatial_engine.utils.storage import files, locks
 
 
 @pytest.fixture
 def network(monkeypatch):
     """All is on a network file system."""
-    monkeypatch.setattr(files, "is_shared", lambda path: True)
+    monkeypatch.setattr(locks, "is_shared", lambda path: True)
 
 
 @pytest.fixture
@@ -31,29 +31,29 @@ def other_machine(network, monkeypatch):
         if not stat.S_ISDIR(os.fstat(handle).st_mode):
             real(handle, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", lock)
+    monkeypatch.setattr(locks.fcntl, "flock", lock)
 
 
 def test_a_folder_that_a_run_on_another_machine_holds_is_refused(tmp_path, other_machine):
     folder = tmp_path / "new" / "parts"
     for _ in range(2):
-        with files.locked(folder):
+        with locks.locked(folder):
             for _ in range(2):
-                with raises_one_line(SettingsError, folder, "another run"), files.locked(folder):
+                with raises_one_line(SettingsError, folder, "another run"), locks.locked(folder):
                     pass
     assert [path.name for path in folder.parent.iterdir()] == ["parts"]
 
 
 def test_without_the_file_two_machines_would_hold_a_folder(tmp_path, other_machine, monkeypatch):
-    monkeypatch.setattr(files, "is_shared", lambda path: False)
-    with files.locked(tmp_path / "parts"), files.locked(tmp_path / "parts"):
+    monkeypatch.setattr(locks, "is_shared", lambda path: False)
+    with locks.locked(tmp_path / "parts"), locks.locked(tmp_path / "parts"):
         pass
 
 
 def test_the_lock_file_of_a_killed_run_is_taken_over(tmp_path, other_machine):
     left = tmp_path / ".parts.lock"
     left.touch()
-    with files.locked(tmp_path / "parts"):
+    with locks.locked(tmp_path / "parts"):
         assert left.exists()
     assert not left.exists()
 
@@ -68,8 +68,8 @@ def test_a_lock_file_that_its_holder_removes_at_that_moment_is_not_taken(
         left.touch()  # by a third
         real(handle, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", removed_before)
-    with raises_one_line(SettingsError, "parts", "another run"), files.locked(tmp_path / "parts"):
+    monkeypatch.setattr(locks.fcntl, "flock", removed_before)
+    with raises_one_line(SettingsError, "parts", "another run"), locks.locked(tmp_path / "parts"):
         pass
 
 
@@ -92,14 +92,14 @@ def test_the_kind_of_a_file_system_is_that_of_its_mount(tmp_path, monkeypatch, k
         "22 1 999:9 / /proc rw - proc proc rw\n"
         f"36 35 {device} / /mnt/a rw,relatime shared:1 - {kind} server:/ rw,vers=4.2\n"
     )
-    monkeypatch.setattr(files, "_MOUNTS", str(mounts))
-    assert files.is_shared(tmp_path) is shared
-    assert files.is_shared(tmp_path / "not" / "there") is shared
+    monkeypatch.setattr(locks, "_MOUNTS", str(mounts))
+    assert locks.is_shared(tmp_path) is shared
+    assert locks.is_shared(tmp_path / "not" / "there") is shared
 
 
 def test_without_a_list_of_mounts_nothing_is_shared(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_MOUNTS", str(tmp_path / "none"))
-    assert files.is_shared(tmp_path) is False
+    monkeypatch.setattr(locks, "_MOUNTS", str(tmp_path / "none"))
+    assert locks.is_shared(tmp_path) is False
 
 
 def keep_open(monkeypatch, name: str) -> None:
@@ -156,7 +156,7 @@ def test_folders_above_those_of_scenes_are_listed(tmp_path, network, monkeypatch
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    files.look_again(tmp_path)
+    locks.look_again(tmp_path)
     assert sorted(listed) == sorted([
         ".", "data", "data/scannet", "data/scannet/posed_images", "training_data",
         "training_data/task", "training_data/task/v1_0",
@@ -164,6 +164,6 @@ def test_folders_above_those_of_scenes_are_listed(tmp_path, network, monkeypatch
 
 
 def test_nothing_is_listed_on_a_disk_of_this_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "is_shared", lambda path: False)
+    monkeypatch.setattr(locks, "is_shared", lambda path: False)
     monkeypatch.setattr(os, "scandir", None)
-    files.look_again(tmp_path)
+    locks.look_again(tmp_path)

@@ -28,8 +28,8 @@ from typing import Any, ClassVar, NamedTuple
 import orjson
 
 from spatial_engine.errors import EngineError
-from spatial_engine.utils.running import engine_code, files
-from spatial_engine.utils.running.provenance import file_fingerprint
+from spatial_engine.utils.storage import engine_code, files
+from spatial_engine.utils.storage.provenance import file_fingerprint
 
 log = logging.getLogger(__name__)
 

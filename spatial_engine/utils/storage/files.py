@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spatial_engine.errors import BadDataError, SettingsError
+from spatial_engine.utils.storage.locks import locked
+from spatial_engine.utils.storage.os_errors import naming
 
 log = logging.getLogger(__name__)
 
@@ -24,89 +25,8 @@ PARTIAL_SUFFIX = ".partial"
 PARTS_SUFFIX = ".parts"
 CACHE_SUFFIX = ".cache"  # of a folder of what steps have measured of each scene, for themselves
 READY = ".ready"  # among new files that are whole, and are going to their places
-# Kinds of network file systems, as Linux names them.
-_SHARED = re.compile(r"nfs|cifs|smb|fuse\.|9p|lustre|ceph|gpfs|beegfs|pvfs|orangefs|afs|gfs2|ocfs2")
-_MOUNTS = "/proc/self/mountinfo"
-_LOOK_DEPTH = 3  # data/<data set>/<folder of scenes>, training_data/<task>/<version>
 _OPEN_ON_NFS = ".nfs"  # how NFS names a file that was removed while it is open
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
-
-
-# What a person can do about an error of the system, by its number.
-_REMEDIES = {
-    errno.ENOSPC: "make room, then start again",
-    errno.EDQUOT: "make room in your quota, then start again",
-    errno.EFBIG: "raise the limit (`ulimit -f`) or use another file system, then start again",
-    errno.EMFILE: "raise the limit (`ulimit -n 4096`), or lower --num-workers, then start again",
-    errno.ENFILE: "close other programs, then start again",
-    errno.EAGAIN: "raise the limit (`ulimit -u`), or lower --num-workers, then start again",
-    errno.ENOMEM: "raise the limit (`ulimit -v`), or lower --num-workers, then start again",
-    errno.EACCES: "check its permissions, or choose another place",
-    errno.EPERM: "check its permissions, or choose another place",
-    errno.EROFS: "choose another place",
-    errno.ENOTDIR: "a file is where a folder is needed; move it away",
-    errno.EEXIST: "something of that name is in the way; move it away",
-    errno.EISDIR: "a folder is where a file is needed; move it away",
-    errno.ENOENT: "check that it exists and where its links lead, then start again",
-    errno.ELOOP: "a symbolic link leads back to itself; correct the link",
-    errno.EIO: "check the disk, then start again",
-    errno.ESTALE: "check the network file system, then start again",
-    errno.ENAMETOOLONG: "use shorter names",
-}
-
-# Errors that tell nothing of what a file holds: it may be read well the next time.
-_PASSING = {
-    errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO,
-    errno.ESTALE, errno.ETIMEDOUT,
-}  # fmt: skip
-LINK_REMEDY = "make the folder that it links to, mount its disk, or remove the link"
-_NOT_THERE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR)  # what a link to nothing gives
-
-
-def explain(error: OSError, place: str | Path = "") -> str:
-    """One line about an error of the system: file (`place` where it names none), cause, remedy."""
-    at = error.filename or place
-    number = error.errno or errno.ENOSPC  # numpy tells none of a short write
-    remedy = _REMEDIES.get(number, "")
-    cause = error.strerror or " ".join(map(str, error.args)) or type(error).__name__
-    if number in _NOT_THERE and (link := dangling_link(Path(str(at)))):
-        cause, remedy = link, LINK_REMEDY
-    return (f"{at}: " if at else "") + cause + (f"; {remedy}" if remedy else "")
-
-
-def system_error(error: BaseException | None) -> OSError | None:
-    """The error of the system that `error` is or that led to it, where what cannot be read now may
-    be read another time; None for any other."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _PASSING:
-            return error
-        error = error.__context__
-    return None
-
-
-def dangling_link(path: Path) -> str:
-    """What is wrong where `path`, or a folder above it, is a link to nothing; empty elsewhere."""
-    for place in (path, *path.parents):
-        if os.path.islink(place) and not os.path.exists(place):
-            name = "" if place == path else f"{place} "
-            return f"{name}links to {os.readlink(place)}, which is not there"
-    return ""
-
-
-def is_there(path: Path) -> bool:
-    """Whether something is at `path`. A link to nothing counts: whoever reads it names it."""
-    return path.exists() or bool(dangling_link(path))
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Name the file in errors of the system that do not (those of writing to an open file)."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 @contextmanager
@@ -168,96 +88,6 @@ def sync_file(path: Path) -> None:
             raise
     finally:
         os.close(handle)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock a folder against another run, making it if needed; leaves no file behind.
-
-    Raises `SettingsError` when another run holds it. The lock ends with the process. On a network
-    file system a file beside the folder, `.<name>.lock`, is locked too: there the lock of a folder
-    holds on one machine only. Where the file system cannot lock, there is a warning instead.
-    """
-    with _locked_beside(folder) if is_shared(folder) else nullcontext():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # removed just now, by the run that held it
-            raise _taken(folder) from None
-        try:
-            _lock(handle, folder, folder)
-            yield
-        finally:
-            os.close(handle)
-
-
-@contextmanager
-def _locked_beside(folder: Path) -> Iterator[None]:
-    """A lock that all machines see. A killed run leaves the file, unlocked, and the next takes
-    it."""
-    path = folder.with_name(f".{folder.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        _lock(handle, path, folder)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)  # while it is held: else it may be another's by now
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, path: Path, folder: Path) -> None:
-    """Lock an open file or folder; `SettingsError` where another run holds `folder`."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        other = os.open(path, os.O_RDONLY)  # a network file system looks again only to open
-        try:
-            same = os.path.samestat(os.fstat(handle), os.fstat(other))
-        finally:
-            os.close(other)
-    except (BlockingIOError, FileNotFoundError):
-        same = False
-    except OSError as error:
-        log.warning("%s: cannot be locked (%s); do not start a second run on it", folder, error)
-        same = True
-    if not same:
-        raise _taken(folder)
-
-
-def _taken(folder: Path) -> SettingsError:
-    return SettingsError(f"{folder}: another run is writing here; wait until it has ended")
-
-
-def is_shared(path: Path) -> bool:
-    """Whether a path is on a network file system, which other machines may write to (Linux)."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    number = path.stat().st_dev
-    device = f"{os.major(number)}:{os.minor(number)}"
-    with suppress(OSError), open(_MOUNTS, encoding="utf-8") as mounts:
-        for line in mounts:
-            place, _, kind = line.partition(" - ")
-            if place.split()[2] == device:
-                return _SHARED.match(kind) is not None
-    return False
-
-
-def look_again(root: Path) -> None:
-    """Have this machine see what others have put under a root, where it is on a network file
-    system. Such a system goes on showing what it has shown before, for a minute or more; but a
-    folder that is listed shows what is in it. Folders of scenes come to their places whole, so
-    those above them are enough."""
-    if not is_shared(root):
-        return
-    ahead = [(root, 0)]
-    while ahead:
-        folder, depth = ahead.pop()
-        with suppress(OSError), os.scandir(folder) as entries:
-            folders = [entry for entry in entries if entry.is_dir()]
-            if depth < _LOOK_DEPTH:
-                ahead += [(Path(entry.path), depth + 1) for entry in folders]
 
 
 def remove(path: Path) -> None:
