@@ -99,7 +99,7 @@ eval(stage)
 print(time.process_time() - start, memory("VmHWM:"), max(memory("VmRSS:") - held, 0))
 """
 # A finished set of true size has more files than are looked at again, whatever its small scenes do.
-LARGE = "from spatial_engine.utils.running import looks\nlooks.MANY_FILES, looks.MANY_SCENES = 0, 1"
+LARGE = "from spatial_engine.utils.storage import looks\nlooks.MANY_FILES, looks.MANY_SCENES = 0, 1"
 
 
 def run_stage(root: Path, before: str, stage: str) -> dict[str, float]:

@@ -159,9 +159,11 @@ def run_here(command: str, root: Path, *flags: str) -> subprocess.CompletedProce
     import warm_workers
 
     from spatial_engine.utils.running import cli, processes
+    from spatial_engine.utils.storage.looks import Looks
 
     if command.endswith(".sh"):
         return run_command(command, root, *flags)
+    Looks._of.clear()  # as in another process
     module = importlib.import_module(command.removesuffix(".py").replace("/", "."))
     if command.endswith(PLAIN):
         flags = ()

@@ -155,7 +155,7 @@ def describe(folder: Path, name: str, with_images: bool, seeds: str, held: list[
     cards = {fill_in.CARD if form == with_images else fill_in.FULL_CARD: form
              for form in {with_images, True}}  # fmt: skip
     for file, form in cards.items():
-        front = front_matter(name, held, parquet_features(form), PATTERN)
+        front = front_matter(name, held, parquet_features(form), PATTERN, form)
         put(folder / file, card("parquet.md.jinja", front, with_images=form, **told))
     if not with_images:
         put(folder / "fill_in.py", Path(fill_in.__file__).read_bytes())

@@ -28,7 +28,7 @@ def llama_factory_steps(root: Path, work: Path, model: Path, report: Report) -> 
     wanted = sum(one["num_samples"] for one in info.values())
     settings = {
         "model_name_or_path": model, "output_dir": work / "llama_factory", "max_steps": STEPS,
-        "use_cpu": "true", "preprocessing_num_workers": 1,
+        "template": "qwen2_vl", "use_cpu": "true", "preprocessing_num_workers": 1,
     }  # fmt: skip
     words = [f"{name}={value}" for name, value in settings.items()]
     command = ["llamafactory-cli", "train", f"{BESIDE}.llama_factory.yaml", *words]

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from biased_questions import make_candidates
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spatial_engine.evaluation.baselines import wording_baseline
@@ -231,6 +231,7 @@ def test_balance_keeps_the_number_whatever_there_is(drawn):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 4), st.integers(2, 4), st.integers(1, 20), st.integers(0, 99))
+@example(num_scenes=3, kinds=2, wanted=15, seed=22)
 def test_balance_is_even_where_there_is_enough(num_scenes, kinds, wanted, seed):
     pairs = np.array([(s, a) for s in range(num_scenes) for a in range(kinds)] * wanted)
     scenes, answers = np.random.default_rng(seed).permutation(pairs).T

@@ -72,7 +72,8 @@ def test_no_folder_is_listed_twice_and_no_image_opened_again(
 # says, the rows of which tables it reads, and which files it opens.
 FINISHED = """
 import contextlib, importlib, io, json, os, sys
-from spatial_engine.utils.running import cli, looks
+from spatial_engine.utils.running import cli
+from spatial_engine.utils.storage import looks
 from spatial_engine.utils.tables.scene_table import SceneTable
 looks.MANY_SCENES, looks.MANY_FILES, looks._SETTLED_NS = 1, 0, 0
 opened, read, found = set(), [], {}

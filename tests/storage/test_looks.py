@@ -22,6 +22,7 @@ EXTRACT, INFOS, VISIBILITY = COMMANDS[1:4]
 @pytest.fixture
 def place(tmp_path, monkeypatch) -> Path:
     """A folder of scenes of two files each, of a set that is large."""
+    monkeypatch.setattr(Looks, "_of", {})  # what earlier tests have found is not to be kept now
     monkeypatch.setattr(looks, "MANY_SCENES", len(SCENES))
     monkeypatch.setattr(looks, "MANY_FILES", 2 * len(SCENES) - 1)
     monkeypatch.setattr(looks, "_SETTLED_NS", 0)
@@ -130,6 +131,7 @@ def test_what_may_still_be_changing_is_not_kept(place, monkeypatch):
 
 def test_a_large_set_that_is_finished_is_not_listed_again(made_root, tmp_path, monkeypatch, capsys):
     """Its commands say that all is up to date; what is lost or new is noticed all the same."""
+    monkeypatch.setattr(Looks, "_of", {})
     monkeypatch.setattr(looks, "MANY_SCENES", 1)
     monkeypatch.setattr(looks, "MANY_FILES", 0)
     monkeypatch.setattr(looks, "_SETTLED_NS", 0)

@@ -37,9 +37,14 @@ def size_category(records: int) -> str:
 
 
 def front_matter(
-    name: str, held: Sequence[Held], features: Sequence[Mapping[str, Any]], pattern: str
+    name: str,
+    held: Sequence[Held],
+    features: Sequence[Mapping[str, Any]],
+    pattern: str,
+    with_images: bool = True,
 ) -> str:
-    """What programs read of a card; `pattern` are the files of a split, with `{}` for its name."""
+    """What programs read of a card; `pattern` are the files of a split, with `{}` for its name.
+    Bytes are told where images are inside: what else there is is little beside them."""
     contents = provenance.digest([list(one.shards.items()) for one in held])
     files = [{"split": one.split, "path": pattern.format(one.split)} for one in held]
     told = {
@@ -56,7 +61,9 @@ def front_matter(
             "description": f"contents {contents}",
             "features": list(features),
             "splits": [
-                {"name": one.split, "num_bytes": one.num_bytes, "num_examples": one.records}
+                {"name": one.split}
+                | ({"num_bytes": one.num_bytes} if with_images else {})
+                | {"num_examples": one.records}
                 for one in held
             ],
         },

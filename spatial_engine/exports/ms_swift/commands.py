@@ -35,7 +35,8 @@ def grpo(paths: Sequence[Path], root: Path, plugin: Path, most_images: int) -> s
         f"--external_plugins {shlex.quote(str(plugin.absolute()))}",
         f"--reward_funcs {' '.join(REWARDS)}",
         "--reward_weights 1 0.1",
-        "--num_generations 8",
+        # Answers made at a time, on any number of GPUs, are a multiple of the generations.
+        "--num_generations 8 --gradient_accumulation_steps 8",
         "--max_completion_length 512",
         "--use_vllm true --vllm_mode colocate",
         f"--vllm_limit_mm_per_prompt '{{\"image\": {most_images}}}'",
