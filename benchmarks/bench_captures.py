@@ -13,7 +13,6 @@ for every fourth frame and for all.
 
 from __future__ import annotations
 
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -293,7 +292,7 @@ class CaptureBench(Bench):
 
     def note(self, name, part, count, stage, floor, memory, what) -> None:
         turns = self.turns if part == "frames" else 1  # points take long
-        times = take_turns(stage, floor, self.scratch, turns, time.process_time)
+        times = take_turns(stage, floor, self.scratch, turns)
         more, less = (memory[1], memory[0]) if memory else (0, 0)
         self.add(f"{name} {part}", "frames", count, *times, more, what)
         (color, depth, _) = KINDS[name].room

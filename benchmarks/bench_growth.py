@@ -21,7 +21,7 @@ from common import (
     machine,
     make_data,
     results_path,
-    run_command,
+    run_timed,
 )
 
 # isort: split
@@ -107,7 +107,8 @@ def measure(folder: Path) -> list[dict[str, object]]:
                 flags = ("--split", "train")
             elif name not in ("points and labels", "extraction", "infos"):
                 flags = ("--splits", "train", *flags)
-            seconds, peak = run_command(command, root, *flags, num_workers=workers)
+            cost = run_timed(command, root, *flags, "--overwrite", num_workers=workers)
+            seconds, peak = cost.seconds, cost.peak_mib
             one = found.setdefault(name, {"seconds": [], "peak_mib": []})
             one["seconds"].append(seconds)
             one["peak_mib"].append(peak)
