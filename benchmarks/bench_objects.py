@@ -25,6 +25,7 @@ from spatial_engine.object_perception import compute_object_visibility as object
 from spatial_engine.object_perception import single_object_coverage_finder as finder
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.coverage import covers, minimal_sets
+from spatial_engine.utils.running.outputs import Part
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import object_table, visibility_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS
@@ -59,7 +60,7 @@ class ObjectsBench(Bench):
         def see(out: Path) -> None:
             objects.see_objects((scenes, table, SCENE, constants), out)
             outputs = {"table": out / "table", objects.OUTPUT: out / "pickle"}
-            objects.join_parts([out], outputs)
+            objects.join_parts([Part(SCENE, out, {})], outputs)
 
         def open_scene(_: Path) -> None:
             visibility_table.VisibilityInfoHandler(table).load_scene(SCENE)
