@@ -12,14 +12,13 @@ At last 3 million records of one file are shuffled.
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
-from common import MAXRSS_PER_MIB, Bench, make_parser, results_path, run_command
+from common import MAXRSS_PER_MIB, MEASURE, Bench, make_parser, results_path, run_command
 
 # isort: split
 import numpy as np
@@ -40,13 +39,12 @@ NUM_CLIPS = 16
 RULE = MovementRule(coord.STILL_M, coord.MOVED_M, coord.JITTER_TIMES, coord.STATIC_SHARE)
 SHUFFLED = 3_000_000
 SHUFFLE = """
-import resource, sys
+import sys
 from pathlib import Path
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.questions import records
 source, output, times = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 records.shuffle_jsonl([source] * times, output, sampling.generator(0))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -163,15 +161,20 @@ class MovementBench(Bench):
                  memory, "")  # fmt: skip
         lines = made[0].read_bytes().count(b"\n")
         times = -(-SHUFFLED // lines)
-        start = resource.getrusage(resource.RUSAGE_CHILDREN)
+        line = [
+            sys.executable,
+            "-c",
+            SHUFFLE,
+            str(made[0]),
+            str(self.root / "shuffled"),
+            str(times),
+        ]
         done = subprocess.run(
-            [sys.executable, "-c", SHUFFLE, str(made[0]), str(self.root / "shuffled"), str(times)],
-            stdout=subprocess.PIPE, text=True, check=True,
-        )  # fmt: skip
-        end = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
+            [sys.executable, "-c", MEASURE, *line], stdout=subprocess.PIPE, text=True, check=True
+        )
+        seconds, peak = map(float, done.stdout.split())
         self.add("shuffling one file", "records", times * lines, seconds, seconds, 1,
-                 int(done.stdout) / MAXRSS_PER_MIB, "")  # fmt: skip
+                 peak / MAXRSS_PER_MIB, "")  # fmt: skip
         (self.root / "shuffled").unlink()
 
 
