@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from stat import S_ISREG
+from typing import Any
 from unittest import mock
 
 import hypothesis
@@ -284,9 +285,13 @@ def one_core_each():
     warm_workers.end()
 
 
-def _settings() -> dict[str, object]:
+def _settings() -> dict[str, Any]:
     """What all code of a process shares and can set."""
-    here = {"folder": os.getcwd(), "recursion": sys.getrecursionlimit(), "search": [*sys.path]}
+    here: dict[str, Any] = {
+        "folder": os.getcwd(),
+        "recursion": sys.getrecursionlimit(),
+        "search": [*sys.path],
+    }
     here["longest csv field"] = csv.field_size_limit()
     here |= {n.name: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     variables = {f"${name}": value for name, value in os.environ.items()}
@@ -297,10 +302,12 @@ def _settings() -> dict[str, object]:
 @pytest.fixture(autouse=True)
 def settings_stay():
     """No test, and no code that it calls, leaves a setting of the process to the tests after it,
-    which may be others on another machine. Libraries add variables when they are first loaded."""
+    which may be others on another machine. Libraries add variables, and folders behind those that
+    are searched, when they are first loaded."""
     before = _settings()
     yield
     after = _settings()
+    after["search"] = after["search"][: len(before["search"])]
     assert {name: after.get(name) for name in before} == before
 
 
