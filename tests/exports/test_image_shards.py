@@ -207,6 +207,8 @@ def test_the_card_tells_columns_counts_and_licence(root, kind):
     info = front["dataset_info"]
     counts = {one["name"]: one["num_examples"] for one in info["splits"]}
     assert counts == dict.fromkeys(SPLITS.values(), COUNT * len(TASKS))
+    # Bytes of images are told where images are.
+    assert all((one.get("num_bytes", 0) > 0) == (kind == "hub") for one in info["splits"])
     schema = pq.read_schema(next((folder / "data").glob("*.parquet")))
     assert [one["name"] for one in info["features"]] == schema.names
     told = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
@@ -239,20 +241,6 @@ def test_no_shard_is_larger_than_it_may_be_nor_row_group(root):
 
 
 # HF datasets
-
-
-@pytest.fixture(scope="module")
-def datasets(tmp_path_factory):
-    """The library, with its caches in a folder of the test and without a network."""
-    with pytest.MonkeyPatch.context() as patch:
-        cache = tmp_path_factory.mktemp("hf")
-        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-            patch.setenv(name, "1")
-        patch.setenv("HF_HOME", str(cache))
-        datasets = pytest.importorskip("datasets")
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cache / "datasets"))
-        datasets.disable_progress_bars()
-        yield datasets
 
 
 @pytest.mark.parametrize("streaming", [False, True])

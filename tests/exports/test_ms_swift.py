@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,9 @@ def test_the_command_writes_each_kind_and_prints_lines_that_a_shell_takes(root, 
     assert "QWENVL_BBOX_FORMAT=new" in sft and "/objects/" in sft and "/objects_pixels/" in other
     assert "--tuner_type lora" in sft and "--train_type for --tuner_type" in said
     words = shlex.split(grpo)
+    # ms-swift wants a multiple, of one GPU that takes one question at a time, too.
+    told = {flag: int(number) for flag, number in pairwise(words) if number.isdecimal()}
+    assert told["--gradient_accumulation_steps"] % told["--num_generations"] == 0
     assert json.loads(words[words.index("--vllm_limit_mm_per_prompt") + 1]) == {"image": 8}
     place = words.index("--reward_funcs")
     assert tuple(words[place + 1 : place + 3]) == commands.REWARDS
