@@ -35,14 +35,13 @@ from spatial_engine.sample_data.rendering.sensor import EXACT, REAL, Sensor
 from spatial_engine.utils.capture_utils import formats
 from spatial_engine.utils.capture_utils.codings import lzfse
 from spatial_engine.utils.capture_utils.options import CaptureOptions
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures import jpeg, png
 from spatial_engine.utils.preparation import prepare
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
 from spatial_engine.utils.scannetpp_utils import capture as scannetpp
 from spatial_engine.utils.scannetpp_utils.depth_bin import DepthBin
-from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.storage import files
 
 RENDERED, SHOWN = 40, 3  # frames, and how often: forth, back and forth again
@@ -270,15 +269,15 @@ class CaptureBench(Bench):
             for number, (color, depth) in enumerate(kind.coded(path)):
                 data = color if isinstance(color, bytes) else jpeg.encode(color)
                 (out / f"{number:05d}.jpg").write_bytes(data)
-                (out / f"{number:05d}.png").write_bytes(posed_images.encode_depth(depth))
+                (out / f"{number:05d}.png").write_bytes(png.encode(depth))
 
         def points(out: Path) -> None:
             prepare.make_points((name, make_source(name, path, self.root), frames_dir), out)
 
         def points_floor(_: Path) -> None:
-            for png in sorted(frames_dir.glob("*.png")):
-                depth_of(png.read_bytes())
-                jpeg.decode(png.with_suffix(".jpg").read_bytes(), png, "")
+            for path in sorted(frames_dir.glob("*.png")):
+                depth_of(path.read_bytes())
+                jpeg.decode(path.with_suffix(".jpg").read_bytes(), path, "")
 
         files.remove(frames_dir)
         frames_dir.mkdir(parents=True)

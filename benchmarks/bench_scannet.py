@@ -37,6 +37,7 @@ from spatial_engine.camera_movement import calculate_frames_relations as relatio
 from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.visibility import SurfaceRule
+from spatial_engine.utils.pictures import png
 from spatial_engine.utils.scannet_utils import (
     annotations,
     batch_load_scannet_data,
@@ -44,7 +45,6 @@ from spatial_engine.utils.scannet_utils import (
     make_visibility_info,
 )
 from spatial_engine.utils.scannet_utils.sens import SensReader
-from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import pair_table, visibility_table
 
@@ -85,9 +85,9 @@ class ScannetBench(Bench):
                         if sens.header.depth_compression == "zlib":
                             raw = zlib.decompress(raw)
                         depth = np.frombuffer(raw, np.uint16)
-                    png = posed_images.encode_depth(depth.reshape(height, width))
+                    data = png.encode(depth.reshape(height, width))
                     (out / f"{number}.jpg").write_bytes(frame.color_bytes)
-                    (out / f"{number}.png").write_bytes(png)
+                    (out / f"{number}.png").write_bytes(data)
 
         times = self.compare(
             lambda out: extract_posed_images.extract_scene((sens_path, 5), out), floor

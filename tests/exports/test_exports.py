@@ -557,7 +557,7 @@ def test_lmms_eval_rows_are_means_over_subtasks(task):
 
 BLOCKED = (
     "mmengine", "numpy", "cv2", "PIL", "pandas", "pyarrow", "tqdm", "scipy", "openpyxl", "rich",
-    "matplotlib", "jinja2", "plyfile", "simplejpeg",
+    "matplotlib", "jinja2", "plyfile", "simplejpeg", "isal",
 )  # fmt: skip
 
 

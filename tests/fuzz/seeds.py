@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from plyfile import PlyData, PlyElement
 
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures import jpeg, png
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
 from spatial_engine.utils.questions.templates import Phrase
@@ -78,7 +78,7 @@ def jpegs() -> list[bytes]:
 def depth_pngs() -> list[bytes]:
     width, height = DEPTH_SIZE
     depth = _rng().integers(0, 5000, (height, width)).astype(np.uint16)
-    return [posed_images.encode_depth(depth), posed_images.encode_depth(0 * depth)]
+    return [png.encode(depth), png.encode(0 * depth)]
 
 
 def sens() -> list[bytes]:

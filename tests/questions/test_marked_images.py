@@ -77,6 +77,16 @@ def test_pictures_are_their_own_source_with_their_own_marks(tmp_path):
         np.testing.assert_array_equal(image, kept[name])
 
 
+def test_a_picture_has_the_same_bytes_alone_as_among_others_of_its_source(tmp_path):
+    sources = Sources(2)
+    pictures = random_pictures(np.random.default_rng(1), sources, 12)
+    marked_images.draw_pictures(pictures, sources.read, MARK, SIZE, tmp_path / "together")
+    for picture in pictures:
+        marked_images.draw_pictures([picture], Sources(2).read, MARK, SIZE, tmp_path / "alone")
+        made = [(tmp_path / folder / picture.name).read_bytes() for folder in ("together", "alone")]
+        assert made[0] == made[1]
+
+
 def test_colours_follow_the_order_of_the_pictures(tmp_path):
     """Each picture's marks can have one colour each, so that any other order would show."""
     sources = Sources(3)

@@ -21,6 +21,7 @@ from conftest import COMMANDS, link_root, made_once, own_file
 from kill_runs import WRITES
 
 from spatial_engine.object_perception import single_object_coverage_finder as finder
+from spatial_engine.utils.pictures import png
 from spatial_engine.utils.questions.records import read_jsonl
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.scenes import posed_images
@@ -116,7 +117,7 @@ def take_other_depth(root: Path) -> None:
     for path in frames_of(root).glob("*.png"):
         depth = cv2.imread(str(own_file(path)), cv2.IMREAD_UNCHANGED)
         depth[: len(depth) // 2] = 0
-        path.write_bytes(posed_images.encode_depth(depth))
+        path.write_bytes(png.encode(depth))
 
 
 def take_another_mesh(root: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from helpers import raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.pictures import png
 from spatial_engine.utils.scenes import posed_images
 
 EXTRACT = "extract_posed_images.py"
@@ -24,7 +25,7 @@ def random_depth(rng, shape, noise: bool) -> np.ndarray:
     return (rng.integers(0, 65536, shape) if noise else smooth).astype(np.uint16)
 
 
-def png(width, height, depth=16, kind=0, data=b"\0" * 10) -> bytes:
+def png_file(width, height, depth=16, kind=0, data=b"\0" * 10) -> bytes:
     def chunk(name, body):
         return (
             struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -45,7 +46,7 @@ def path(tmp_path):
 def test_depth_reads_back_exactly(path, shape, noise):
     depth = random_depth(np.random.default_rng(0), shape, noise)
     for image in (depth, np.zeros_like(depth), np.full_like(depth, 65535)):
-        path.write_bytes(posed_images.encode_depth(image))
+        path.write_bytes(png.encode(image))
         size = (shape[1], shape[0])
         found = posed_images.read_depth(path, size)
         assert found.dtype == np.uint16
@@ -60,14 +61,14 @@ def test_depth_written_by_other_tools_is_read(path):
         cv2.imwrite(str(path), depth, [cv2.IMWRITE_PNG_COMPRESSION, level])
         np.testing.assert_array_equal(posed_images.read_depth(path, (40, 30)), depth)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in depth)
-    path.write_bytes(png(40, 30, data=rows))
+    path.write_bytes(png_file(40, 30, data=rows))
     np.testing.assert_array_equal(posed_images.read_depth(path, (40, 30)), depth)
 
 
 def test_a_depth_image_cut_at_any_length_is_never_taken_for_whole(path):
     for noise in (False, True):
         depth = random_depth(np.random.default_rng(2), (24, 32), noise)
-        data = posed_images.encode_depth(depth)
+        data = png.encode(depth)
         for length in range(len(data)):
             path.write_bytes(data[:length])
             with raises_one_line(BadDataError, path, EXTRACT):
@@ -75,7 +76,7 @@ def test_a_depth_image_cut_at_any_length_is_never_taken_for_whole(path):
 
 
 def test_a_depth_image_with_a_part_missing_or_zeroed_is_refused(path):
-    data = posed_images.encode_depth(random_depth(np.random.default_rng(3), (24, 32), True))
+    data = png.encode(random_depth(np.random.default_rng(3), (24, 32), True))
     end = len(data) - 12  # IEND
     for start in range(33, end, 97):
         for damaged in (data[:start] + data[end:], data[:start] + bytes(end - start) + data[end:]):
@@ -86,7 +87,7 @@ def test_a_depth_image_with_a_part_missing_or_zeroed_is_refused(path):
 
 def test_a_wrong_bit_is_noticed_or_does_no_harm(path):
     depth = random_depth(np.random.default_rng(4), (12, 16), True)
-    data = posed_images.encode_depth(depth)
+    data = png.encode(depth)
     refused = 0
     for place in range(len(data)):
         flipped = bytearray(data)
@@ -105,8 +106,8 @@ def test_images_of_other_kinds_and_sizes_are_refused(path):
         "8 bit": cv2.imencode(".png", image.astype(np.uint8))[1],
         "colour": cv2.imencode(".png", np.dstack([image] * 3))[1],
         "with alpha": cv2.imencode(".png", np.dstack([image] * 4))[1],
-        "one bit": np.frombuffer(png(32, 24, 1, 0, b"\0" * 24 * 5), np.uint8),
-        "palette": np.frombuffer(png(32, 24, 8, 3, b"\0" * 24 * 33), np.uint8),
+        "one bit": np.frombuffer(png_file(32, 24, 1, 0, b"\0" * 24 * 5), np.uint8),
+        "palette": np.frombuffer(png_file(32, 24, 8, 3, b"\0" * 24 * 33), np.uint8),
         "jpeg": cv2.imencode(".jpg", image.astype(np.uint8))[1],
         "turned": cv2.imencode(".png", image.T)[1],
         "larger": cv2.imencode(".png", np.zeros((48, 64), np.uint16))[1],
@@ -123,7 +124,7 @@ def test_images_of_other_kinds_and_sizes_are_refused(path):
 
 @pytest.mark.parametrize("size", [(0, 0), (2**31 - 1, 1), (16_384, 16_384), (40_000, 40_000)])
 def test_a_vast_image_without_data_is_refused_even_where_its_size_is_expected(path, size):
-    path.write_bytes(png(*size))
+    path.write_bytes(png_file(*size))
     with raises_one_line(BadDataError, path):
         posed_images.read_depth(path, size)
 
@@ -146,7 +147,7 @@ def peak_of_reading(path, size) -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="its memory is told by Linux")
 def test_a_chunk_that_claims_half_a_gigabyte_takes_no_memory(path):
-    data = bytearray(png(32, 24))
+    data = bytearray(png_file(32, 24))
     place = data.index(b"IDAT") - 4
     data[place : place + 4] = (2**29).to_bytes(4, "big")
     path.write_bytes(data)
@@ -173,7 +174,7 @@ def test_colour_is_read_whole_or_not_at_all(path):
 def test_image_size_of_what_is_no_image_is_refused(path):
     with raises_one_line(BadDataError, path, "no such image"):
         posed_images.read_image_size(path)
-    for data in (b"", b"x" * 99, png(30, 20)[:20], png(100_000, 100_000)):
+    for data in (b"", b"x" * 99, png_file(30, 20)[:20], png_file(100_000, 100_000)):
         path.write_bytes(data)
         with raises_one_line(BadDataError, path, EXTRACT):
             posed_images.read_image_size(path)

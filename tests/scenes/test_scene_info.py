@@ -13,6 +13,7 @@ from helpers import plain_camera, raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils.paths import info_path, instance_data_dir
+from spatial_engine.utils.pictures import png
 from spatial_engine.utils.scannet_utils import make_visibility_info
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -125,7 +126,7 @@ def test_points_masks_and_images_are_read_from_their_files(load, tmp_path):
     (images / SCENE).mkdir(parents=True)
     np.save(arrays / "aligned_points.npy", points)
     np.save(arrays / "instance_mask.npy", mask)
-    (images / SCENE / "00005.png").write_bytes(posed_images.encode_depth(depth))
+    (images / SCENE / "00005.png").write_bytes(png.encode(depth))
     cv2.imwrite(str(images / SCENE / "00005.jpg"), np.full((48, 64, 3), 90, np.uint8))
     np.testing.assert_array_equal(scenes.points(SCENE), points[:, :3])
     np.testing.assert_array_equal(scenes.instance_mask(SCENE), mask)

@@ -227,7 +227,16 @@ def test_what_the_steps_of_the_engine_depend_on():
 
 def test_libraries_are_those_that_the_package_says_it_needs():
     needed = engine_code.needed_libraries()
-    shaping = {"Python", "numpy", "pyarrow", "opencv-python", "simplejpeg", "scipy", "orjson"}
+    shaping = {
+        "Python",
+        "numpy",
+        "pyarrow",
+        "opencv-python",
+        "simplejpeg",
+        "isal",
+        "scipy",
+        "orjson",
+    }
     assert shaping <= set(needed)
     assert not {"pytest", "distributed", "openai", "spatial_engine"} & set(needed)  # extras
     assert all(engine_code.version_of(name)[0].isdigit() for name in needed)

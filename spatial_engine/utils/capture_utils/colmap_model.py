@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.pictures.png import MAX_SIDE
 from spatial_engine.utils.preparation import frame_files
-from spatial_engine.utils.scenes.posed_images import MAX_SIDE
 
 REMEDY = "export the model again (colmap model_converter --output_type TXT)"
 HALF_PIXEL = 0.5  # COLMAP's pixel centres are at halves, OpenCV's at whole numbers

@@ -51,6 +51,12 @@ class MarkSize:
         """How far the centre must be from the border."""
         return self.radius + self.ring + 1
 
+    def rows(self, center: np.ndarray, letter: str, height: int) -> slice:
+        """The rows that a mark at this pixel (x, y) can cover, in an image of so many."""
+        reach = (self.reach if letter else self.margin) + 1  # half a pixel a side, and rounding
+        y = round(float(center[1]))
+        return slice(max(y - reach, 0), min(y + reach + 1, height))
+
     def is_inside(self, pixels: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Whether a mark at each of the pixels (..., 2) is within the image, (...) bool, its letter
         on either side too: nowhere, where the image is too narrow for one."""

@@ -19,7 +19,7 @@ from spatial_engine.errors import BadDataError, SettingsError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import camera_fault, pose_fault
 from spatial_engine.utils.paths import SPLITS, Dataset
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures import jpeg, png
 from spatial_engine.utils.preparation import agreement, fusion
 from spatial_engine.utils.preparation.capture import AnnotatedMesh, Capture
 from spatial_engine.utils.preparation.object_infos import bounding_box, join_object_infos
@@ -129,7 +129,7 @@ def extract_frames(arguments: tuple[str, Source, Wanted], part_dir: Path) -> Par
                 "the first; get it again"
             )
         (part_dir / f"{name}.jpg").write_bytes(color)
-        (part_dir / f"{name}.png").write_bytes(posed_images.encode_depth(picture.depth_mm))
+        (part_dir / f"{name}.png").write_bytes(png.encode(picture.depth_mm))
         unmeasured += not picture.depth_mm.any()
         written.add(name)
         if (k := compared.get(name)) is not None:

@@ -1,6 +1,7 @@
 """Pictures with marks: a scene's are drawn and written, counted beforehand, and published.
 
-Each source image is decoded once, however many pictures are made of it.
+Each source image is decoded once, and encoded once but for the rows under marks, however many
+pictures are made of it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.pictures import drawing, jpeg
+from spatial_engine.utils.pictures import drawing, jpeg, jpeg_strips
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.storage import files
 
@@ -47,23 +49,32 @@ def draw_pictures(
     has another size.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    source, original = None, np.zeros(0)
     colors: list[list[str]] = [[] for _ in pictures]
-    for index in sorted(range(len(pictures)), key=lambda index: pictures[index].source):
-        picture = pictures[index]
-        if picture.source != source:
-            source, original = picture.source, read(picture.source)
-            if original.shape[1::-1] != tuple(image_size):
-                raise BadDataError(
-                    f"image {source} is {original.shape[1]}x{original.shape[0]} and not "
-                    f"{image_size[0]}x{image_size[1]} as the others; extract its scene again"
-                )
-        image = original.copy()
-        chosen = drawing.draw_marks(
-            image, picture.centers, picture.letters, picture.preferences, size
-        )
-        colors[index] = [drawing.COLOR_NAMES[number] for number in chosen]
-        (folder / picture.name).write_bytes(jpeg.encode(image))
+
+    def source_of(index: int) -> str:
+        return pictures[index].source
+
+    for source, indexes in groupby(sorted(range(len(pictures)), key=source_of), source_of):
+        image = read(source)
+        if image.shape[1::-1] != tuple(image_size):
+            raise BadDataError(
+                f"image {source} is {image.shape[1]}x{image.shape[0]} and not "
+                f"{image_size[0]}x{image_size[1]} as the others; extract its scene again"
+            )
+        strips = jpeg_strips.JpegStrips(image.copy())
+        for index in indexes:
+            picture = pictures[index]
+            chosen = drawing.draw_marks(
+                image, picture.centers, picture.letters, picture.preferences, size
+            )
+            colors[index] = [drawing.COLOR_NAMES[number] for number in chosen]
+            covered = [
+                size.rows(center, letter, image_size[1])
+                for center, letter in zip(picture.centers, picture.letters, strict=True)
+            ]
+            (folder / picture.name).write_bytes(strips.encode(image, covered))
+            for rows in covered:
+                image[rows] = strips.image[rows]
     return colors
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import is_valid_pose, singular_fault
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures import jpeg, png
 from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
@@ -55,7 +55,7 @@ def extract_scene(arguments: tuple[Path, int], part_dir: Path) -> PartResult:
             name = posed_images.frame_id(number)
             depth = to_millimetres(sens.depth_image(frame), sens.header.depth_shift)
             (part_dir / f"{name}.jpg").write_bytes(color_jpeg(sens, number, frame))
-            (part_dir / f"{name}.png").write_bytes(posed_images.encode_depth(depth))
+            (part_dir / f"{name}.png").write_bytes(png.encode(depth))
             pose = posed_images.format_matrix(frame.camera_to_world.astype(np.float64))
             (part_dir / f"{name}.txt").write_text(pose)
             kept += 1
@@ -94,7 +94,7 @@ def color_jpeg(sens: SensReader, number: int, frame: SensFrame) -> bytes:
             )
         return frame.color_bytes
     if kind == "png":
-        whole = posed_images.is_whole_png(frame.color_bytes, (width, height))
+        whole = png.is_whole(frame.color_bytes, (width, height))
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if whole else None
     else:
         whole = len(data) == 3 * width * height

@@ -12,17 +12,17 @@ before it has been compared with the bytes that the file really has.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from isal import isal_zlib
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_valid_pose, pose_fault
-from spatial_engine.utils.scenes.posed_images import MAX_SIDE
+from spatial_engine.utils.pictures.png import MAX_SIDE
 from spatial_engine.utils.storage.input_files import check_content, missing
 from spatial_engine.utils.storage.os_errors import naming
 
@@ -138,10 +138,10 @@ class SensReader:
         expected = 2 * width * height
         raw, name = frame.depth_bytes, f"the depth image of frame {frame.number}"
         if self.header.depth_compression == "zlib":
-            inflater = zlib.decompressobj()
+            inflater = isal_zlib.decompressobj()  # half the time of zlib
             try:
                 raw = inflater.decompress(raw, expected + 1)  # one more byte shows a bomb
-            except zlib.error as error:
+            except isal_zlib.error as error:
                 raise self._bad(f"{name} cannot be inflated ({error})") from None
             if not inflater.eof:
                 raise self._bad(f"{name} does not end with its {expected} bytes")

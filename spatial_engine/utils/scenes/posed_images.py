@@ -11,17 +11,15 @@ names with any number of zeros (`5.jpg`), which stay as they are and go by their
 from __future__ import annotations
 
 import codecs
-import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from spatial_engine.errors import BadDataError, MissingFileError
 from spatial_engine.utils.geometry.cameras import camera_fault, is_valid_pose, pose_fault
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures import jpeg, png
 from spatial_engine.utils.storage.os_errors import naming
 
 REMEDY = (
@@ -32,34 +30,10 @@ CORRECT = f"correct it, where the folder is of another source, or {REMEDY}"
 INTRINSIC_FILE = "intrinsic.txt"
 FRAME_CAMERAS_FILE = "intrinsics_by_frame.txt"
 
-# Depth PNGs are written once and read once, so encoding and decoding time count alike. Measured on
-# synthetic 640x480 depth with millimetre noise: the "up" filter with run-length deflate takes half
-# the time of OpenCV's default to encode (4.3 ms to 8.9 ms) and less to decode (on rendered depth:
-# benchmarks/), and the file is a little smaller, because noise leaves deflate no repeats to find.
-_PNG_FILTER, _UP = 19, 32  # named in cv2 since 4.12; earlier versions ignore them
-PNG_FLAGS = [
-    _PNG_FILTER,
-    _UP,
-    cv2.IMWRITE_PNG_STRATEGY,
-    cv2.IMWRITE_PNG_STRATEGY_RLE,
-    cv2.IMWRITE_PNG_COMPRESSION,
-    1,
-]
-
-MAX_SIDE = 8_192  # pixels; a larger image side means a damaged header
-
 
 def frame_id(number: int) -> str:
     """Id of a frame: its number in the `.sens` with five digits."""
     return f"{number:05d}"
-
-
-def encode_depth(depth_mm: np.ndarray) -> bytes:
-    """PNG of (height, width) uint16 depth."""
-    done, data = cv2.imencode(".png", depth_mm, PNG_FLAGS)
-    if not done:
-        raise ValueError("OpenCV could not encode a depth image")
-    return data.tobytes()
 
 
 def format_matrix(matrix: np.ndarray) -> str:
@@ -191,31 +165,12 @@ def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
             data = path.read_bytes()
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such image; {REMEDY}") from None
-    depth = None
-    if is_whole_png(data, size):
-        depth = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
+    depth = png.decode(data, size)
+    if depth is None:
         raise BadDataError(
             f"{path}: not a 16-bit depth image of {size[0]}x{size[1]} that can be read; {REMEDY}"
         )
     return depth
-
-
-def is_whole_png(data: bytes, size: tuple[int, int]) -> bool:
-    """Whether a PNG is of this (width, height), which a camera can have, and ends with its last
-    chunk.
-
-    To be asked before OpenCV decodes it, which takes what memory a size or a chunk claims, and
-    decodes a truncated image as far as it goes.
-    """
-    header = struct.pack(">I4sII", 13, b"IHDR", *size)
-    if max(size) > MAX_SIDE or data[8 : 8 + len(header)] != header:
-        return False
-    place, kind = 8, b""
-    while kind != b"IEND" and place + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        place += 12 + length
-    return kind == b"IEND" and place == len(data)
 
 
 def read_color(path: Path) -> np.ndarray:

@@ -32,7 +32,7 @@ from spatial_engine.utils.storage import files, os_errors
 
 _PACKAGES = (
     "numpy", "pyarrow", "opencv-python", "opencv-python-headless", "scipy", "mmengine",
-    "simplejpeg", "orjson",
+    "simplejpeg", "isal", "orjson",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.scenes.posed_images import MAX_SIDE
+from spatial_engine.utils.pictures.png import MAX_SIDE
 
 MAGIC = b"\x76\x2f\x31\x01"
 COMPRESSIONS = ("none", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB")

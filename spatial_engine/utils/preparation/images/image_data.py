@@ -10,8 +10,8 @@ import numpy as np
 
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.geometry.cameras import MM_PER_METRE
-from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.scenes.posed_images import MAX_SIDE, is_whole_png
+from spatial_engine.utils.pictures import jpeg, png
+from spatial_engine.utils.pictures.png import MAX_SIDE
 
 MAX_COLOR_BYTES = 2**28  # of a coded image
 MAX_DEPTH_BYTES = 2**28
@@ -126,7 +126,7 @@ def _png_header(data: bytes, where: str, remedy: str) -> tuple[int, int, int, in
     width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise BadDataError(f"{where}: claims {width}x{height} pixels; {remedy}")
-    if not is_whole_png(data, (width, height)):
+    if not png.is_whole(data, (width, height)):
         raise BadDataError(f"{where}: the image is truncated; {remedy}")
     return width, height, bits, kind
 

@@ -1,0 +1,81 @@
+"""JPEGs of one image with different marks, each made by encoding only the rows under its marks.
+
+A JPEG can be cut by restart markers, behind which its decoder starts afresh. Here a marker ends
+each strip of rows, so that a strip's bytes depend on its own pixels alone, and those of strips
+without marks serve every picture of the image. The pixels are those that `jpeg.encode` gives.
+
+Source: ITU-T T.81, B.2.4.4 (restart interval) and F.1.1.5.2 (what is begun afresh).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from spatial_engine.utils.pictures import jpeg
+
+# Rows of a strip: two rows of the blocks of 16x16 pixels that 4:2:0 has. Fewer are more calls of
+# the encoder for an image; more are more rows to encode for a mark.
+STRIP_ROWS = 32
+_BLOCK = 16
+_NUM_MARKERS = 8  # RST0 to RST7 take turns
+_SOF0, _SOS = 0xC0, 0xDA  # the segments that hold the height, and that the scan follows
+_END = b"\xff\xd9"
+
+
+class JpegStrips:
+    """The strips of a (height, width, 3) uint8 BGR image, which must not change; each is encoded
+    when it is first needed."""
+
+    def __init__(self, image: np.ndarray):
+        self.image = image
+        height, width = image.shape[:2]
+        self._scans: list[bytes | None] = [None] * -(-height // STRIP_ROWS)
+        strip = jpeg.encode(image[:STRIP_ROWS])
+        self._scan_at, frame_at = _segments(strip)
+        interval = STRIP_ROWS // _BLOCK * -(-width // _BLOCK)  # in blocks
+        self._head = (
+            strip[:frame_at]
+            + b"\xff\xdd\x00\x04"  # DRI, four bytes long with these two
+            + interval.to_bytes(2, "big")
+            + strip[frame_at : frame_at + 5]
+            + height.to_bytes(2, "big")
+            + strip[frame_at + 7 : self._scan_at]
+        )
+
+    def encode(self, marked: np.ndarray, rows: Iterable[slice]) -> bytes:
+        """The JPEG of an image that differs from this one in these rows only."""
+        touched = {
+            strip
+            for some in rows
+            for strip in range(some.start // STRIP_ROWS, -(-some.stop // STRIP_ROWS))
+        }
+        parts = [self._head]
+        for strip in range(len(self._scans)):
+            if strip:
+                parts.append(bytes((0xFF, 0xD0 + (strip - 1) % _NUM_MARKERS)))
+            parts.append(self._scan(marked, strip) if strip in touched else self._unmarked(strip))
+        return b"".join([*parts, _END])
+
+    def _unmarked(self, strip: int) -> bytes:
+        scan = self._scans[strip]
+        if scan is None:
+            scan = self._scans[strip] = self._scan(self.image, strip)
+        return scan
+
+    def _scan(self, image: np.ndarray, strip: int) -> bytes:
+        rows = image[strip * STRIP_ROWS : (strip + 1) * STRIP_ROWS]
+        return jpeg.encode(rows)[self._scan_at : -len(_END)]
+
+
+def _segments(data: bytes) -> tuple[int, int]:
+    """Where the scan of a JPEG begins, and the segment that holds its size."""
+    place, frame_at = 2, 0
+    while True:
+        kind, size = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        if kind == _SOF0:
+            frame_at = place
+        place += 2 + size
+        if kind == _SOS:
+            return place, frame_at
