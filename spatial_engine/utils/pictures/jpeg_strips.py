@@ -25,48 +25,53 @@ _END = b"\xff\xd9"
 
 
 class JpegStrips:
-    """The strips of a (height, width, 3) uint8 BGR image, which must not change; each is encoded
-    when it is first needed."""
+    """The strips of an image, each encoded when it is first needed without a mark."""
 
-    def __init__(self, image: np.ndarray):
-        self.image = image
-        height, width = image.shape[:2]
-        self._scans: list[bytes | None] = [None] * -(-height // STRIP_ROWS)
-        strip = jpeg.encode(image[:STRIP_ROWS])
-        self._scan_at, frame_at = _segments(strip)
-        interval = STRIP_ROWS // _BLOCK * -(-width // _BLOCK)  # in blocks
-        self._head = (
-            strip[:frame_at]
-            + b"\xff\xdd\x00\x04"  # DRI, four bytes long with these two
-            + interval.to_bytes(2, "big")
-            + strip[frame_at : frame_at + 5]
-            + height.to_bytes(2, "big")
-            + strip[frame_at + 7 : self._scan_at]
-        )
+    def __init__(self) -> None:
+        self._head = b""
+        self._scan_at = 0  # where the scan begins in the JPEG of each strip
+        self._scans: dict[int, bytes] = {}
 
-    def encode(self, marked: np.ndarray, rows: Iterable[slice]) -> bytes:
-        """The JPEG of an image that differs from this one in these rows only."""
+    def encode(self, image: np.ndarray, marked: Iterable[slice]) -> bytes:
+        """The JPEG of a (height, width, 3) uint8 BGR image, which is the same in every call, but
+        for the `marked` rows."""
         touched = {
             strip
-            for some in rows
-            for strip in range(some.start // STRIP_ROWS, -(-some.stop // STRIP_ROWS))
+            for rows in marked
+            for strip in range(rows.start // STRIP_ROWS, -(-rows.stop // STRIP_ROWS))
         }
-        parts = [self._head]
-        for strip in range(len(self._scans)):
+        parts = []
+        for strip in range(-(-len(image) // STRIP_ROWS)):
             if strip:
                 parts.append(bytes((0xFF, 0xD0 + (strip - 1) % _NUM_MARKERS)))
-            parts.append(self._scan(marked, strip) if strip in touched else self._unmarked(strip))
-        return b"".join([*parts, _END])
+            scan = None if strip in touched else self._scans.get(strip)
+            if scan is None:
+                scan = self._encode_strip(image, strip)
+            if strip not in touched:
+                self._scans[strip] = scan
+            parts.append(scan)
+        return b"".join([self._head, *parts, _END])
 
-    def _unmarked(self, strip: int) -> bytes:
-        scan = self._scans[strip]
-        if scan is None:
-            scan = self._scans[strip] = self._scan(self.image, strip)
-        return scan
+    def _encode_strip(self, image: np.ndarray, strip: int) -> bytes:
+        data = jpeg.encode(image[strip * STRIP_ROWS : (strip + 1) * STRIP_ROWS])
+        if not self._head:
+            self._head, self._scan_at = _head_of(data, *image.shape[:2])
+        return data[self._scan_at : -len(_END)]
 
-    def _scan(self, image: np.ndarray, strip: int) -> bytes:
-        rows = image[strip * STRIP_ROWS : (strip + 1) * STRIP_ROWS]
-        return jpeg.encode(rows)[self._scan_at : -len(_END)]
+
+def _head_of(strip: bytes, height: int, width: int) -> tuple[bytes, int]:
+    """All before the scan of a JPEG of this size, from that of a strip; where its scan begins."""
+    scan_at, frame_at = _segments(strip)
+    interval = STRIP_ROWS // _BLOCK * -(-width // _BLOCK)  # in blocks
+    head = (
+        strip[:frame_at]
+        + b"\xff\xdd\x00\x04"  # DRI, four bytes long with these two
+        + interval.to_bytes(2, "big")
+        + strip[frame_at : frame_at + 5]
+        + height.to_bytes(2, "big")
+        + strip[frame_at + 7 : scan_at]
+    )
+    return head, scan_at
 
 
 def _segments(data: bytes) -> tuple[int, int]:

@@ -61,20 +61,21 @@ def draw_pictures(
                 f"image {source} is {image.shape[1]}x{image.shape[0]} and not "
                 f"{image_size[0]}x{image_size[1]} as the others; extract its scene again"
             )
-        strips = jpeg_strips.JpegStrips(image.copy())
+        strips = jpeg_strips.JpegStrips()
         for index in indexes:
             picture = pictures[index]
-            chosen = drawing.draw_marks(
-                image, picture.centers, picture.letters, picture.preferences, size
-            )
-            colors[index] = [drawing.COLOR_NAMES[number] for number in chosen]
             covered = [
                 size.rows(center, letter, image_size[1])
                 for center, letter in zip(picture.centers, picture.letters, strict=True)
             ]
+            unmarked = [image[rows].copy() for rows in covered]
+            chosen = drawing.draw_marks(
+                image, picture.centers, picture.letters, picture.preferences, size
+            )
+            colors[index] = [drawing.COLOR_NAMES[number] for number in chosen]
             (folder / picture.name).write_bytes(strips.encode(image, covered))
-            for rows in covered:
-                image[rows] = strips.image[rows]
+            for rows, content in zip(covered, unmarked, strict=True):
+                image[rows] = content
     return colors
 
 
