@@ -39,7 +39,11 @@ COMMANDS = (
 IMPORT_ALL = """
 import importlib, pkgutil, spatial_engine
 for module in pkgutil.walk_packages(spatial_engine.__path__, "spatial_engine."):
-    importlib.import_module(module.name)
+    try:
+        importlib.import_module(module.name)
+    except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] != "swift":  # ms-swift, which itself loads that file
+            raise
 """
 
 
