@@ -34,7 +34,7 @@ import cv2
 import numpy as np
 
 from spatial_engine.camera_movement import calculate_frames_relations as relations
-from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
+from spatial_engine.camera_movement.relative_motion import QUESTION_TYPES
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.visibility import SurfaceRule
 from spatial_engine.utils.pictures import png

@@ -28,6 +28,7 @@ from spatial_engine.utils.geometry.point_bits import bit_words
 from spatial_engine.utils.geometry.visibility import intersection_counts, overlap_percent
 from spatial_engine.utils.paths import SCANNET, Dataset
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         table = paths.visibility_table_path(args.dataset, split)
         jobs = step.ready(scenes.scene_ids, partial(make_job, scenes, table, made_from(table)))
         step.make(
-            {"pairs": paths.pair_table_path(args.dataset, split)},
+            Outputs({"pairs": paths.pair_table_path(args.dataset, split)}),
             list(jobs.values()),
             relate_scene,
             lambda parts, paths: pair_table.merge_pairs(

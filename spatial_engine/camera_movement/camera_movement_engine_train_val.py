@@ -16,12 +16,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from spatial_engine.camera_movement import camera_questions
-from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES, TASK_OF
+from spatial_engine.camera_movement.camera_questions import TASK_OF
+from spatial_engine.camera_movement.relative_motion import QUESTION_TYPES
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions import records, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.pair_balance import PairDraws, PairPool, draw_pairs
@@ -99,12 +101,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         scenes, most = splits[split], args.max_samples[split]
         wanted = {n: most[n] for n in args.question_types if most[n] or args.num_zero_overlap}
         if not wanted:
-            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            step.count_unasked(split)
             continue
         tasks = [TASK_OF[name] for name in wanted]
-        outputs = {task: record_path(args.dataset, task, split, args.version) for task in tasks}
-        pool, parts_name = PairPool.of(args, step, split, scenes), f"camera_movement_{split}"
-        if step.is_up_to_date(outputs, pool.digest, parts_name=parts_name):
+        files = {task: record_path(args.dataset, task, split, args.version) for task in tasks}
+        pool = PairPool.of(args, step, split, scenes)
+        outputs = Outputs(files, inputs=pool.digest, parts_name=f"camera_movement_{split}")
+        if step.is_up_to_date(outputs):
             continue
         judge = partial(camera_questions.judge_pairs, scenes, args.constants, list(wanted))
         judge = judge if args.balance_answers else None
@@ -114,8 +117,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             make_jobs(args, split, draws, sentences),
             camera_questions.write_scene,
             partial(records.join_parts, seed=args.seed),
-            parts_name=parts_name,
-            inputs=pool.digest,
             drops={TASK_OF[name]: drops for name, drops in draws.drops.items()},
         )
     return step.close()

@@ -43,6 +43,7 @@ from spatial_engine.utils.paths import (
     inputs_check_path,
 )
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_files import COLORS, DEPTHS, SceneFiles
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise MissingInputError(f"--scenes {unknown[0]}: no such scene or clip; {REMEDY}")
     output = inputs_check_path(args.root)
     jobs = [*asked, *kept_jobs(args, step, known)] if asked else []
-    step.make({OUTPUT: output}, jobs, check, join)
+    step.make(Outputs({OUTPUT: output}), jobs, check, join)
     status = step.close()
     if output.is_file():
         print_suspects(suspects.read(args.root))

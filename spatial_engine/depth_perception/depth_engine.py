@@ -18,6 +18,7 @@ from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
@@ -80,17 +81,16 @@ def run_task(
     ):
         wanted = args.max_samples[split]
         if not wanted:
-            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            step.count_unasked(split)
             continue
         output = record_path(args.dataset, task, split, args.version)
-        pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
+        pictures = marked_images.folder_beside(output) if TASKS[task].marked else {}
         jobs, drops = make_jobs(args, step, split, splits[split], task, sentences)
         step.make(
-            {task: output},
+            Outputs({task: output}, pictures),
             jobs,
             depth_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed, at_most=wanted),
-            companions=pictures if TASKS[task].marked else None,
             drops={task: drops},
             wanted={task: wanted},
         )

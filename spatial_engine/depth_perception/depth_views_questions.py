@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.utils.frames import dots as frame_dots
-from spatial_engine.utils.frames import scene_records
-from spatial_engine.utils.frames.dots import SharedPoints
+from spatial_engine.utils.frames import dotted_points, scene_records
+from spatial_engine.utils.frames.dotted_points import SharedPoints
 from spatial_engine.utils.frames.scene_frames import FrameTables, SceneFrames
 from spatial_engine.utils.frames.scene_records import Asked
 from spatial_engine.utils.frames.states import ABSENT
@@ -38,9 +37,9 @@ def ask_nearest_views(
     rng: np.random.Generator, frames: SceneFrames, request: SceneRequest, drops: Counter[str]
 ) -> Asked:
     """In which of its frames a point is least deep."""
-    size = frame_dots.mark_size(frames, request)
+    size = dotted_points.mark_size(frames, request)
     shared = SharedPoints(
-        frames, lambda f, points: frame_dots.have_room(frames, size, f, points[:, None])[:, 0]
+        frames, lambda f, points: dotted_points.have_room(frames, size, f, points[:, None])[:, 0]
     )
     found = search_sets(
         rng,
@@ -51,8 +50,8 @@ def ask_nearest_views(
         drops,
     )
     points = found.targets[:, 0]
-    deep = frame_dots.depths(frames, found.sets, points) * MM_PER_METRE
-    rows = zip(points.tolist(), np.rint(deep), frame_dots.letters(found.sets), strict=True)
+    deep = dotted_points.depths(frames, found.sets, points) * MM_PER_METRE
+    rows = zip(points.tolist(), np.rint(deep), dotted_points.letters(found.sets), strict=True)
     facts = [
         {
             "point_id": point,
@@ -74,7 +73,7 @@ def judge_nearest_views(
     """Which sets (k, m) have one frame in which their point (k,) is nearest; the answer is its
     place."""
     sets, points = drawn
-    deep = np.nan_to_num(frame_dots.depths(frames, sets, points), nan=np.inf)
+    deep = np.nan_to_num(dotted_points.depths(frames, sets, points), nan=np.inf)
     least, second = np.partition(deep, 1, axis=1)[:, :2].T
     gap = np.maximum(constants["MIN_DEPTH_GAP_M"], constants["MIN_DEPTH_GAP_SHARE"] * least)
     kept = second - least >= gap
@@ -157,9 +156,9 @@ def judge_hidden_depths(
     deep = _depths_in_last(frames, sets, tries)
     fits = deep >= request.constants["MIN_HIDDEN_M"]
     fits &= frames.states.of_points(_last(sets), tries) == ABSENT
-    size = frame_dots.mark_size(frames, request)
-    fits &= frame_dots.have_room(frames, size, sets[:, 0], tries)
-    number, kept = frame_dots.first_that_fits(fits)
+    size = dotted_points.mark_size(frames, request)
+    fits &= dotted_points.have_room(frames, size, sets[:, 0], tries)
+    number, kept = dotted_points.first_that_fits(fits)
     drops["no point that is certainly hidden in the last image"] += int(np.count_nonzero(~kept))
     points = tries[np.arange(len(tries)), number]
     return Candidates(sets[kept], points[kept, None], np.zeros(np.count_nonzero(kept), int))

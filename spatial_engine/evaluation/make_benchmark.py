@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.evaluation.benchmark.finished import (
+from spatial_engine.evaluation.benchmark.benchmark_checks import (
     check_is_held_out,
     list_images,
     say_what_is_short,

@@ -22,6 +22,7 @@ from spatial_engine.utils.questions import marked_images, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import BrokenInput, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.storage import os_errors, provenance
@@ -55,7 +56,7 @@ def run_prompt(
         clip_ids = [clip_id for clip_id in all_ids if clip_id not in broken]
         most = args.max_samples[split]
         if not most:
-            step.table.absent[f"{dataset} {split}, 0 questions were asked for"] += 1
+            step.count_unasked(f"{dataset} {split}")
             continue
         numbers = ""
         if split == "train":
@@ -65,15 +66,13 @@ def run_prompt(
             task: record_path(args.dataset, task, split, args.version, numbers=numbers)
             for task in (task_of(prompt, quantity, dataset) for quantity in QUANTITIES)
         }
-        folder = next(iter(outputs.values())).parent
-        pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
+        first = next(iter(outputs.values()))
+        pictures = marked_images.folder_beside(first) if prompt == "dot" else {}
         step.make(
-            outputs,
+            Outputs(outputs, pictures, parts_name=f"{dataset}_{split}"),
             make_jobs(args, prompt, dataset, split, clip_ids, sentences),
             movement_questions.write_clip,
             partial(marked_images.join_parts, seed=args.seed, at_most=most),
-            parts_name=f"{dataset}_{split}",
-            companions=pictures if prompt == "dot" else None,
             wanted=None if most < 0 else dict.fromkeys(outputs, most),
         )
     return step.close()

@@ -26,6 +26,7 @@ from spatial_engine.utils.frames import step as frames_step
 from spatial_engine.utils.questions import frame_records
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.storage import provenance
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if of_split == split and clip_id not in broken
         }
         if not args.max_samples[split]:
-            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            step.count_unasked(split)
         elif clip_sets:
             _make_split(args, step, split, clip_sets, sentences)
     return step.close()
@@ -80,11 +81,10 @@ def _make_split(
     """Make the files of a split from its clips (id -> set)."""
     most, outputs = args.max_samples[split], frames_step.outputs_of(args, split)
     step.make(
-        outputs,
+        Outputs(outputs, parts_name=f"point_path_engine_{split}"),
         make_jobs(args, split, clip_sets, sentences),
         point_path_questions.write_clip,
         partial(frame_records.join_parts, seed=args.seed, at_most=most),
-        parts_name=f"point_path_engine_{split}",
         wanted=None if most < 0 else dict.fromkeys(outputs, most),
     )
 

@@ -26,7 +26,7 @@ from spatial_engine.errors import BadDataError
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.object_views import box_slack, count_others, view_objects
 from spatial_engine.utils.running import cli
-from spatial_engine.utils.running.outputs import Part
+from spatial_engine.utils.running.outputs import Outputs, Part
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness
@@ -195,12 +195,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         handler = visibility_table.VisibilityInfoHandler(table)
         fingerprint = provenance.file_fingerprint(table, args.root)
         make = partial(make_job, args, split, scenes, handler, fingerprint)
-        step.make(
+        outputs = Outputs(
             {OUTPUT: paths.object_pickle_path(args.dataset, split)},
+            {TABLE: paths.object_table_path(args.dataset, split)},
+        )
+        step.make(
+            outputs,
             list(step.ready(scenes.scene_ids, make).values()),
             see_objects,
             join_parts,
-            companions={TABLE: paths.object_table_path(args.dataset, split)},
             takes_over=True,
         )
     return step.close()

@@ -33,7 +33,7 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.geometry import sampling
 from spatial_engine.utils.geometry.coverage import minimal_sets
 from spatial_engine.utils.running import cli, flag_types
-from spatial_engine.utils.running.outputs import Part
+from spatial_engine.utils.running.outputs import Outputs, Part
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.object_freshness import check_all, checker
@@ -207,16 +207,13 @@ def cover_chunk(args: argparse.Namespace) -> int:
         if not args.scenes or scene_id in args.scenes
     ]
     chunk = Chunk(args.dataset, args.split, args.start, end)
-    step.make(
-        chunk.paths(),
-        jobs,
-        cover_scene,
-        join_parts,
-        parts_name=PARTS_NAME,
-        companions=chunk.tables(),
-        takes_over=True,
-    )
+    step.make(outputs_of(chunk), jobs, cover_scene, join_parts, takes_over=True)
     return step.close()
+
+
+def outputs_of(chunk: Chunk) -> Outputs:
+    """The files of a chunk."""
+    return Outputs(chunk.paths(), chunk.tables(), parts_name=PARTS_NAME)
 
 
 def finished_among(args: argparse.Namespace, chunks: Iterable[Chunk]) -> set[Chunk]:
@@ -231,13 +228,10 @@ def finished_among(args: argparse.Namespace, chunks: Iterable[Chunk]) -> set[Chu
         for chunk in mine:
             scenes = order[chunk.start : chunk.end]
             inputs = {s: [content[s]] for s in scenes if not args.scenes or s in args.scenes}
-            outputs, tables = chunk.paths(), chunk.tables()
             with suppress(EngineError):  # which `cover_chunk` names
                 for scene_id in scenes:
                     check(scene_id)
-                if step.is_up_to_date(
-                    outputs, None, tables, by_scene=inputs, parts_name=PARTS_NAME
-                ):
+                if step.is_up_to_date(outputs_of(chunk), inputs):
                     finished.add(chunk)
     Looks.keep_all()
     return finished

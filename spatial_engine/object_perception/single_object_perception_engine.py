@@ -30,6 +30,7 @@ from spatial_engine.utils.questions import marked_images, records, templates
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness, posed_images
@@ -218,21 +219,18 @@ def finished_files(
     outputs = dict(sorted(outputs.items()))
     if not outputs:
         return set()
-    pictures, parts_name = companions_of(outputs, is_marked), parts_name_of(split, is_marked)
-    if step.is_up_to_date(outputs, made_from, pictures, parts_name=parts_name):
-        return set(outputs.values())
-    return set()
+    is_current = step.is_up_to_date(outputs_of(outputs, split, made_from, is_marked))
+    return set(outputs.values()) if is_current else set()
 
 
-def parts_name_of(split: str, is_marked: bool) -> str:
-    """What the folder of finished scenes is called."""
-    return f"object_perception{'_marked' * is_marked}_{split}"
-
-
-def companions_of(outputs: Mapping[str, Path], is_marked: bool) -> dict[str, Path]:
-    """The folder of the pictures that are made with some files, where objects are marked."""
-    folder = next(iter(outputs.values())).parent / marked_images.FOLDER
-    return {marked_images.FOLDER: folder} if is_marked else {}
+def outputs_of(
+    paths_by_name: Mapping[str, Path], split: str, made_from: str, is_marked: bool
+) -> Outputs:
+    """Files that are made together, and the folder of their pictures where objects are marked."""
+    first = next(iter(paths_by_name.values()))
+    pictures = marked_images.folder_beside(first) if is_marked else {}
+    parts_name = f"object_perception{'_marked' * is_marked}_{split}"
+    return Outputs(paths_by_name, pictures, made_from, parts_name)
 
 
 def retire_others(args: argparse.Namespace, step: Step, split: str, made: set[Path]) -> None:
@@ -270,14 +268,11 @@ def make_files(
     most = args.max_samples[split]
     join = marked_images.join_parts if is_marked else records.join_parts
     step.make(
-        outputs,
+        outputs_of(outputs, split, made_from, is_marked),
         jobs,
         object_questions.write_scene,
         partial(join, seed=args.seed, at_most=most),
-        parts_name=parts_name_of(split, is_marked),
-        inputs=made_from,
         drops=drops,
-        companions=companions_of(outputs, is_marked),
         wanted=None if most < 0 else dict.fromkeys(outputs, most),
     )
 
@@ -307,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seen_rule = found.get("SEEN_RULE", visibility_table.SURFACE)
     for split, scenes in splits.items():
         if not args.max_samples[split]:
-            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            step.count_unasked(split)
             continue
         dots = None
         if args.mark_objects:

@@ -14,6 +14,7 @@ from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import TASKS
 from spatial_engine.utils.questions.templates import Templates
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
@@ -74,26 +75,23 @@ def run_task(
     for split, scenes in splits.items():
         wanted = args.max_samples[split]
         if not wanted:
-            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            step.count_unasked(split)
             continue
         output = record_path(args.dataset, task, split, args.version)
-        pictures = {marked_images.FOLDER: output.parent / marked_images.FOLDER}
-        if not TASKS[task].marked:
-            pictures = {}
+        pictures = marked_images.folder_beside(output) if TASKS[task].marked else {}
         pool = PairPool.of(args, step, split, scenes, [COLORS] if pictures else [])
         visibility = paths.visibility_table_path(args.dataset, split)
         made_from = [pool.digest, provenance.file_fingerprint(visibility, args.root)]
-        if step.is_up_to_date({task: output}, made_from, pictures):
+        outputs = Outputs({task: output}, pictures, made_from)
+        if step.is_up_to_date(outputs):
             continue
         jobs, drops = make_jobs(args, step, pool, visibility, task, sentences)
         step.make(
-            {task: output},
+            outputs,
             jobs,
             correspondence_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed),
             drops=drops,
-            companions=pictures,
-            inputs=made_from,
         )
     return step.close()
 

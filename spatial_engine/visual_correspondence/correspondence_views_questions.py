@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.utils.frames import dots as frame_dots
-from spatial_engine.utils.frames import scene_records
-from spatial_engine.utils.frames.dots import SharedPoints
+from spatial_engine.utils.frames import dotted_points, scene_records
+from spatial_engine.utils.frames.dotted_points import SharedPoints
 from spatial_engine.utils.frames.scene_frames import FrameTables, SceneFrames
 from spatial_engine.utils.frames.scene_records import Asked
 from spatial_engine.utils.frames.states import ABSENT, SEEN
@@ -59,7 +58,7 @@ def ask_odd_dots(
     points = found.targets[:, 0].tolist()
     facts = [
         {"point_id": point, "choices": choices}
-        for point, choices in zip(points, frame_dots.letters(found.sets), strict=True)
+        for point, choices in zip(points, dotted_points.letters(found.sets), strict=True)
     ]
     answers = ["ABCDEFGH"[place] for place in found.answers.tolist()]
     return Asked(found.sets, answers, facts, list(map(str, points)), dots=dots)
@@ -75,8 +74,8 @@ def _shows_clearly(
     """Whether frames (n,) that see vertices (n,) have room for a dot there, and their poses leave
     no doubt which place it marks: the square of their error is at most this share of what two
     frames may have."""
-    size = frame_dots.mark_size(frames, request)
-    clear = frame_dots.have_room(frames, size, numbers, points[:, None])[:, 0]
+    size = dotted_points.mark_size(frames, request)
+    clear = dotted_points.have_room(frames, size, numbers, points[:, None])[:, 0]
     squares = squared_errors_mm(frames.views, numbers[:, None], points)[:, 0]
     return clear & (squares <= share * request.constants["MAX_MATCH_ERROR_MM"] ** 2)  # NaN is not
 
@@ -140,7 +139,7 @@ def rank_odd(
     beside = np.linalg.norm(pixels[:, 1:] - pixels[:, :1], axis=2)
     fits = apart >= constants["MIN_ODD_M"]
     fits &= beside >= constants["MIN_ODD_SHARE"] * frames.image_size[0]
-    size = frame_dots.mark_size(frames, request)
+    size = dotted_points.mark_size(frames, request)
     fits &= size.is_inside(pixels[:, 1:], frames.image_size)
     facing = np.einsum("ktx,kx->kt", views.normals[tries], views.normals[points])
     near = apart <= constants["USUAL_ODD_M"]
@@ -167,7 +166,7 @@ def ask_seen_where(
     seen = states_in(frames, found.sets, points[:, None])[:, :, 0] == SEEN
     sizes = sizes_of(found.sets).tolist()
     rows = [row[:size].tolist() for row, size in zip(seen, sizes, strict=True)]
-    choices = frame_dots.letters(found.sets, first=2)
+    choices = dotted_points.letters(found.sets, first=2)
     facts = [
         {"point_id": point, "seen": row, "choices": mine}
         for point, row, mine in zip(points.tolist(), rows, choices, strict=True)
@@ -293,9 +292,9 @@ def are_shown_clearly(
     the border, and no two of them apart by errors of their poses: (k, t)."""
     rows, places, numbers = np.nonzero(seen)
     shown, vertices = sets[rows, places], points[rows, numbers]
-    size = frame_dots.mark_size(frames, request)
+    size = dotted_points.mark_size(frames, request)
     room = np.ones(seen.shape, bool)
-    room[seen] = frame_dots.have_room(frames, size, shown, vertices[:, None])[:, 0]
+    room[seen] = dotted_points.have_room(frames, size, shown, vertices[:, None])[:, 0]
     squares = np.zeros(seen.shape)
     squares[seen] = squared_errors_mm(frames.views, shown[:, None], vertices)[:, 0]
     worst = np.sort(squares, axis=1)[:, -2:].sum(axis=1)

@@ -17,7 +17,13 @@ from spatial_engine.audit.oracles.camera_movement import camera_truth
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.camera_movement import camera_movement_engine_train_val as engine
 from spatial_engine.camera_movement import camera_questions as questions
-from spatial_engine.camera_movement.camera_questions import ANGLES, DIRECTIONS, QUESTION_TYPES
+from spatial_engine.camera_movement.relative_motion import (
+    ANGLES,
+    DIRECTIONS,
+    QUESTION_TYPES,
+    measure_motion,
+    signs_of,
+)
 from spatial_engine.utils import paths
 from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.records import read_jsonl
@@ -41,7 +47,7 @@ def test_camera_2_is_along_the_axes_of_camera_1():
     rng = np.random.default_rng(3)
     poses = np.stack([random_pose(rng) for _ in range(30)])
     first, second = rng.integers(30, size=(2, 100))
-    motion = questions.measure_motion(poses, first, second)
+    motion = measure_motion(poses, first, second)
     for k, (one, two) in enumerate(zip(poses[first], poses[second], strict=True)):
         step = 1000 * (two[:3, 3] - one[:3, 3])
         along = [one[:3, axis] @ step for axis in range(3)]
@@ -70,11 +76,11 @@ def test_images_are_ordered_for_the_wanted_answer_where_an_order_gives_it(questi
     poses[:, :3, 3] *= 0.05  # so that shifts around the margin are frequent
     wanted = rng.choice(np.array([1, -1], np.int8), 60 * 59 // 2)
     (one, two), (first, second) = ordered(question_type, poses, wanted)
-    found = questions.signs_of(
-        question_type, questions.measure_motion(poses, one, two), CONSTANTS
+    found = signs_of(
+        question_type, measure_motion(poses, one, two), CONSTANTS
     )  # fmt: skip
-    other = questions.signs_of(
-        question_type, questions.measure_motion(poses, two, one), CONSTANTS
+    other = signs_of(
+        question_type, measure_motion(poses, two, one), CONSTANTS
     )  # fmt: skip
     assert (np.sort([one, two], axis=0) == [first, second]).all()
     possible = (found == wanted) | (other == wanted)

@@ -33,7 +33,7 @@ from spatial_engine.utils.pictures import jpeg
 from spatial_engine.utils.preparation import ply
 from spatial_engine.utils.questions import plain_record, record_files, records, templates
 from spatial_engine.utils.questions.tasks import TASKS
-from spatial_engine.utils.running import changes, finished_scenes, outputs
+from spatial_engine.utils.running import finished_scenes, outputs, staleness
 from spatial_engine.utils.running.closing_table import Tally
 from spatial_engine.utils.scannet_utils import annotations, extract_posed_images
 from spatial_engine.utils.scannet_utils.sens import SensReader
@@ -265,7 +265,7 @@ def read_done_marks(path: Path) -> None:
         shutil.copyfile(path, folder / scene / finished_scenes.DONE_FILE)
     run = seeds.run_folders(folder, seeds.folder_jobs()[:1])
     assert list(run.parts) == [seeds.SCENES[0]] and not run.failures
-    assert changes.by_reason(run.redone).isprintable()
+    assert staleness.by_reason(run.redone).isprintable()
     finished = finished_scenes.read_finished(folder)
     for done in finished.values():  # as `Step.make_folders` tells of them
         provenance.digest(done.origin.settings), provenance.digest(done.origin.inputs)

@@ -12,6 +12,7 @@ from helpers import raises_one_line
 
 from spatial_engine.errors import BadDataError, MissingInputError, SettingsError
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.storage import engine_code, files, locks, provenance
@@ -37,10 +38,11 @@ class Bench:
         options |= {"splits": ["train", "val"], "seed": 7, "accept_finished": False}
         return Step("measure", argparse.Namespace(**{**options, **flags}), {"SKIP": 5}, __file__)
 
-    def make(self, scenes: dict[str, int], *, flags=(), **options) -> int:
+    def make(self, scenes: dict[str, int], *, flags=(), inputs=None, **options) -> int:
         step = self.step(**dict(flags))
         jobs = [SceneJob(scene, item, list(item)) for scene, item in _items(scenes)]
-        step.make({"out": self.output}, jobs, write_lines, self.assemble, **options)
+        outputs = Outputs({"out": self.output}, inputs=inputs)
+        step.make(outputs, jobs, write_lines, self.assemble, **options)
         return step.close()
 
     def assemble(self, parts, outputs) -> None:
@@ -182,7 +184,7 @@ def test_absent_scenes_are_counted_and_are_no_failure(bench, capsys):
     step = bench.step()
     assert step.present_scenes(["a", "b", "c"], "b".__ne__, "scenes without sens") == ["a", "c"]
     jobs = [SceneJob("a", ("a", 1), 1)]
-    step.make({"out": bench.output}, jobs, write_lines, bench.assemble)
+    step.make(Outputs({"out": bench.output}), jobs, write_lines, bench.assemble)
     assert step.close() == 0
     assert "1 left out: scenes without sens" in capsys.readouterr().out
 
@@ -525,26 +527,27 @@ def test_what_does_not_fit_on_the_disk_is_refused_before_any_work(
     disk = Disk(monkeypatch, 100, 100)
     jobs = [SceneJob(s, (s, 1), s, num_files, num_bytes) for s in ("a", "b")]
     with raises_one_line(SettingsError, bench.output.parent, "make room"):
-        bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble)
+        bench.step().make(Outputs({"out": bench.output}), jobs, disk.work, bench.assemble)
     assert disk.begun == [] and not bench.output.exists()
     assert [path for path in bench.root.rglob("*") if path.is_file()] == []
-    bench.step().make({"out": bench.output}, jobs[:1], disk.work, bench.assemble)
+    bench.step().make(Outputs({"out": bench.output}), jobs[:1], disk.work, bench.assemble)
     assert disk.begun == ["a"] and bench.output.exists()
 
 
 def test_what_is_finished_is_not_counted_again_against_the_disk(bench, monkeypatch):
     disk = Disk(monkeypatch, 100)
     jobs = [SceneJob("a", ("a", 1), 1, 1, 90), SceneJob("x", ("x", -1), 1, 1, 5)]
-    assert bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble) is None
+    step = bench.step()
+    assert step.make(Outputs({"out": bench.output}), jobs, disk.work, bench.assemble) is None
     jobs[1] = SceneJob("x", ("x", 1), 2, 1, 90)
-    bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble)
+    bench.step().make(Outputs({"out": bench.output}), jobs, disk.work, bench.assemble)
     assert disk.begun == ["a", "x", "x"]
     assert bench.output.read_text() == "a\nx\n"
     Disk(monkeypatch, 0)
-    bench.step().make({"out": bench.output}, jobs, disk.work, bench.assemble)  # up to date
+    bench.step().make(Outputs({"out": bench.output}), jobs, disk.work, bench.assemble)  # up to date
     with raises_one_line(SettingsError, "make room"):
         step = bench.step(overwrite=True)
-        step.make({"out": bench.output}, jobs, disk.work, bench.assemble)
+        step.make(Outputs({"out": bench.output}), jobs, disk.work, bench.assemble)
     assert bench.output.read_text() == "a\nx\n"
 
 
@@ -564,8 +567,8 @@ class Gallery(Bench):
             SceneJob(scene, (scene, number, edition), [number, edition])
             for scene, number in scenes.items()
         ]
-        outputs, folders = {"out": self.output}, {"pictures": self.pictures}
-        step.make(outputs, jobs, draw_gallery, join_gallery, companions=folders)
+        outputs = Outputs({"out": self.output}, {"pictures": self.pictures})
+        step.make(outputs, jobs, draw_gallery, join_gallery)
         return step.close()
 
     def check_no_record_without_its_picture(self) -> None:
@@ -688,9 +691,9 @@ def test_a_finished_output_loses_what_is_suspect_and_keeps_what_was_not_checked(
         step = bench.step()
         step.leave_out({"b": why}, "not checked")
         if lost:
-            step.make({"out": bench.output}, jobs, write_lines, bench.assemble)
+            step.make(Outputs({"out": bench.output}), jobs, write_lines, bench.assemble)
             assert bench.output.read_text() != whole and bench.meta()["scenes"] == ["a"]
         else:
             with pytest.raises(MissingInputError, match="would lose 1 scenes, b first"):
-                step.make({"out": bench.output}, jobs, write_lines, bench.assemble)
+                step.make(Outputs({"out": bench.output}), jobs, write_lines, bench.assemble)
             assert bench.output.read_text() == whole

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spatial_engine.errors import BadDataError
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.storage import engine_code, files, provenance
@@ -44,10 +45,8 @@ class Table:
         options |= {"splits": ["train", "val"], "seed": 7, "accept_finished": False} | flags
         step = Step("measure", argparse.Namespace(**options), {"SKIP": skip}, __file__)
         jobs = [SceneJob(s, (s, *what, self.calls), list(what)) for s, what in scenes.items()]
-        step.make(
-            {"out": self.output}, jobs, write_lines, self.assemble, takes_over=True,
-            companions={"copy": self.root / "made" / "copy.txt"},
-        )  # fmt: skip
+        outputs = Outputs({"out": self.output}, {"copy": self.root / "made" / "copy.txt"})
+        step.make(outputs, jobs, write_lines, self.assemble, takes_over=True)
         return step.close()
 
     def assemble(self, parts, outputs) -> None:

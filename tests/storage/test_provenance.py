@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import spatial_engine
-from spatial_engine.utils.running import changes
+from spatial_engine.utils.running import staleness
 from spatial_engine.utils.running.outputs import Product
 from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.storage.provenance import Origin, digest
@@ -78,7 +78,7 @@ def test_an_origin_changes_with_all_that_decides(monkeypatch):
     origins.append(Origin(*base))
     for number, before in enumerate(origins):
         told = Origin.told_by(json.loads(json.dumps(asdict(before))))
-        assert [bool(changes.compare(told, now).why_again(True)) for now in origins] == [
+        assert [bool(staleness.compare(told, now).why_again(True)) for now in origins] == [
             number != k for k in range(len(origins))
         ]
     assert len({origin.key for origin in origins}) == len(origins)

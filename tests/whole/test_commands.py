@@ -20,7 +20,7 @@ from helpers import load_pickle
 from spatial_engine.audit.oracles.movement_balance import check_balance
 from spatial_engine.audit.oracles.visibility import visible_points
 from spatial_engine.audit.raw.scene import RawScene
-from spatial_engine.camera_movement.camera_questions import QUESTION_TYPES
+from spatial_engine.camera_movement.relative_motion import QUESTION_TYPES
 from spatial_engine.utils import paths
 from spatial_engine.utils.paths import info_pickle_path, instance_data_dir, visibility_table_path
 from spatial_engine.utils.questions.records import read_jsonl

@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.utils.frames.dots import Colors, draw_pictures, picture_name, told_of_dots
+from spatial_engine.utils.frames.dotted_points import (
+    Colors,
+    draw_pictures,
+    picture_name,
+    told_of_dots,
+)
 from spatial_engine.utils.frames.scene_frames import FrameTables, SceneFrames
 from spatial_engine.utils.frames.step import SceneRequest
 from spatial_engine.utils.geometry import sampling

@@ -25,6 +25,7 @@ from spatial_engine.utils.questions.record_files import record_path
 from spatial_engine.utils.questions.tasks import FRAME_COUNTS, TASKS
 from spatial_engine.utils.questions.templates import Templates, load_templates
 from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob, Work
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
@@ -108,19 +109,19 @@ def run_family(
     for split, scenes in splits.items():
         most = args.max_samples[split]
         if not most:
-            step.table.absent[f"{split}, 0 questions were asked for"] += 1
+            step.count_unasked(split)
             continue
-        outputs = outputs_of(args, split)
+        wanted = outputs_of(args, split)
         pictures, beside = {}, []
         if family.marked:
-            folder = next(iter(outputs.values())).parent
-            pictures = {marked_images.FOLDER: folder / marked_images.FOLDER}
-            others = (t for t in family.tasks if t not in outputs)
+            pictures = marked_images.folder_beside(next(iter(wanted.values())))
+            others = (t for t in family.tasks if t not in wanted)
             finished = (record_path(args.dataset, task, split, args.version) for task in others)
             beside = [path for path in finished if path.is_file()]
         asked = list_scenes(args, step, split, scenes, family)
         inputs, parts_name = asked.inputs(args), f"{Path(family.script).name}_{split}"
-        if step.is_up_to_date(outputs, None, pictures, by_scene=inputs, parts_name=parts_name):
+        outputs = Outputs(wanted, pictures, parts_name=parts_name)
+        if step.is_up_to_date(outputs, inputs):
             continue
         step.make(
             outputs,
@@ -128,9 +129,7 @@ def run_family(
             family.write_scene,
             partial(marked_images.join_parts, seed=args.seed, at_most=most,
                     join=frame_records.join_parts, beside=beside),
-            parts_name=parts_name,
-            companions=pictures,
-            wanted=None if most < 0 else dict.fromkeys(outputs, most),
+            wanted=None if most < 0 else dict.fromkeys(wanted, most),
         )  # fmt: skip
     return step.close()
 

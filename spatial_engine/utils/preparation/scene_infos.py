@@ -19,7 +19,7 @@ from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.cameras import singular_fault
 from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.running.finished_scenes import PartResult, makers
-from spatial_engine.utils.running.outputs import Part, scenes_of
+from spatial_engine.utils.running.outputs import Outputs, Part, scenes_of
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
@@ -83,13 +83,16 @@ def make_scene_infos(
         arguments = (folder, scene, infos.only([scene]), image_ids, by_frame, outputs)
         return SceneJob(scene, arguments, inputs)
 
-    step.make(
+    outputs = Outputs(
         {name: paths.info_pickle_path(dataset, name) for name in names},
+        {table_name(name): paths.info_path(dataset, name) for name in names},
+        parts_name=f"scenes_info_i_{dataset.tag}",
+    )
+    step.make(
+        outputs,
         list(step.ready(scenes, make_job).values()),
         add_images,
         lambda parts, paths: join_infos(parts, paths, lists),
-        parts_name=f"scenes_info_i_{dataset.tag}",
-        companions={table_name(name): paths.info_path(dataset, name) for name in names},
         takes_over=True,
     )
     if len(args.splits) == 2 and not args.scenes:

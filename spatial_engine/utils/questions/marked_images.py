@@ -36,6 +36,11 @@ class MarkedImage:
     preferences: Sequence[int]
 
 
+def folder_beside(jsonl: Path) -> dict[str, Path]:
+    """The folder of the pictures of a file of records, by its name among what is made."""
+    return {FOLDER: jsonl.parent / FOLDER}
+
+
 def draw_pictures(
     pictures: Sequence[MarkedImage],
     read: Callable[[str], np.ndarray],

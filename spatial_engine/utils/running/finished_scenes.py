@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.utils.running import changes
+from spatial_engine.utils.running import staleness
 from spatial_engine.utils.storage import files, provenance
 from spatial_engine.utils.storage.looks import Looks, state_of
 from spatial_engine.utils.storage.provenance import Origin, digest
@@ -131,8 +131,8 @@ def find_finished(
 def _find_finished(part_dir: Path, origin: Origin, look: bool) -> FinishedScene | str:
     done = read_done(part_dir)
     if done is None:
-        return changes.DAMAGED if (part_dir / DONE_FILE).exists() else ""
-    changed = changes.compare(done.origin, origin)
+        return staleness.DAMAGED if (part_dir / DONE_FILE).exists() else ""
+    changed = staleness.compare(done.origin, origin)
     is_lost = look and not changed.others and files.has_lost(part_dir, done.contents)
     return changed.why_again(not is_lost) or done
 
@@ -144,7 +144,7 @@ def accept(folder: Path, scene_id: str, origin: Origin) -> str:
     part_dir = folder_of(folder, scene_id)
     if (done := read_done(part_dir)) is None:
         return ""
-    changed = changes.compare(done.origin, origin)
+    changed = staleness.compare(done.origin, origin)
     if not changed.of_code_alone or files.has_lost(part_dir, done.contents):
         return ""
     accepted = {**changed.code, **done.accepted}

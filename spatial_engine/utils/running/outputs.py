@@ -21,15 +21,36 @@ from pathlib import Path
 from typing import Any
 
 from spatial_engine.errors import MissingInputError, SettingsError, as_line
-from spatial_engine.utils.running import changes, finished_scenes
-from spatial_engine.utils.running.changes import Changes
+from spatial_engine.utils.running import finished_scenes, staleness
 from spatial_engine.utils.running.closing_table import Tally, listed
 from spatial_engine.utils.running.finished_scenes import FinishedScene
 from spatial_engine.utils.running.scene_runner import BrokenInput, RunResult
+from spatial_engine.utils.running.staleness import Changes
 from spatial_engine.utils.storage import files, locks, provenance
 from spatial_engine.utils.storage.provenance import Origin
 
 _REMEDY = "see that all is there, or use --overwrite to go on without"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files (name -> path) that a command asks for, and that are made together.
+
+    companions: files or folders, as of pictures, that are made with them and are in their place
+    before any of them is; inputs: of all, beside those of the scenes; parts_name: scenes are done
+    in `<parts_name, or the name of the first file>.parts/`, beside the first file.
+    """
+
+    files: Mapping[str, Path]
+    companions: Mapping[str, Path] = field(default_factory=dict)
+    inputs: Any = None
+    parts_name: str | None = None
+
+    @property
+    def parts_dir(self) -> Path:
+        """Where the scenes are done."""
+        first = next(iter(self.files.values()))
+        return first.with_name(f"{self.parts_name or first.name}{files.PARTS_SUFFIX}")
 
 
 @dataclass(frozen=True)
@@ -81,10 +102,10 @@ class Product:
         meta = provenance.read_meta(output)
         if not meta:
             return ""
-        changed = changes.compare(Origin.told_by(meta), self.origin)
+        changed = staleness.compare(Origin.told_by(meta), self.origin)
         words = [why] if (why := changed.why_again(self._is_whole(output, meta))) else []
         if isinstance(failed := meta.get("failed_scenes"), dict) and failed:
-            words.append(f"{changes.some(sorted(failed))} failed before")
+            words.append(f"{staleness.some(sorted(failed))} failed before")
         return as_line(f"made again: {'; '.join(words)}") if words else None
 
     def held(self) -> dict[str, FinishedScene]:
@@ -122,7 +143,7 @@ class Product:
 
     def _acceptable(self, output: Path) -> Changes | None:
         meta = provenance.read_meta(output)
-        changed = changes.compare(Origin.told_by(meta), self.origin)
+        changed = staleness.compare(Origin.told_by(meta), self.origin)
         is_whole = self._is_whole(output, meta) and not meta.get("failed_scenes")
         return changed if changed.of_code_alone and is_whole else None
 

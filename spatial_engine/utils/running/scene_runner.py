@@ -26,7 +26,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
-from spatial_engine.utils.running import changes, executors, processes
+from spatial_engine.utils.running import executors, processes, staleness
 from spatial_engine.utils.running.finished_scenes import (
     DONE_FILE,
     FinishedScene,
@@ -148,13 +148,13 @@ def run_scenes(
     look = folders_stay and not overwrite
     found = {s: find_finished(parts_dir, s, origin, look) for s, origin in origins.items()}
     if overwrite:
-        found = {scene: changes.OVERWRITE if what else "" for scene, what in found.items()}
+        found = {scene: staleness.OVERWRITE if what else "" for scene, what in found.items()}
     reused = {scene: what for scene, what in found.items() if isinstance(what, FinishedScene)}
     redone = {scene: what for scene, what in found.items() if isinstance(what, str) and what}
     if redone:
-        log.info("%s: %s", step, changes.by_reason(redone))
+        log.info("%s: %s", step, staleness.by_reason(redone))
     tasks = [
-        _Task(work, job, origins[job.scene_id], parts_dir, overwrite or why == changes.LOST)
+        _Task(work, job, origins[job.scene_id], parts_dir, overwrite or why == staleness.LOST)
         for job, why in zip(jobs, found.values(), strict=True)
         if job.scene_id not in reused
     ]

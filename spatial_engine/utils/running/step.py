@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatial_engine.errors import EngineError, MissingInputError
-from spatial_engine.utils.running import changes, finished_scenes
+from spatial_engine.utils.running import finished_scenes, staleness
 from spatial_engine.utils.running.closing_table import UP_TO_DATE, ClosingTable, Row, Tally, listed
 from spatial_engine.utils.running.finished_scenes import FinishedScene, read_done
-from spatial_engine.utils.running.outputs import Assemble, Guard, Product
+from spatial_engine.utils.running.outputs import Assemble, Guard, Outputs, Product
 from spatial_engine.utils.running.scene_runner import (
     RunResult,
     SceneJob,
@@ -77,6 +77,10 @@ class Step:
         self.guard.absent |= {scene: why for scene, why in whys.items() if why in unknown}
         self.table.absent.update(whys.values())
 
+    def count_unasked(self, what: str) -> None:
+        """Count a split or data set about which no question is wanted."""
+        self.table.absent[f"{what}, 0 questions were asked for"] += 1
+
     def _count_absent(self, causes: Mapping[str, str], what: str) -> None:
         if causes:
             self.guard.absent |= causes
@@ -114,67 +118,53 @@ class Step:
 
     def make(
         self,
-        outputs: Mapping[str, Path],
+        outputs: Outputs,
         jobs: Sequence[SceneJob],
         work: Work,
         assemble: Assemble,
         *,
-        parts_name: str | None = None,
-        inputs: Any = None,
         drops: Mapping[str, Mapping[str, int]] | None = None,
-        companions: Mapping[str, Path] | None = None,
         wanted: Mapping[str, int] | None = None,
         takes_over: bool = False,
     ) -> None:
-        """Bring `outputs` (name -> path) up to date with `jobs`.
+        """Bring `outputs` up to date with `jobs`.
 
-        Parts live beside the first output, in `<parts_name or its name>.parts/`. `inputs` are
-        inputs beside those of the jobs; `drops` are reasons counted before any scene was opened.
-        `companions` (name -> file or folder, as of pictures) are made by `assemble` too and are in
-        their place before any output is. Of more records than `wanted`, `assemble` takes so many
-        (-1 = all). An output without a record is an error. Where it `takes_over`, scenes that the
-        finished files hold, and whose inputs are the same, are not done again: `assemble` gets
-        `Part`s, and copies them from there.
+        `drops` are reasons counted before any scene was opened. Of more records than `wanted`,
+        `assemble` takes so many (-1 = all). An output without a record is an error. Where it
+        `takes_over`, scenes that the finished files hold, and whose inputs are the same, are not
+        done again: `assemble` gets `Part`s, and copies them from there.
 
         Raises `MissingInputError` where a finished output holds scenes that are absent now.
         """
         unready, self._unready = self._unready, {}
         if not jobs:
-            self.guard.refuse_to_lose(outputs.values(), unready)
+            self.guard.refuse_to_lose(outputs.files.values(), unready)
             self.table.empty += [
                 f"{output}: no records ({listed(drops[name])})"
-                for name, output in outputs.items()
+                for name, output in outputs.files.items()
                 if any((drops or {}).get(name, {}).values()) and not unready
             ]
             return
-        by_scene = {job.scene_id: job.inputs for job in jobs}
-        rest = (companions or {}, drops or {}, wanted or {}, takes_over)
-        product = Product(outputs, self._origin(outputs, by_scene, inputs), assemble, *rest)
-        self._make([product], jobs, work, _parts_dir(product, parts_name), unready)
+        origin = self._origin(outputs.files, {j.scene_id: j.inputs for j in jobs}, outputs.inputs)
+        rest = (outputs.companions, drops or {}, wanted or {}, takes_over)
+        product = Product(outputs.files, origin, assemble, *rest)
+        self._make([product], jobs, work, outputs.parts_dir, unready)
 
-    def is_up_to_date(
-        self,
-        outputs: Mapping[str, Path],
-        inputs: Any,
-        companions: Mapping[str, Path] | None = None,
-        *,
-        by_scene: Mapping[str, Any] | None = None,
-        parts_name: str | None = None,
-    ) -> bool:
-        """Whether `make` would have nothing to do, told before there are jobs. Either its `inputs`
-        decide those of the jobs, so that outputs that were made with them have the right ones; or
-        those of the jobs are known, `by_scene`. Then the rows of the outputs are written, and parts
-        that a killed run has left (`parts_name` is that of `make`) are removed."""
+    def is_up_to_date(self, outputs: Outputs, by_scene: Mapping[str, Any] | None = None) -> bool:
+        """Whether `make` would have nothing to do, told before there are jobs. Either the `inputs`
+        of the outputs decide those of the jobs, so that outputs that were made with them have the
+        right ones; or those of the jobs are known, `by_scene`. Then the rows of the outputs are
+        written, and parts that a killed run has left are removed."""
         if by_scene is None:
-            by_scene = provenance.read_inputs(next(iter(outputs.values())))
-        origin = self._origin(outputs, by_scene, inputs)
-        product = Product(outputs, origin, lambda *_: None, companions or {})
+            by_scene = provenance.read_inputs(next(iter(outputs.files.values())))
+        origin = self._origin(outputs.files, by_scene, outputs.inputs)
+        product = Product(outputs.files, origin, lambda *_: None, outputs.companions)
         if self._unready or self.options.overwrite:
             return False
         if any(why is not None for why in product.whys().values()):
             return False
         self._tell_of_current(product)
-        files.remove_idle(_parts_dir(product, parts_name))
+        files.remove_idle(outputs.parts_dir)
         return True
 
     def make_files(
@@ -226,7 +216,10 @@ class Step:
             run = self._run(work, jobs, folder)
             if run.parts:
                 self._tell_of_folder(folder, jobs, run, unit, start)
-                tally, remark = Tally.of(unit, run.results.values()), changes.by_reason(run.redone)
+                tally, remark = (
+                    Tally.of(unit, run.results.values()),
+                    staleness.by_reason(run.redone),
+                )
                 self._add_row(unit, tally, start, folder, remark)
         return run
 
@@ -349,7 +342,7 @@ class Step:
                 self._write_meta(partial[name], about_data, product.start)
             product.put_in_place(folder)
         for name, output in product.outputs.items():
-            remark = self._why_again(whys[name]) or changes.by_reason(run.redone)
+            remark = self._why_again(whys[name]) or staleness.by_reason(run.redone)
             if run.taken_over:
                 scenes = "scene" if len(run.parts) == 1 else "scenes"
                 remark += f"; {len(run.parts)} {scenes} made, {len(run.taken_over)} taken over"
@@ -359,8 +352,8 @@ class Step:
     def _why_again(self, why: str | None) -> str:
         """What the table says of an output that is made; nothing of one that was never made."""
         if self.options.overwrite and why != "":
-            return f"made again: {changes.OVERWRITE}"
-        return f"made again: {changes.LOST}" if why is None else why  # others were
+            return f"made again: {staleness.OVERWRITE}"
+        return f"made again: {staleness.LOST}" if why is None else why  # others were
 
     def _is_stale(self, product: Product) -> bool:
         """Whether a product is to be made; what may be accepted is accepted first."""
@@ -476,9 +469,3 @@ class Step:
         self.table.rows.append(Row(name, tally, time.perf_counter() - start, place, remark))
         if not tally.records:
             self.table.empty.append(f"{output}: no records ({listed(tally.drops) or 'no input'})")
-
-
-def _parts_dir(product: Product, parts_name: str | None) -> Path:
-    """Where the scenes of a product are done."""
-    name = parts_name or product.first.name
-    return product.first.with_name(f"{name}{files.PARTS_SUFFIX}")

@@ -17,6 +17,7 @@ from pathlib import Path
 from spatial_engine.utils import paths
 from spatial_engine.utils.geometry.visibility import SurfaceRule
 from spatial_engine.utils.running import cli
+from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import PartResult, SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     step = Step("make_visibility_info", args, settings, __file__)
     for split, scenes in load_splits(args, step):
         step.make(
-            {"frames": paths.visibility_table_path(args.dataset, split)},
+            Outputs({"frames": paths.visibility_table_path(args.dataset, split)}),
             list(step.ready(scenes.scene_ids, partial(make_job, scenes, rule)).values()),
             measure_scene,
             lambda parts, paths: visibility_table.merge_visibility(

@@ -2,7 +2,7 @@
 
 An `Origin` is everything that decides the bytes of a piece of work: the step, code, constants, seed
 and inputs. The provenance of an output and the mark of a finished scene hold it, and finished work
-is used again only while it is the same (`changes.compare`).
+is used again only while it is the same (`staleness.compare`).
 
 Fingerprints tell inputs by place, size and content, never by time: a copy of a root is the same,
 and an edit is noticed however the times are. Of what is large, samples are read (`file_digest`,
