@@ -1,9 +1,10 @@
 """Times the depth and correspondence questions at true image size.
 
 Uses the folder of bench_scannet.py (and makes what is missing of it). Coordinate tasks run as whole
-commands on one core over 64 scenes, which are the true one under other names: once with as many
+commands on one core over 256 scenes, which are the true one under other names: once with as many
 records a scene as the full set has, once with 500,000 and 1,000,000 records, where opening the
-scenes weighs less. Their floor is opening each scene's visibility once and copying the jsonl.
+scenes weighs less. As in a set of more than 1,000 scenes, what an earlier command has found of
+their files is known. Their floor is opening each scene's visibility once and copying the jsonl.
 Dot tasks are timed for one scene with its share of records, in turns with their floor: decoding
 and encoding, for each picture, the same JPEG by the same library.
 
@@ -19,6 +20,7 @@ from pathlib import Path
 
 # First, as it sets the number of threads before numpy is imported.
 from common import (
+    LARGE,
     NUM_COPIES,
     SCENE,
     Bench,
@@ -57,6 +59,8 @@ class PointsBench(Bench):
         """Whole commands; their floor is what no way round them can leave out."""
         root = self.root / "points"
         make_copies(self.root, root)
+        look = (DEPTH.format("estimation_coor"), root, "--splits", "train")
+        run_command(*look, "--train-max-samples", "1000", program=LARGE)  # at all scenes, once
         share = NUM_COPIES / FULL_SCENES
         for name, command, published in (
             ("depth estimation coor", DEPTH.format("estimation_coor"), 500_000),
@@ -72,7 +76,7 @@ class PointsBench(Bench):
 
     def _command(self, root: Path, name: str, command: str, wanted: int, *flags: str) -> None:
         most = ("--splits", "train", "--train-max-samples", str(wanted))
-        seconds, memory = run_command(command, root, *most, *flags)
+        seconds, memory = run_command(command, root, *most, *flags, program=LARGE)
         folders = ("depth_*_coor", "visual_correspondence_coor_2_coor")
         made = [p for f in folders for p in (root / "training_data").glob(f"{f}/v1_0/*.jsonl")]
         output = max(made, key=lambda path: path.stat().st_mtime)

@@ -25,7 +25,15 @@ from pathlib import Path
 from typing import Any
 
 # First, as it sets the number of threads before numpy is imported.
-from common import MAXRSS_PER_MIB, REPOSITORY, machine, results_path, run_command, run_timed
+from common import (
+    LARGE,
+    MAXRSS_PER_MIB,
+    REPOSITORY,
+    machine,
+    results_path,
+    run_command,
+    run_timed,
+)
 
 # isort: split
 import many_records
@@ -98,8 +106,6 @@ start, held = time.process_time(), memory("VmRSS:")
 eval(stage)
 print(time.process_time() - start, memory("VmHWM:"), max(memory("VmRSS:") - held, 0))
 """
-# A finished set of true size has more files than are looked at again, whatever its small scenes do.
-LARGE = "from spatial_engine.utils.storage import looks\nlooks.MANY_FILES, looks.MANY_SCENES = 0, 1"
 
 
 def run_stage(root: Path, before: str, stage: str) -> dict[str, float]:
