@@ -34,6 +34,7 @@ MAX_NYU40 = 40  # the highest id of NYU40
 # Of a scene's objects, 1 of so many without any vertex means the annotation of another mesh. Real
 # scenes have a few: questions about a third of a scene are worth less than no wrong label.
 FOREIGN_SHARE = 3
+_TABLE_SIZE = 16  # times the number of vertices: a table of ids up to there costs less than sorting
 _SCENE_ID = re.compile(r"scene\d{4}_\d{2}")
 _FULL_MESH = re.compile(r"_vh_clean(?!_2)")  # the mesh that is read is `_vh_clean_2`
 _KEY = re.compile(r"\s*\w+\s*=")
@@ -112,7 +113,7 @@ def check_fit(segments: np.ndarray, objects: list[AnnotatedObject], path: Path) 
     """Raise `BadDataError` where a third of the objects or more (`FOREIGN_SHARE`) have no segment
     that a vertex has: the aggregation at `path` is of another mesh than the segments (n,). One
     object alone may be so."""
-    there = set(np.unique(segments).tolist())
+    there = set(_distinct(segments)[0].tolist())
     foreign = sum(there.isdisjoint(item.segments) for item in objects)
     several = foreign > 1 or foreign == len(objects) > 0
     if several and foreign * FOREIGN_SHARE >= len(objects):
@@ -128,9 +129,20 @@ def instance_ids(segments: np.ndarray, objects: list[AnnotatedObject]) -> np.nda
     A segment that two objects claim belongs to the later one.
     """
     owner = {segment: item.object_id + 1 for item in objects for segment in item.segments}
-    distinct, place = np.unique(segments, return_inverse=True)
+    distinct, place = _distinct(segments)
     owners = np.array([owner.get(segment, 0) for segment in distinct.tolist()], np.int32)
-    return owners[place.reshape(-1)] if len(segments) else np.zeros(0, np.int32)
+    return owners[place] if len(segments) else np.zeros(0, np.int32)
+
+
+def _distinct(segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The segments that there are, ascending, and for each vertex (n,) the place of its own there:
+    by a table where the ids are small, in a tenth of the time."""
+    if not len(segments) or segments.min() < 0 or segments.max() >= _TABLE_SIZE * len(segments):
+        distinct, place = np.unique(segments, return_inverse=True)
+        return distinct, place.reshape(-1)
+    there = np.zeros(segments.max() + 1, bool)
+    there[segments] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[segments]
 
 
 def read_axis_alignment(path: Path) -> np.ndarray | None:

@@ -1,7 +1,8 @@
 """The pair table: how two frames of a scene relate (SPEC 5). This module owns its format.
 
 Columns `scene_id`, `image_id1`, `image_id2` (id1 < id2), `overlap` (percent), `distance` (metres),
-`yaw`, `pitch` (degrees, second minus first), one row group per scene.
+`yaw`, `pitch` (degrees, second minus first), one row group per scene. The engine reads overlap
+alone: its answers are measured from the poses (`camera_movement/relative_motion.py`).
 """
 
 from __future__ import annotations
