@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,11 +13,8 @@ from PIL import Image
 
 from spatial_engine.sample_data.captures import colmap, replica
 from spatial_engine.sample_data.captures.sample_captures import FORMATS
-from spatial_engine.utils.capture_utils import formats
 from spatial_engine.utils.paths import Dataset
 from spatial_engine.utils.scenes.split_lists import read_split_lists
-from spatial_engine.utils.storage import looks
-from spatial_engine.utils.storage.looks import Looks
 
 COMMAND = "spatial_engine/utils/capture_utils/prepare_captures.py"
 ROOM = make_plain_room((96, 72), (96, 72), num_frames=12)
@@ -51,49 +46,6 @@ def test_another_camera_makes_the_scene_again(tmp_path, beside):
     camera.write_text(json.dumps(told))
     assert prepare(tmp_path, "replica").returncode == 0
     assert made and all(path.read_bytes() != old for path, old in zip(made, before, strict=True))
-
-
-@pytest.mark.parametrize("is_large", [True, False])
-def test_a_capture_of_a_large_set_is_listed_when_its_folders_have_changed(
-    tmp_path, monkeypatch, is_large
-):
-    for name, value in (("MANY_SCENES", 1), ("MANY_FILES", 0 if is_large else 10_000)):
-        monkeypatch.setattr(looks, name, value)
-    monkeypatch.setattr(looks, "_SETTLED_NS", 0)
-    capture = tmp_path / "own/room"
-    for name in ("cam_params.json", "a/1.jpg", "a/2.jpg", "b/c/1.txt"):
-        (capture / name).parent.mkdir(parents=True, exist_ok=True)
-        (capture / name).write_text(name)
-
-    def look() -> tuple[list, bool]:
-        """The fingerprint as another start has it, and whether the capture was listed for it."""
-        time.sleep(0.01)  # times of files are coarse
-        Looks._of.clear()
-        with mock.patch.object(Path, "rglob", autospec=True, side_effect=Path.rglob) as listing:
-            kept = Looks.of(tmp_path / "posed_images")
-            found = formats.fingerprint("replica", capture, tmp_path, "room", kept)
-        Looks.keep_all()
-        return found, listing.called
-
-    def changed() -> None:
-        """After a change there is another fingerprint, which is then known."""
-        before.append(look()[0])
-        assert before[-1] not in before[:-1]
-        assert look() == (before[-1], not is_large)
-
-    before = [look()[0]]
-    assert look() == (before[0], not is_large)
-    (capture / "a/3.jpg").write_text("new")
-    changed()
-    (capture / "b/c/d").mkdir()
-    (capture / "b/c/d/1.txt").write_text("below")
-    changed()
-    (capture / "b/c/d/2.txt").write_text("in a folder that was new before")
-    changed()
-    (capture / "a/1.jpg").unlink()
-    changed()
-    (capture / "cam_params.json").write_text("another")
-    changed()
 
 
 def test_prepared_images_hold_no_note_of_how_a_camera_was_held(tmp_path):

@@ -23,7 +23,6 @@ from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.preparation import frame_files
 from spatial_engine.utils.preparation.capture import Capture
 from spatial_engine.utils.storage import provenance
-from spatial_engine.utils.storage.looks import Looks, State, state_of
 
 READERS: Mapping[str, ModuleType] = {
     "7scenes": seven_scenes,
@@ -69,32 +68,20 @@ def open_capture(form: str, path: Path, options: CaptureOptions) -> Capture:
     return READERS[form].open_capture(path, options)
 
 
-def fingerprint(form: str, path: Path, root: Path, scene_id: str, looks: Looks) -> list:
-    """What tells whether the capture of a scene has changed: its place, as `sources.json` tells it,
-    names, sizes and samples of its files, and the cameras of a format that are beside them or
-    above; of a large set as it was found before (`looks`)."""
+def fingerprint(form: str, path: Path, root: Path) -> list:
+    """What tells whether a capture has changed: its place, as `sources.json` tells it, names, sizes
+    and samples of its files, and the cameras of a format that are beside them or above."""
     place = provenance.place_of(path, root)
-    cameras = frame_files.beside_or_above(path, getattr(READERS[form], "CAMERA_FILES", ()))
     if path.is_file():
-        return [place, *looks.fingerprints(scene_id, [path], root)[0][1:]]
-
-    def state(folders: Sequence[str]) -> State:
-        return state_of([path, *(path / folder for folder in folders), *cameras])
-
-    known = looks.recall(scene_id, "folders", state([]))
-    found = looks.recall(scene_id, "source", state(known)) if known is not None else None
-    if found is None:
-        below = sorted(path.rglob("*"))
-        folders = [p.relative_to(path).as_posix() for p in below if p.is_dir()]
-        before, files = state(folders), [p for p in below if p.is_file()]
-        entries = [(p.relative_to(path).as_posix(), p.stat().st_size) for p in files]
-        found = [
-            *provenance.fingerprint_of(path, root, entries)[1:],
-            *(provenance.file_fingerprint(camera, root)[1:] for camera in cameras),
-        ]
-        looks.note(scene_id, "folders", state([]), folders, len(files))
-        looks.note(scene_id, "source", before, found, len(files))
-    return [place, *found]
+        return [place, *provenance.file_fingerprint(path, root)[1:]]
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    entries = [(p.relative_to(path).as_posix(), p.stat().st_size) for p in files]
+    cameras = frame_files.beside_or_above(path, getattr(READERS[form], "CAMERA_FILES", ()))
+    return [
+        place,
+        *provenance.fingerprint_of(path, root, entries)[1:],
+        *(provenance.file_fingerprint(camera, root)[1:] for camera in cameras),
+    ]
 
 
 def _captures_in(reader: ModuleType, path: Path) -> dict[str, Path]:

@@ -25,7 +25,6 @@ from functools import partial
 from pathlib import Path
 
 from spatial_engine.errors import MissingInputError, SettingsError
-from spatial_engine.utils import paths
 from spatial_engine.utils.capture_utils import formats
 from spatial_engine.utils.capture_utils.options import CaptureOptions
 from spatial_engine.utils.paths import SCANNET
@@ -37,7 +36,6 @@ from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import read_split_lists
 from spatial_engine.utils.storage import provenance
-from spatial_engine.utils.storage.looks import Looks
 
 VAL_SHARE = 0.2  # of the scenes, for evaluation
 LISTS_REMEDY = "correct it"
@@ -69,20 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise MissingInputError(f"--scenes {unknown[0]}: no such capture in --input")
         wanted = {scene: one for scene, one in wanted.items() if scene in args.scenes}
     of = {scene: scene if scene in found else scene.rpartition("_")[0] for scene in wanted}
-    sources = step.ready(wanted, lambda scene: make_source(args, scene, found[of[scene]], options))
+    sources = step.ready(wanted, lambda scene: make_source(args, found[of[scene]], options))
     prepare.run(step, sources, lists, wanted)
     return step.close()
 
 
-def make_source(
-    args: argparse.Namespace, scene: str, path: Path, options: CaptureOptions
-) -> Source:
-    """The source of one scene, which is in the capture at `path`."""
+def make_source(args: argparse.Namespace, path: Path, options: CaptureOptions) -> Source:
+    """The source of one capture."""
     place = provenance.place_of(path, args.root)
     about = {"format": args.format, "path": place, **asdict(options)}
     opener = partial(formats.open_capture, args.format, path, options)
-    looks = Looks.of(paths.posed_images_dir(args.dataset))
-    return Source(opener, formats.fingerprint(args.format, path, args.root, scene, looks), about)
+    return Source(opener, formats.fingerprint(args.format, path, args.root), about)
 
 
 def split_by_time(
