@@ -274,9 +274,11 @@ class CaptureBench(Bench):
         def points(out: Path) -> None:
             prepare.make_points((name, make_source(name, path, self.root), frames_dir), out)
 
+        depth_size = kind.room[1]
+
         def points_floor(_: Path) -> None:
             for path in sorted(frames_dir.glob("*.png")):
-                depth_of(path.read_bytes())
+                png.decode(path.read_bytes(), depth_size)
                 jpeg.decode(path.with_suffix(".jpg").read_bytes(), path, "")
 
         files.remove(frames_dir)

@@ -3,7 +3,7 @@
 Uses the folder of bench_scannet.py (and makes what is missing of it): one scene of 150,000 vertices
 and 300 frames. Object visibility is compared with opening the scene's visibility table, coverage
 with an exhaustive search over all subsets of few images, in turns; the questions are a whole
-command over 64 scenes, which are the true one under other names.
+command over 256 scenes, which are the true one under other names.
 
     python benchmarks/bench_objects.py --folder /tmp/bench [--turns 5]
 """

@@ -42,7 +42,7 @@ for module in pkgutil.walk_packages(spatial_engine.__path__, "spatial_engine."):
     try:
         importlib.import_module(module.name)
     except ModuleNotFoundError as error:
-        if error.name.partition(".")[0] != "swift":  # ms-swift, which itself loads that file
+        if (error.name or "").partition(".")[0] != "swift":  # of ms-swift, which loads it
             raise
 """
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import cv2
 import numpy as np
@@ -26,7 +26,9 @@ _UP = 2  # the filter, a byte before each row
 
 
 def encode(image: np.ndarray) -> bytes:
-    """PNG of a (height, width) uint16 image."""
+    """PNG of a (height, width) uint16 image. Raises `ValueError` for values of another kind."""
+    if image.dtype.kind != "u" or image.dtype.itemsize != 2 or not image.size:
+        raise ValueError(f"depth of {image.dtype} {image.shape}, uint16 pixels are expected")
     height, width = image.shape
     values = np.ascontiguousarray(image, ">u2").view(np.uint8).reshape(height, 2 * width)
     rows = np.empty((height, 2 * width + 1), np.uint8)
@@ -56,7 +58,7 @@ def is_whole(data: bytes, size: tuple[int, int]) -> bool:
     decodes a truncated image as far as it goes.
     """
     header = struct.pack(">I4sII", 13, b"IHDR", *size)
-    if max(size) > MAX_SIDE or data[8 : 8 + len(header)] != header:
+    if not 0 < min(size) <= max(size) <= MAX_SIDE or data[8 : 8 + len(header)] != header:
         return False
     for kind, _, end in _chunks(data):
         if kind == b"IEND":
@@ -65,14 +67,19 @@ def is_whole(data: bytes, size: tuple[int, int]) -> bool:
 
 
 def _decode_own(data: bytes, size: tuple[int, int]) -> np.ndarray | None:
-    """What `decode` gives, of an image of the form that `encode` writes; None of any other."""
+    """What `decode` gives, of an image of the form that `encode` writes; None of any other. The
+    checksum of the pixels counts, those of chunks do not."""
     width, height = size
     if not data.startswith(_head(size)):
         return None
-    chunks = list(_chunks(data))[1:-1]  # OpenCV cuts one stream into many
-    if {kind for kind, _, _ in chunks} != {b"IDAT"}:
-        return None
-    deflated = b"".join(data[begin:end] for _, begin, end in chunks)
+    pieces = []  # OpenCV cuts one stream into many
+    for kind, begin, end in islice(_chunks(data), 1, None):
+        if kind == b"IEND":
+            break
+        if kind != b"IDAT" or begin == end:  # a million empty ones would take memory
+            return None
+        pieces.append(data[begin:end])
+    deflated = b"".join(pieces)
     expected = height * (2 * width + 1)
     inflater = isal_zlib.decompressobj()
     try:

@@ -50,8 +50,8 @@ def draw_pictures(
 ) -> list[list[str]]:
     """Draw and write `folder/<name>` for each; return the colours of their marks, "#rrggbb".
 
-    `read(source)` gives an image of `image_size` (width, height). Raises `BadDataError` where it
-    has another size.
+    `read(source)` gives an image of `image_size` (width, height), which is drawn into. Raises
+    `BadDataError` where it has another size.
     """
     folder.mkdir(parents=True, exist_ok=True)
     colors: list[list[str]] = [[] for _ in pictures]

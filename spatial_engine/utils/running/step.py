@@ -216,11 +216,8 @@ class Step:
             run = self._run(work, jobs, folder)
             if run.parts:
                 self._tell_of_folder(folder, jobs, run, unit, start)
-                tally, remark = (
-                    Tally.of(unit, run.results.values()),
-                    staleness.by_reason(run.redone),
-                )
-                self._add_row(unit, tally, start, folder, remark)
+                tally = Tally.of(unit, run.results.values())
+                self._add_row(unit, tally, start, folder, staleness.by_reason(run.redone))
         return run
 
     def make_shared(
