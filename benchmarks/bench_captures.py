@@ -42,6 +42,7 @@ from spatial_engine.utils.preparation.plan import Wanted
 from spatial_engine.utils.preparation.prepare import Source
 from spatial_engine.utils.scannetpp_utils import capture as scannetpp
 from spatial_engine.utils.scannetpp_utils.depth_bin import DepthBin
+from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.storage import files
 
 RENDERED, SHOWN = 40, 3  # frames, and how often: forth, back and forth again
@@ -274,11 +275,11 @@ class CaptureBench(Bench):
         def points(out: Path) -> None:
             prepare.make_points((name, make_source(name, path, self.root), frames_dir), out)
 
-        depth_size = kind.room[1]
-
         def points_floor(_: Path) -> None:
-            for path in sorted(frames_dir.glob("*.png")):
-                png.decode(path.read_bytes(), depth_size)
+            written = sorted(frames_dir.glob("*.png"))
+            depth_size = posed_images.read_image_size(written[0])
+            for path in written:
+                posed_images.read_depth(path, depth_size)
                 jpeg.decode(path.with_suffix(".jpg").read_bytes(), path, "")
 
         files.remove(frames_dir)
