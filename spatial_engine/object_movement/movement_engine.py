@@ -62,18 +62,18 @@ def run_prompt(
         if split == "train":
             points, pairs = args.points_per_group[split], args.pairs_per_bin[split]
             numbers = f"_{points}points_{pairs}pairs"
-        outputs = {
+        jsonl = {
             task: record_path(args.dataset, task, split, args.version, numbers=numbers)
             for task in (task_of(prompt, quantity, dataset) for quantity in QUANTITIES)
         }
-        first = next(iter(outputs.values()))
+        first = next(iter(jsonl.values()))
         pictures = marked_images.folder_beside(first) if prompt == "dot" else {}
         step.make(
-            Outputs(outputs, pictures, parts_name=f"{dataset}_{split}"),
+            Outputs(jsonl, pictures, parts_name=f"{dataset}_{split}"),
             make_jobs(args, prompt, dataset, split, clip_ids, sentences),
             movement_questions.write_clip,
             partial(marked_images.join_parts, seed=args.seed, at_most=most),
-            wanted=None if most < 0 else dict.fromkeys(outputs, most),
+            wanted=dict.fromkeys(jsonl, most),
         )
     return step.close()
 

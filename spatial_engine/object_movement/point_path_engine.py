@@ -79,13 +79,13 @@ def _make_split(
     sentences: Mapping[str, Templates],
 ) -> None:
     """Make the files of a split from its clips (id -> set)."""
-    most, outputs = args.max_samples[split], frames_step.outputs_of(args, split)
+    most, jsonl = args.max_samples[split], frames_step.record_paths(args, split)
     step.make(
-        Outputs(outputs, parts_name=f"point_path_engine_{split}"),
+        Outputs(jsonl, parts_name=f"point_path_engine_{split}"),
         make_jobs(args, split, clip_sets, sentences),
         point_path_questions.write_clip,
         partial(frame_records.join_parts, seed=args.seed, at_most=most),
-        wanted=None if most < 0 else dict.fromkeys(outputs, most),
+        wanted=dict.fromkeys(jsonl, most),
     )
 
 

@@ -273,7 +273,7 @@ def make_files(
         object_questions.write_scene,
         partial(join, seed=args.seed, at_most=most),
         drops=drops,
-        wanted=None if most < 0 else dict.fromkeys(outputs, most),
+        wanted=dict.fromkeys(outputs, most),
     )
 
 

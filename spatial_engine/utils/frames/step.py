@@ -111,16 +111,16 @@ def run_family(
         if not most:
             step.count_unasked(split)
             continue
-        wanted = outputs_of(args, split)
+        jsonl = record_paths(args, split)
         pictures, beside = {}, []
         if family.marked:
-            pictures = marked_images.folder_beside(next(iter(wanted.values())))
-            others = (t for t in family.tasks if t not in wanted)
+            pictures = marked_images.folder_beside(next(iter(jsonl.values())))
+            others = (t for t in family.tasks if t not in jsonl)
             finished = (record_path(args.dataset, task, split, args.version) for task in others)
             beside = [path for path in finished if path.is_file()]
         asked = list_scenes(args, step, split, scenes, family)
         inputs, parts_name = asked.inputs(args), f"{Path(family.script).name}_{split}"
-        outputs = Outputs(wanted, pictures, parts_name=parts_name)
+        outputs = Outputs(jsonl, pictures, parts_name=parts_name)
         if step.is_up_to_date(outputs, inputs):
             continue
         step.make(
@@ -129,12 +129,12 @@ def run_family(
             family.write_scene,
             partial(marked_images.join_parts, seed=args.seed, at_most=most,
                     join=frame_records.join_parts, beside=beside),
-            wanted=None if most < 0 else dict.fromkeys(wanted, most),
+            wanted=dict.fromkeys(jsonl, most),
         )  # fmt: skip
     return step.close()
 
 
-def outputs_of(args: argparse.Namespace, split: str) -> dict[str, Path]:
+def record_paths(args: argparse.Namespace, split: str) -> dict[str, Path]:
     """The file of each task that is asked for."""
     return {task: record_path(args.dataset, task, split, args.version) for task in args.tasks}
 
