@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import COMMANDS, FEWER, FRAME_COMMANDS, OBJECT_JOB, REPOSITORY, link_root
+from conftest import COMMANDS, FEWER, FRAME_COMMANDS, OBJECT_JOB, REPOSITORY, copy_root, link_root
 
 UTILS = "spatial_engine/utils/scannet_utils"
 FEW = ("--train-max-samples", "40", "--val-max-samples", "20")
@@ -107,7 +107,8 @@ OF_SCENES = {c if c.endswith(".py") else OBJECT_JOB: c for c in COMMANDS[:16]}
 def test_a_finished_command_opens_no_file_of_a_scene_and_reads_no_rows(
     source, commands, tmp_path, request
 ):
-    root, output = link_root(request.getfixturevalue(source), tmp_path / "root"), tmp_path / "found"
+    # Not of links: one that another test makes to the same file changes its state.
+    root, output = copy_root(request.getfixturevalue(source), tmp_path / "root"), tmp_path / "found"
     lines = json.dumps([[script, FEWER.get(typed, ())] for script, typed in commands.items()])
     line = [sys.executable, "-c", FINISHED, str(output), str(root), lines]
     subprocess.run(line, cwd=REPOSITORY, check=True, capture_output=True)
