@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from tqdm import tqdm
 
 from spatial_engine.checks.check_findings import FileFindings, Findings
 from spatial_engine.checks.image_checks import Drawn, Shard, ShardResult, check_shard, decode
@@ -39,6 +38,7 @@ from spatial_engine.utils.questions.record_files import RecordFile, find_record_
 from spatial_engine.utils.questions.records import MAX_LINE_BYTES
 from spatial_engine.utils.running import cli, executors, flag_types
 from spatial_engine.utils.running.closing_table import listed
+from spatial_engine.utils.running.progress import tqdm
 from spatial_engine.utils.storage import files, locks, os_errors
 
 # Lines shown of each kind of fault in a file; the report holds more.

@@ -31,9 +31,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
-
 from spatial_engine.errors import MissingInputError
 from spatial_engine.evaluation.asking.answers_file import AnswersFile, open_answers
 from spatial_engine.evaluation.asking.questions import Questions
@@ -41,6 +38,7 @@ from spatial_engine.evaluation.chat_messages import request_of
 from spatial_engine.utils.paths import BENCHMARKS, benchmark_path
 from spatial_engine.utils.running import cli, flag_types
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
+from spatial_engine.utils.running.progress import logging_redirect_tqdm, tqdm
 from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.storage.files import atomic_path
 

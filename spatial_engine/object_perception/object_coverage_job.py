@@ -22,9 +22,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from threading import RLock
-
-from tqdm import tqdm
 
 from spatial_engine.errors import MissingInputError, SettingsError
 from spatial_engine.object_perception import single_object_coverage_finder as finder
@@ -162,7 +159,6 @@ def run_chunks(args: argparse.Namespace, chunks: Sequence[Chunk], num_processes:
 def run_chunk(args: argparse.Namespace) -> int:
     """The exit code of one chunk."""
     args.num_workers = 1  # this process
-    tqdm.set_lock(RLock())  # its own is a semaphore, which a worker that is ended would leave
     code = cli.attempt(lambda: finder.cover_chunk(args))
     sys.stdout.flush()  # a worker does not live to do it later
     return code

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from spatial_engine.utils.running import executors
+from spatial_engine.utils.running.progress import tqdm
 
 T, R = TypeVar("T"), TypeVar("R")
 FEW = 4  # items: below, starting processes takes longer than the work

@@ -22,9 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
-
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError, SettingsError
 from spatial_engine.utils.running import executors, processes, staleness
 from spatial_engine.utils.running.finished_scenes import (
@@ -36,6 +33,7 @@ from spatial_engine.utils.running.finished_scenes import (
     read_done,
     write_done,
 )  # fmt: skip
+from spatial_engine.utils.running.progress import logging_redirect_tqdm, tqdm
 from spatial_engine.utils.storage import files, locks, os_errors
 from spatial_engine.utils.storage.provenance import Origin
 

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils import paths
 from spatial_engine.utils.clips import clip_lists, clips
 from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running.progress import tqdm
 from spatial_engine.utils.storage.files import atomic_path, remove_left
 
 
