@@ -104,7 +104,7 @@ def list_clips(args: argparse.Namespace, step: Step) -> dict[tuple[str, str], li
             there = {
                 c
                 for c, path in clip_paths.items()
-                if path.is_file() or os_errors.dangling_link(path)
+                if (os_errors.exists(path) and path.is_file()) or os_errors.dangling_link(path)
             }
             what = f"listed, no {folder.name}/<clip>.npz"
             present = step.present_scenes(wanted, there.__contains__, what)

@@ -23,7 +23,7 @@ from spatial_engine.utils.running.outputs import Outputs, Part, scenes_of
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
-from spatial_engine.utils.storage import files, provenance
+from spatial_engine.utils.storage import files, os_errors, provenance
 from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_items
@@ -51,7 +51,11 @@ def make_scene_infos(
     scenes = step.present_scenes(scenes, infos.__contains__, f"listed, no points ({points_remedy})")
     images_dir = paths.posed_images_dir(dataset)
     what = f"listed, no frames ({frames_remedy})"
-    scenes = step.present_scenes(scenes, lambda scene: (images_dir / scene).is_dir(), what)
+
+    def has_frames(scene: str) -> bool:
+        return os_errors.exists(images_dir / scene) and (images_dir / scene).is_dir()
+
+    scenes = step.present_scenes(scenes, has_frames, what)
     lists = {split: ids for split, ids in lists.items() if split in args.splits}
     names = [split for split, ids in lists.items() if set(ids) & set(scenes)]
     if len(args.splits) == 2:

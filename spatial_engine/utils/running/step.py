@@ -93,7 +93,7 @@ class Step:
 
         Raises `MissingInputError` when none is.
         """
-        there = [name for name in names if path_of(name).exists()]
+        there = [name for name in names if os_errors.exists(path_of(name))]
         if not there:
             raise MissingInputError(missing(path_of(names[0]), remedy))
         for name in sorted(set(names) - set(there)):

@@ -11,7 +11,7 @@ from spatial_engine.utils.paths import info_path, scan_dir, scene_list_path
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes.split_lists import asked_for, read_split_lists
 from spatial_engine.utils.storage.input_files import found_instead, missing
-from spatial_engine.utils.storage.os_errors import dangling_link
+from spatial_engine.utils.storage.os_errors import dangling_link, exists
 
 SCANNET = Path("data/scannet")
 # Where scans lie that are not where they belong, and what to do then.
@@ -61,7 +61,7 @@ def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "
     if suffix:
         paths = {scene: path / f"{scene}{suffix}" for scene, path in paths.items()}
         what = f"listed, no {SCANNET}/scans/<scene>/<scene>{suffix}"
-    is_there = Path.is_file if suffix else _holds_anything
+    is_there = _is_file if suffix else _holds_anything
     there = {
         scene
         for scene, path in paths.items()
@@ -73,8 +73,12 @@ def present_scans(root: Path, step: Step, scenes: Sequence[str], suffix: str = "
     return step.present_scenes(scenes, there.__contains__, what)
 
 
+def _is_file(path: Path) -> bool:
+    return exists(path) and path.is_file()
+
+
 def _holds_anything(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    return exists(folder) and folder.is_dir() and any(folder.iterdir())
 
 
 def read_lists(root: Path) -> dict[str, list[str]]:

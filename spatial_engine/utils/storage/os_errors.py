@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP}  # is at a path
 # What a person can do about an error of the system, by its number.
 _REMEDIES = {
     errno.ENOSPC: "make room, then start again",
@@ -69,9 +70,22 @@ def dangling_link(path: Path) -> str:
     return ""
 
 
+def exists(path: Path) -> bool:
+    """Whether something is at `path`, links followed. Raises `OSError` where that cannot be told,
+    as in a folder that may not be entered: since Python 3.14 `Path.exists` says no there, and an
+    input would only be left out."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno not in _NOTHING:
+            raise
+        return False
+    return True
+
+
 def is_there(path: Path) -> bool:
     """Whether something is at `path`. A link to nothing counts: whoever reads it names it."""
-    return path.exists() or bool(dangling_link(path))
+    return exists(path) or bool(dangling_link(path))
 
 
 @contextmanager
