@@ -164,7 +164,8 @@ class Faults:
             "500": lambda: error(500, **soon),
             "503": lambda: error(503, **soon),
             "cut": lambda: Response(200, completion("`1`"), cut=self._random.choice([0, 20, 120])),
-            "slow": lambda: Response(200, completion("`1`"), wait=self.slow),
+            # Nothing comes behind the wait: a client beside much else may look at its clock late.
+            "slow": lambda: Response(200, completion("`1`"), wait=self.slow, cut=0),
             "no json": lambda: Response(200, b"<html>", {"content-type": "text/html"}),
             "half json": lambda: Response(200, completion("`1`")[:90]),
             "other json": lambda: Response(200, b'{"choices": []}'),

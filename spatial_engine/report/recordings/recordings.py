@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from spatial_engine.utils.storage.files import atomic_path
 
 TIMELINE = "frame"
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
+# Rows are put together by their sizes, not by the clock: a busy machine would cut them elsewhere.
+_BATCHES = rr.ChunkBatcherConfig(flush_tick=timedelta(days=1))
 FRUSTUM_M = 0.4  # how far before the camera its image is shown
 
 
@@ -30,7 +33,9 @@ def write_recording(
     Raises `SettingsError` where it cannot be written.
     """
     rr.set_strict_mode(True)  # what cannot be recorded is an error, not a warning
-    stream = rr.RecordingStream(f"spatial_engine_{kind}", recording_id=name, send_properties=False)
+    stream = rr.RecordingStream(
+        f"spatial_engine_{kind}", recording_id=name, send_properties=False, batcher_config=_BATCHES
+    )
     rr.set_log_time_enabled(False, recording=stream)
     memory = stream.memory_recording()
     stream.send_blueprint(blueprint)
