@@ -1,8 +1,8 @@
 """Decoding and encoding of 16-bit grey PNG images: depth, of which every frame has one.
 
-Written are images of one form, which take a quarter of OpenCV's time to write and half to read
-(docs/performance.md): every row as its difference to the one above ("up"), deflated by ISA-L. They
-are PNGs as any other, and all others are read too, by OpenCV.
+Written are images of one form, which take a third of OpenCV's time to write and less than half to
+read (docs/performance.md): every row as its difference to the one above ("up"), deflated by ISA-L.
+They are PNGs as any other, and all others are read too, by OpenCV.
 
 Source: the PNG specification, third edition, sections 5 (chunks), 9 (filters) and 10 (deflate).
 """
