@@ -203,7 +203,7 @@ def test_memory_stays_near_the_bucket_whatever_the_size_of_a_part(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 9_000_000  # since Python 3.14 each of some 50 files has a buffer of 128 KiB
+    assert peak < 6_000_000
 
 
 @pytest.mark.parametrize("bucket_bytes", [records.BUCKET_BYTES, 60])

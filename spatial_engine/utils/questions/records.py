@@ -26,6 +26,7 @@ from spatial_engine.utils.storage.os_errors import naming
 
 BUCKET_BYTES = 128 * 2**20  # lines shuffled in memory at a time
 MAX_LINE_BYTES = 16 * 2**20  # a record takes a few kB; memory is not given to what is none
+_BUCKET_BUFFER = 2**13  # bytes, of each of many open files; Python 3.14 would take 16 times as much
 WRITTEN_AT_ONCE = 2**18  # bytes; by 8 KiB, as Python does, writing takes more than making lines
 DEALT_AT_ONCE = 1000  # lines read at a time while they are dealt to buckets
 
@@ -182,7 +183,7 @@ def shuffle_jsonl(
 
 def _deal(parts: Sequence[Path], buckets: Sequence[Path], rng: np.random.Generator) -> None:
     """Append each line of the parts to a bucket file drawn at random."""
-    files = [open(bucket, "wb") for bucket in buckets]  # noqa: SIM115 (closed below)
+    files = [open(bucket, "wb", _BUCKET_BUFFER) for bucket in buckets]  # noqa: SIM115 (closed below)
     try:
         for part in parts:
             with open(part, "rb") as lines:
