@@ -52,12 +52,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_choices(parser, "--question-types", QUESTION_TYPES)
     text = "number of pairs without overlap that are added to each file"
     cli.add_constant(parser, "NUM_ZERO_OVERLAP", NUM_ZERO_OVERLAP, text, 0)
-    for name, value, text in (
-        ("MIN_DIRECTION_MM", MIN_DIRECTION_MM, "smallest shift of a direction question, in mm"),
-        ("MIN_DIRECTION_DEG", MIN_DIRECTION_DEG, "smallest turn of one, in degrees"),
-        ("MIN_ANGLE_DEG", MIN_ANGLE_DEG, "smallest angle that is asked for, in degrees"),
-    ):
-        cli.add_constant(parser, name, value, text, 0, published=0.0)
+    text = "smallest shift of a direction question, in mm"
+    cli.add_constant(parser, "MIN_DIRECTION_MM", MIN_DIRECTION_MM, text, 0, published=0.0)
+    text = "smallest turn of one, in degrees"
+    cli.add_constant(parser, "MIN_DIRECTION_DEG", MIN_DIRECTION_DEG, text, 0, published=0.0)
+    text = "smallest angle that is asked for, in degrees"
+    cli.add_constant(parser, "MIN_ANGLE_DEG", MIN_ANGLE_DEG, text, 0, published=0.0)
     text = "draw pairs so that both answers to a direction question are equally frequent"
     cli.add_constant(parser, "BALANCE_ANSWERS", BALANCE_ANSWERS, text, published=False)
     args = parser.parse_args(argv)

@@ -44,16 +44,20 @@ FAMILY = FramesFamily(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    constants = {
-        "MIN_STEP_M": (MIN_STEP_M, "shortest step of a path, in metres"),
-        "MIN_DETOUR": (MIN_DETOUR, "least length of a path by the distance of any two cameras"),
-        "MIN_TURN_DEG": (MIN_TURN_DEG, "smallest turn from one image to the next, in degrees"),
-        "MAX_TURN_DEG": (MAX_TURN_DEG, "largest turn from one image to the next, in degrees"),
-        "MAX_PITCH_DEG": (MAX_PITCH_DEG, "steepest view of a question about turns, in degrees"),
-        "MIN_NET_TURN_DEG": (MIN_NET_TURN_DEG, "smallest turn of all together, in degrees"),
-    }
     return run_family(
-        FAMILY, __doc__, argv, max_samples=MAX_SAMPLES, num_frames=NUM_FRAMES, constants=constants
+        FAMILY,
+        __doc__,
+        argv,
+        max_samples=MAX_SAMPLES,
+        num_frames=NUM_FRAMES,
+        constants={
+            "MIN_STEP_M": (MIN_STEP_M, "shortest step of a path, in metres"),
+            "MIN_DETOUR": (MIN_DETOUR, "least length of a path by the distance of any two cameras"),
+            "MIN_TURN_DEG": (MIN_TURN_DEG, "smallest turn from one image to the next, in degrees"),
+            "MAX_TURN_DEG": (MAX_TURN_DEG, "largest turn from one image to the next, in degrees"),
+            "MAX_PITCH_DEG": (MAX_PITCH_DEG, "steepest view of a question about turns, in degrees"),
+            "MIN_NET_TURN_DEG": (MIN_NET_TURN_DEG, "smallest turn of all together, in degrees"),
+        },
     )
 
 

@@ -42,14 +42,18 @@ FAMILY = FramesFamily(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    constants = {
-        "DOT_RADIUS_PX": (DOT_RADIUS_PX, "radius of a dot, in pixels"),
-        "MIN_DEPTH_GAP_M": (MIN_DEPTH_GAP_M, "by how much a point is nearest, in metres"),
-        "MIN_DEPTH_GAP_SHARE": (MIN_DEPTH_GAP_SHARE, "and by what share of its least depth"),
-        "MIN_HIDDEN_M": (MIN_HIDDEN_M, "least depth of a hidden point, in metres"),
-    }
     return run_family(
-        FAMILY, __doc__, argv, max_samples=MAX_SAMPLES, num_frames=NUM_FRAMES, constants=constants
+        FAMILY,
+        __doc__,
+        argv,
+        max_samples=MAX_SAMPLES,
+        num_frames=NUM_FRAMES,
+        constants={
+            "DOT_RADIUS_PX": (DOT_RADIUS_PX, "radius of a dot, in pixels"),
+            "MIN_DEPTH_GAP_M": (MIN_DEPTH_GAP_M, "by how much a point is nearest, in metres"),
+            "MIN_DEPTH_GAP_SHARE": (MIN_DEPTH_GAP_SHARE, "and by what share of its least depth"),
+            "MIN_HIDDEN_M": (MIN_HIDDEN_M, "least depth of a hidden point, in metres"),
+        },
     )
 
 

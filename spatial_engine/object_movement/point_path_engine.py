@@ -111,21 +111,32 @@ def make_jobs(
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    constants = {
-        "POINTS_PER_GROUP": (POINTS_PER_GROUP, "points drawn from each rigid body"),
-        "STILL_M": (STILL_M, "a point that moves less is still, metres"),
-        "MOVED_M": (MOVED_M, "a point that moves so far, and JITTER_TIMES its clip's jitter, moved,"
-                    " metres"),
-        "JITTER_TIMES": (JITTER_TIMES, "a point moved if it did so by this times the jitter of its"
-                         " clip"),
-        "MIN_POINT_STEP_M": (MIN_POINT_STEP_M, "shortest step of a path, in metres"),
-        "MIN_DETOUR": (MIN_DETOUR, "least length of a path by the distance of any two places"),
-        "MIN_STEP_GAP_M": (MIN_STEP_GAP_M, "by how much the largest step exceeds the second, in"
-                           " metres"),
-        "MIN_STEP_GAP_SHARE": (MIN_STEP_GAP_SHARE, "the same, as a share of the largest"),
-    }  # fmt: skip
     return frames_step.parse_args(
-        __doc__, argv, point_path_questions.TASKS, MAX_SAMPLES, NUM_FRAMES, constants, clips=True
+        __doc__,
+        argv,
+        point_path_questions.TASKS,
+        max_samples=MAX_SAMPLES,
+        num_frames=NUM_FRAMES,
+        constants={
+            "POINTS_PER_GROUP": (POINTS_PER_GROUP, "points drawn from each rigid body"),
+            "STILL_M": (STILL_M, "a point that moves less is still, metres"),
+            "MOVED_M": (
+                MOVED_M,
+                "a point that moves so far, and JITTER_TIMES its clip's jitter, moved, metres",
+            ),
+            "JITTER_TIMES": (
+                JITTER_TIMES,
+                "a point moved if it did so by this times the jitter of its clip",
+            ),
+            "MIN_POINT_STEP_M": (MIN_POINT_STEP_M, "shortest step of a path, in metres"),
+            "MIN_DETOUR": (MIN_DETOUR, "least length of a path by the distance of any two places"),
+            "MIN_STEP_GAP_M": (
+                MIN_STEP_GAP_M,
+                "by how much the largest step exceeds the second, in metres",
+            ),
+            "MIN_STEP_GAP_SHARE": (MIN_STEP_GAP_SHARE, "the same, as a share of the largest"),
+        },
+        clips=True,
     )
 
 

@@ -40,15 +40,19 @@ FAMILY = FramesFamily(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    constants = {
-        "MIN_SIDE_M": (MIN_SIDE_M, "shortest side of an object that is asked about, in metres"),
-        "MAX_BOX_SLACK": (
-            MAX_BOX_SLACK,
-            "greatest ratio of a box to the smallest rectangle around an object",
-        ),
-    }
     return run_family(
-        FAMILY, __doc__, argv, max_samples=MAX_SAMPLES, num_frames=NUM_FRAMES, constants=constants
+        FAMILY,
+        __doc__,
+        argv,
+        max_samples=MAX_SAMPLES,
+        num_frames=NUM_FRAMES,
+        constants={
+            "MIN_SIDE_M": (MIN_SIDE_M, "shortest side of an object that is asked about, in metres"),
+            "MAX_BOX_SLACK": (
+                MAX_BOX_SLACK,
+                "greatest ratio of a box to the smallest rectangle around an object",
+            ),
+        },
     )
 
 

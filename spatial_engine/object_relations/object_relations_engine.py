@@ -48,23 +48,27 @@ FAMILY = FramesFamily(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    constants = {
-        "MIN_DISTANCE_M": (MIN_DISTANCE_M, "smallest distance of two objects, in metres"),
-        "MAX_DISTANCE_M": (MAX_DISTANCE_M, "largest distance of two objects, in metres"),
-        "MIN_DISTANCE_GAP_M": (
-            MIN_DISTANCE_GAP_M,
-            "by how much the second nearest object is farther, in metres",
-        ),
-        "MIN_DISTANCE_GAP_SHARE": (
-            MIN_DISTANCE_GAP_SHARE,
-            "or by what share of the distance of the nearest, whichever is more",
-        ),
-        "MIN_BORDER_DEG": (MIN_BORDER_DEG, "degrees from a direction to the next, at least"),
-        "MIN_SECTOR_SHARE": (MIN_SECTOR_SHARE, "share of an object that lies in its direction"),
-        "MIN_STAND_M": (MIN_STAND_M, "metres from where one stands to the other objects, at least"),
-    }
     return run_family(
-        FAMILY, __doc__, argv, max_samples=MAX_SAMPLES, num_frames=NUM_FRAMES, constants=constants
+        FAMILY,
+        __doc__,
+        argv,
+        max_samples=MAX_SAMPLES,
+        num_frames=NUM_FRAMES,
+        constants={
+            "MIN_DISTANCE_M": (MIN_DISTANCE_M, "smallest distance of two objects, in metres"),
+            "MAX_DISTANCE_M": (MAX_DISTANCE_M, "largest distance of two objects, in metres"),
+            "MIN_DISTANCE_GAP_M": (
+                MIN_DISTANCE_GAP_M,
+                "by how much the second nearest object is farther, in metres",
+            ),
+            "MIN_DISTANCE_GAP_SHARE": (
+                MIN_DISTANCE_GAP_SHARE,
+                "or by what share of the distance of the nearest, whichever is more",
+            ),
+            "MIN_BORDER_DEG": (MIN_BORDER_DEG, "degrees from a direction to the next, at least"),
+            "MIN_SECTOR_SHARE": (MIN_SECTOR_SHARE, "share of an object that lies in its direction"),
+            "MIN_STAND_M": (MIN_STAND_M, "metres from where one stands to the other objects, at least"),
+        },
     )
 
 

@@ -51,17 +51,21 @@ FAMILY = FramesFamily(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    constants = {
-        "DOT_RADIUS_PX": (DOT_RADIUS_PX, "radius of a dot, in pixels"),
-        "MAX_MATCH_ERROR_MM": (MAX_MATCH_ERROR_MM, "by how much poses may move a match, in mm"),
-        "MIN_ODD_M": (MIN_ODD_M, "least distance of the odd dot's point, in metres"),
-        "MIN_ODD_SHARE": (MIN_ODD_SHARE, "the same in its image, as a share of the width"),
-        "USUAL_ODD_M": (USUAL_ODD_M, "greatest distance of it where there is one, in metres"),
-        "SURROUNDINGS_M": (SURROUNDINGS_M, "how far around a point is looked, in metres"),
-        "FLAT_M": (FLAT_M, "how far what is there may be off its plane, in metres"),
-    }
     return run_family(
-        FAMILY, __doc__, argv, max_samples=MAX_SAMPLES, num_frames=NUM_FRAMES, constants=constants
+        FAMILY,
+        __doc__,
+        argv,
+        max_samples=MAX_SAMPLES,
+        num_frames=NUM_FRAMES,
+        constants={
+            "DOT_RADIUS_PX": (DOT_RADIUS_PX, "radius of a dot, in pixels"),
+            "MAX_MATCH_ERROR_MM": (MAX_MATCH_ERROR_MM, "by how much poses may move a match, in mm"),
+            "MIN_ODD_M": (MIN_ODD_M, "least distance of the odd dot's point, in metres"),
+            "MIN_ODD_SHARE": (MIN_ODD_SHARE, "the same in its image, as a share of the width"),
+            "USUAL_ODD_M": (USUAL_ODD_M, "greatest distance of it where there is one, in metres"),
+            "SURROUNDINGS_M": (SURROUNDINGS_M, "how far around a point is looked, in metres"),
+            "FLAT_M": (FLAT_M, "how far what is there may be off its plane, in metres"),
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,13 @@ SKIP = 5
 RADIUS = (
     10
 )
+FAMILY = ask
+LIMIT = 7
 
 
-def main():
+def main(argv):
     args = cli.parse(cli.add_constant("SKIP", SKIP), cli.add_constant("RADIUS", RADIUS))
+    args |= ask.parse(FAMILY, argv, constants={"LIMIT": LIMIT})
     return ask(NUMBER, args.skip)
 '''
 MODULES = {
@@ -94,6 +98,7 @@ def test_an_import_counts_in_every_kind_of_block(package):
     ("module", "before", "after"),
     [
         ("family/script.py", "NUMBER = 3", "NUMBER = 4"),
+        ("family/script.py", "FAMILY = ask", "FAMILY = cameras"),
         ("family/script.py", "args.skip", "SKIP"),
         ("family/questions.py", "return 2", "return 3"),
         ("utils/geometry/cameras.py", "x + 1", "x - 1"),
@@ -118,6 +123,7 @@ def test_an_edit_of_what_decides_is_noticed(package, module, before, after):
         ("utils/geometry/cameras.py", "def f", "# why\n\ndef f"),
         ("family/other.py", "X = 1", "X = 2"),  # not imported
         ("family/script.py", "SKIP = 5", "SKIP = 6"),  # defaults of flags
+        ("family/script.py", "LIMIT = 7", "LIMIT = 8"),
         ("family/script.py", "(\n    10\n)", "20  # pixels"),
         ("utils/running/step.py", "cli", "cli, files"),  # how work is run
         ("utils/running/cli.py", "Y = 1", "Y = 2"),
@@ -148,13 +154,13 @@ FLAGS = [  # of constants that do not count as code
     for module, tree in (
         (path, ast.parse(path.read_text()))
         for path in sorted(Path(spatial_engine.__file__).parent.rglob("*.py"))
-        if "Step(" in path.read_text()
+        if re.search(r"\bStep\(|^ +argv,$", path.read_text(), re.MULTILINE)
         and "running" not in path.parts
         # Constants of a preparation are what is wanted of each scene: inputs of its job.
         and "plan import Wanted" not in path.read_text()
     )
     for node in engine_code._defaults_of_flags(tree)
-    if not isinstance(node.value, ast.Tuple)  # says which outputs are made
+    if node.targets[0].id != "FORMATS"  # says which outputs are made
     for name in [node.targets[0].id]
 ]
 
@@ -183,13 +189,15 @@ def test_a_constant_that_is_no_code_is_in_the_settings(
     module = importlib.import_module(".".join((spatial_engine.__name__, *parts)))
     usual, flag = settings(), name.lower().replace("_", "-")
     value = usual.get(name, getattr(module, name))
-    other: list[str] = [str(value + 1) if type(value) is int else "0.5"]
+    other = [str(value + 1) if type(value) is int else "0.4"]
     if isinstance(value, bool):
         flag, other = f"no-{flag}" if value else flag, []
     elif isinstance(value, str):
         other = [{"surface": "published", "published": "surface"}.get(value, "hard")]
+    elif isinstance(value, list):
+        other = [str(value[0] + 1), *map(str, value[1:])]
     elif "MAX_SAMPLES" in name:
-        other = ["7"]
+        flag, other = flag if "-max" in flag else f"train-{flag}", ["7"]
     assert digest(settings(f"--{flag}", *other)) != digest(usual)
 
 

@@ -97,7 +97,14 @@ def run_family(
 ) -> int:
     """Make both splits of a family with the constants of its script: `max_samples` of each task by
     split, and the others by name with what they mean. Returns the exit code."""
-    args = parse_args(docstring, argv, family.tasks, max_samples, num_frames, constants)
+    args = parse_args(
+        docstring,
+        argv,
+        family.tasks,
+        max_samples=max_samples,
+        num_frames=num_frames,
+        constants=constants,
+    )
     sentences = load_sentences(family.templates, args)
     step = Step(family.script, args, settings_of(args, sentences), family.module)
     splits = dict(load_splits(args, step))
@@ -240,10 +247,10 @@ def parse_args(
     docstring: str | None,
     argv: Sequence[str] | None,
     tasks: Sequence[str],
+    *,
     max_samples: Mapping[str, int],
     num_frames: tuple[int, int],
     constants: Mapping[str, tuple[float, str]],
-    *,
     clips: bool = False,
 ) -> argparse.Namespace:
     """The flags of a script about three to eight frames; `clips` adds which sets of clips. The

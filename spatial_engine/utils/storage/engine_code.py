@@ -35,6 +35,7 @@ _RUNNING = "utils/running/"  # how work is run, which decides no byte of an outp
 # Without windows, for machines that have no libGL (requirements/install.py).
 _SAME_MODULE = {"opencv-python": "opencv-python-headless"}
 _COMMAND_LINE = "cli."  # the module whose functions make flags of constants
+_ARGUMENTS = "argv"  # what a function is given that makes flags for several scripts
 
 
 @functools.cache
@@ -178,18 +179,25 @@ def _docstrings(statements: Sequence[ast.AST]) -> Iterator[ast.stmt]:
 
 
 def _defaults_of_flags(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Constants of a module that are read in calls of the command line's functions only."""
-    calls = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(_COMMAND_LINE)
-    ]
-    by_command_line = {name for call in calls for name in _names_read(call)}
+    """Constants of a module that are read only where flags are made of them."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    by_command_line = {
+        name for call in calls for place in _makes_flags_of(call) for name in _names_read(place)
+    }
     by_others = {name.id for name in _names_read(tree) - by_command_line}
     defaults = {name.id for name in by_command_line} - by_others
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in defaults:
             yield node
+
+
+def _makes_flags_of(call: ast.Call) -> Sequence[ast.AST]:
+    """Where a call has the constants of which it makes flags: anywhere in one of the command line's
+    functions, in keywords where several scripts share one that makes them."""
+    if ast.unparse(call.func).startswith(_COMMAND_LINE):
+        return [call]
+    given = {arg.id for arg in call.args if isinstance(arg, ast.Name)}
+    return call.keywords if _ARGUMENTS in given else []
 
 
 def _names_read(tree: ast.AST) -> set[ast.Name]:
