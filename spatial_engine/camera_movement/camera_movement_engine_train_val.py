@@ -26,7 +26,7 @@ from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
-from spatial_engine.utils.scenes.pair_balance import PairDraws, PairPool, draw_pairs
+from spatial_engine.utils.scenes.pair_balance import PairPool
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.tables import pair_table
 
@@ -65,59 +65,47 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "train": cli.max_samples(args.train_max_samples, TRAIN_MAX_SAMPLES),
         "val": cli.max_samples(args.val_max_samples, VAL_MAX_SAMPLES),
     }
+    args.wanted = {
+        split: {n: most[n] for n in args.question_types if most[n] or args.num_zero_overlap}
+        for split, most in args.max_samples.items()
+    }
     return args
 
 
 def make_jobs(
-    args: argparse.Namespace, split: str, draws: PairDraws, sentences: Mapping[str, Templates]
-) -> list[SceneJob]:
-    """The job of each scene: its pairs, in words."""
+    args: argparse.Namespace, pool: PairPool, sentences: Mapping[str, Templates]
+) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
+    """Draw the pairs over all scenes; give each scene its own, and what fell short."""
+    wanted, judge = args.wanted[pool.split], None
+    if args.balance_answers:
+        judge = partial(camera_questions.judge_pairs, pool.scenes, args.constants, list(wanted))
+    draws = pool.draw(args.seed, wanted, args.num_zero_overlap, judge)
     jobs = []
     for scene_id, pairs in draws.pairs.items():
-        missing = draws.pool.files[scene_id].missing
+        missing = pool.files[scene_id].missing
         request = camera_questions.SceneRequest(
-            split, scene_id, args.seed, pairs, args.constants, sentences, missing
+            pool.split, scene_id, args.seed, pairs, args.constants, sentences, missing
         )
-        table = paths.pair_table_path(args.dataset, split)
-        arguments = (draws.pool.scenes.only(scene_id), table, request)
+        arguments = (pool.scenes.only(scene_id), pool.path, request)
         jobs.append(SceneJob(scene_id, arguments, [*draws.inputs(scene_id), sorted(missing)]))
-    return jobs
+    return jobs, {TASK_OF[name]: drops for name, drops in draws.drops.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     sentences = camera_questions.load_sentences(args.published)
-    settings = {
-        "seed": args.seed,
-        "max_samples": args.max_samples,
-        **args.constants,
-        "templates": templates.digest_of(sentences),
-    }
+    settings = templates.settings_of(args, sentences)
     step = Step("camera_movement_engine_train_val", args, settings, __file__)
-    splits = dict(load_splits(args, step))
-    for split in step.present_inputs(
-        list(splits), lambda split: paths.pair_table_path(args.dataset, split), pair_table.REMEDY
-    ):
-        scenes, most = splits[split], args.max_samples[split]
-        wanted = {n: most[n] for n in args.question_types if most[n] or args.num_zero_overlap}
-        if not wanted:
-            step.count_unasked(split)
-            continue
-        tasks = [TASK_OF[name] for name in wanted]
+    tables = {paths.pair_table_path: pair_table.REMEDY}
+    for split, scenes in load_splits(args, step, tables, args.wanted):
+        tasks = [TASK_OF[name] for name in args.wanted[split]]
         files = {task: record_path(args.dataset, task, split, args.version) for task in tasks}
         pool = PairPool.of(args, step, split, scenes)
-        outputs = Outputs(files, inputs=pool.digest, parts_name=f"camera_movement_{split}")
-        if step.is_up_to_date(outputs):
-            continue
-        judge = partial(camera_questions.judge_pairs, scenes, args.constants, list(wanted))
-        judge = judge if args.balance_answers else None
-        draws = draw_pairs(pool, step, args.seed, wanted, args.num_zero_overlap, judge)
         step.make(
-            outputs,
-            make_jobs(args, split, draws, sentences),
+            Outputs(files, inputs=pool.digest, parts_name=f"camera_movement_{split}"),
+            partial(make_jobs, args, pool, sentences),
             camera_questions.write_scene,
             partial(records.join_parts, seed=args.seed),
-            drops={TASK_OF[name]: drops for name, drops in draws.drops.items()},
         )
     return step.close()
 

@@ -66,26 +66,14 @@ def run_task(
     others, which are flags (`FLAGS`), by name. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, constants)
     sentences = depth_questions.load_sentences(task, args.published)
-    settings = {
-        "seed": args.seed,
-        "max_samples": args.max_samples,
-        **args.constants,
-        "templates": templates.digest_of({task: sentences}),
-    }
+    settings = templates.settings_of(args, {task: sentences})
     step = Step(f"{task}_engine", args, settings, __file__)
-    splits = dict(load_splits(args, step))
-    for split in step.present_inputs(
-        list(splits),
-        lambda split: paths.visibility_table_path(args.dataset, split),
-        visibility_table.REMEDY,
-    ):
+    tables = {paths.visibility_table_path: visibility_table.REMEDY}
+    for split, scenes in load_splits(args, step, tables, args.max_samples):
         wanted = args.max_samples[split]
-        if not wanted:
-            step.count_unasked(split)
-            continue
         output = record_path(args.dataset, task, split, args.version)
         pictures = marked_images.folder_beside(output) if TASKS[task].marked else {}
-        jobs, drops = make_jobs(args, step, split, splits[split], task, sentences)
+        jobs, drops = make_jobs(args, step, split, scenes, task, sentences)
         step.make(
             Outputs({task: output}, pictures),
             jobs,

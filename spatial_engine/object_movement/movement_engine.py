@@ -48,7 +48,7 @@ def run_prompt(
     split. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, points_per_group, pairs_per_bin, rule)
     sentences = movement_questions.load_sentences(prompt, args.published)
-    settings = _settings(args, prompt, sentences)
+    settings = templates.settings_of(args, sentences)
     step = Step(f"single_object_movement_engine_{prompt}", args, settings, __file__)
     listed = list_clips(args, step)
     broken = prepare_clips(args, step, listed)
@@ -193,15 +193,6 @@ def estimate_pictures(work: Sequence[tuple[Path, ClipRequest]]) -> tuple[int, in
             made.append((len(pictures), sum(picture.stat().st_size for picture in pictures)))
     num_files, num_bytes = np.mean(made, axis=0) if made else (0, 0)
     return int(num_files), int(num_bytes)
-
-
-def _settings(args: argparse.Namespace, prompt: str, sentences: Mapping[str, Templates]) -> dict:
-    return {
-        "seed": args.seed,
-        "max_samples": args.max_samples,
-        **args.constants,
-        "templates": templates.digest_of(sentences),
-    }
 
 
 def _parse_args(

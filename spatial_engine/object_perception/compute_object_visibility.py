@@ -186,12 +186,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     step = Step("compute_object_visibility", args, args.constants, __file__)
-    splits = dict(load_splits(args, step))
-    object_freshness.refuse_without_objects(splits, args.dataset)
-    for split in step.present_inputs(
-        list(splits), partial(paths.visibility_table_path, args.dataset), visibility_table.REMEDY
-    ):
-        scenes, table = splits[split], paths.visibility_table_path(args.dataset, split)
+    tables = {paths.visibility_table_path: visibility_table.REMEDY}
+    for split, scenes in load_splits(args, step, tables, objects=True):
+        table = paths.visibility_table_path(args.dataset, split)
         handler = visibility_table.VisibilityInfoHandler(table)
         fingerprint = provenance.file_fingerprint(table, args.root)
         make = partial(make_job, args, split, scenes, handler, fingerprint)

@@ -281,29 +281,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     sentences = object_questions.load_sentences(args.published)
     found = object_sets.found_with(args)
-    settings = {
-        "seed": args.seed,
-        "max_samples": args.max_samples,
-        **found,
-        **args.constants,
-        "templates": templates.digest_of(sentences),
-    }
+    settings = templates.settings_of(args, sentences, **found)
     step = Step("single_object_perception_engine", args, settings, __file__)
-    splits = dict(load_splits(args, step))
-    inputs = [
-        (paths.object_table_path, object_table.REMEDY),
-        (partial(paths.merged_coverage_path, dimension="height"), coverage_files.MERGE_REMEDY),
-    ]
+    sets_of = partial(paths.merged_coverage_path, dimension="height")
+    tables = {paths.object_table_path: object_table.REMEDY, sets_of: coverage_files.MERGE_REMEDY}
     if args.mark_objects:
-        inputs.append((paths.visibility_table_path, visibility_table.REMEDY))
-    for path_of, remedy in inputs:
-        there = step.present_inputs(list(splits), partial(path_of, args.dataset), remedy)
-        splits = {split: splits[split] for split in there}
+        tables[paths.visibility_table_path] = visibility_table.REMEDY
     seen_rule = found.get("SEEN_RULE", visibility_table.SURFACE)
-    for split, scenes in splits.items():
-        if not args.max_samples[split]:
-            step.count_unasked(split)
-            continue
+    for split, scenes in load_splits(args, step, tables, args.max_samples):
         dots = None
         if args.mark_objects:
             table = paths.visibility_table_path(args.dataset, split)

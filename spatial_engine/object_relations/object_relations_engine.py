@@ -67,7 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             ),
             "MIN_BORDER_DEG": (MIN_BORDER_DEG, "degrees from a direction to the next, at least"),
             "MIN_SECTOR_SHARE": (MIN_SECTOR_SHARE, "share of an object that lies in its direction"),
-            "MIN_STAND_M": (MIN_STAND_M, "metres from where one stands to the other objects, at least"),
+            "MIN_STAND_M": (
+                MIN_STAND_M,
+                "metres from where one stands to the other objects, at least",
+            ),
         },
     )
 

@@ -18,7 +18,7 @@ from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.scenes.pair_balance import PairPool, draw_pairs
+from spatial_engine.utils.scenes.pair_balance import PairPool
 from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.selection import load_splits
 from spatial_engine.utils.storage import provenance
@@ -57,41 +57,23 @@ def run_task(
     others, which are flags (`FLAGS`), by name. Returns the exit code."""
     args = _parse_args(docstring, argv, max_samples, constants)
     sentences = correspondence_questions.load_sentences(task, args.published)
-    settings = {
-        "seed": args.seed,
-        "max_samples": args.max_samples,
-        **args.constants,
-        "templates": templates.digest_of({task: sentences}),
-    }
     script = TASKS[task].question_type.replace("correspondence_", "correspondence_qa_engine_")
-    step = Step(script, args, settings, __file__)
-    splits = dict(load_splits(args, step))
-    for path_of, remedy in (
-        (paths.visibility_table_path, visibility_table.REMEDY),
-        (paths.pair_table_path, pair_table.REMEDY),
-    ):
-        there = step.present_inputs(list(splits), partial(path_of, args.dataset), remedy)
-        splits = {split: splits[split] for split in there}
-    for split, scenes in splits.items():
-        wanted = args.max_samples[split]
-        if not wanted:
-            step.count_unasked(split)
-            continue
+    step = Step(script, args, templates.settings_of(args, {task: sentences}), __file__)
+    tables = {
+        paths.visibility_table_path: visibility_table.REMEDY,
+        paths.pair_table_path: pair_table.REMEDY,
+    }
+    for split, scenes in load_splits(args, step, tables, args.max_samples):
         output = record_path(args.dataset, task, split, args.version)
         pictures = marked_images.folder_beside(output) if TASKS[task].marked else {}
         pool = PairPool.of(args, step, split, scenes, [COLORS] if pictures else [])
         visibility = paths.visibility_table_path(args.dataset, split)
         made_from = [pool.digest, provenance.file_fingerprint(visibility, args.root)]
-        outputs = Outputs({task: output}, pictures, made_from)
-        if step.is_up_to_date(outputs):
-            continue
-        jobs, drops = make_jobs(args, step, pool, visibility, task, sentences)
         step.make(
-            outputs,
-            jobs,
+            Outputs({task: output}, pictures, made_from),
+            partial(make_jobs, args, step, pool, visibility, task, sentences),
             correspondence_questions.write_scene,
             partial(marked_images.join_parts, seed=args.seed),
-            drops=drops,
         )
     return step.close()
 
@@ -110,7 +92,7 @@ def make_jobs(
     difficulty = args.constants.get(f"{split.upper()}_DIFFICULTY", DIFFICULTIES[0])
     fingerprint = provenance.file_fingerprint(visibility, args.root)
     table = visibility_table.VisibilityInfoHandler(visibility, args.seen_rule)
-    draws = draw_pairs(pool, step, args.seed, {task: args.max_samples[split]})
+    draws = pool.draw(args.seed, {task: args.max_samples[split]})
 
     def list_images(scene_id: str) -> SceneFiles:
         listed = pool.files[scene_id]
@@ -130,12 +112,7 @@ def make_jobs(
             args.max_match_error_mm, radius, difficulty, sentences=sentences,
         )  # fmt: skip
         inputs = [*draws.inputs(scene_id), fingerprint, files.colors if radius else files.names]
-        arguments = (
-            scenes.only(scene_id),
-            visibility,
-            paths.pair_table_path(args.dataset, split),
-            request,
-        )
+        arguments = (scenes.only(scene_id), visibility, pool.path, request)
         pictures = 2 * len(rows) if radius else 0
         jobs.append(SceneJob(scene_id, arguments, inputs, pictures, pictures * picture_bytes))
     return jobs, draws.drops

@@ -32,7 +32,6 @@ from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.object_freshness import (
     check_has_objects,
     instances_hash,
-    refuse_without_objects,
 )  # fmt: skip
 from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -107,17 +106,12 @@ def run_family(
     )
     sentences = load_sentences(family.templates, args)
     step = Step(family.script, args, settings_of(args, sentences), family.module)
-    splits = dict(load_splits(args, step))
-    if family.objects:
-        refuse_without_objects(splits, args.dataset)
-    for path_of, remedy in _inputs(family):
-        there = step.present_inputs(list(splits), partial(path_of, args.dataset), remedy)
-        splits = {split: splits[split] for split in there}
-    for split, scenes in splits.items():
+    tables = {paths.pair_table_path: pair_table.REMEDY}
+    if family.sees:
+        tables[paths.visibility_table_path] = visibility_table.REMEDY
+    splits = load_splits(args, step, tables, args.max_samples, objects=family.objects)
+    for split, scenes in splits:
         most = args.max_samples[split]
-        if not most:
-            step.count_unasked(split)
-            continue
         jsonl = record_paths(args, split)
         pictures, beside = {}, []
         if family.marked:
@@ -229,13 +223,7 @@ def share_of(wanted: int, scenes: int, marked: bool) -> int:
 
 def settings_of(args: argparse.Namespace, sentences: Mapping[str, Templates]) -> dict[str, Any]:
     """What decides the records beside the inputs."""
-    return {
-        "seed": args.seed,
-        "max_samples": args.max_samples,
-        "NUM_FRAMES": list(args.num_frames),
-        **args.constants,
-        "templates": templates.digest_of(sentences),
-    }
+    return templates.settings_of(args, sentences, NUM_FRAMES=list(args.num_frames))
 
 
 def load_sentences(folder: Path, args: argparse.Namespace) -> dict[str, Templates]:
@@ -274,13 +262,6 @@ def parse_args(
         raise SettingsError("--num-frames {} {}: the least comes first".format(*args.num_frames))
     args.max_samples = cli.max_samples_by_split(args, max_samples)
     return args
-
-
-def _inputs(family: FramesFamily) -> list[tuple[Any, str]]:
-    needed = [(paths.pair_table_path, pair_table.REMEDY)]
-    if family.sees:
-        needed.append((paths.visibility_table_path, visibility_table.REMEDY))
-    return needed
 
 
 def _list_images(

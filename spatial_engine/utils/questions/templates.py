@@ -19,12 +19,13 @@ that read a file itself could find another there than the one whose digest is in
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -155,9 +156,18 @@ def _pick(
     return texts[starts[numbers] + places].tolist()
 
 
-def digest_of(sentences: Mapping[str, Templates]) -> str:
-    """Digest of all sentences of a command: other sentences make another output."""
-    return digest({name: asdict(templates) for name, templates in sentences.items()})
+def settings_of(
+    args: argparse.Namespace, sentences: Mapping[str, Templates], **others: Any
+) -> dict[str, Any]:
+    """What decides the records of a command beside its inputs, as a step wants it: seed, limits and
+    constants of its flags, its sentences, and what `others` there are."""
+    return {
+        "seed": args.seed,
+        "max_samples": args.max_samples,
+        **others,
+        **args.constants,
+        "templates": digest({name: asdict(templates) for name, templates in sentences.items()}),
+    }
 
 
 def template_files() -> dict[str, Path]:

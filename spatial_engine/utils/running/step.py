@@ -38,6 +38,8 @@ from spatial_engine.utils.storage.provenance import Origin
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# -> jobs; and what was left out before any scene was opened, by output and reason
+MakeJobs = Callable[[], tuple[Sequence[SceneJob], Mapping[str, Mapping[str, int]]]]
 
 
 class Step:
@@ -119,7 +121,7 @@ class Step:
     def make(
         self,
         outputs: Outputs,
-        jobs: Sequence[SceneJob],
+        jobs: Sequence[SceneJob] | MakeJobs,
         work: Work,
         assemble: Assemble,
         *,
@@ -127,7 +129,9 @@ class Step:
         wanted: Mapping[str, int] | None = None,
         takes_over: bool = False,
     ) -> None:
-        """Bring `outputs` up to date with `jobs`.
+        """Bring `outputs` up to date with `jobs`, or with what makes them and their `drops`, which
+        is called only where the `inputs` of the outputs, which decide those of the jobs, are not
+        those of the finished ones.
 
         `drops` are reasons counted before any scene was opened. Of more records than `wanted`,
         `assemble` takes so many (-1 = all). An output without a record is an error. Where it
@@ -136,6 +140,10 @@ class Step:
 
         Raises `MissingInputError` where a finished output holds scenes that are absent now.
         """
+        if callable(jobs):
+            if self.is_up_to_date(outputs):
+                return
+            jobs, drops = jobs()
         unready, self._unready = self._unready, {}
         if not jobs:
             self.guard.refuse_to_lose(outputs.files.values(), unready)

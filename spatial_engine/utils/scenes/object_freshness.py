@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from spatial_engine.errors import BadDataError, MissingInputError
 from spatial_engine.utils.paths import Dataset, Place, info_path, posed_images_dir
@@ -96,9 +96,9 @@ def check_has_objects(scenes: SceneInfoHandler, scene_id: str) -> None:
     known_instances(scenes, scene_id)
 
 
-def refuse_without_objects(splits: Mapping[str, SceneInfoHandler], dataset: Dataset) -> None:
+def refuse_without_objects(splits: Iterable[SceneInfoHandler], dataset: Dataset) -> None:
     """Raise `MissingInputError` where no scene has annotated objects, as plain captures."""
-    scenes = [(handler, scene) for handler in splits.values() for scene in handler.scene_ids]
+    scenes = [(handler, scene) for handler in splits for scene in handler.scene_ids]
     if not any(handler.has_objects(scene) for handler, scene in scenes):
         raise MissingInputError(
             f"{dataset.folder}: none of its {len(scenes)} scenes has annotated objects, so nothing "

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,12 +51,13 @@ class DrawnPairs(NamedTuple):
 @dataclass(frozen=True)
 class PairPool:
     """The scenes of a split whose pairs can be drawn, with the files of their frames. The pair
-    `table` is about them as they are now; a scene that it is not about fails in the next
-    `Step.make`."""
+    table at `path` is about them as they are now; a scene that it is not about fails in the next
+    `Step.make` of the `step`."""
 
+    step: Inputs
     scenes: SceneInfoHandler
     split: str
-    table: SceneTable
+    path: Path
     fingerprint: Any  # of the table
     files: dict[str, SceneFiles]
 
@@ -79,7 +81,8 @@ class PairPool:
             return listed
 
         files = step.ready(scenes.scene_ids, list_files)
-        return cls(scenes, split, table, provenance.file_fingerprint(path, args.root), files)
+        fingerprint = provenance.file_fingerprint(path, args.root)
+        return cls(step, scenes, split, path, fingerprint, files)
 
     @property
     def digest(self) -> str:
@@ -90,6 +93,42 @@ class PairPool:
             for scene_id, files in self.files.items()
         }
         return provenance.digest([self.fingerprint, scenes])
+
+    def draw(
+        self,
+        seed: int,
+        wanted: Mapping[str, int],
+        wanted_without_overlap: int = 0,
+        judge: Judge | None = None,
+    ) -> PairDraws:
+        """Draw `wanted` pairs for each question, with a generator for (seed, question, split).
+
+        `judge` tells which pairs can be asked about and what they answer, for questions where that
+        matters; what it excludes is counted over all pairs in range of overlap.
+        """
+        table = pair_table.open_pairs(self.path)
+
+        def read_scene(scene_id: str) -> _ScenePairs:
+            bins = read_overlap_bins(table, scene_id)
+            rows = np.flatnonzero(bins >= (0 if wanted_without_overlap else 1)).astype(np.int32)
+            kinds = judge(table, scene_id, rows) if judge else {}
+            return _ScenePairs(rows, bins[rows], kinds)
+
+        ready = self.step.ready(self.files, read_scene)
+        pairs: dict[str, dict[str, DrawnPairs]] = {}
+        drops = {}
+        for question, number in wanted.items():
+            bins = {scene_id: scene.bins for scene_id, scene in ready.items()}
+            kinds = {scene_id: scene.kinds.get(question) for scene_id, scene in ready.items()}
+            judged = {scene_id: kind for scene_id, kind in kinds.items() if kind is not None}
+            candidates = PairCandidates.of(bins, judged or None)
+            rng = sampling.generator(seed, question, self.split)
+            drawn = sample_pairs(candidates, number, wanted_without_overlap, rng)
+            drops[question] = {reason: number for reason, number in drawn.drops.items() if number}
+            for scene_id, (numbers, answers) in drawn.by_scene.items():
+                mine = DrawnPairs(ready[scene_id].rows[numbers], answers)
+                pairs.setdefault(scene_id, {})[question] = mine
+        return PairDraws(self, dict(sorted(pairs.items())), drops)
 
 
 @dataclass(frozen=True)
@@ -105,42 +144,6 @@ class PairDraws:
         """What decides the records of a scene, beside its images (`SceneJob.inputs`)."""
         pairs = provenance.digest(self.pairs[scene_id])
         return [self.pool.scenes.geometry_hash(scene_id), self.pool.fingerprint, pairs]
-
-
-def draw_pairs(
-    pool: PairPool,
-    step: Inputs,
-    seed: int,
-    wanted: Mapping[str, int],
-    wanted_without_overlap: int = 0,
-    judge: Judge | None = None,
-) -> PairDraws:
-    """Draw `wanted` pairs for each question, with a generator for (seed, question, split).
-
-    `judge` tells which pairs can be asked about and what they answer, for questions where that
-    matters; what it excludes is counted over all pairs in range of overlap.
-    """
-
-    def read_scene(scene_id: str) -> _ScenePairs:
-        bins = read_overlap_bins(pool.table, scene_id)
-        rows = np.flatnonzero(bins >= (0 if wanted_without_overlap else 1)).astype(np.int32)
-        kinds = judge(pool.table, scene_id, rows) if judge else {}
-        return _ScenePairs(rows, bins[rows], kinds)
-
-    ready = step.ready(pool.files, read_scene)
-    pairs: dict[str, dict[str, DrawnPairs]] = {}
-    drops = {}
-    for question, number in wanted.items():
-        bins = {scene_id: scene.bins for scene_id, scene in ready.items()}
-        judged = {s: scene.kinds[question] for s, scene in ready.items() if question in scene.kinds}
-        candidates = PairCandidates.of(bins, judged or None)
-        rng = sampling.generator(seed, question, pool.split)
-        drawn = sample_pairs(candidates, number, wanted_without_overlap, rng)
-        drops[question] = {reason: number for reason, number in drawn.drops.items() if number}
-        for scene_id, (numbers, answers) in drawn.by_scene.items():
-            mine = DrawnPairs(ready[scene_id].rows[numbers], answers)
-            pairs.setdefault(scene_id, {})[question] = mine
-    return PairDraws(pool, dict(sorted(pairs.items())), drops)
 
 
 class _ScenePairs(NamedTuple):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from spatial_engine.errors import MissingInputError
-from spatial_engine.utils.paths import info_path
+from spatial_engine.utils.paths import Dataset, info_path
+from spatial_engine.utils.scenes.object_freshness import refuse_without_objects
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler, remedy_of
 from spatial_engine.utils.tables import suspects
 
@@ -27,16 +29,27 @@ class Inputs(Protocol):
 
     def leave_out(self, whys: Mapping[str, str], unknown: Collection[str]) -> None: ...
 
+    def count_unasked(self, what: str) -> None: ...
 
-def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, SceneInfoHandler]]:
+
+def load_splits(
+    args: argparse.Namespace,
+    step: Inputs,
+    tables: Mapping[Callable[[Dataset, str], Path], str] | None = None,
+    wanted: Mapping[str, Any] | None = None,
+    *,
+    objects: bool = False,
+) -> list[tuple[str, SceneInfoHandler]]:
     """Scene infos of the splits of `--splits` that are there, with the scenes of `--scenes`, and
     with `--exclude-suspect` without those that are suspect, which are counted.
 
-    A split without infos is counted; `MissingInputError` when there is none at all, or when a
-    scene of `--scenes` is in none.
+    Splits without infos, or without one of the `tables` (where that of a split is -> how to get
+    it), are counted, and so are those of which nothing is `wanted`, by split. `MissingInputError`
+    when there is none with infos and tables, when a scene of `--scenes` is in none, or when with
+    `objects` no scene has annotated objects.
     """
     remedy = remedy_of(args.dataset)
-    present = step.present_inputs(args.splits, lambda split: info_path(args.dataset, split), remedy)
+    present = step.present_inputs(args.splits, partial(info_path, args.dataset), remedy)
     handlers = [(split, SceneInfoHandler.load(args.dataset, split)) for split in present]
     if args.scenes:
         known = {scene for _, scenes in handlers for scene in scenes.scene_ids}
@@ -49,7 +62,17 @@ def load_splits(args: argparse.Namespace, step: Inputs) -> list[tuple[str, Scene
             (split, scenes.only(*sorted(set(args.scenes) & set(scenes.scene_ids))))
             for split, scenes in handlers
         ]
-    return [(split, _without_suspects(args, step, scenes)) for split, scenes in handlers]
+    splits = {split: _without_suspects(args, step, scenes) for split, scenes in handlers}
+    if objects:
+        refuse_without_objects(splits.values(), args.dataset)
+    there = list(splits)
+    for path_of, how in (tables or {}).items():
+        there = step.present_inputs(there, partial(path_of, args.dataset), how)
+    asked = [split for split in there if wanted is None or wanted[split]]
+    for split in there:
+        if split not in asked:
+            step.count_unasked(split)
+    return [(split, splits[split]) for split in asked]
 
 
 def _without_suspects(
