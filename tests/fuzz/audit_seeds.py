@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import seeds
 from PIL import Image
+from target import new_folder
 
 from spatial_engine.audit.raw.scene import RawScene
 from spatial_engine.utils.questions.record_files import RecordFile, to_uniform
@@ -40,13 +41,6 @@ CLIP_SIZE = (320, 240)  # a dot of 3 px: those of smaller pictures are looked at
 SPLITS = ("train", "val")
 RECORDS = "records"  # the folder below the root that files of records are checked in
 POINTS = 160
-_kept: list[tempfile.TemporaryDirectory] = []
-
-
-def new_folder() -> Path:
-    """A folder that goes when the process ends."""
-    _kept.append(tempfile.TemporaryDirectory())
-    return Path(_kept[-1].name)
 
 
 class Marked(NamedTuple):

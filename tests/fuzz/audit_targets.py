@@ -19,7 +19,7 @@ import numpy as np
 import seeds
 import texts
 from capture_targets import CAPTURE_TARGETS
-from target import Target
+from target import Target, new_folder
 
 from spatial_engine.audit.label_checks import RAW_DATA, open_raw
 from spatial_engine.audit.label_lines import ids_of_split, index_file
@@ -67,7 +67,7 @@ class Refusals:
 @functools.cache
 def _small_root(name: str) -> Path:
     """A root for one target, in which a file is replaced by the file to be read."""
-    root = audit_seeds.new_folder()
+    root = new_folder()
     audit_seeds.write_small_scan(root)
     return root
 

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import audit_seeds
 import capture_files as files
 import mutations
 import numpy as np
 import test_capture_formats as formats
 import texts
-from target import Target
+from target import Target, new_folder
 
 from spatial_engine.audit.captures.capture import RawCapture
 from spatial_engine.audit.label_report import printable
@@ -89,7 +88,7 @@ SCANNETPP = Capture("scannetpp", _scannetpp, (0, 2))
 @functools.cache
 def _written(capture: Capture) -> tuple[Path, Path]:
     """The root of a sound capture, and where it is."""
-    root = audit_seeds.new_folder()
+    root = new_folder()
     path = capture.write(root / "capture")
     files.tell(root, capture.form, path, list(capture.numbers), up=None)
     points = root / "data" / files.DATASET / "instance_data" / files.SCENE / "aligned_points.npy"

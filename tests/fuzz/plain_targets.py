@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,7 @@ from types import ModuleType
 import mutations
 import numpy as np
 import texts
-from target import Target
+from target import Target, new_folder
 
 from spatial_engine.sample_data.captures import colmap as colmap_files
 from spatial_engine.sample_data.captures import redwood as redwood_files
@@ -50,7 +49,7 @@ def room() -> CaptureRoom:
 @functools.cache
 def written(write: Callable[..., None], **options: object) -> Path:
     """A capture in a folder of its own."""
-    folder = Path(tempfile.mkdtemp()) / "capture"
+    folder = new_folder() / "capture"
     write(room(), folder, **options)
     return folder
 

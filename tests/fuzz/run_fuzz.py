@@ -211,7 +211,9 @@ class Worker:
     def _start(self) -> subprocess.Popen:
         flags = ["--child", json.dumps(self.jobs), "--state", str(self._state_path)]
         flags += ["--seed", str(self.seed), "--findings", str(self.found)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        # Temporary files of a child that is killed go with the folder of the run.
+        own = {"TMPDIR": str(self._state_path.parent)}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **own}
         with open(self._log, "wb") as log:  # libraries print much about damaged files
             return subprocess.Popen([sys.executable, __file__, *flags], env=environment, stderr=log)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import mutations
 import numpy as np
 import texts
-from target import Target
+from target import Target, new_folder
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -93,7 +93,7 @@ def read_labels(path: Path) -> None:
 
 def _scans() -> Path:
     if not SCANS:
-        folder = Path(tempfile.mkdtemp()) / SCENE
+        folder = new_folder() / SCENE
         scannetpp.write(ROOM, folder, Quirks(color=EXTRACTED, depth=EXTRACTED))
         SCANS.append(folder)
     return SCANS[0]

@@ -1,7 +1,8 @@
-"""What a target of the fuzzer is."""
+"""What a target of the fuzzer is; folders for its seeds."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,14 @@ import mutations
 from hypothesis import strategies as st
 
 from spatial_engine.errors import EngineError
+
+_kept: list[tempfile.TemporaryDirectory] = []
+
+
+def new_folder() -> Path:
+    """A folder that goes when the process ends."""
+    _kept.append(tempfile.TemporaryDirectory())
+    return Path(_kept[-1].name)
 
 
 @dataclass(frozen=True)
