@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spatial_engine.evaluation.baselines import wording_baseline
-from spatial_engine.evaluation.debiasing.answers import answers_to
+from spatial_engine.evaluation.debiasing.guesses import answers_to
 from spatial_engine.evaluation.debiasing.balance import balance
 from spatial_engine.evaluation.debiasing.debias import CONSTANT, UNBALANCED, debias
 from spatial_engine.evaluation.debiasing.exchange import exchange

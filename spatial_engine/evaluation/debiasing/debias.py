@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.evaluation.debiasing.answers import answers_to, offers_choices
+from spatial_engine.evaluation.debiasing.guesses import answers_to, offers_choices
 from spatial_engine.evaluation.debiasing.balance import balance
 from spatial_engine.evaluation.debiasing.blind import Blind, Task, measure
 from spatial_engine.evaluation.debiasing.exchange import exchange
