@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spatial_engine.evaluation.baselines import wording_baseline
-from spatial_engine.evaluation.debiasing.guesses import answers_to
 from spatial_engine.evaluation.debiasing.balance import balance
 from spatial_engine.evaluation.debiasing.debias import CONSTANT, UNBALANCED, debias
 from spatial_engine.evaluation.debiasing.exchange import exchange
+from spatial_engine.evaluation.debiasing.guesses import answers_to
 from spatial_engine.evaluation.debiasing.predictors import RIDGE, WORDS, folds_of, predict
 from spatial_engine.evaluation.debiasing.texts import features_of, words_of
 from spatial_engine.evaluation.results import chance_levels, wilson

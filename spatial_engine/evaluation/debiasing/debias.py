@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from spatial_engine.evaluation.debiasing.guesses import answers_to, offers_choices
 from spatial_engine.evaluation.debiasing.balance import balance
 from spatial_engine.evaluation.debiasing.blind import Blind, Task, measure
 from spatial_engine.evaluation.debiasing.exchange import exchange
+from spatial_engine.evaluation.debiasing.guesses import answers_to, offers_choices
 from spatial_engine.evaluation.debiasing.predictors import folds_of, predict
 from spatial_engine.evaluation.debiasing.texts import features_of, words_of
 from spatial_engine.utils.questions.record_files import place_of
