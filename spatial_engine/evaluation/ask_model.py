@@ -19,8 +19,6 @@ import spatial_engine  # noqa: F401  # first, see its __init__
 
 # isort: split
 import argparse
-import asyncio
-import logging
 import re
 import shlex
 import sys
@@ -36,7 +34,7 @@ from spatial_engine.evaluation.asking.answers_file import AnswersFile, open_answ
 from spatial_engine.evaluation.asking.questions import Questions
 from spatial_engine.evaluation.chat_messages import request_of
 from spatial_engine.utils.paths import BENCHMARKS, benchmark_path
-from spatial_engine.utils.running import cli, flag_types
+from spatial_engine.utils.running import cli, flag_types, stopping
 from spatial_engine.utils.running.closing_table import ClosingTable, Row, Tally
 from spatial_engine.utils.running.progress import logging_redirect_tqdm, tqdm
 from spatial_engine.utils.storage import provenance
@@ -83,7 +81,6 @@ def ask(
 
     started = time.perf_counter()
     wanted = questions.count if args.limit < 0 else min(args.limit, questions.count)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it tells how tasks ended by Ctrl-C
     client = Client(args.base_url, args.timeout)
     before = frozenset(answers.done)
     asker = Asker(
@@ -97,7 +94,7 @@ def ask(
             bar.update()
 
         bar.update(len(before))
-        asyncio.run(asker.ask_all(questions.first(args.limit, before), answered))
+        stopping.run_async(asker.ask_all(questions.first(args.limit, before), answered))
     return close(answers, asker.failures, asker.first_failure, asker.retries, wanted, started)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import os
 import random
 import resource
@@ -147,6 +148,63 @@ def test_a_signal_that_comes_while_it_is_held_comes_after():
         assert came == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_asynchronous_closes_in_its_own_way_before_it_is_stopped(number):
+    told = []
+
+    async def work() -> None:
+        try:
+            told.append("begun")
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(PATIENCE)
+        finally:
+            await asyncio.sleep(0)  # as of a connection that is closed
+            told.append("closed")
+
+    def main(argv) -> int:
+        with pytest.raises(stopping.Stopped) as stop:
+            stopping.run_async(work())
+        assert stop.value.number == number and signal.getsignal(number) is stopping._leave
+        raise stop.value
+
+    before = signal.getsignal(number)
+    assert cli.run(main) == 128 + number
+    assert told == ["begun", "closed"] and signal.getsignal(number) is before
+
+
+def test_what_is_asynchronous_gives_back_the_handlers_that_it_found():
+    async def fail() -> None:
+        raise ValueError
+
+    def main(argv) -> int:
+        before = signal.getsignal(signal.SIGTERM)
+        stopping.run_async(asyncio.sleep(0))
+        with pytest.raises(ValueError):
+            stopping.run_async(fail())
+        assert signal.getsignal(signal.SIGTERM) is before
+        return 0
+
+    assert cli.run(main) == 0
+
+
+def test_a_second_signal_ends_at_once_what_is_asynchronous():
+    code = (
+        "import asyncio, os, signal\nfrom spatial_engine.utils.running import cli, stopping\n"
+        "async def work():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        await asyncio.sleep(36_000)\n"
+        "    finally:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        await asyncio.sleep(36_000)\n"
+        "cli.run(lambda argv: stopping.run_async(work()))\n"
+    )
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr.startswith("stopped by SIGTERM") and len(done.stderr.splitlines()) == 1
 
 
 # ---- workers -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -102,6 +102,38 @@ def held() -> Iterator[None]:
             signal.signal(number, handler)
         for number in came:
             signal.raise_signal(number)
+
+
+def run_async(work: Coroutine[Any, Any, None]) -> None:
+    """Do what is asynchronous. The first signal cancels it, so that its connections are closed in
+    their own way, and raises `Stopped` then: raised in the midst of it, some are left half-closed,
+    of which Python warns."""
+    import asyncio  # few commands need it
+
+    came: list[int] = []
+    handlers: dict[int, Any] = {}
+
+    async def cancelled_by_signals() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def cancel(number: int, frame: FrameType | None) -> None:
+            _replace((cancel,), _leave)
+            came.append(number)
+            loop.call_soon_threadsafe(task.cancel)
+
+        handlers.update(_replace((_raise,), cancel))
+        await work
+
+    try:
+        asyncio.run(cancelled_by_signals())
+    except asyncio.CancelledError:
+        if not came:
+            raise
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, _leave if came else handler)
+    if came:
+        raise Stopped(came[0])
 
 
 @contextmanager
