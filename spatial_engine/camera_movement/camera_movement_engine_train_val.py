@@ -43,7 +43,8 @@ NUM_ZERO_OVERLAP = 0
 MIN_DIRECTION_MM = 20.0  # published: 0
 MIN_DIRECTION_DEG = 1.0  # published: 0
 MIN_ANGLE_DEG = 3.0  # published: 0
-# Whether both answers to a direction question are equally frequent; published: False.
+# Whether only pairs are drawn that can be asked about, and so that both answers to a direction
+# question are equally frequent; published: False, pairs are drawn first and some left out then.
 BALANCE_ANSWERS = True
 
 
@@ -58,7 +59,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_constant(parser, "MIN_DIRECTION_DEG", MIN_DIRECTION_DEG, text, 0, published=0.0)
     text = "smallest angle that is asked for, in degrees"
     cli.add_constant(parser, "MIN_ANGLE_DEG", MIN_ANGLE_DEG, text, 0, published=0.0)
-    text = "draw pairs so that both answers to a direction question are equally frequent"
+    text = "draw only pairs that can be asked about, both answers to a direction equally often"
     cli.add_constant(parser, "BALANCE_ANSWERS", BALANCE_ANSWERS, text, published=False)
     args = parser.parse_args(argv)
     args.max_samples = {
@@ -66,8 +67,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "val": cli.max_samples(args.val_max_samples, VAL_MAX_SAMPLES),
     }
     args.wanted = {
-        split: {n: most[n] for n in args.question_types if most[n] or args.num_zero_overlap}
-        for split, most in args.max_samples.items()
+        split: {n: limits[n] for n in args.question_types if limits[n] or args.num_zero_overlap}
+        for split, limits in args.max_samples.items()
     }
     return args
 
@@ -75,7 +76,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def make_jobs(
     args: argparse.Namespace, pool: PairPool, sentences: Mapping[str, Templates]
 ) -> tuple[list[SceneJob], dict[str, dict[str, int]]]:
-    """Draw the pairs over all scenes; give each scene its own, and what fell short."""
+    """Draw the pairs over all scenes; give each scene its own, and what fell short. Called only
+    where the settings or `pool.digest`, which decide all of this, are others than before."""
     wanted, judge = args.wanted[pool.split], None
     if args.balance_answers:
         judge = partial(camera_questions.judge_pairs, pool.scenes, args.constants, list(wanted))
@@ -103,9 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         pool = PairPool.of(args, step, split, scenes)
         step.make(
             Outputs(files, inputs=pool.digest, parts_name=f"camera_movement_{split}"),
-            partial(make_jobs, args, pool, sentences),
-            camera_questions.write_scene,
-            partial(records.join_parts, seed=args.seed),
+            jobs=partial(make_jobs, args, pool, sentences),
+            work=camera_questions.write_scene,
+            assemble=partial(records.join_parts, seed=args.seed),
         )
     return step.close()
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from spatial_engine.camera_movement.relative_motion import (
-    ANGLES,
     DIRECTIONS,
     MEASURED,
     QUESTION_TYPES,
@@ -69,22 +68,21 @@ def judge_pairs(
     rows: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Which pairs can be asked about and what they answer (`pair_balance.Judge`)."""
-    directions, angles = (
-        [name for name in group if name in question_types] for group in (DIRECTIONS, ANGLES)
-    )
-    if not directions and not angles:
+    asked = [name for name in question_types if name in MEASURED]
+    if not asked:
         return {}
     image_ids, poses = scenes.valid_frames(scene_id)
     columns = pair_table.read_scene_pairs(table, scene_id, image_ids)
     first, second = columns["first"][rows], columns["second"][rows]
     motion, other = measure_motion(poses, first, second), measure_motion(poses, second, first)
     kinds = {}
-    for name in directions:
-        orders = (signs_of(name, either, constants) for either in (motion, other))
-        kinds[name] = pair_balance.kinds_of(*orders)
-    for name in angles:
-        small = is_too_small(name, motion, constants)
-        kinds[name] = np.where(small, pair_balance.NOTHING, pair_balance.EITHER).astype(np.int8)
+    for name in asked:
+        if name in DIRECTIONS:
+            orders = (signs_of(name, either, constants) for either in (motion, other))
+            kinds[name] = pair_balance.kinds_of(*orders)
+        else:
+            small = is_too_small(name, motion, constants)
+            kinds[name] = np.where(small, pair_balance.NOTHING, pair_balance.EITHER).astype(np.int8)
     return kinds
 
 
@@ -161,13 +159,13 @@ def order_images(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Frames of Image-1 and Image-2 of each pair, (n,) int each: in random order, unless only the
     other one has the wanted answer."""
-    rows, wanted = request.pairs[question_type]
+    rows, due = request.pairs[question_type]
     frames = np.stack([columns["first"][rows], columns["second"][rows]])
     swapped = rng.random(len(rows)) < 0.5
     frames[:, swapped] = frames[::-1, swapped]
     if question_type in DIRECTIONS:
         signs = signs_of(question_type, measure_motion(poses, *frames), request.constants)
-        other = (wanted != 0) & (wanted != signs)
+        other = (due != 0) & (due != signs)
         frames[:, other] = frames[::-1, other]
     return frames[0], frames[1]
 

@@ -71,16 +71,15 @@ def run_task(
         made_from = [pool.digest, provenance.file_fingerprint(visibility, args.root)]
         step.make(
             Outputs({task: output}, pictures, made_from),
-            partial(make_jobs, args, step, pool, visibility, task, sentences),
-            correspondence_questions.write_scene,
-            partial(marked_images.join_parts, seed=args.seed),
+            jobs=partial(make_jobs, args, pool, visibility, task, sentences),
+            work=correspondence_questions.write_scene,
+            assemble=partial(marked_images.join_parts, seed=args.seed),
         )
     return step.close()
 
 
 def make_jobs(
     args: argparse.Namespace,
-    step: Step,
     pool: PairPool,
     visibility: Path,
     task: str,
@@ -99,7 +98,7 @@ def make_jobs(
         table.check_is_about(scene_id, scenes.geometry_hash(scene_id), listed.depth_sizes)
         return listed.with_images()
 
-    images = step.ready(draws.pairs, list_images)
+    images = pool.step.ready(draws.pairs, list_images)
     picture_bytes = 0
     if radius:
         some = (files.first() for files in images.values() if files.ids)

@@ -31,7 +31,8 @@ SPLIT = "val"
 def states_made(root, *flags: str, num_workers: int = 1) -> tuple[set[str], Step]:
     """Make what frames of a split leave grey, as the scripts do; which scenes failed."""
     line = ["--root", str(root), "--num-workers", str(num_workers), *flags]
-    args = frames_step.parse_args("", line, ["object_joint_size"], {"val": 1}, (3, 8), {})
+    asked = {"max_samples": {"val": 1}, "num_frames": (3, 8), "constants": {}}
+    args = frames_step.parse_args("", line, ["object_joint_size"], **asked)
     args.dataset = paths.Dataset(root)
     step, scenes = Step("test", args, {}, __file__), SceneInfoHandler.load(root, SPLIT)
     return frame_states.make_states(args, step, SPLIT, scenes, scenes.scene_ids), step

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import re
@@ -290,10 +291,17 @@ def test_draws_repeat_with_the_generator_and_none_are_none(load):
 
 
 def test_other_sentences_are_another_digest(load):
-    first = module.digest_of({"": load(sound())})
-    assert module.digest_of({"": load(sound())}) == first
-    assert module.digest_of({"": load(planted("heldout", "Where is {point}?"))}) != first
-    assert module.digest_of({"": load(sound(), published=True)}) != first
+    args = argparse.Namespace(seed=0, max_samples={"train": 5}, constants={"X_M": 0.5})
+
+    def settings(templates: module.Templates) -> dict:
+        return module.settings_of(args, {"": templates}, NUMBER=3)
+
+    first = settings(load(sound()))
+    told = {"seed": 0, "max_samples": {"train": 5}, "X_M": 0.5, "NUMBER": 3}
+    assert first == {**told, "templates": first["templates"]}
+    assert settings(load(sound())) == first
+    assert settings(load(planted("heldout", "Where is {point}?"))) != first
+    assert settings(load(sound(), published=True)) != first
 
 
 # ---- variants ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -159,9 +160,10 @@ def test_what_is_asynchronous_closes_in_its_own_way_before_it_is_stopped(number)
             told.append("begun")
             os.kill(os.getpid(), number)
             await asyncio.sleep(PATIENCE)
-        finally:
+        except asyncio.CancelledError:  # no `Stopped`, which would come between any two steps
             await asyncio.sleep(0)  # as of a connection that is closed
             told.append("closed")
+            raise
 
     def main(argv) -> int:
         with pytest.raises(stopping.Stopped) as stop:
@@ -172,6 +174,32 @@ def test_what_is_asynchronous_closes_in_its_own_way_before_it_is_stopped(number)
     before = signal.getsignal(number)
     assert cli.run(main) == 128 + number
     assert told == ["begun", "closed"] and signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("moment", ["before the loop", "after the loop"])
+def test_a_signal_beside_what_is_asynchronous_stops_with_one_line(moment, monkeypatch):
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    real = asyncio.run
+
+    def run(work) -> None:
+        if moment == "before the loop":
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(work)
+        if moment == "after the loop":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(asyncio, "run", run)
+    done = []
+
+    async def work() -> None:
+        done.append(moment)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as of a coroutine that nobody awaited
+        code = cli.run(lambda argv: stopping.run_async(work()))
+    assert code == 128 + signal.SIGTERM
+    assert done == ([] if moment == "before the loop" else [moment])
+    assert {number: signal.getsignal(number) for number in stopping.SIGNALS} == before
 
 
 def test_what_is_asynchronous_gives_back_the_handlers_that_it_found():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
-import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -149,20 +149,26 @@ class Settled(Exception):
     """A script has told its step what the constants are."""
 
 
-FLAGS = [  # of constants that do not count as code
-    (module, name)
-    for module, tree in (
-        (path, ast.parse(path.read_text()))
-        for path in sorted(Path(spatial_engine.__file__).parent.rglob("*.py"))
-        if re.search(r"\bStep\(|^ +argv,$", path.read_text(), re.MULTILINE)
-        and "running" not in path.parts
+def constants_that_are_no_code() -> Iterator[tuple[Path, str]]:
+    """By module, of those that make a step or give their constants to one that does."""
+    for path in sorted(Path(spatial_engine.__file__).parent.rglob("*.py")):
+        text = path.read_text()
+        tree = ast.parse(text)
+        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+        gives = any(engine_code._makes_flags_of(call) == call.keywords != [] for call in calls)
         # Constants of a preparation are what is wanted of each scene: inputs of its job.
-        and "plan import Wanted" not in path.read_text()
-    )
-    for node in engine_code._defaults_of_flags(tree)
-    if node.targets[0].id != "FORMATS"  # says which outputs are made
-    for name in [node.targets[0].id]
-]
+        if (
+            "running" in path.parts
+            or "plan import Wanted" in text
+            or not ("Step(" in text or gives)
+        ):
+            continue
+        for node in engine_code._defaults_of_flags(tree):
+            if path.stem != "export_uniform":  # its constant says which outputs are made
+                yield path, node.targets[0].id
+
+
+FLAGS = list(constants_that_are_no_code())
 
 
 @pytest.mark.parametrize(("path", "name"), FLAGS, ids=lambda value: getattr(value, "stem", value))

@@ -29,10 +29,7 @@ from spatial_engine.utils.running.outputs import Outputs
 from spatial_engine.utils.running.scene_runner import SceneJob, Work
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images
-from spatial_engine.utils.scenes.object_freshness import (
-    check_has_objects,
-    instances_hash,
-)  # fmt: skip
+from spatial_engine.utils.scenes.object_freshness import check_has_objects, instances_hash
 from spatial_engine.utils.scenes.scene_files import COLORS, SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.scenes.selection import load_splits

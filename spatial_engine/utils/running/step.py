@@ -129,9 +129,9 @@ class Step:
         wanted: Mapping[str, int] | None = None,
         takes_over: bool = False,
     ) -> None:
-        """Bring `outputs` up to date with `jobs`, or with what makes them and their `drops`, which
-        is called only where the `inputs` of the outputs, which decide those of the jobs, are not
-        those of the finished ones.
+        """Bring `outputs` up to date with `jobs`, or with what makes them and their `drops`: it is
+        called only where the outputs are not up to date (`is_up_to_date`), so their `inputs` must
+        decide those of the jobs.
 
         `drops` are reasons counted before any scene was opened. Of more records than `wanted`,
         `assemble` takes so many (-1 = all). An output without a record is an error. Where it

@@ -105,33 +105,39 @@ def held() -> Iterator[None]:
 
 
 def run_async(work: Coroutine[Any, Any, None]) -> None:
-    """Do what is asynchronous. The first signal cancels it, so that its connections are closed in
-    their own way, and raises `Stopped` then: raised in the midst of it, some are left half-closed,
-    of which Python warns."""
+    """Do what is asynchronous, below `run`. The first signal cancels it, so that its connections
+    are closed in their own way, and raises `Stopped` then: raised in the midst of it, some are left
+    half-closed, of which Python warns."""
     import asyncio  # few commands need it
 
     came: list[int] = []
-    handlers: dict[int, Any] = {}
+    tasks: list[asyncio.Task] = []
 
-    async def cancelled_by_signals() -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    def cancel(number: int, frame: FrameType | None) -> None:
+        _replace((cancel,), _leave)
+        came.append(number)
+        for task in tasks:
+            with suppress(RuntimeError):  # its loop is closed: all is done
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
-        def cancel(number: int, frame: FrameType | None) -> None:
-            _replace((cancel,), _leave)
-            came.append(number)
-            loop.call_soon_threadsafe(task.cancel)
+    async def wait_for_work() -> None:
+        tasks.extend(filter(None, [asyncio.current_task()]))
+        if not came:
+            await work
 
-        handlers.update(_replace((_raise,), cancel))
-        await work
-
+    main = wait_for_work()
     try:
-        asyncio.run(cancelled_by_signals())
+        _replace((_raise,), cancel)
+        asyncio.run(main)
     except asyncio.CancelledError:
         if not came:
             raise
+    except Stopped as stop:  # while signals were given their new handler one by one
+        came.append(stop.number)
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, _leave if came else handler)
+        main.close()  # nothing, where they are done
+        work.close()
+        _replace((cancel,), _leave if came else _raise)
     if came:
         raise Stopped(came[0])
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.paths import Dataset, Place, info_path, posed_images_dir
+from spatial_engine.utils.paths import Place, info_path, posed_images_dir
 from spatial_engine.utils.scenes.scene_files import SceneFiles
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.storage import provenance
@@ -94,13 +94,3 @@ def check_has_objects(scenes: SceneInfoHandler, scene_id: str) -> None:
     if not scenes.has_objects(scene_id):
         raise MissingInputError(f"{scene_id}: has no annotated objects")
     known_instances(scenes, scene_id)
-
-
-def refuse_without_objects(splits: Iterable[SceneInfoHandler], dataset: Dataset) -> None:
-    """Raise `MissingInputError` where no scene has annotated objects, as plain captures."""
-    scenes = [(handler, scene) for handler in splits for scene in handler.scene_ids]
-    if not any(handler.has_objects(scene) for handler, scene in scenes):
-        raise MissingInputError(
-            f"{dataset.folder}: none of its {len(scenes)} scenes has annotated objects, so nothing "
-            "can be asked about objects; the other questions need none"
-        )

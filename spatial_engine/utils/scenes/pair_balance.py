@@ -158,13 +158,13 @@ class _ScenePairs(NamedTuple):
 class PairCandidates:
     """Pairs that may be drawn for a question: by scene the stratum of each, (n,) int8, which is
     `NUM_KINDS` * bin + kind, or -1. `available` (scenes, strata) int64 counts them, scenes in the
-    same order; `excluded` are those in range without an answer. `has_answers`: whether the
-    question has two answers, to be balanced."""
+    same order; `excluded` are those in range without an answer. `is_judged`: whether
+    it is known which pairs can be asked about and what they answer, to be balanced."""
 
     strata: dict[str, np.ndarray]
     available: np.ndarray
     excluded: int
-    has_answers: bool
+    is_judged: bool
 
     @classmethod
     def of(
@@ -268,7 +268,7 @@ def _answer(
     candidates: PairCandidates, rows_by_scene: Mapping[str, np.ndarray], rng: np.random.Generator
 ) -> dict[str, DrawnPairs]:
     """Choose the answer of each pair that can have both, half of them each."""
-    if not candidates.has_answers:
+    if not candidates.is_judged:
         return {s: DrawnPairs(r, np.zeros(len(r), np.int8)) for s, r in rows_by_scene.items()}
     kinds = {s: candidates.strata[s][rows] % NUM_KINDS for s, rows in rows_by_scene.items()}
     free = {scene: int(np.count_nonzero(kind == EITHER)) for scene, kind in kinds.items()}

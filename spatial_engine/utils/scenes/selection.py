@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 
 from spatial_engine.errors import MissingInputError
 from spatial_engine.utils.paths import Dataset, info_path
-from spatial_engine.utils.scenes.object_freshness import refuse_without_objects
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler, remedy_of
 from spatial_engine.utils.tables import suspects
 
@@ -19,7 +18,7 @@ T = TypeVar("T")
 
 class Inputs(Protocol):
     """What a step (`utils.running.step.Step`) does about inputs: it counts those that are not
-    there."""
+    there, and what is not asked for."""
 
     def present_inputs(
         self, names: Sequence[str], path_of: Callable[[str], Path], remedy: str
@@ -64,7 +63,7 @@ def load_splits(
         ]
     splits = {split: _without_suspects(args, step, scenes) for split, scenes in handlers}
     if objects:
-        refuse_without_objects(splits.values(), args.dataset)
+        _refuse_without_objects(splits.values(), args.dataset)
     there = list(splits)
     for path_of, how in (tables or {}).items():
         there = step.present_inputs(there, partial(path_of, args.dataset), how)
@@ -82,3 +81,13 @@ def _without_suspects(
     whys = suspects.left_out(args, "scenes", scenes.scene_ids, scenes.input_hash)
     step.leave_out(whys, suspects.UNCHECKED)
     return scenes.only(*(s for s in scenes.scene_ids if s not in whys)) if whys else scenes
+
+
+def _refuse_without_objects(handlers: Iterable[SceneInfoHandler], dataset: Dataset) -> None:
+    """Raise `MissingInputError` where no scene has annotated objects, as plain captures."""
+    scenes = [(handler, scene) for handler in handlers for scene in handler.scene_ids]
+    if not any(handler.has_objects(scene) for handler, scene in scenes):
+        raise MissingInputError(
+            f"{dataset.folder}: none of its {len(scenes)} scenes has annotated objects, so nothing "
+            "can be asked about objects; the other questions need none"
+        )

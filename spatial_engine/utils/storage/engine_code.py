@@ -7,8 +7,8 @@ mixed in unnoticed. These do not count as code:
 
 - how work is run (`_RUNNING`), which decides no bytes;
 - docstrings, blank lines, and lines that are comments only;
-- in the step's own module, constants that only the command line reads. They are the defaults of
-  flags, and the settings hold the value of each flag.
+- in the step's own module, constants that are read only where flags are made of them: in calls of
+  `cli`, and as keywords of a call that gets `argv`. The settings hold the value of each flag.
 
 Every other constant counts as code, and needs no place in the settings.
 """
