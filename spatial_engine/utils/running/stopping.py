@@ -135,7 +135,7 @@ def run_async(work: Coroutine[Any, Any, None]) -> None:
     except Stopped as stop:  # while signals were given their new handler one by one
         came.append(stop.number)
     finally:
-        main.close()  # nothing, where they are done
+        main.close()  # does nothing to what has ended
         work.close()
         _replace((cancel,), _leave if came else _raise)
     if came:
