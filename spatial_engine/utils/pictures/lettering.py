@@ -12,6 +12,8 @@ y downwards. " R" lifts the pen.
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -137,6 +139,7 @@ def _sides(code: str) -> tuple[int, int]:
     return left, right
 
 
+@cache
 def _pairs(code: str) -> np.ndarray:
-    """(n, 2) int64 numbers of a piece of font data."""
+    """(n, 2) int64 numbers of a piece of font data, of which there are few; not to be changed."""
     return np.array([ord(character) - ord("R") for character in code], np.int64).reshape(-1, 2)
