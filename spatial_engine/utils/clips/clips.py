@@ -2,8 +2,7 @@
 
 Keys: `images_jpeg_bytes` (T,) fixed-width bytes or objects; `queries_xyt` (N, 3); `tracks_XYZ`
 (T, N, 3) metres in the camera of each frame; `visibility` (T, N); `fx_fy_cx_cy` (4,);
-`extrinsics_w2c` (T, 4, 4), which only moving cameras need. Files may be hostile: nothing of them
-is run, and sizes are checked before memory is taken.
+`extrinsics_w2c` (T, 4, 4), which only moving cameras need.
 """
 
 from __future__ import annotations
@@ -14,28 +13,24 @@ from pathlib import Path
 
 import numpy as np
 
-from spatial_engine.errors import BadDataError, MissingInputError
-from spatial_engine.utils.clips.clip_lists import REMEDY
-from spatial_engine.utils.clips.object_array import read_bytes_array
+from spatial_engine.errors import BadDataError
+from spatial_engine.utils.clips import npz_arrays
+from spatial_engine.utils.clips.npz_arrays import bad, open_npz, read_array
 from spatial_engine.utils.geometry.cameras import camera_fault, is_rigid, pose_fault
 from spatial_engine.utils.pictures import jpeg
-from spatial_engine.utils.storage.input_files import check_content, missing
-from spatial_engine.utils.storage.os_errors import naming
 
-CLIP_REMEDY = "get the clip again"
 EXTRINSICS = "extrinsics_w2c"
 EXTRINSICS_REMEDY = (
     "adt: run spatial_engine/utils/tapvid3d_utils/copy_adt_extrinsics.py; drivetrack: get the clip "
     "of release v1.0"
 )
-MAX_MEMBER_BYTES = 256 * 2**20  # of one array; the largest real ones have some 30 MB
 MAX_METRES = 1e100  # of a coordinate; products of three are still numbers
 # Clips are of rooms: half of what is seen lies nearer. In millimetres it would be farther.
 MAX_MEDIAN_METRES = 100.0
 MAX_FRAMES = 100_000  # frames are numbered with five digits
 # A query is a pixel of its own track: whole pixels and their centres round by less than 1.5.
 QUERY_PX = 3.0
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Clip:
     """
 
     clip_id: str
-    images: list[bytes]
+    images: list[bytes | memoryview]
     image_size: tuple[int, int]
     tracks_cam: np.ndarray
     visible: np.ndarray
@@ -86,33 +81,33 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
     that do not belong together, a camera that its images cannot have, poses that are no rigid
     motions, queries (where the clip has them) that are not where their points are seen.
     """
-    with _open(path) as archive:
+    with open_npz(path) as archive:
         images = _read_images(archive, path)
         tracks, known = _read_tracks(archive, path)
-        visible = _read_array(archive, path, "visibility", "b")
-        intrinsics = _read_array(archive, path, "fx_fy_cx_cy", "f").astype(np.float64)
+        visible = read_array(archive, path, "visibility", "b")
+        intrinsics = read_array(archive, path, "fx_fy_cx_cy", "f").astype(np.float64)
         if camera_moves:
-            if not has_extrinsics(archive):
+            if not npz_arrays.has(archive, EXTRINSICS):
                 raise BadDataError(
                     f"{path}: has no {EXTRINSICS}, and its camera moves; {EXTRINSICS_REMEDY}"
                 )
-            cam_from_world = _read_array(archive, path, EXTRINSICS, "f").astype(np.float64)
+            cam_from_world = read_array(archive, path, EXTRINSICS, "f").astype(np.float64)
         else:
             cam_from_world = np.tile(np.eye(4), (len(images), 1, 1))
         queries = None
-        if "queries_xyt.npy" in archive.namelist():
-            queries = _read_array(archive, path, "queries_xyt", "f").astype(np.float64)
+        if npz_arrays.has(archive, "queries_xyt"):
+            queries = read_array(archive, path, "queries_xyt", "f").astype(np.float64)
     count = len(images)
     if len(tracks) != count:
-        raise _bad(path, f"tracks_XYZ has the shape {tracks.shape} for {count} frames")
+        raise bad(path, f"tracks_XYZ has the shape {tracks.shape} for {count} frames")
     if visible.shape != tracks.shape[:2]:
-        raise _bad(path, f"visibility has the shape {visible.shape}")
+        raise bad(path, f"visibility has the shape {visible.shape}")
     _check_unit(tracks[..., 2][visible & known], path)
     image_size = jpeg.read_size(images[0], path)
     if intrinsics.shape != (4,):
-        raise _bad(path, f"fx_fy_cx_cy has the shape {intrinsics.shape}")
+        raise bad(path, f"fx_fy_cx_cy has the shape {intrinsics.shape}")
     if fault := camera_fault(intrinsic_matrix(intrinsics), image_size):
-        raise _bad(path, f"fx_fy_cx_cy does not fit the images: {fault}")
+        raise bad(path, f"fx_fy_cx_cy does not fit the images: {fault}")
     clip = Clip(
         clip_id=path.stem,
         images=images,
@@ -133,64 +128,59 @@ def intrinsic_matrix(fx_fy_cx_cy: np.ndarray) -> np.ndarray:
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
 
 
-def read_images(path: Path) -> list[bytes]:
+def read_images(path: Path) -> list[bytes | memoryview]:
     """The JPEGs of a clip's frames, each ending where it ends."""
-    with _open(path) as archive:
+    with open_npz(path) as archive:
         return _read_images(archive, path)
 
 
 def read_tracks(path: Path) -> np.ndarray:
     """`Clip.tracks_cam` of a clip alone. Raises as `read_clip` does; only they are looked at."""
-    with _open(path) as archive:
+    with open_npz(path) as archive:
         return _read_tracks(archive, path)[0]
 
 
 def read_shape(path: Path) -> tuple[int, int, bool]:
     """(frames, points, whether extrinsics are there), from the headers of the arrays alone."""
-    with _open(path) as archive, _member(archive, path, "tracks_XYZ") as file:
-        shape, _, _ = _read_header(file, path, "tracks_XYZ")
+    with open_npz(path) as archive:
+        shape = npz_arrays.read_shape(archive, path, "tracks_XYZ")
         if len(shape) != 3:
-            raise _bad(path, f"tracks_XYZ has the shape {shape}")
-        return shape[0], shape[1], has_extrinsics(archive)
+            raise bad(path, f"tracks_XYZ has the shape {shape}")
+        return shape[0], shape[1], npz_arrays.has(archive, EXTRINSICS)
 
 
 def read_queries(path: Path) -> np.ndarray | None:
     """(N, 3) float64: x and y in pixels, and the frame, of the pixel that each track was asked by;
     None where a clip does not tell."""
-    with _open(path) as archive:
-        if "queries_xyt.npy" not in archive.namelist():
+    with open_npz(path) as archive:
+        if not npz_arrays.has(archive, "queries_xyt"):
             return None
-        return _read_array(archive, path, "queries_xyt", "f").astype(np.float64)
+        return read_array(archive, path, "queries_xyt", "f").astype(np.float64)
 
 
 def read_extrinsics(path: Path) -> np.ndarray:
     """(T, 4, 4) cam_from_world of an annotation file: rigid motions, of the file's own type."""
-    with _open(path) as archive:
-        extrinsics = _read_array(archive, path, EXTRINSICS, "f")
+    with open_npz(path) as archive:
+        extrinsics = read_array(archive, path, EXTRINSICS, "f")
     if extrinsics.ndim != 3 or extrinsics.shape[1:] != (4, 4):
-        raise _bad(path, f"{EXTRINSICS} has the shape {extrinsics.shape}")
+        raise bad(path, f"{EXTRINSICS} has the shape {extrinsics.shape}")
     _check_rigid(extrinsics, path)
     return extrinsics
-
-
-def has_extrinsics(archive: zipfile.ZipFile) -> bool:
-    """Whether a clip tells where its camera is."""
-    return f"{EXTRINSICS}.npy" in archive.namelist()
 
 
 def _read_tracks(archive: zipfile.ZipFile, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Tracks (T, N, 3) float64 of a clip, NaN where the file has anything that is not finite, and
     where they are known, (T, N) bool."""
-    tracks = _read_array(archive, path, "tracks_XYZ", "f").astype(np.float64)
+    tracks = read_array(archive, path, "tracks_XYZ", "f").astype(np.float64)
     if tracks.ndim != 3 or tracks.shape[2] != 3:
-        raise _bad(path, f"tracks_XYZ has the shape {tracks.shape}")
+        raise bad(path, f"tracks_XYZ has the shape {tracks.shape}")
     if np.isfinite(tracks).all():
         known = np.ones(tracks.shape[:2], bool)
     else:
         known = np.isfinite(tracks).all(axis=2)
         tracks[~known] = np.nan  # inf means the same
     if max(np.nanmax(tracks, initial=0), -np.nanmin(tracks, initial=0)) > MAX_METRES:
-        raise _bad(path, f"tracks_XYZ holds coordinates over {MAX_METRES:g} m")
+        raise bad(path, f"tracks_XYZ holds coordinates over {MAX_METRES:g} m")
     return tracks, known
 
 
@@ -198,7 +188,7 @@ def _inverse(cam_from_world: np.ndarray, count: int, path: Path) -> np.ndarray:
     """world_from_cam of each frame."""
     if cam_from_world.shape != (count, 4, 4):
         shape = cam_from_world.shape
-        raise _bad(path, f"{EXTRINSICS} has the shape {shape}, not ({count}, 4, 4) as its frames")
+        raise bad(path, f"{EXTRINSICS} has the shape {shape}, not ({count}, 4, 4) as its frames")
     _check_rigid(cam_from_world, path)
     return np.linalg.inv(cam_from_world)
 
@@ -208,7 +198,7 @@ def _check_rigid(cam_from_world: np.ndarray, path: Path) -> None:
     wrong = np.flatnonzero(~is_rigid(cam_from_world))
     if len(wrong):
         fault = pose_fault(cam_from_world[wrong[0]])
-        raise _bad(path, f"{EXTRINSICS} of frame {wrong[0]} is not a rigid motion: {fault}")
+        raise bad(path, f"{EXTRINSICS} of frame {wrong[0]} is not a rigid motion: {fault}")
 
 
 def _check_unit(depths: np.ndarray, path: Path) -> None:
@@ -216,7 +206,7 @@ def _check_unit(depths: np.ndarray, path: Path) -> None:
     metres."""
     distance = float(np.median(depths)) if len(depths) else 0.0
     if distance > MAX_MEDIAN_METRES:
-        raise _bad(
+        raise bad(
             path,
             f"half of the visible points of tracks_XYZ are over {distance:.4g} metres before the "
             "camera (are they in millimetres?)",
@@ -232,14 +222,14 @@ def _check_queries(clip: Clip, queries: np.ndarray, path: Path) -> None:
     """
     count, points = clip.visible.shape
     if queries.shape != (points, 3):
-        raise _bad(path, f"queries_xyt has the shape {queries.shape} for {points} points")
+        raise bad(path, f"queries_xyt has the shape {queries.shape} for {points} points")
     asked = np.flatnonzero(np.isfinite(queries).all(axis=1))
     frames = np.rint(queries[asked, 2])
     outside = (frames < 0) | (frames >= count)
     if outside.any():
         point = asked[outside][0]
         frame = queries[point, 2]
-        raise _bad(path, f"the query of point {point} is in frame {frame:g} of {count}")
+        raise bad(path, f"the query of point {point} is in frame {frame:g} of {count}")
     frames = frames.astype(np.intp)
     seen = clip.visible[frames, asked]
     asked, frames = asked[seen], frames[seen]
@@ -249,7 +239,7 @@ def _check_queries(clip: Clip, queries: np.ndarray, path: Path) -> None:
     far = ~(np.hypot(u, v) <= QUERY_PX)  # NaN, of a point behind the camera, is far, too
     if far.any():
         point, (u, v), (x, y, frame) = asked[far][0], found[far][0], queries[asked[far][0]]
-        raise _bad(
+        raise bad(
             path,
             f"the track of point {point} is at ({u:.1f}, {v:.1f}) in frame {frame:.0f}, its query "
             f"at ({x:.1f}, {y:.1f}), over {QUERY_PX:g} pixels apart as {far.sum()} of {len(far)} "
@@ -258,111 +248,15 @@ def _check_queries(clip: Clip, queries: np.ndarray, path: Path) -> None:
         )
 
 
-def _open(path: Path) -> zipfile.ZipFile:
-    if not path.is_file():
-        raise MissingInputError(missing(path, REMEDY, "clip"))
-    check_content(path, CLIP_REMEDY, packed=True)
-    try:
-        with naming(path):
-            return zipfile.ZipFile(path)
-    except Exception as error:  # a damaged archive can raise almost anything
-        raise _bad(path, f"not an npz ({error})") from None
-
-
-def _member(archive: zipfile.ZipFile, path: Path, key: str):
-    """A file of the archive, opened; never more than its stated size is read from it."""
-    try:
-        info = archive.getinfo(f"{key}.npy")
-        if info.file_size > MAX_MEMBER_BYTES:
-            raise _bad(path, f"{key} claims {info.file_size:,} bytes")
-        with naming(path):
-            return archive.open(info)
-    except KeyError:
-        raise _bad(path, f"has no {key}") from None
-    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise _bad(path, f"{key} cannot be read ({error})") from None
-
-
-def _read_header(file, path: Path, key: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """(shape, whether in Fortran order, type) of an array; the file stands behind it then."""
-    try:
-        with naming(path):
-            version = np.lib.format.read_magic(file)
-            if version == (1, 0):
-                header = np.lib.format.read_array_header_1_0(file)
-            else:
-                header = np.lib.format.read_array_header_2_0(file)
-    except Exception as error:  # a damaged header can raise almost anything
-        raise _bad(path, f"{key} has no header that can be read ({error})") from None
-    shape, _, dtype = header
-    if not all(type(side) is int and side >= 0 for side in shape) or not dtype.itemsize:
-        raise _bad(path, f"{key} claims the shape {shape} of {dtype}")
-    return header
-
-
-def _read_array(archive: zipfile.ZipFile, path: Path, key: str, kind: str) -> np.ndarray:
-    """An array of numbers, kind "f" (any float or integer), or of truth values, kind "b"."""
-    with _member(archive, path, key) as file:
-        shape, in_fortran, dtype = _read_header(file, path, key)
-        if dtype.kind not in ("fiu" if kind == "f" else "b"):
-            raise _bad(path, f"{key} is of type {dtype}")
-        head = file.tell()
-    return _read_body(archive, path, key, head, shape, in_fortran, dtype)
-
-
-def _read_body(
-    archive: zipfile.ZipFile, path: Path, key: str, head: int, shape, in_fortran: bool, dtype
-) -> np.ndarray:
-    """An array whose header ends at byte `head`. Its file is opened again and read at once: what is
-    left over of the header's reading would be put before the rest, which copies all."""
-    expected = dtype.itemsize
-    for side in shape:
-        expected *= side
-    if expected > MAX_MEMBER_BYTES:
-        raise _bad(path, f"{key} claims the shape {shape}")
-    try:
-        with naming(path), _member(archive, path, key) as file:
-            data = memoryview(file.read())[head : head + expected]
-    except BadDataError:
-        raise
-    except Exception as error:  # damaged compression
-        raise _bad(path, f"{key} cannot be read ({error})") from None
-    if len(data) != expected:
-        raise _bad(path, f"{key} is truncated")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if in_fortran else "C")
-
-
-def _read_images(archive: zipfile.ZipFile, path: Path) -> list[bytes]:
-    key = "images_jpeg_bytes"
-    with _member(archive, path, key) as file:
-        shape, in_fortran, dtype = _read_header(file, path, key)
-        if len(shape) != 1 or not 0 < shape[0] <= MAX_FRAMES:
-            raise _bad(path, f"{key} has the shape {shape}")
-        if dtype.kind == "S":
-            items = _read_body(archive, path, key, file.tell(), shape, in_fortran, dtype).tolist()
-        elif dtype.kind == "O":
-            items = read_bytes_array(file, shape[0], f"{path}: {key}")
-        else:
-            raise _bad(path, f"{key} is of type {dtype}")
-    if sum(map(len, items)) > MAX_MEMBER_BYTES:  # a pickle can hold one image many times over
-        raise _bad(path, f"{key} holds over {MAX_MEMBER_BYTES:,} bytes")
-    images = [_trimmed(data, number, path) for number, data in enumerate(items)]
+def _read_images(archive: zipfile.ZipFile, path: Path) -> list[bytes | memoryview]:
+    images = npz_arrays.read_byte_strings(archive, path, "images_jpeg_bytes", MAX_FRAMES)
+    for number, data in enumerate(images):
+        if (bytes(data[:2]), bytes(data[-2:])) != _JPEG_ENDS:
+            raise bad(path, f"image {number} is not a whole JPEG")
     sizes = [jpeg.read_size(data, f"{path}: image {k}") for k, data in enumerate(images)]
     for number, (width, height) in enumerate(sizes):
         if (width, height) != sizes[0]:
-            raise _bad(
+            raise bad(
                 path, f"image {number} is {width}x{height}, the first {sizes[0][0]}x{sizes[0][1]}"
             )
     return images
-
-
-def _trimmed(data: bytes, number: int, path: Path) -> bytes:
-    """A JPEG without the zero bytes that a fixed width adds to it."""
-    data = data.rstrip(b"\0")
-    if not (data.startswith(_JPEG_START) and data.endswith(_JPEG_END)):
-        raise _bad(path, f"image {number} is not a whole JPEG")
-    return data
-
-
-def _bad(path: Path, cause: str) -> BadDataError:
-    return BadDataError(f"{path}: {cause}; {CLIP_REMEDY}")
