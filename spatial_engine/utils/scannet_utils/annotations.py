@@ -11,6 +11,7 @@ import csv
 import io
 import logging
 import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +85,12 @@ def read_segments(path: Path) -> np.ndarray:
     indices = _member(content, "segIndices", list, path)
     _check_origin(content, path)
     try:
-        segments = np.array(indices)
-    except (ValueError, OverflowError):
-        segments = np.array("ragged")
-    if segments.ndim != 1 or (len(segments) and segments.dtype.kind != "i"):  # u: beyond int64
+        segments = np.frombuffer(array("q", indices), np.int64)  # numpy looks at each item twice
+    except (TypeError, OverflowError):
+        segments = None
+    if segments is None or isinstance(next(iter(indices), 0), bool):
         raise BadDataError(f"{path}: segIndices is not a list of whole numbers; {REMEDY}")
-    return segments.astype(np.int64)
+    return segments
 
 
 def _check_origin(content: dict[str, Any], path: Path) -> None:
