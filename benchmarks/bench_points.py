@@ -1,10 +1,10 @@
 """Times the depth and correspondence questions at true image size.
 
 Uses the folder of bench_scannet.py (and makes what is missing of it). Coordinate tasks run as whole
-commands on one core over 256 scenes, which are the true one under other names: once with as many
-records a scene as the full set has, once with 500,000 and 1,000,000 records, where opening the
-scenes weighs less. As in a set of more than 1,000 scenes, what an earlier command has found of
-their files is known. Their floor is opening each scene's visibility once and copying the jsonl.
+commands on one core, for 500,000 and 1,000,000 records: over 1,201 scenes, as many as the training
+split has, and over 256, where opening the scenes weighs less. All are the true one under other
+names. As in a set of more than 1,000 scenes, what an earlier command has found of their files is
+known. Their floor is opening each scene's visibility once and copying the jsonl.
 Dot tasks are timed for one scene with its share of records, in turns with their floor: decoding
 and encoding, for each picture, the same JPEG by the same library.
 
@@ -44,6 +44,7 @@ from spatial_engine.utils.questions import marked_images
 from spatial_engine.utils.running.scene_runner import PartResult
 from spatial_engine.utils.scenes import pair_balance, scene_files
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
+from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables import pair_table, visibility_table
 from spatial_engine.visual_correspondence import correspondence_questions
 
@@ -57,22 +58,22 @@ class PointsBench(Bench):
 
     def coordinates(self) -> None:
         """Whole commands; their floor is what no way round them can leave out."""
-        root = self.root / "points"
-        make_copies(self.root, root)
-        look = (DEPTH.format("estimation_coor"), root, "--splits", "train")
-        run_command(*look, "--train-max-samples", "1000", program=LARGE)  # at all scenes, once
-        share = NUM_COPIES / FULL_SCENES
-        for name, command, published in (
-            ("depth estimation coor", DEPTH.format("estimation_coor"), 500_000),
-            ("depth comparison coor", DEPTH.format("comparison_coor"), 500_000),
-            ("correspondence coor", CORRESPONDENCE.format("coor_2_coor"), 1_000_000),
-        ):
-            for label, wanted in (("as in the full set", published * share), ("", published)):
+        for label, num_copies in (("as in the full set", FULL_SCENES), ("", NUM_COPIES)):
+            root = self.root / "points"
+            files.remove(root)
+            make_copies(self.root, root, num_copies)
+            look = (DEPTH.format("estimation_coor"), root, "--splits", "train")
+            run_command(*look, "--train-max-samples", "1000", program=LARGE)  # at all scenes, once
+            for name, command, wanted in (
+                ("depth estimation coor", DEPTH.format("estimation_coor"), 500_000),
+                ("depth comparison coor", DEPTH.format("comparison_coor"), 500_000),
+                ("correspondence coor", CORRESPONDENCE.format("coor_2_coor"), 1_000_000),
+            ):
                 if name == "depth estimation coor" and not label:
                     continue  # each frame is asked about once: there are no more
                 for flags in ((), ("--published",)):
-                    named = " ".join([name, label, *flags])
-                    self._command(root, named, command, round(wanted), *flags)
+                    named = " ".join(filter(None, [name, label, *flags]))
+                    self._command(root, named, command, wanted, *flags)
 
     def _command(self, root: Path, name: str, command: str, wanted: int, *flags: str) -> None:
         most = ("--splits", "train", "--train-max-samples", str(wanted))
@@ -87,7 +88,7 @@ class PointsBench(Bench):
         for scene_id in visibility_table.VisibilityInfoHandler(table).scene_ids:
             visibility_table.VisibilityInfoHandler(table).load_scene(scene_id)
         floor = time.process_time() - start
-        self.add(name.strip(), "records", count, seconds, floor, seconds / floor, memory,
+        self.add(name, "records", count, seconds, floor, seconds / floor, memory,
                  "opening each scene's visibility, copying the jsonl")  # fmt: skip
 
     def dots(self) -> None:

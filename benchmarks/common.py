@@ -27,16 +27,18 @@ from rich.table import Table
 from spatial_engine.sample_data import write_scene
 from spatial_engine.sample_data.scannet.labels import label_table
 from spatial_engine.utils import paths
+from spatial_engine.utils.running import processes
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.storage import files
 from spatial_engine.utils.tables import info_table, pair_table, visibility_table
 
 cv2.setNumThreads(1)
+processes.keep_freed_memory()  # stages are timed in this process as in one that works on scenes
 
 SCENE = "scene0000_00"
 NUM_FRAMES = 300  # D5 frames of a usual scan
 VERTEX_SPACING = 0.0241  # metres; gives about 150,000 vertices
-NUM_COPIES = 256  # scenes for the questions: the true one under other names
+NUM_COPIES = 256  # scenes for some questions: the true one under other names
 # Fewer scenes than the full set has are treated as its are: what was found of their files is kept.
 LARGE = "from spatial_engine.utils.storage import looks\nlooks.MANY_FILES, looks.MANY_SCENES = 0, 1"
 REPOSITORY = Path(__file__).parent.parent

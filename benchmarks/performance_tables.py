@@ -257,6 +257,32 @@ def debias_table(results: dict[str, Any]) -> list[str]:
     return _plain_table(results["bench_debias"]["stages"])
 
 
+def added_table(results: dict[str, Any]) -> list[str]:
+    """What each step costs for all scenes, for none that is new, and for one more."""
+    stages = results["bench_added"]["stages"]
+    counts = [int(count) for count in stages[0]["scratch"]]
+    heads = [f"{count:,} scenes | nothing to do | one more" for count in counts]
+    lines = [f"| step | {' | '.join(heads)} |", "|---|" + "---|" * 3 * len(counts)]
+    for stage in stages:
+        cells = [
+            f"{stage[kind][str(count)]:.2f}"
+            for count in counts
+            for kind in ("scratch", "start", "added")
+        ]
+        lines.append(f"| {stage['stage']} | {' | '.join(cells)} |")
+    return lines
+
+
+def joins_table(results: dict[str, Any]) -> list[str]:
+    """Joining the parts of scenes to a table, and adding one to a finished table."""
+    heads = ("scenes in the table", "encoding all", "joining all parts", "adding one to it")
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---|---|"]
+    for row in results["bench_added"]["tables"]:
+        cells = " | ".join(f"{row[name]:.2f}" for name in ("encoded", "joined", "added"))
+        lines.append(f"| {row['scenes']:,} | {cells} |")
+    return lines
+
+
 MEMORIES = ("parent_mib", "scheduler_mib")
 
 
@@ -289,6 +315,8 @@ TABLES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any]], list[str]]]]
     "growth": (("bench_growth",), growth_table),
     "ten thousand": (("bench_ten_thousand",), ten_thousand_table),
     "full split": (("bench_ten_thousand",), full_split_table),
+    "added": (("bench_added",), added_table),
+    "joins": (("bench_added",), joins_table),
     "exports": (("bench_exports",), exports_table),
     "exports against a copy": (("bench_exports",), copies_table),
     "asking": (("bench_asking",), asking_table),
