@@ -499,6 +499,33 @@ def test_a_damaged_clip_is_read_or_refused_in_one_line(path, save):
                 assert str(error).splitlines() == [str(error)]
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_changed_byte_of_any_array_is_noticed_by_its_checksum(path, save):
+    """No header says so: pixels and coordinates would be others, and labels wrong."""
+    write(path, save)
+    data, rng = path.read_bytes(), np.random.default_rng(0)
+    with zipfile.ZipFile(path) as archive:
+        members = [info for info in archive.infolist() if info.filename != "visibility.npy"]
+    assert {"images_jpeg_bytes.npy", "tracks_XYZ.npy"} <= {info.filename for info in members}
+    for info in members:
+        end = info.header_offset + len(info.FileHeader()) + info.compress_size
+        for place in end - rng.integers(1, 40, 5):  # the last bytes are numbers or a picture
+            changed = bytearray(data)
+            changed[place] ^= 1 << rng.integers(8)
+            path.write_bytes(changed)
+            check_refused(path)
+
+
+def test_a_clip_behind_other_bytes_is_read_as_the_same(path):
+    """Offsets of a zip count from where it begins; what unpacks itself has a program before it."""
+    write(path)
+    alone = read_clip(path, camera_moves=True)
+    path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
+    behind = read_clip(path, camera_moves=True)
+    assert behind.images == alone.images
+    assert np.array_equal(behind.tracks_cam, alone.tracks_cam, equal_nan=True)
+
+
 def test_an_archive_of_a_later_version_is_refused(path):
     write(path)
     data = bytearray(path.read_bytes())
