@@ -59,7 +59,6 @@ class FramesBench(Bench):
     def once(self) -> None:
         scenes = SceneInfoHandler.load(self.root, "train")
         table = paths.visibility_table_path(self.root, "train")
-        self.scratch.mkdir(exist_ok=True)
         grey = seconds_of(
             lambda: states.write_scene((scenes, table, SCENE, states.RULE), self.scratch), 1
         )

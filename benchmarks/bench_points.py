@@ -125,8 +125,7 @@ class PointsBench(Bench):
     def _pictures(
         self, name: str, work: Callable[..., PartResult], arguments: tuple, images: Path
     ) -> None:
-        trial = self.root / "trial"
-        shutil.rmtree(trial, ignore_errors=True)
+        trial = self.scratch / name
         trial.mkdir()
         count = sum(work(arguments, trial).counts.values())
         sources = [
