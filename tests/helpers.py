@@ -14,6 +14,7 @@ import pytest
 from spatial_engine.errors import EngineError
 from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 from spatial_engine.utils.questions.templates import ASKING, Variant, load_forms
+from spatial_engine.utils.tables.coverage_table import SceneSets, iterate_coverage
 
 # The tasks that are asked without further flags: those of the benchmark, and of drivetrack.
 USUAL_TASKS = {*SUBTASKS, *(task for task in TASKS if task.endswith("_drivetrack"))}
@@ -54,6 +55,11 @@ def load_pickle(path: Path) -> object:
     """What a user has of one of our pickles."""
     with open(path, "rb") as file:
         return pickle.load(file)
+
+
+def load_coverage(path: Path, remedy: str = "") -> dict[str, SceneSets]:
+    """The sets of all scenes of a coverage table."""
+    return dict(iterate_coverage(path, remedy))
 
 
 @contextmanager

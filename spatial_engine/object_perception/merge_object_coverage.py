@@ -23,7 +23,7 @@ from spatial_engine.utils.running import cli
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import object_freshness
 from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
-from spatial_engine.utils.tables.user_pickles import dump_pickle
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 
 def merge(args: argparse.Namespace, step: Step, split: str) -> None:
@@ -46,9 +46,9 @@ def merge(args: argparse.Namespace, step: Step, split: str) -> None:
             return coverage_files.join_chunks(chosen, dimension, path)
 
         def write_pickle(path: Path, table_path: Path = table_path) -> int:
-            sets = coverage_table.load_coverage(table_path, coverage_files.MERGE_REMEDY)
-            dump_pickle(sets, path)
-            return len(sets)
+            sets = coverage_table.iterate_coverage(table_path, coverage_files.MERGE_REMEDY)
+            dump_items(sets, path)
+            return len(content)
 
         inputs = {coverage_files.FOUND_WITH: settings, "scenes": content}
         step.make_file(f"{split} {dimension}", table_path, inputs, write_table)

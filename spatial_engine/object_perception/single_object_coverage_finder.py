@@ -41,7 +41,7 @@ from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import coverage_files, coverage_table, object_table
 from spatial_engine.utils.tables.coverage_files import DIMENSIONS, Chunk
 from spatial_engine.utils.tables.object_table import SeenObject
-from spatial_engine.utils.tables.user_pickles import dump_pickle
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 # An image is shown in a question about an object when it shows this share of its vertices, or more:
 # of a corner of a thing, nobody can tell what it is.
@@ -133,8 +133,8 @@ def join_parts(parts: Sequence[Part], outputs: Mapping[str, Path]) -> None:
         name = coverage_files.table_name(dimension)
         table, file_name = outputs[name], PART.format(dimension=dimension)
         coverage_table.merge_sets([part.source(name, file_name) for part in parts], table)
-        sets = coverage_table.load_coverage(table, "start again with --overwrite")
-        dump_pickle(sets, outputs[dimension])
+        sets = coverage_table.iterate_coverage(table, "start again with --overwrite")
+        dump_items(sets, outputs[dimension])
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

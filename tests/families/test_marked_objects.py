@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import data_files, link_root
+from helpers import load_coverage
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_objects import DIMENSIONS, SPLITS, Runner, check_fine, check_refused
@@ -33,7 +34,6 @@ from spatial_engine.utils.questions.record_rules import check_record
 from spatial_engine.utils.questions.records import read_jsonl, write_jsonl
 from spatial_engine.utils.questions.tasks import SUBTASKS, TASKS
 from spatial_engine.utils.tables import object_table
-from spatial_engine.utils.tables.coverage_table import load_coverage
 
 MARK = "--mark-objects"
 NO_PLACE = r"no clear place for a dot on the object in an image (\d+)"

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import PATIENCE, REPOSITORY, copy_root, data_files
-from helpers import load_pickle, raises_one_line
+from helpers import load_coverage, load_pickle, raises_one_line
 from tiny_objects import (
     DIMENSIONS,
     SPLITS,
@@ -54,7 +54,6 @@ from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.storage import locks, provenance
 from spatial_engine.utils.tables import info_table, object_table
 from spatial_engine.utils.tables.coverage_files import Chunk
-from spatial_engine.utils.tables.coverage_table import load_coverage
 
 JOB = REPOSITORY / "find_object_coverage.sh"
 SCENES = {"train": ["scene0000_00", "scene0001_00", "scene0704_00"],

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from conftest import copy_root
-from helpers import load_pickle, raises_one_line
+from helpers import load_coverage, load_pickle, raises_one_line
 from tiny_objects import (
     DIMENSIONS,
     Runner,
@@ -36,7 +36,6 @@ from spatial_engine.utils.tables.coverage_files import (
     join_chunks,
     settings_of,
 )
-from spatial_engine.utils.tables.coverage_table import load_coverage
 
 SCENES = [f"scene{k:04d}_00" for k in range(7)]
 EDGES = [0, 2, 4, 5, 7]

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from helpers import load_pickle
 
-from spatial_engine.utils.tables.user_pickles import dump_items, dump_pickle
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 
 def test_dumped_data_reads_back_and_is_the_same_bytes(tmp_path):
     value = {"s": {0: {"box": np.arange(7.0), "name": "bed"}, "size": (1296, 968)}}
-    dump_pickle(value, tmp_path / "a" / "x.pkl")
-    dump_pickle(value, tmp_path / "y.pkl")
-    np.testing.assert_equal(load_pickle(tmp_path / "a" / "x.pkl"), value)
-    assert (tmp_path / "a" / "x.pkl").read_bytes() == (tmp_path / "y.pkl").read_bytes()
+    for name in "xy":
+        dump_items(value.items(), tmp_path / f"{name}.pkl")
+    np.testing.assert_equal(load_pickle(tmp_path / "x.pkl"), value)
+    assert (tmp_path / "x.pkl").read_bytes() == (tmp_path / "y.pkl").read_bytes()
 
 
 def test_nothing_stands_behind_the_end_of_a_pickle(tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import load_pickle, plain_camera, raises_one_line
+from helpers import load_coverage, load_pickle, plain_camera, raises_one_line
 from plyfile import PlyData, PlyElement
 from tiny_scenes import SCENE, TinyScene
 
@@ -40,7 +40,6 @@ from spatial_engine.utils.scannet_utils.sens import SensFrame, SensHeader, write
 from spatial_engine.utils.scenes.object_names import can_be_said
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
 from spatial_engine.utils.tables import coverage_table, info_table, object_table, pair_table
-from spatial_engine.utils.tables.coverage_table import load_coverage
 from spatial_engine.utils.tables.parquet import table_writer
 from spatial_engine.utils.tables.visibility_table import VisibilityInfoHandler
 

@@ -18,7 +18,7 @@ from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import scene_files
 from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.tables import info_table
-from spatial_engine.utils.tables.user_pickles import dump_pickle
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 
 def join_object_infos(dataset: Dataset, listed: Collection[str], step: Step) -> None:
@@ -52,8 +52,8 @@ def join_object_infos(dataset: Dataset, listed: Collection[str], step: Step) -> 
 
     def write_pickle(path: Path) -> int:
         remedy = "run this command with --overwrite"
-        infos = dict(info_table.SceneInfos(table_path, remedy, with_images=False))
-        dump_pickle(infos, path)
+        infos = info_table.SceneInfos(table_path, remedy, with_images=False)
+        dump_items(infos.items(), path)
         return len(infos)
 
     keys = {scene: key for scene, (key, _) in finished.items()}

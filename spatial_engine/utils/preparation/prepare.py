@@ -34,7 +34,7 @@ from spatial_engine.utils.scenes.split_lists import read_split_lists
 from spatial_engine.utils.storage import files, provenance
 from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import info_table
-from spatial_engine.utils.tables.user_pickles import dump_pickle
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 SOURCE = "source.json"  # in posed_images/<scene>: where the scene came from and how it was prepared
 AGAIN = "start the preparation again"
@@ -192,7 +192,7 @@ def make_points(arguments: tuple[str, Source, Path], part_dir: Path) -> PartResu
     np.save(part_dir / "aligned_points.npy", mesh.points)
     np.save(part_dir / "instance_mask.npy", mesh.instances)
     info_table.write_scene_info(part_dir / scene_files.OBJECT_INFO, scene_id, info)
-    dump_pickle(info, part_dir / "object_info.pkl")
+    dump_items(info.items(), part_dir / "object_info.pkl")
     notes = {
         "points fused from depth": int(fused),
         "objects without vertices": empty,

@@ -66,7 +66,8 @@ def make_scene_infos(
     told, looks = provenance.read_inputs(points_table), Looks.of(points_table)
 
     def digest_info(scene: str) -> tuple[str, int]:
-        return provenance.digest(sorted(infos[scene].items(), key=str)), 0
+        by_key = sorted(infos[scene].items(), key=lambda item: str(item[0]))  # numbers, and texts
+        return provenance.digest(by_key), 0
 
     def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]

@@ -36,7 +36,7 @@ from spatial_engine.utils.scenes import scene_files
 from spatial_engine.utils.storage import provenance
 from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import info_table
-from spatial_engine.utils.tables.user_pickles import dump_pickle
+from spatial_engine.utils.tables.user_pickles import dump_items
 
 TEST_SCENE = re.compile(r"scene0(70[7-9]|7[1-9]\d|80[0-6])_\d\d")
 UNKNOWN_LABEL = 0  # NYU40 id of a category that is not in the label table
@@ -90,7 +90,7 @@ def load_scene(arguments: tuple[Path, str, dict[str, int]], part_dir: Path) -> P
     np.save(part_dir / "instance_mask.npy", instances)
     np.save(part_dir / "semantic_mask.npy", labels[instances])
     info_table.write_scene_info(part_dir / scene_files.OBJECT_INFO, scene_id, info)
-    dump_pickle(info, part_dir / "object_info.pkl")
+    dump_items(info.items(), part_dir / "object_info.pkl")
     notes = {
         "objects without vertices": empty,
         "without axisAlignment (identity taken)": int(unstated),

@@ -7,7 +7,7 @@ as `{scene: {object_id: {k: [(image_id, ...), ...]}}}` with sets of k images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +17,6 @@ from spatial_engine.utils.tables.parquet.table_writer import Source, merge_parts
 from spatial_engine.utils.tables.scene_table import SceneTable
 
 SceneSets = dict[int, dict[int, list[tuple[str, ...]]]]
-Coverage = dict[str, SceneSets]
 
 MAX_BYTES = 2**25  # of a scene as a table; 300 objects with all pairs of 25 images take 4 MB
 _SCHEMA = pa.schema(
@@ -74,7 +73,8 @@ def read_scene_sets(table: SceneTable, scene_id: str) -> SceneSets:
     return found
 
 
-def load_coverage(path: Path, remedy: str) -> Coverage:
-    """The sets of all scenes."""
+def iterate_coverage(path: Path, remedy: str) -> Iterator[tuple[str, SceneSets]]:
+    """Each scene with its sets, one at a time."""
     table = open_sets(path, remedy)
-    return {scene_id: read_scene_sets(table, scene_id) for scene_id in table.scene_ids}
+    for scene_id in table.scene_ids:
+        yield scene_id, read_scene_sets(table, scene_id)

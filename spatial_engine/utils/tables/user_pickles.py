@@ -11,20 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from spatial_engine.utils.storage.files import atomic_path
 
-PROTOCOL = 4
-
-
-def dump_pickle(value: Any, path: str | Path) -> None:
-    """Write plain data as a pickle, whole or not at all."""
-    import mmengine  # few processes write pickles, and it takes long to load
-
-    with atomic_path(path) as partial, open(partial, "wb") as file:
-        mmengine.dump(value, file, file_format="pkl", protocol=PROTOCOL)
-
-
-def dump_items(items: Iterable[tuple[str, Any]], path: Path) -> None:
+def dump_items(items: Iterable[tuple[Any, Any]], path: Path) -> None:
     """Write a dictionary as a pickle item by item: no more than one is in memory.
 
     Protocol 3 numbers what it remembers explicitly, so that the pickles of single keys and values,
