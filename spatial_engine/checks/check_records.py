@@ -29,7 +29,14 @@ import orjson
 from spatial_engine.checks.check_findings import FileFindings, Findings
 from spatial_engine.checks.image_checks import Drawn, Shard, ShardResult, check_shard, decode
 from spatial_engine.checks.record_contents import described
-from spatial_engine.checks.record_scan import NUM_SHARDS, FileToCheck, parts_of, scan
+from spatial_engine.checks.record_scan import (
+    NUM_SHARDS,
+    FileToCheck,
+    make_folders,
+    parts_of,
+    scan,
+    shard_folder,
+)
 from spatial_engine.checks.repeated_records import look_again, second_looks
 from spatial_engine.errors import EngineError, MissingInputError
 from spatial_engine.utils.paths import FOLDERS, Dataset
@@ -97,6 +104,7 @@ def files_to_check(
 
 def check_files(to_check: Sequence[FileToCheck], folder: Path, args: Any) -> Findings:
     """Check files together; `folder` takes what is kept meanwhile."""
+    make_folders(folder)
     parts = [part for f in to_check for part in parts_of(f, args.root, folder, args.images)]
     findings = Findings(args.root, to_check, parts)
     names = [f"{part.file.path} from byte {part.start}" for part in parts]
@@ -126,7 +134,7 @@ def check_images(findings: Findings, folder: Path, args: Any) -> None:
     """Look at every distinct image, and decode a draw of them."""
     shards = []
     for number in range(NUM_SHARDS):
-        paths = tuple(sorted(folder.glob(f"shard_{number}_*.jsonl")))
+        paths = tuple(sorted(shard_folder(folder, number).iterdir()))
         if paths:
             shards.append(Shard(paths, args.seed, args.decode_most))
     names = [f"{len(shard.files)} lists of images" for shard in shards]

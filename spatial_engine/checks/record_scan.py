@@ -3,7 +3,8 @@
 A file is cut into ranges of bytes, which workers read independently: a line belongs to the range in
 which it begins, and goes by its number within that range. What is only to be judged over all files
 (ids, questions, images) is left in a folder: 64-bit hashes in the order of the lines, and images
-by folder, each once for a range, in as many shards as there are jobs for looking at them.
+by folder, each once for a range, in as many shards as there are jobs for looking at them. Each kind
+and each shard has a folder of its own there: thirty million records have a thousand ranges.
 """
 
 from __future__ import annotations
@@ -218,8 +219,8 @@ def _write_images(part: Part, images: dict[tuple[str, int, int], tuple[int, str]
         entry = (folder, name, width, height, *part.place, line, record_id)
         shards.setdefault(short_hash(folder.encode()) % NUM_SHARDS, []).append(orjson.dumps(entry))
     for number, entries in shards.items():
-        name = f"shard_{number}_{part.place[0]}_{part.place[1]}.jsonl"
-        (part.folder / name).write_bytes(b"\n".join([*entries, b""]))
+        path = shard_folder(part.folder, number) / f"{part.place[0]}_{part.place[1]}.jsonl"
+        path.write_bytes(b"\n".join([*entries, b""]))
 
 
 def columns_of(record: Record) -> Columns:
@@ -236,7 +237,21 @@ def _type_of(value: Any) -> str:
 
 def hash_path(folder: Path, place: tuple[int, int], kind: str) -> Path:
     """Where the hashes of a part are."""
-    return folder / f"{kind}_{place[0]}_{place[1]}.npy"
+    return folder / kind / f"{place[0]}_{place[1]}.npy"
+
+
+def shard_folder(folder: Path, number: int) -> Path:
+    """Where the images of a shard are listed, a file for each part."""
+    return folder / f"shard_{number}"
+
+
+def make_folders(folder: Path) -> None:
+    """The folders that parts write to, in `folder`."""
+    for path in (
+        *map(folder.joinpath, KINDS),
+        *(shard_folder(folder, n) for n in range(NUM_SHARDS)),
+    ):
+        path.mkdir(exist_ok=True)
 
 
 def short_hash(data: bytes) -> int:

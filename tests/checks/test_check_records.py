@@ -666,6 +666,25 @@ def test_the_report_does_not_depend_on_parts_or_workers(made_root, tmp_path, mon
         assert (again, (tmp_path / check_records.REPORT).read_bytes()) == whole
 
 
+def test_no_folder_takes_more_than_one_file_of_a_part(made_root, tmp_path, monkeypatch):
+    """Thirty million records are a thousand parts, which leave some 34 files each."""
+    for task in ("camera_x_movement", "depth_comparison_dot", "movement_coord_vector_adt"):
+        plant(made_root, tmp_path, task)
+    monkeypatch.setattr(record_scan, "RANGE_BYTES", 3000)
+    most, num_parts, images_of = [], [], check_records.check_images
+
+    def look(findings, folder: Path, args) -> None:
+        num_parts.append(len(findings.parts))
+        most.extend((len(names), Path(path).name) for path, _, names in os.walk(folder))
+        images_of(findings, folder, args)
+
+    monkeypatch.setattr(check_records, "check_images", look)
+    assert check(tmp_path)[0] == 0
+    assert num_parts[0] > 3
+    assert max(most)[0] == num_parts[0]
+    assert sum(number for number, name in most if name.startswith("shard")) > num_parts[0]
+
+
 def test_few_lines_are_shown_of_many_and_the_rest_is_counted(made_root, tmp_path, capsys):
     def all_wrong(lines: Lines) -> None:
         for record in lines:
