@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -229,9 +229,13 @@ def columns_of(record: Record) -> Columns:
 
 
 def _type_of(value: Any) -> str:
-    if name := _TYPES.get(type(value)):
-        return name
-    kinds = sorted({_TYPES.get(type(entry), "list") for entry in value if entry is not None})
+    return _TYPES.get(type(value)) or _type_of_list(frozenset(map(type, value)))
+
+
+@cache
+def _type_of_list(types: frozenset[type]) -> str:
+    """The type of a list by those of its entries, of which there are few; null fits any."""
+    kinds = sorted({_TYPES.get(kind, "list") for kind in types - {type(None)}})
     return f"list of {' and '.join(kinds)}" if kinds else "list"
 
 
