@@ -44,7 +44,7 @@ class Clip:
     """
 
     clip_id: str
-    images: list[bytes | memoryview]
+    images: list[bytes]
     image_size: tuple[int, int]
     tracks_cam: np.ndarray
     visible: np.ndarray
@@ -110,7 +110,7 @@ def read_clip(path: Path, *, camera_moves: bool) -> Clip:
         raise bad(path, f"fx_fy_cx_cy does not fit the images: {fault}")
     clip = Clip(
         clip_id=path.stem,
-        images=images,
+        images=list(map(bytes, images)),
         image_size=image_size,
         tracks_cam=tracks,
         visible=visible & known,
@@ -129,7 +129,7 @@ def intrinsic_matrix(fx_fy_cx_cy: np.ndarray) -> np.ndarray:
 
 
 def read_images(path: Path) -> list[bytes | memoryview]:
-    """The JPEGs of a clip's frames, each ending where it ends."""
+    """The JPEGs of a clip's frames, each ending where it ends; what was read is not copied."""
     with open_npz(path) as archive:
         return _read_images(archive, path)
 
