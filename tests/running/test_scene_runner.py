@@ -388,6 +388,20 @@ def test_garbage_between_two_runs_in_one_process_is_collected(runner):
     assert there() is None
 
 
+def read_into(arguments: list[bytes], part_dir: Path) -> PartResult:
+    """Keeps something large of its scene in its arguments, as infos keep what they have read."""
+    arguments.append(bytes(2**20))
+    return PartResult({"out": len(arguments)})
+
+
+def test_what_arguments_keep_of_a_scene_goes_with_it(tmp_path):
+    """The jobs of all scenes are held to the end; ten thousand times 0.3 MB would be with them."""
+    jobs = [SceneJob(f"s{number}", [], None) for number in range(3)]
+    done = run_scenes("step", read_into, jobs, tmp_path / "parts", {}, num_workers=1)
+    assert [result.counts for result in done.results.values()] == [{"out": 1}] * 3
+    assert [job.arguments for job in jobs] == [[]] * 3
+
+
 @pytest.mark.parametrize("name", ["out.parquet.parts", "measured.cache"])
 def test_no_folder_of_parts_grows_with_the_scenes(runner, name):
     """A network file system is slow with ten thousand entries in a folder."""

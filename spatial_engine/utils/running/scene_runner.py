@@ -18,6 +18,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -279,7 +280,9 @@ def _do_scene(call: tuple[_Task, Path]) -> PartResult | str:
                 "replace it by --overwrite"
             )
         partial.mkdir()  # without parents: the run may be over
-        result = task.work(task.job.arguments, partial)
+        # On a copy, as a worker has it: what arguments keep of their scene goes with it, while the
+        # caller holds the jobs of all scenes.
+        result = task.work(deepcopy(task.job.arguments), partial)
         write_done(partial / DONE_FILE, FinishedScene(task.origin, result, files.contents(partial)))
         _publish(partial, part_dir, None if task.replace else task.origin.key)
     except Exception as error:
