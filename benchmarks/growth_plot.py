@@ -124,7 +124,9 @@ def _draw_panel(plot: Axes, stages: Sequence[Stage], kind: str, slope_of: str) -
     plot.set_ylim(low, high)
     band = [low, low * counts[-1] / counts[0]]
     plot.loglog([counts[0], counts[-1]], band, color="0.9", lw=5, zorder=0, scaley=False)
-    plot.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+    # 3 M: in full it would run into its neighbour.
+    ticks = [f"{n / 1e6:g} M" if n >= 1_000_000 else f"{n:,}" for n in counts]
+    plot.set_xticks(counts, ticks, minor=False)
     plot.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     plot.minorticks_off()
