@@ -11,8 +11,8 @@ shuffling of so many lines.
 
     python benchmarks/bench_ten_thousand.py --folder /tmp/bench [--counts 100 1000] [--full]
 
-Takes 8 GB for 10,000 scenes and 3 million records, an hour on a quiet core, most of it for making
-the scenes. --full adds 30 million records: 30 GB more.
+Takes 8 GB for 10,000 scenes and 3 million records, and some hours, most of them for what the
+commands have finished. --full adds 30 million records: 40 GB more, and an hour or two.
 """
 
 from __future__ import annotations
