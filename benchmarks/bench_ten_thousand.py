@@ -11,8 +11,8 @@ shuffling of so many lines.
 
     python benchmarks/bench_ten_thousand.py --folder /tmp/bench [--counts 100 1000] [--full]
 
-Takes 8 GB for 10,000 scenes and 3 million records, and some hours, most of them for what the
-commands have finished. --full adds 30 million records: 40 GB more, and an hour or two.
+Takes 8 GB for 10,000 scenes and 3 million records, and hours, most of them for making what the
+commands have finished. --full adds 30 million records: 20 GB, and what is exported of them.
 """
 
 from __future__ import annotations

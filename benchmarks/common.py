@@ -184,7 +184,8 @@ class Bench:
     def __init__(self, root: Path, turns: int):
         self.root, self.turns = root, turns
         root.mkdir(parents=True, exist_ok=True)
-        self.scratch = Path(tempfile.mkdtemp(prefix="scratch_", dir=root))
+        self._written = tempfile.TemporaryDirectory(prefix="scratch_", dir=root)  # gone at the end
+        self.scratch = Path(self._written.name)
         self.measured: list[dict[str, Any]] = []
 
     def add(self, name, unit, count, seconds, floor, ratio, memory, what) -> None:
@@ -201,7 +202,7 @@ class Bench:
 
     def show(self, results: Path) -> None:
         """Print the table, and keep it in a file for `run_all.py`; remove what was written."""
-        files.remove(self.scratch)
+        self._written.cleanup()
         results.parent.mkdir(parents=True, exist_ok=True)
         results.write_text(json.dumps({**machine(), "stages": self.measured}, indent=1))
         title = f"{date.today()}, {platform.platform()}, Python {platform.python_version()}"

@@ -223,7 +223,7 @@ def read_part(path: Path) -> None:
 
 
 def read_coverage(path: Path) -> None:
-    for by_object in dict(coverage_table.iterate_coverage(path, "make it")).values():
+    for _, by_object in coverage_table.iterate_coverage(path, "make it"):
         for number, by_count in by_object.items():
             assert isinstance(number, int)
             for count, sets in by_count.items():

@@ -88,7 +88,7 @@ def read_segments(path: Path) -> np.ndarray:
         segments = np.frombuffer(array("q", indices), np.int64)  # numpy looks at each item twice
     except (TypeError, OverflowError):
         segments = None
-    if segments is None or isinstance(next(iter(indices), 0), bool):
+    if segments is None or isinstance((indices or [0])[0], bool):  # an array takes true for 1
         raise BadDataError(f"{path}: segIndices is not a list of whole numbers; {REMEDY}")
     return segments
 
