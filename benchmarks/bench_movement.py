@@ -126,7 +126,7 @@ class MovementBench(Bench):
 
             def encode(out: Path) -> None:
                 for number, path in enumerate(sources):
-                    (out / f"{number}.jpg").write_bytes(jpeg.encode(jpeg.read(path, "")))
+                    (out / f"{number}.jpg").write_bytes(jpeg.encode(jpeg.read(path, "", True)))
 
             folder = marked_images.FOLDER
             self.add("marked pictures", "pictures", len(sources),

@@ -277,7 +277,7 @@ def draw_pictures(
     remedy = "remove the folder and start again"
     colors = marked_images.draw_pictures(
         pictures,
-        lambda name: jpeg.read(request.frames / name, remedy),
+        lambda name: jpeg.read(request.frames / name, remedy, to_encode=True),
         mark_size(clip.image_size),
         clip.image_size,
         folder,

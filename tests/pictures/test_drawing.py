@@ -132,8 +132,10 @@ def test_nothing_changes_beyond_the_reach(size, letter):
         reach = mark.reach if letter else mark.radius + mark.ring + 1
         away = np.hypot(columns - center[0], rows - center[1])
         assert 0 < away.max() <= reach + 0.75  # half a pixel a side
-        covered = mark.rows(center, letter, size[1])
-        assert 0 <= covered.start <= rows.min() and rows.max() < covered.stop <= size[1]
+        area = mark.area(center, letter, size)
+        for covered, changed, length in zip(area, (rows, columns), reversed(size), strict=True):
+            assert 0 <= covered.start <= changed.min()
+            assert changed.max() < covered.stop <= length
 
 
 def drawn_alone(size, mark: MarkSize, center, letter: str) -> np.ndarray:

@@ -57,6 +57,28 @@ def test_other_readers_see_the_same_image_and_other_writers_are_read(path, size)
         assert np.abs(jpeg.read(path, "get it").astype(int) - image).max() <= NEARLY
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_an_image_is_encoded_as_exactly_as_by_pillow(size):
+    image = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    by_pillow = pillow_bytes(Image.fromarray(image[..., ::-1]), quality=95, subsampling="4:2:0")
+    found, wanted = (jpeg.decode(data, "it", "") for data in (jpeg.encode(image), by_pillow))
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4"])
+def test_an_image_that_is_read_to_be_encoded_again_changes_less(path, subsampling):
+    colors = np.random.default_rng(0).integers(60, 200, (11, 16, 3), dtype=np.uint8)
+    image = cv2.resize(colors, (160, 110), interpolation=cv2.INTER_CUBIC)
+    path.write_bytes(pillow_bytes(Image.fromarray(image), quality=90, subsampling=subsampling))
+    before = jpeg.read(path, "get it").astype(int)
+    changes = [
+        np.square(jpeg.decode(jpeg.encode(jpeg.read(path, "get it", how)), "it", "") - before)
+        for how in (False, True)
+    ]
+    usual, less = (change.mean() for change in changes)
+    assert less < 0.6 * usual if subsampling == "4:2:0" else less <= 1.01 * usual
+
+
 def test_a_view_of_a_larger_array_is_encoded_as_what_it_shows():
     image = smooth(90, 70)
     view = image[10:50, 20:81]
@@ -153,9 +175,10 @@ def test_the_largest_cameras_pass_the_check_of_size(path):
         jpeg.read(path, "get it")
 
 
-def test_a_missing_image_and_a_dangling_link_are_named(path):
+@pytest.mark.parametrize("to_encode", [False, True])
+def test_a_missing_image_and_a_dangling_link_are_named(path, to_encode):
     with raises_one_line(BadDataError, path, "no such image", "get it"):
-        jpeg.read(path, "get it")
+        jpeg.read(path, "get it", to_encode)
     path.symlink_to(path.with_name("gone.jpg"))
     with raises_one_line(BadDataError, path, "no such image", "get it"):
         jpeg.read(path, "get it")

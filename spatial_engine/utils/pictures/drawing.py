@@ -51,11 +51,17 @@ class MarkSize:
         """How far the centre must be from the border."""
         return self.radius + self.ring + 1
 
-    def rows(self, center: np.ndarray, letter: str, height: int) -> slice:
-        """The rows that a mark at this pixel (x, y) can cover, in an image of so many."""
+    def area(
+        self, center: np.ndarray, letter: str, image_size: tuple[int, int]
+    ) -> tuple[slice, slice]:
+        """The rows and the columns that a mark at this pixel (x, y) can cover, its letter on either
+        side, in an image of (width, height)."""
         reach = (self.reach if letter else self.margin) + 1  # half a pixel a side, and rounding
-        y = round(float(center[1]))
-        return slice(max(y - reach, 0), min(y + reach + 1, height))
+        columns, rows = (
+            slice(max(middle - reach, 0), min(middle + reach + 1, length))
+            for middle, length in zip(np.rint(center).astype(int).tolist(), image_size, strict=True)
+        )
+        return rows, columns
 
     def is_inside(self, pixels: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
         """Whether a mark at each of the pixels (..., 2) is within the image, (...) bool, its letter

@@ -1,14 +1,18 @@
 """Decoding and encoding of JPEG images, the costliest part of every task that shows a mark.
 
-simplejpeg is a thin door to libjpeg-turbo, which OpenCV and Pillow carry too; it takes a fifth less
-time, as nothing is copied on the way (figures in docs/performance.md), and what is wrong with a
-damaged image is raised, not printed.
+simplejpeg, OpenCV and Pillow carry the same library, libjpeg-turbo. simplejpeg decodes in a fifth
+less time, as nothing is copied on the way (figures in docs/performance.md), and raises what is
+wrong with a damaged image, where OpenCV prints it. OpenCV encodes: it takes no longer, transforms
+exactly (simplejpeg does not below quality 96, whatever it is told), and writes restart markers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
+import cv2
 import numpy as np
 import simplejpeg
 
@@ -33,12 +37,18 @@ def load(path: Path, remedy: str) -> bytes:
         raise BadDataError(f"{path}: could not read it ({error.strerror}); {remedy}") from None
 
 
-def read(path: Path, remedy: str) -> np.ndarray:
+def read(path: Path, remedy: str, to_encode: bool = False) -> np.ndarray:
     """(height, width, 3) uint8 image, BGR as OpenCV has it.
+
+    With `to_encode`, for encoding it again at the same place, as marked pictures are: colour that
+    was coded at half resolution is repeated, not smoothed, so that it is halved again to what it
+    was. The picture changes by less than half as much, and is decoded sooner.
 
     Raises `BadDataError` where the file is missing, damaged, or larger than an image can be.
     """
-    return decode(load(path, remedy), path, remedy)
+    data = load(path, remedy)
+    read_size(data, path, remedy)  # before memory is taken
+    return _decoded(data, "BGR", path, remedy, {"fastupsample": to_encode})
 
 
 def decode(
@@ -51,7 +61,7 @@ def decode(
     decoded whole: libjpeg would round their sides, and so move what they show.
     """
     width, height = read_size(data, source, remedy)  # before memory is taken
-    scale = {}
+    scale: dict[str, int] = {}
     if at_least and width % 8 == 0 and height % 8 == 0:
         scale = {"min_width": at_least[0], "min_height": at_least[1], "min_factor": 2}
     return _decoded(data, "BGR", source, remedy, scale)
@@ -64,13 +74,13 @@ def brightness(data: bytes, source: str | Path, remedy: str) -> np.ndarray:
 
 
 def _decoded(
-    data: bytes, channels: str, source: str | Path, remedy: str, scale: dict[str, int]
+    data: bytes, channels: str, source: str | Path, remedy: str, how: Mapping[str, int]
 ) -> np.ndarray:
     try:
-        return simplejpeg.decode_jpeg(data, channels, **scale)
+        return simplejpeg.decode_jpeg(data, channels, **how)
     except ValueError as error:
         if HARMLESS in str(error):
-            return simplejpeg.decode_jpeg(data, channels, strict=False, **scale)
+            return simplejpeg.decode_jpeg(data, channels, strict=False, **how)
         raise BadDataError(f"{source}: could not read the image ({error}); {remedy}") from None
 
 
@@ -85,9 +95,15 @@ def read_size(data: bytes, source: str | Path, remedy: str = "get it again") -> 
     return width, height
 
 
-def encode(image: np.ndarray) -> bytes:
-    """JPEG of a (height, width, 3) uint8 BGR image, colour at half resolution (4:2:0)."""
-    return simplejpeg.encode_jpeg(image, QUALITY, "BGR", "420", fastdct=False)
+def encode(image: np.ndarray, quality: int = QUALITY, restart_blocks: int = 0) -> bytes:
+    """JPEG of a (height, width, 3) uint8 BGR image, colour at half resolution (4:2:0), with a
+    restart marker after every so many blocks of 16x16 pixels if any."""
+    settings = {
+        cv2.IMWRITE_JPEG_QUALITY: quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+        cv2.IMWRITE_JPEG_RST_INTERVAL: restart_blocks,
+    }
+    return cv2.imencode(".jpg", image, list(chain.from_iterable(settings.items())))[1].tobytes()
 
 
 def without_exif(data: bytes) -> bytes:

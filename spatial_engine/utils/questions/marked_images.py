@@ -1,6 +1,6 @@
 """Pictures with marks: a scene's are drawn and written, counted beforehand, and published.
 
-Each source image is decoded once, and encoded once but for the rows under marks, however many
+Each source image is decoded once, and encoded once but for what is under marks, however many
 pictures are made of it.
 """
 
@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.pictures import drawing, jpeg, jpeg_strips
+from spatial_engine.utils.pictures import drawing, jpeg
+from spatial_engine.utils.pictures.jpeg_pieces import JpegPieces
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.storage import files
 
@@ -59,28 +60,29 @@ def draw_pictures(
     def source_of(index: int) -> str:
         return pictures[index].source
 
-    for source, indexes in groupby(sorted(range(len(pictures)), key=source_of), source_of):
-        image = read(source)
+    for source, same in groupby(sorted(range(len(pictures)), key=source_of), source_of):
+        indexes, image = list(same), read(source)
         if image.shape[1::-1] != tuple(image_size):
             raise BadDataError(
                 f"image {source} is {image.shape[1]}x{image.shape[0]} and not "
                 f"{image_size[0]}x{image_size[1]} as the others; extract its scene again"
             )
-        strips = jpeg_strips.JpegStrips()
+        pieces = JpegPieces(image) if len(indexes) > 1 else None
         for index in indexes:
             picture = pictures[index]
             covered = [
-                size.rows(center, letter, image_size[1])
+                size.area(center, letter, image_size)
                 for center, letter in zip(picture.centers, picture.letters, strict=True)
             ]
-            unmarked = [image[rows].copy() for rows in covered]
+            unmarked = [image[area].copy() for area in covered]
             chosen = drawing.draw_marks(
                 image, picture.centers, picture.letters, picture.preferences, size
             )
             colors[index] = [drawing.COLOR_NAMES[number] for number in chosen]
-            (folder / picture.name).write_bytes(strips.encode(image, covered))
-            for rows, content in zip(covered, unmarked, strict=True):
-                image[rows] = content
+            data = pieces.encode(image, covered) if pieces else jpeg.encode(image)
+            (folder / picture.name).write_bytes(data)
+            for area, content in zip(covered, unmarked, strict=True):
+                image[area] = content
     return colors
 
 
@@ -94,7 +96,7 @@ def estimate_bytes(images: Iterable[Path], remedy: str) -> int:
         if len(sizes) == SAMPLE_IMAGES:
             break
         try:
-            sizes.append(len(jpeg.encode(jpeg.read(path, remedy))))
+            sizes.append(len(jpeg.encode(jpeg.read(path, remedy, to_encode=True))))
         except BadDataError:
             continue
     return sum(sizes) // max(len(sizes), 1)

@@ -173,9 +173,9 @@ def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
     return depth
 
 
-def read_color(path: Path) -> np.ndarray:
-    """(height, width, 3) uint8 colour image, BGR as OpenCV has it."""
-    return jpeg.read(path, REMEDY)
+def read_color(path: Path, to_encode: bool = False) -> np.ndarray:
+    """(height, width, 3) uint8 colour image, BGR as OpenCV has it; for encoding it again, if so."""
+    return jpeg.read(path, REMEDY, to_encode)
 
 
 def _read_text(path: Path) -> str:

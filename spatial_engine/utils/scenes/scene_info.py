@@ -212,9 +212,9 @@ class SceneInfoHandler:
         return posed_images.read_depth(path, self.depth_size(scene_id))
 
     def color(self, scene_id: str, image_id: str) -> np.ndarray:
-        """(height, width, 3) uint8 colour image, BGR."""
+        """(height, width, 3) uint8 colour image, BGR, for marks: to be encoded again."""
         path = self.color_path(scene_id, image_id)
-        image = posed_images.read_color(path)
+        image = posed_images.read_color(path, to_encode=True)
         posed_images.check_size(path, image.shape[1::-1], self.color_size(scene_id))
         return image
 
