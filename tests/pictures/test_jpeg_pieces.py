@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures import jpeg, jpeg_pieces
 from spatial_engine.utils.pictures.jpeg_pieces import BLOCK, JpegPieces
 
 SIZES = [(1, 1), (16, 16), (17, 33), (83, 61), (1, 500), (700, 1), (324, 242), (512, 512)]
@@ -29,9 +29,7 @@ def noise(seed: int, size: tuple[int, int]) -> np.ndarray:
 @pytest.mark.parametrize("size", SIZES)
 def test_the_pixels_are_those_of_the_image_encoded_at_once(size, decode):
     image = noise(0, size)
-    np.testing.assert_array_equal(
-        decode(JpegPieces(image).encode(image, [])), decode(jpeg.encode(image))
-    )
+    np.testing.assert_array_equal(decode(jpeg_pieces.encode(image)), decode(jpeg.encode(image)))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -45,13 +43,13 @@ def test_what_is_changed_is_encoded_anew_and_nothing_beside_its_pieces(size):
             marked[areas[-1]] = noise(seed, size)[areas[-1]]
         with mock.patch.object(jpeg, "encode", wraps=jpeg.encode) as encode:
             data = pieces.encode(marked, areas)
-        assert data == JpegPieces(marked).encode(marked, [])
+        assert data == jpeg_pieces.encode(marked)
         for (rows, columns), call in zip(areas, encode.call_args_list, strict=True):
             height, width = call.args[0].shape[:2]
             side = BLOCK * call.kwargs["restart_blocks"]
             assert height < rows.stop - rows.start + 2 * BLOCK
             assert width < columns.stop - columns.start + 2 * side
-    assert pieces.encode(image, []) == JpegPieces(image).encode(image, [])
+    assert pieces.encode(image, []) == jpeg_pieces.encode(image)
 
 
 def some_of(rng: np.random.Generator, length: int) -> slice:
@@ -64,7 +62,7 @@ def some_of(rng: np.random.Generator, length: int) -> slice:
 )
 def test_it_is_a_jpeg_by_the_standard_with_a_marker_after_each_piece(width, blocks):
     image = noise(0, (width, 100))
-    data = JpegPieces(image).encode(image, [])
+    data = jpeg_pieces.encode(image)
     at = data.index(b"\xff\xdd\x00\x04")
     assert int.from_bytes(data[at + 4 : at + 6], "big") == blocks
     scan = data[data.index(b"\xff\xda", at) :]

@@ -10,7 +10,7 @@ from helpers import raises_one_line
 from tiny_scenes import noise
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.pictures import jpeg
+from spatial_engine.utils.pictures import jpeg, jpeg_pieces
 from spatial_engine.utils.pictures.drawing import COLOR_NAMES, PALETTE, MarkSize
 from spatial_engine.utils.questions import marked_images, records
 from spatial_engine.utils.questions.marked_images import MarkedImage
@@ -146,7 +146,7 @@ def test_the_estimate_is_the_size_of_pictures_and_opens_few_images(tmp_path):
         paths.append(tmp_path / f"{number}.jpg")
         data = jpeg.encode(noise(rng, (200 - 20 * number, 100)))
         paths[-1].write_bytes(data)
-        sizes.append(len(jpeg.encode(jpeg.read(paths[-1], ""))))
+        sizes.append(len(jpeg_pieces.encode(jpeg.read(paths[-1], "", to_encode=True))))
     taken = []
     estimate = marked_images.estimate_bytes((taken.append(p) or p for p in paths), "get it")
     assert estimate == sum(sizes[:3]) // 3

@@ -25,13 +25,18 @@ _START_OF_SCAN = 0xDA
 _END = b"\xff\xd9"
 
 
+def encode(image: np.ndarray) -> bytes:
+    """The JPEG in pieces of a (height, width, 3) uint8 BGR image, encoded at once."""
+    return jpeg.encode(image, restart_blocks=_blocks_of_a_piece(image.shape[1]))
+
+
 class JpegPieces:
-    """The JPEG of a (height, width, 3) uint8 BGR image, encoded at once, in its pieces."""
+    """What `encode` gives, in its pieces, for images that differ in some of them."""
 
     def __init__(self, image: np.ndarray) -> None:
         self._blocks = _blocks_of_a_piece(image.shape[1])
         self._across = -(-image.shape[1] // (self._blocks * BLOCK))  # pieces side by side
-        data = jpeg.encode(image, restart_blocks=self._blocks)
+        data = encode(image)
         self._head = data[: _scan_at(data)]
         self._parts = self._cut(data)
 

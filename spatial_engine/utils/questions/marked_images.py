@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from spatial_engine.errors import BadDataError
-from spatial_engine.utils.pictures import drawing, jpeg
-from spatial_engine.utils.pictures.jpeg_pieces import JpegPieces
+from spatial_engine.utils.pictures import drawing, jpeg, jpeg_pieces
 from spatial_engine.utils.questions import records
 from spatial_engine.utils.storage import files
 
@@ -67,7 +66,7 @@ def draw_pictures(
                 f"image {source} is {image.shape[1]}x{image.shape[0]} and not "
                 f"{image_size[0]}x{image_size[1]} as the others; extract its scene again"
             )
-        pieces = JpegPieces(image) if len(indexes) > 1 else None
+        pieces = jpeg_pieces.JpegPieces(image) if len(indexes) > 1 else None
         for index in indexes:
             picture = pictures[index]
             covered = [
@@ -79,7 +78,7 @@ def draw_pictures(
                 image, picture.centers, picture.letters, picture.preferences, size
             )
             colors[index] = [drawing.COLOR_NAMES[number] for number in chosen]
-            data = pieces.encode(image, covered) if pieces else jpeg.encode(image)
+            data = pieces.encode(image, covered) if pieces else jpeg_pieces.encode(image)
             (folder / picture.name).write_bytes(data)
             for area, content in zip(covered, unmarked, strict=True):
                 image[area] = content
@@ -96,7 +95,7 @@ def estimate_bytes(images: Iterable[Path], remedy: str) -> int:
         if len(sizes) == SAMPLE_IMAGES:
             break
         try:
-            sizes.append(len(jpeg.encode(jpeg.read(path, remedy, to_encode=True))))
+            sizes.append(len(jpeg_pieces.encode(jpeg.read(path, remedy, to_encode=True))))
         except BadDataError:
             continue
     return sum(sizes) // max(len(sizes), 1)
