@@ -43,7 +43,7 @@ def tables(draw) -> list[pa.Table]:
 
 ENCODINGS = st.fixed_dictionaries(
     {
-        "compression": st.sampled_from(["none", "snappy", "zstd"]),
+        "compression": st.sampled_from(["none", "snappy", "zstd", "lz4"]),
         "use_dictionary": st.booleans(),
         "write_statistics": st.booleans(),
         "write_page_checksum": st.booleans(),
