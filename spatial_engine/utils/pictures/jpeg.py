@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 import simplejpeg
 
@@ -98,6 +97,8 @@ def read_size(data: bytes, source: str | Path, remedy: str = "get it again") -> 
 def encode(image: np.ndarray, quality: int = QUALITY, restart_blocks: int = 0) -> bytes:
     """JPEG of a (height, width, 3) uint8 BGR image, colour at half resolution (4:2:0), with a
     restart marker after every so many blocks of 16x16 pixels if any."""
+    import cv2  # 28 MiB, which commands that only read records and images do without
+
     settings = {
         cv2.IMWRITE_JPEG_QUALITY: quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
