@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
@@ -106,6 +107,29 @@ def test_a_worker_gets_a_few_names_and_reads_its_scene_alone(tmp_path, monkeypat
     assert read == ["s2"]
     with pytest.raises(KeyError):
         received["s0"]
+
+
+def test_the_digest_of_a_scene_tells_of_all_of_it_and_of_no_other(tmp_path):
+    write_infos(INFOS, tmp_path / "all.parquet")
+    other = {**INFOS["s0"], 3: {**INFOS["s0"][3], "raw_category": "sofa"}}
+    write_infos({"s0": other, "s1": INFOS["s1"]}, tmp_path / "two.parquet")
+    many, two = (SceneInfos(tmp_path / f"{name}.parquet", "") for name in ("all", "two"))
+    assert len({many.digest(name) for name in INFOS}) == len(INFOS)
+    assert many.digest("s1") == two.digest("s1")
+    assert many.digest("s0") != two.digest("s0")
+    assert pickle.loads(pickle.dumps(many)).digest("s1") == two.digest("s1")
+
+
+def test_a_table_without_digests_is_named(tmp_path):
+    path = tmp_path / "x.parquet"
+    write_infos(INFOS, path)
+    rows = [pq.ParquetFile(path).read_row_group(number) for number in range(len(INFOS))]
+    told = {table_writer.KEY: json.dumps([[name, {}] for name in INFOS])}
+    with pq.ParquetWriter(path, rows[0].schema.with_metadata(told)) as writer:
+        for row in rows:
+            writer.write_table(row.replace_schema_metadata(told))
+    with raises_one_line(BadDataError, path, "digest of s0", "make it"):
+        SceneInfos(path, "make it").digest("s0")
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):

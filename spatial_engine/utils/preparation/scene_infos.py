@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from spatial_engine.utils.running.scene_runner import SceneJob
 from spatial_engine.utils.running.step import Step
 from spatial_engine.utils.scenes import posed_images, scene_files
 from spatial_engine.utils.storage import files, os_errors, provenance
-from spatial_engine.utils.storage.looks import Looks
 from spatial_engine.utils.tables import info_table
 from spatial_engine.utils.tables.user_pickles import dump_items
 
@@ -63,11 +61,7 @@ def make_scene_infos(
 
     points_dir = paths.instance_data_dir(dataset)
     points = makers(points_dir) if points_dir.is_dir() else {}
-    told, looks = provenance.read_inputs(points_table), Looks.of(points_table)
-
-    def digest_info(scene: str) -> tuple[str, int]:
-        by_key = sorted(infos[scene].items(), key=lambda item: str(item[0]))  # numbers, and texts
-        return provenance.digest(by_key), 0
+    told = provenance.read_inputs(points_table)
 
     def make_job(scene: str) -> SceneJob:
         outputs = [name for name in names if scene in lists.get(name, scenes)]
@@ -75,7 +69,7 @@ def make_scene_infos(
         _check_is_of(points_table, scene, told.get(scene), points.get(scene), points_remedy)
         frames, image_ids = scene_files.read_frames(dataset, scene, dataset.frame_step)
         inputs = {
-            "info": looks.at(scene, "info", [points_table], partial(digest_info, scene)),
+            "info": infos.digest(scene),
             "objects": scene_files.hash_of_objects(dataset, scene),
             "splits": outputs,
             **frames,

@@ -18,6 +18,7 @@ import pyarrow as pa
 from spatial_engine.errors import BadDataError
 from spatial_engine.utils.storage.files import atomic_path, check_id
 from spatial_engine.utils.tables.parquet.table_writer import (
+    DIGEST,
     Source,
     merge_parts,
     write_part,
@@ -141,6 +142,14 @@ class SceneInfos(Mapping[str, dict[Any, Any]]):
             self._last = None  # its memory is free before the next is read
             self._last = (scene_id, self._read(scene_id))
         return self._last[1]
+
+    def digest(self, scene_id: str) -> str:
+        """Digest of what the table holds of a scene, as it is written: nothing is read for it."""
+        self._table = self._table or self._open()
+        digest = self._table.facts(scene_id).get(DIGEST)
+        if not isinstance(digest, str):
+            raise BadDataError(f"{self.path}: has no digest of {scene_id}; {self._remedy}")
+        return digest
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._ids)
