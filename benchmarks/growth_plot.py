@@ -112,7 +112,7 @@ def _draw_panel(plot: Axes, stages: Sequence[Stage], kind: str, slope_of: str) -
         values = [cost[kind] for cost in stage.costs.values()]
         plot.loglog(list(stage.costs), values, color=color, marker=".", lw=1.2)
         slope = getattr(stage, slope_of)
-        text = stage.name if slope is None else f"{stage.name} ({slope:.2f})"
+        text = stage.name if slope is None else f"{stage.name} ({slope:z.2f})"
         if stage in named:
             ends[text] = (*_ends(stage, kind), color)
     if others := costliest[len(named) :]:
@@ -149,7 +149,8 @@ def _name_lines(plot: Axes, ends: Mapping[str, tuple[int, float, str]]) -> None:
     gap = 1.25 * FONT / points  # as a share of the height of the panel
     order = sorted(ends, key=lambda text: ends[text][1])
     places = [(math.log(ends[text][1]) - low) / (high - low) for text in order]
-    for _ in range(100):  # each two that are too near push each other apart
+    for _ in range(100):  # each two that are too near push each other apart, and below the title
+        places[-1] = min(places[-1], 1 - gap / 2)
         for number in range(1, len(places)):
             push = max(places[number - 1] + gap - places[number], 0) / 2
             places[number - 1] -= push

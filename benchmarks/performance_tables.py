@@ -175,7 +175,7 @@ def ten_thousand_table(results: dict[str, Any]) -> list[str]:
             costs = map(stage.costs.get, counts)
             cells = [f"{c['cpu']:.2f} s, {c['peak_mib']:.0f} MiB" if c else "" for c in costs]
             slopes = (stage.of_time, stage.of_memory)
-            cells += ["" if slope is None else f"{slope:.2f}" for slope in slopes]
+            cells += ["" if slope is None else f"{slope:z.2f}" for slope in slopes]
             lines.append(f"| {stage.name} | {' | '.join(cells)} |")
         lines.append("")
     return lines[:-1]
