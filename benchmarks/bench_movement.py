@@ -126,7 +126,9 @@ class MovementBench(Bench):
 
             def encode(out: Path) -> None:
                 for number, path in enumerate(sources):
-                    (out / f"{number}.jpg").write_bytes(jpeg.encode(jpeg.read(path, "", True)))
+                    (out / f"{number}.jpg").write_bytes(
+                        jpeg.encode(jpeg.read(path, "", to_encode=True))
+                    )
 
             folder = marked_images.FOLDER
             self.add("marked pictures", "pictures", len(sources),

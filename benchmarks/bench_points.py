@@ -135,7 +135,9 @@ class PointsBench(Bench):
 
         def floor(out: Path) -> None:
             for number, path in enumerate(sources):
-                (out / f"{number}.jpg").write_bytes(jpeg.encode(jpeg.read(path, "", True)))
+                (out / f"{number}.jpg").write_bytes(
+                    jpeg.encode(jpeg.read(path, "", to_encode=True))
+                )
 
         times = self.compare(lambda out: work(arguments, out), floor)
         what = f"decoding and encoding {len(sources)} JPEGs, writing them"

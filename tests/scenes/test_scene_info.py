@@ -13,7 +13,7 @@ from helpers import plain_camera, raises_one_line, random_pose
 
 from spatial_engine.errors import BadDataError, EngineError, MissingInputError
 from spatial_engine.utils.paths import info_path, instance_data_dir
-from spatial_engine.utils.pictures import png
+from spatial_engine.utils.pictures import jpeg, png
 from spatial_engine.utils.scannet_utils import make_visibility_info
 from spatial_engine.utils.scenes import posed_images
 from spatial_engine.utils.scenes.scene_info import SceneInfoHandler
@@ -127,11 +127,14 @@ def test_points_masks_and_images_are_read_from_their_files(load, tmp_path):
     np.save(arrays / "aligned_points.npy", points)
     np.save(arrays / "instance_mask.npy", mask)
     (images / SCENE / "00005.png").write_bytes(png.encode(depth))
-    cv2.imwrite(str(images / SCENE / "00005.jpg"), np.full((48, 64, 3), 90, np.uint8))
+    color = images / SCENE / "00005.jpg"
+    cv2.imwrite(str(color), rng.integers(0, 256, (48, 64, 3), np.uint8))
     np.testing.assert_array_equal(scenes.points(SCENE), points[:, :3])
     np.testing.assert_array_equal(scenes.instance_mask(SCENE), mask)
     np.testing.assert_array_equal(scenes.depth(SCENE, "00005"), depth)
-    assert scenes.color(SCENE, "00005").shape == (48, 64, 3)
+    found = scenes.color(SCENE, "00005")
+    np.testing.assert_array_equal(found, jpeg.read(color, "", to_encode=True))
+    assert found.shape == (48, 64, 3) and (found != jpeg.read(color, "")).any()
     for image_id in ("00015", "00404"):  # no file; not in the infos
         with raises_one_line(BadDataError, image_id):
             scenes.depth(SCENE, image_id)

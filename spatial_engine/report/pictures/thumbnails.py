@@ -104,6 +104,7 @@ def _make(root: Path, folder: Path, side: int, redo: bool, path: Path) -> Thumbn
     except (BadDataError, OSError) as error:
         return Thumbnail("", PLACE_SIZE, str(error))
     with files.atomic_path(target, sync=False) as partial_path:
-        partial_path.write_bytes(simplejpeg.encode_jpeg(reduced, QUALITY, "RGB", "420"))
+        bgr = cv2.cvtColor(reduced, cv2.COLOR_RGB2BGR)
+        partial_path.write_bytes(jpeg.encode(bgr, quality=QUALITY))
         os.utime(partial_path, ns=(time, time))
     return Thumbnail(name, size)

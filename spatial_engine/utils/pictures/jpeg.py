@@ -94,13 +94,13 @@ def read_size(data: bytes, source: str | Path, remedy: str = "get it again") -> 
     return width, height
 
 
-def encode(image: np.ndarray, restart_blocks: int = 0) -> bytes:
+def encode(image: np.ndarray, restart_blocks: int = 0, quality: int = QUALITY) -> bytes:
     """JPEG of a (height, width, 3) uint8 BGR image, colour at half resolution (4:2:0), with a
     restart marker after every so many blocks of 16x16 pixels where it is not 0."""
     import cv2  # 28 MiB, which commands that only read records and images do without
 
     settings = {
-        cv2.IMWRITE_JPEG_QUALITY: QUALITY,
+        cv2.IMWRITE_JPEG_QUALITY: quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
         cv2.IMWRITE_JPEG_RST_INTERVAL: restart_blocks,
     }

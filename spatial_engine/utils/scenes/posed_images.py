@@ -174,7 +174,7 @@ def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def read_color(path: Path, to_encode: bool = False) -> np.ndarray:
-    """(height, width, 3) uint8 colour image, BGR as OpenCV has it; for encoding it again, if so."""
+    """(height, width, 3) uint8 colour image, BGR; `to_encode` is that of `jpeg.read`."""
     return jpeg.read(path, REMEDY, to_encode)
 
 

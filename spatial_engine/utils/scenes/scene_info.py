@@ -212,7 +212,7 @@ class SceneInfoHandler:
         return posed_images.read_depth(path, self.depth_size(scene_id))
 
     def color(self, scene_id: str, image_id: str) -> np.ndarray:
-        """(height, width, 3) uint8 colour image, BGR, for marks: to be encoded again."""
+        """(height, width, 3) uint8 colour image, BGR, read as what is marked and encoded again."""
         path = self.color_path(scene_id, image_id)
         image = posed_images.read_color(path, to_encode=True)
         posed_images.check_size(path, image.shape[1::-1], self.color_size(scene_id))

@@ -50,16 +50,17 @@ _SCHEMA = pa.schema(  # nothing is ever missing, which makes reading a fifth fas
     + [pa.field(column, NUMBERS, nullable=False) for column in RULES.values()]
     + [pa.field(column, pa.binary(), nullable=False) for column in BITS.values()]
 )
-_NUMBERS = [f"{name}.list.element" for name in RULES.values()]
+_LISTED = [f"{name}.list.element" for name in RULES.values()]  # columns as parquet names them
+_PACKED = ["scene_id", "image_id", *_LISTED]
 _ENCODING = {
     # Every question opens the bits of its scene: LZ4 unpacks them in half the time of zstd.
     "compression": {
-        **dict.fromkeys(["scene_id", "image_id", *_NUMBERS], "zstd"),
+        **dict.fromkeys(_PACKED, "zstd"),
         **dict.fromkeys(BITS.values(), "lz4"),
     },
-    "compression_level": dict.fromkeys(["scene_id", "image_id", *_NUMBERS], 1),
+    "compression_level": dict.fromkeys(_PACKED, 1),
     "use_dictionary": ["scene_id"],
-    "column_encoding": dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
+    "column_encoding": dict.fromkeys(_LISTED, "DELTA_BINARY_PACKED"),
     "write_statistics": ["scene_id"],
     "data_page_size": 2**24,  # a scene is read whole, so pages need not be small
 }
